@@ -1,0 +1,75 @@
+//! Every bound of the core, with its unit. Raising one changes decisions: that needs a new
+//! `decide_version`.
+
+use crate::units::{DurationMs, TimeMs};
+
+/// The `decide_version` of a log that has just been opened, and the only one so far.
+pub const DECIDE_VERSION: i64 = 1;
+
+/// Latest log time: the year 9999. Keeps every sum of times within an `i64`.
+pub const TIME_MS_MAX: TimeMs = TimeMs(253_402_300_799_999);
+/// Longest duration anybody may name: ten years.
+pub const DURATION_MS_MAX: DurationMs = DurationMs(10 * 365 * 24 * 3_600_000);
+/// Bytes of an id, a model or a label name.
+pub const ID_BYTES_MAX: usize = 128;
+/// Bytes of a reason or a label value.
+pub const TEXT_BYTES_MAX: usize = 1024;
+/// Bytes of a rejection's detail.
+pub const DETAIL_BYTES_MAX: usize = 512;
+
+/// Events in one decision; the rest is carried over.
+pub const DECISION_EVENTS_MAX: usize = 1_000;
+/// Bytes of one decision's body; the rest is carried over.
+pub const DECISION_BYTES_MAX: usize = 512 * 1024;
+
+/// Commands in one round.
+pub const ROUND_COMMANDS_MAX: i64 = 1_000;
+/// Log time that one round of a live service may span.
+pub const ROUND_SPAN_MS_MAX: DurationMs = DurationMs(1_000);
+/// Commands in a `fixed` round when nobody says otherwise.
+pub const ROUND_COMMANDS_DEFAULT: i64 = 64;
+/// Deferred requests voted on again at one round open.
+pub const DUE_VOTES_MAX: usize = 64;
+/// Partitions of one log.
+pub const PARTITION_COUNT_MAX: i64 = 1_024;
+
+/// Ids that a duplicate window may hold.
+pub const DUPLICATE_IDS_MAX: i64 = 1_000_000;
+/// How long a duplicate window may reach back.
+pub const DUPLICATE_WINDOW_MS_MAX: DurationMs = DurationMs(24 * 3_600_000);
+
+/// Pools in one partition.
+pub const POOLS_MAX: usize = 1_000;
+/// Tenants in one pool.
+pub const TENANTS_MAX: usize = 10_000;
+/// Nodes in one pool.
+pub const NODES_MAX: usize = 20_000;
+/// GPUs of one node.
+pub const NODE_GPUS_MAX: i64 = 16;
+/// CPU of one node or one replica, in milli.
+pub const CPU_MILLI_MAX: i64 = 16_384_000;
+/// Memory of one node or one replica, in MiB: 64 TiB.
+pub const MEMORY_MIB_MAX: i64 = 64 * 1024 * 1024;
+/// Milli of one whole GPU.
+pub const GPU_MILLI_WHOLE: i64 = 1_000;
+/// A quota that nobody reaches: 10 million GPUs.
+pub const QUOTA_GPU_MILLI_MAX: i64 = 10_000_000_000;
+/// Commands per minute that a rate limit may allow.
+pub const RATE_PER_MINUTE_MAX: i64 = 60_000_000;
+
+/// Requests of one pool that may wait or be deferred at once.
+pub const QUEUE_MAX: i64 = 200_000;
+/// Replicas of one gang. The decision that grants the largest one must fit by itself.
+pub const REPLICAS_MAX: i64 = 1_024;
+/// Models that one request may accept.
+pub const GPU_MODELS_MAX: usize = 16;
+/// Labels of one request.
+pub const LABELS_MAX: usize = 32;
+/// Shapes of a target workload.
+pub const TARGET_SHAPES_MAX: usize = 512;
+/// Highest count of one shape in a target workload.
+pub const TARGET_COUNT_MAX: i64 = 1_000_000;
+/// Highest priority; the lowest is 1.
+pub const PRIORITY_MAX: i64 = 10;
+/// Deferrals of one request; the vote after the last one has no defer band.
+pub const DEFERRALS_MAX: i64 = 3;

@@ -1,0 +1,143 @@
+//! Ids, quantities and positions: one type per meaning, so that a bare integer never crosses a
+//! function boundary. Quantities wrap `i64` because Avro knows no unsigned integer and a negative
+//! number from a client must arrive here to be answered with a rejection.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! quantity {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+quantity! {
+    /// A record's own position in its partition, from 0. A decision is named by the offset of the
+    /// command that it answers.
+    Offset;
+    /// Log time in milliseconds since 1970, or since the start of an imported trace.
+    TimeMs;
+    /// A span of log time in milliseconds.
+    DurationMs;
+    /// Thousandths of one GPU; 1000 is a whole one.
+    GpuMilli;
+    /// Thousandths of one virtual CPU.
+    CpuMilli;
+    /// Memory in mebibytes.
+    MemoryMib;
+    /// Money in millionths of a US dollar.
+    MicroUsd;
+}
+
+impl TimeMs {
+    /// This time moved by `span`. Both are bounded by [`crate::limits::TIME_MS_MAX`], so the sum fits.
+    #[must_use]
+    pub fn plus(self, span: DurationMs) -> Self {
+        Self(self.0 + span.0)
+    }
+}
+
+macro_rules! text_id {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+text_id! {
+    /// The idempotency key that the sender chose for a command.
+    CommandId;
+    /// One fleet, decided together: the key of every command about it.
+    PoolId;
+    /// A tenant (project); its share is counted per pool.
+    TenantId;
+    /// A person or robot of a tenant.
+    UserId;
+    /// A request for GPUs, and the lease that it becomes.
+    RequestId;
+    /// A machine of a pool.
+    NodeId;
+    /// A GPU model such as `A100`, matched exactly.
+    GpuModel;
+    /// The identity of one log; two logs never share it.
+    LogId;
+}
+
+macro_rules! digest {
+    ($($(#[$doc:meta])* $name:ident, $bytes:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(pub [u8; $bytes]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_bytes(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                struct Bytes;
+                impl serde::de::Visitor<'_> for Bytes {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "{} bytes", $bytes)
+                    }
+                    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<$name, E> {
+                        let wrong = |_| E::invalid_length(bytes.len(), &self);
+                        bytes.try_into().map($name).map_err(wrong)
+                    }
+                }
+                from.deserialize_bytes(Bytes)
+            }
+        }
+    )*};
+}
+
+digest! {
+    /// A 32-byte BLAKE3 digest.
+    Hash32, 32;
+    /// The first 16 bytes of a BLAKE3 digest: what the duplicate window keeps of ids and payloads.
+    Hash16, 16;
+}

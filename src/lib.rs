@@ -1,0 +1,5 @@
+//! The service around [`conclave_core`].
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod log;

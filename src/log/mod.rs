@@ -1,0 +1,164 @@
+//! The log of one partition: commands as they were accepted, and one decision for each.
+//!
+//! A command is accepted by an append of its own; a round's decisions and dead letters are a second,
+//! atomic one. A command without a decision is undecided: it is cut into rounds anew after a crash.
+//! Commands of the embedded log have dense offsets from 0, and so have decisions, which share them.
+
+use crate::error::Result;
+use conclave_core::units::{Hash32, Offset, TimeMs};
+
+/// Headers of a record: the envelope, which proves nothing.
+pub type Headers = Vec<(String, Vec<u8>)>;
+
+/// A command to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// The record's time. Never before its predecessor's under `LogAppend`; as carried otherwise.
+    pub time_ms: TimeMs,
+    /// The record's key.
+    pub key: Vec<u8>,
+    /// The record's bytes, framing included.
+    pub value: Vec<u8>,
+    /// Correlation, causation, trace.
+    pub headers: Headers,
+}
+
+/// A command of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCommand {
+    /// Where it stands.
+    pub offset: Offset,
+    /// What stands there.
+    pub record: CommandRecord,
+}
+
+/// A decision of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionRecord {
+    /// Offset of the command that it answers, and its own.
+    pub offset: Offset,
+    /// Digest of `body`.
+    pub hash: Hash32,
+    /// The Avro datum, without framing: what the chain covers.
+    pub body: Vec<u8>,
+    /// The envelope.
+    pub headers: Headers,
+}
+
+/// The original bytes of a command that its sender has to mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterRecord {
+    /// Offset of the command.
+    pub offset: Offset,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its bytes.
+    pub value: Vec<u8>,
+    /// Its headers, and why it is here.
+    pub headers: Headers,
+}
+
+/// What one round adds to the log, in one piece or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoundRecord {
+    /// One decision per command of the round, in order.
+    pub decisions: Vec<DecisionRecord>,
+    /// For those whose rejection says so.
+    pub dead_letters: Vec<DeadLetterRecord>,
+}
+
+/// Where a log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEnds {
+    /// Offset of the next command.
+    pub commands_next: Offset,
+    /// Offset of the first command without a decision; ≤ `commands_next`.
+    pub decisions_next: Offset,
+    /// Digest of the last decision's body; zeros when there is none.
+    pub head: Hash32,
+}
+
+/// How a commit ended when it did not simply succeed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// Nothing of the round was stored: fold again and cut the same commands anew.
+    Aborted(String),
+    /// It may have been stored: open the log again and look.
+    Unknown(String),
+    /// It failed for good.
+    Failed(crate::error::Error),
+}
+
+/// Reading a log; every implementation answers alike.
+pub trait LogReader {
+    /// Where the log ends.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn ends(&self) -> Result<LogEnds>;
+
+    /// Commands from `from` on, at least one if there is one, stopping once `bytes_max` is passed.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is not what was written.
+    fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>>;
+
+    /// Decisions from `from` on, at least one if there is one, stopping once `bytes_max` is passed.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is not what was written.
+    fn decisions(&self, from: Offset, bytes_max: usize) -> Result<Vec<DecisionRecord>>;
+
+    /// Dead letters from `from` on, at least one if there is one, stopping once `bytes_max` is
+    /// passed.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is not what was written.
+    fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>>;
+
+    /// Offsets of the snapshots, newest first: each is the fold of all decisions *before* it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn snapshots(&self) -> Result<Vec<Offset>>;
+
+    /// The snapshot at `offset`.
+    ///
+    /// # Errors
+    /// `Corrupt` when a chunk is missing or its digest differs.
+    fn snapshot(&self, offset: Offset) -> Result<Vec<u8>>;
+}
+
+/// Writing a log: one writer at a time.
+pub trait EventLog: LogReader {
+    /// Appends commands in one piece and returns the offset of the first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk is full: nothing was accepted.
+    fn accept(&mut self, commands: &[CommandRecord]) -> Result<Offset>;
+
+    /// Appends the answers to the next commands in one piece.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    ///
+    /// # Panics
+    /// When the round does not continue the decisions, or answers commands that do not exist.
+    fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError>;
+
+    /// Keeps a snapshot of the fold of all decisions before `offset`, and the one before it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk is full.
+    ///
+    /// # Panics
+    /// When `offset` is beyond the decisions that are committed: stored state never leads.
+    fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()>;
+
+    /// Makes sure that everything so far outlives what the chosen durability promises, and that a
+    /// later opening finds it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn sync(&mut self) -> Result<()>;
+}
