@@ -4,6 +4,11 @@
 //! atomic one. A command without a decision is undecided: it is cut into rounds anew after a crash.
 //! Commands of the embedded log have dense offsets from 0, and so have decisions, which share them.
 
+pub mod block;
+pub mod heads;
+pub mod memory;
+pub mod rocks;
+
 use crate::error::Result;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 
@@ -67,8 +72,8 @@ pub struct RoundRecord {
     pub dead_letters: Vec<DeadLetterRecord>,
 }
 
-/// Where a log ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a log ends; by default, at its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogEnds {
     /// Offset of the next command.
     pub commands_next: Offset,
@@ -161,4 +166,31 @@ pub trait EventLog: LogReader {
     /// # Errors
     /// When the disk refuses.
     fn sync(&mut self) -> Result<()>;
+}
+
+/// Snapshots that a log keeps: the newest, and the one to fall back on when that is damaged.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// What every implementation asserts before it stores a round.
+///
+/// # Panics
+/// When `round` does not continue the decisions of a log that ends at `ends`, answers commands that
+/// do not exist, or carries dead letters of other commands.
+fn check_round(ends: &LogEnds, round: &RoundRecord) {
+    let mut next = ends.decisions_next;
+    for decision in &round.decisions {
+        assert_eq!(decision.offset, next, "a round continues the decisions without a gap");
+        next = block::plus(next, 1);
+    }
+    assert!(next <= ends.commands_next, "a round answers only commands that exist");
+    if let Some(last) = round.decisions.last() {
+        let digest = Hash32(*blake3::hash(&last.body).as_bytes());
+        assert_eq!(last.hash, digest, "a decision's hash is the digest of its body");
+    }
+    let mut letter_next = ends.decisions_next;
+    for letter in &round.dead_letters {
+        let is_ours = letter_next <= letter.offset && letter.offset < next;
+        assert!(is_ours, "a round's dead letters are its own commands, in order");
+        letter_next = block::plus(letter.offset, 1);
+    }
 }

@@ -1,0 +1,115 @@
+//! The data directory: whether it is ours, of which format, and that nobody else writes to it.
+
+use crate::error::{Error, Result};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The format that this release writes and reads.
+const FORMAT: u32 = 1;
+const TITLE: &str = "conclave data directory, format";
+
+const VERSION_FILE: &str = "VERSION";
+const LOCK_FILE: &str = "writer.lock";
+const STORE_DIRECTORY: &str = "rocks";
+
+/// Where the store is.
+pub(super) fn store(directory: &Path) -> PathBuf {
+    directory.join(STORE_DIRECTORY)
+}
+
+/// Locks the directory against other writers until the file is dropped, creating it first.
+///
+/// # Errors
+/// `Unavailable` when somebody holds it, `Invalid` when the directory is not ours.
+pub(super) fn lock(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    fs::create_dir_all(directory)
+        .map_err(|error| refused(error, &format!("cannot create the data directory {shown}")))?;
+    if !is_ours(directory)? {
+        return Err(Error::invalid(format!(
+            "{shown} is not empty and not a data directory of conclave: name an empty one"
+        )));
+    }
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join(LOCK_FILE))
+        .map_err(|error| refused(error, &format!("cannot write to {shown}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!(
+            "{shown} is in use by another conclave process: stop it, or send it commands over HTTP; \
+             reading works beside it"
+        ))),
+        Err(TryLockError::Error(error)) => Err(refused(error, &format!("cannot lock {shown}"))),
+    }
+}
+
+fn is_ours(directory: &Path) -> Result<bool> {
+    let unreadable =
+        |error| refused(error, &format!("cannot list the directory {}", directory.display()));
+    let mut is_empty = true;
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        if name == VERSION_FILE {
+            return Ok(true);
+        }
+        // A crash may have left the lock, or the format half written, in an otherwise empty place.
+        is_empty &= name == LOCK_FILE || name.to_str() == Some(&format!("{VERSION_FILE}.new"));
+    }
+    Ok(is_empty)
+}
+
+/// Writes the format into a directory that has none yet. The caller holds the lock.
+///
+/// # Errors
+/// `Unavailable` when the disk refuses.
+pub(super) fn claim(directory: &Path) -> Result<()> {
+    let path = directory.join(VERSION_FILE);
+    let write = || -> io::Result<()> {
+        let path_new = directory.join(format!("{VERSION_FILE}.new"));
+        let mut file = File::create(&path_new)?;
+        writeln!(file, "{TITLE} {FORMAT}")?;
+        file.sync_all()?;
+        fs::rename(&path_new, &path)
+    };
+    if path.exists() {
+        return Ok(());
+    }
+    write().map_err(|error| refused(error, &format!("cannot write {}", path.display())))
+}
+
+/// Checks that this release reads the directory's format.
+///
+/// # Errors
+/// `Invalid` when the directory is not ours, or of another format.
+pub(super) fn check_format(directory: &Path) -> Result<()> {
+    let shown = directory.display();
+    let text = match fs::read_to_string(directory.join(VERSION_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::invalid(format!(
+                "{shown} is not a data directory of conclave: name one, or create it with \
+                 `conclave demo` or `conclave serve`"
+            )));
+        }
+        Err(error) => return Err(refused(error, &format!("cannot read the format of {shown}"))),
+    };
+    match text.trim_end().strip_prefix(TITLE).map(str::trim) {
+        Some(format) if format == FORMAT.to_string() => Ok(()),
+        Some(format) => Err(Error::invalid(format!(
+            "{shown} has format {format}, this release reads format {FORMAT}: use the release that \
+             wrote it"
+        ))),
+        None => Err(Error::invalid(format!(
+            "{shown} does not say its format in the file {VERSION_FILE}: restore that file"
+        ))),
+    }
+}
+
+/// An error of the file system, which only its administrator can mend.
+pub(super) fn refused(error: io::Error, what: &str) -> Error {
+    Error::unavailable(what).caused_by(error)
+}

@@ -1,0 +1,260 @@
+//! The embedded log: blocks in a RocksDB, and `heads.log` beside it.
+//!
+//! A data directory holds `VERSION` (its format), `writer.lock`, `heads.log` and the store under
+//! `rocks/`. An accepted batch is one write, a round with its dead letters and its coverage is
+//! another; both are there in one piece or not at all. What the store says when it opens is believed
+//! only as far as `heads.log` agrees.
+
+mod directory;
+mod families;
+mod heads_keeper;
+mod loss;
+mod reader;
+mod snapshots;
+mod store;
+
+pub use reader::RocksReader;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::block::{self, BlockKind, NumberedCommand, plus};
+use crate::log::{
+    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
+    RoundRecord, StoredCommand, check_round,
+};
+use conclave_core::units::Offset;
+use heads_keeper::HeadsKeeper;
+use rocksdb::{DB, WriteBatch, WriteOptions};
+use std::fs::File;
+use std::path::Path;
+use store::{Store, store_error};
+
+/// What an acknowledged write outlives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, kill -9 included.
+    #[default]
+    Os,
+    /// A power cut as well: every write waits for the disk.
+    Fsync,
+}
+
+impl Durability {
+    /// The durability as settings and reports spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Os => "os",
+            Self::Fsync => "fsync",
+        }
+    }
+}
+
+/// How to open a log for writing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// What an acknowledged write outlives.
+    pub durability: Durability,
+    /// The operator's consent to lose everything from this offset on, which an error named. The
+    /// damaged files are kept beside the new ones under names that end in `lost-` and the offset.
+    pub accept_loss_at: Option<Offset>,
+}
+
+/// The embedded log, open for writing.
+pub struct RocksLog {
+    // Dropped in this order: the heads are written, the store is closed, the lock is released.
+    keeper: HeadsKeeper,
+    store: Store,
+    _lock: File,
+    durability: Durability,
+    ends: LogEnds,
+    /// Why nothing is written any more until the log is opened again.
+    failure: Option<String>,
+}
+
+impl RocksLog {
+    /// Opens the log in `dir`, or creates one when the directory is empty or missing.
+    ///
+    /// # Errors
+    /// `Unavailable` when another process writes to it or the disk refuses, `Invalid` when the
+    /// directory is not ours or of another format, `Corrupt` when it holds less than `heads.log`
+    /// names or cannot be read: then the message names the offset whose loss would have to be
+    /// accepted.
+    pub fn open(dir: &Path, options: &OpenOptions) -> Result<Self> {
+        let lock = directory::lock(dir)?;
+        directory::claim(dir)?;
+        directory::check_format(dir)?;
+        if let Some(offset) = options.accept_loss_at {
+            loss::accept(dir, offset)?;
+        }
+        let named = loss::named(dir)?;
+        let (store, ends) = open_whole(dir, &named).map_err(|error| loss::explain(dir, error))?;
+        let keeper = HeadsKeeper::start(dir, named)
+            .map_err(|error| directory::refused(error, "cannot start a thread"))?;
+        let durability = options.durability;
+        let mut log = Self { keeper, store, _lock: lock, durability, ends, failure: None };
+        log.sync()?;
+        Ok(log)
+    }
+
+    /// What an acknowledged write outlives.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn write_options(&self) -> WriteOptions {
+        let mut options = WriteOptions::default();
+        options.set_sync(self.durability == Durability::Fsync);
+        options
+    }
+
+    fn check_writable(&mut self) -> Result<()> {
+        if self.failure.is_none() {
+            self.failure = self.keeper.failure().map(|why| format!("heads.log: {why}"));
+        }
+        match &self.failure {
+            None => Ok(()),
+            Some(why) => Err(Error::unavailable(format!(
+                "an earlier write failed ({why}): make room on the disk and open the log again"
+            ))),
+        }
+    }
+
+    /// Remembers that a write failed: nothing may follow what may be half written.
+    fn fail(&mut self, error: Error) -> Error {
+        self.failure = Some(error.to_string());
+        error
+    }
+
+    /// Writes a batch that moves the log's ends, and what names them.
+    fn write(&mut self, mut batch: WriteBatch, ends: LogEnds, what: &str) -> Result<()> {
+        self.store.put_coverage(&mut batch, &ends);
+        let written = self.store.db.write_opt(batch, &self.write_options());
+        if let Err(error) = written {
+            return Err(self.fail(store_error(error, what)));
+        }
+        let is_first_commit = self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
+        self.ends = ends;
+        self.keeper.note(ends);
+        if (is_first_commit || self.durability == Durability::Fsync)
+            && let Err(error) = self.write_heads()
+        {
+            // This write is stored and may be acknowledged; the next one finds the failure.
+            tracing::error!(%error, "the log stops accepting writes");
+        }
+        Ok(())
+    }
+
+    fn write_heads(&mut self) -> Result<()> {
+        let written = self.keeper.write();
+        written.map_err(|error| self.fail(directory::refused(error, "cannot replace heads.log")))
+    }
+}
+
+/// Opens the store and checks that it holds all that `named` says.
+fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
+    let path = directory::store(dir);
+    if named.commands_next > Offset(0) && !path.exists() {
+        return Err(Error::corrupt(format!("{} is missing", path.display())));
+    }
+    let db = DB::open_cf_descriptors(&families::database(), &path, families::descriptors())
+        .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))?;
+    let store = Store { db };
+    let ends = store.ends(named.commands_next)?;
+    store.check_coverage(&ends)?;
+    loss::check(named, &ends, &store)?;
+    Ok((store, ends))
+}
+
+impl LogReader for RocksLog {
+    fn ends(&self) -> Result<LogEnds> {
+        Ok(self.ends)
+    }
+
+    fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>> {
+        self.store.records(from, self.ends.commands_next, bytes_max)
+    }
+
+    fn decisions(&self, from: Offset, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
+        self.store.records(from, self.ends.decisions_next, bytes_max)
+    }
+
+    fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
+        self.store.records(from, self.ends.decisions_next, bytes_max)
+    }
+
+    fn snapshots(&self) -> Result<Vec<Offset>> {
+        self.store.snapshots()
+    }
+
+    fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
+        self.store.snapshot(offset)
+    }
+}
+
+impl EventLog for RocksLog {
+    fn accept(&mut self, commands: &[CommandRecord]) -> Result<Offset> {
+        let first = self.ends.commands_next;
+        if commands.is_empty() {
+            return Ok(first);
+        }
+        self.check_writable()?;
+        let numbered: Vec<_> = commands
+            .iter()
+            .enumerate()
+            .map(|(index, record)| NumberedCommand { offset: plus(first, index), record })
+            .collect();
+        let blocks = block::pack(&numbered)?;
+        let mut batch = WriteBatch::default();
+        self.store.put(&mut batch, BlockKind::Commands, &blocks);
+        let ends = LogEnds { commands_next: plus(first, commands.len()), ..self.ends };
+        self.write(batch, ends, "the commands were not accepted")?;
+        Ok(first)
+    }
+
+    fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
+        check_round(&self.ends, round);
+        let Some(last) = round.decisions.last() else {
+            return Ok(());
+        };
+        self.check_writable().map_err(CommitError::Failed)?;
+        let decisions = block::pack(&round.decisions).map_err(CommitError::Failed)?;
+        let dead_letters = block::pack(&round.dead_letters).map_err(CommitError::Failed)?;
+        let mut batch = WriteBatch::default();
+        self.store.put(&mut batch, BlockKind::Decisions, &decisions);
+        self.store.put(&mut batch, BlockKind::DeadLetters, &dead_letters);
+        let ends =
+            LogEnds { decisions_next: plus(last.offset, 1), head: last.hash, ..self.ends };
+        self.write(batch, ends, "the round may not be stored").map_err(|error| match error.kind {
+            ErrorKind::Unavailable => CommitError::Unknown(error.to_string()),
+            ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Bug => CommitError::Failed(error),
+        })
+    }
+
+    fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()> {
+        assert!(offset <= self.ends.decisions_next, "stored state never leads the committed log");
+        self.check_writable()?;
+        let kept = self.store.keep_snapshot(offset, bytes, &self.write_options());
+        kept.map_err(|error| self.fail(error))
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.check_writable()?;
+        if let Err(error) = self.store.db.flush_wal(true) {
+            return Err(self.fail(store_error(error, "the log could not be synced")));
+        }
+        self.keeper.note(self.ends);
+        self.write_heads()
+    }
+}
+
+impl std::fmt::Debug for RocksLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { durability, ends, failure, .. } = self;
+        f.debug_struct("RocksLog")
+            .field("durability", durability)
+            .field("ends", ends)
+            .field("failure", failure)
+            .finish_non_exhaustive()
+    }
+}
