@@ -90,12 +90,18 @@ impl Round {
 /// How many of the next commands the next `fixed` round takes: up to `commands_max`, and a control
 /// command alone. Zero when there are none.
 #[must_use]
-pub fn fixed_round_length(next: &[Input], commands_max: usize) -> usize {
-    match next.iter().position(is_control) {
-        Some(0) => 1,
-        Some(control) => control.min(commands_max),
-        None => next.len().min(commands_max),
+pub fn fixed_round_length<'a>(
+    next: impl IntoIterator<Item = &'a Input>,
+    commands_max: usize,
+) -> usize {
+    let mut length = 0;
+    for input in next.into_iter().take(commands_max) {
+        if is_control(input) {
+            return length.max(1);
+        }
+        length += 1;
     }
+    length
 }
 
 fn is_control(input: &Input) -> bool {
