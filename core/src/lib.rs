@@ -8,5 +8,6 @@ pub mod command;
 pub mod decision;
 pub mod input;
 pub mod limits;
+pub mod placement;
 pub mod rejection;
 pub mod units;
