@@ -23,7 +23,7 @@ pub struct GpuTotals {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "FleetImage", into = "FleetImage")]
 pub struct Fleet {
-    /// Every model that ever joined, in the order of arrival; nodes name them by index.
+    /// The models of the nodes, in the order of their first nodes; nodes name them by index.
     models: Vec<GpuModel>,
     nodes: Vec<Node>,
     index: BTreeMap<NodeId, usize>,
@@ -89,6 +89,7 @@ impl Fleet {
             self.gpus_accepting.total_milli.0 -= node.gpu_milli_total();
             self.uncount(node.class());
         }
+        self.forget_model(node.class().model);
         self.history.node_left(index);
     }
 
@@ -205,6 +206,19 @@ impl Fleet {
         }
         self.history.touch(index, node.digest());
         self.nodes.push(node);
+    }
+
+    /// Drops a model that no node has any more, so that names cannot pile up.
+    fn forget_model(&mut self, model: usize) {
+        if self.nodes.iter().any(|node| node.class().model == model) {
+            return;
+        }
+        self.models.remove(model);
+        self.nodes.iter_mut().for_each(|node| node.forget_model(model));
+        self.classes.clear();
+        for node in self.nodes.iter().filter(|node| node.accepts_work()) {
+            *self.classes.entry(*node.class()).or_insert(0) += 1;
+        }
     }
 
     fn uncount(&mut self, class: &NodeClass) {

@@ -174,6 +174,11 @@ impl Node {
         self.accepts_work = false;
     }
 
+    /// Follows the fleet, which dropped the name of another node's `model`.
+    pub(super) fn forget_model(&mut self, model: usize) {
+        self.class.model -= usize::from(self.class.model > model);
+    }
+
     pub(super) fn take(&mut self, need: &Need, gpus: GpuSet) {
         self.cpu_left.0 -= need.cpu_milli.0;
         self.memory_left.0 -= need.memory_mib.0;

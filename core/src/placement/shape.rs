@@ -172,10 +172,6 @@ impl GpuSet {
         self.0.count_ones()
     }
 
-    pub(super) fn bits(self) -> u64 {
-        u64::from(self.0)
-    }
-
     fn holds(self, index: usize) -> bool {
         self.0 >> index & 1 == 1
     }
