@@ -1,8 +1,8 @@
 //! Why a request is not running: derived from the state at any offset, never stored.
 
-use crate::placement::ReplicaNeed;
-use crate::placement::{could_ever_hold, replicas_that_fit};
-use crate::queue::barrier;
+use crate::command::RequestAllocation;
+use crate::placement::Shape;
+use crate::queue::{barrier, preferences};
 use crate::quota::{QuotaBlock, may_grant};
 use crate::state::{Group, Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
@@ -92,10 +92,17 @@ fn queue_blocker(state: &State, pool: &Pool, request: &Request) -> Blocker {
     {
         return Blocker::BehindHead { head: barrier.request };
     }
-    let replica = ReplicaNeed::of(ask);
-    if !could_ever_hold(&pool.fleet, &replica, &ask.gpu_models, ask.replicas) {
+    if !could_ever_hold(pool, ask) {
         return Blocker::PoolTooSmall;
     }
-    let replicas_fit = replicas_that_fit(&pool.fleet, &replica, &ask.gpu_models);
+    let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
+    let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
     Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
+}
+
+/// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)
+/// if nothing else ran.
+#[must_use]
+pub fn could_ever_hold(pool: &Pool, ask: &RequestAllocation) -> bool {
+    preferences(ask).any(|models| pool.fleet.could_ever_hold(&Shape::of(ask, models), ask.replicas))
 }

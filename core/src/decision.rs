@@ -316,7 +316,7 @@ pub struct LeaseGranted {
     pub fencing: Offset,
     /// When it ends by itself.
     pub ends_at_ms: TimeMs,
-    /// Model of the GPUs; empty for CPU only.
+    /// Model of the GPUs; empty for CPU only, or when replicas sit on different models.
     pub gpu_model: GpuModel,
     /// Where each replica sits, in replica order.
     pub replicas: Vec<Placement>,

@@ -6,7 +6,7 @@ use crate::decision::{
     NodeRegistered, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnded, RequestQueued,
     RequestVoted,
 };
-use crate::placement::ReplicaNeed;
+use crate::command::RegisterNode;
 use crate::state::{
     DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind, Waiter,
 };
@@ -82,7 +82,11 @@ impl State {
     }
 
     fn register_node(&mut self, registered: &NodeRegistered) {
-        self.pool_mut(&registered.pool).fleet.add_node(&registered.node);
+        let NodeRegistered { pool, node } = registered;
+        let RegisterNode { node, gpu_model, gpu_count, cpu_milli, memory_mib, topology_group: _ } =
+            node;
+        let fleet = &mut self.pool_mut(pool).fleet;
+        fleet.add_node(node.clone(), gpu_model, *gpu_count, *cpu_milli, *memory_mib);
     }
 
     fn set_quota(&mut self, set: &QuotaSet) {
@@ -179,14 +183,10 @@ impl State {
             gpu_model: gpu_model.clone(),
             replicas: replicas.clone(),
         });
-        let need = ReplicaNeed::of(&request.ask);
-        let (tenant, total) = (request.ask.tenant.clone(), request.ask.total_gpu_milli());
-        for replica in replicas {
-            pool.fleet.take(replica, &need);
-        }
-        pool.use_quota(&tenant, total);
-        let deadline = pool.requests[id].ask.deadline_ms;
-        if let Some(at_ms) = deadline {
+        let ask = request.ask.clone();
+        replicas.iter().for_each(|replica| pool.take(replica, &ask));
+        pool.use_quota(&ask.tenant, ask.total_gpu_milli());
+        if let Some(at_ms) = ask.deadline_ms {
             self.stop_timer(&granted.pool, id, at_ms, TimerKind::DeadlinePasses);
         }
     }
@@ -209,14 +209,10 @@ impl State {
         lease.fencing = *fencing;
         let freed = lease.replicas.split_off(keep);
         let pool = self.pool_mut(pool);
-        let ask = &pool.requests[id].ask;
-        let (need, tenant) = (ReplicaNeed::of(ask), ask.tenant.clone());
+        let ask = pool.requests[id].ask.clone();
         let count = i64::try_from(freed.len()).expect("a gang is bounded");
-        let milli = GpuMilli(-count * ask.replica_gpu_milli().0);
-        for replica in &freed {
-            pool.fleet.give_back(replica, &need);
-        }
-        pool.use_quota(&tenant, milli);
+        freed.iter().for_each(|replica| pool.give_back(replica, &ask));
+        pool.use_quota(&ask.tenant, GpuMilli(-count * ask.replica_gpu_milli().0));
     }
 
     fn end_lease(&mut self, ended: &LeaseEnded) {
@@ -225,10 +221,8 @@ impl State {
         self.stop_timer(pool, id, ends_at_ms, TimerKind::LeaseEnds);
         let pool = self.pool_mut(pool);
         let request = pool.requests.remove(id).expect("lease_mut found it");
-        let need = ReplicaNeed::of(&request.ask);
-        for replica in &request.lease().expect("lease_mut found it").replicas {
-            pool.fleet.give_back(replica, &need);
-        }
+        let replicas = &request.lease().expect("lease_mut found it").replicas;
+        replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
         pool.use_quota(&request.ask.tenant, GpuMilli(-request.held_gpu_milli().0));
     }
 

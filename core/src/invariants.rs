@@ -1,7 +1,6 @@
 //! What holds after every decision. Tests check it after every command; `replay verify` at the end of
 //! the log. The cheap part is asserted where state changes, in release too.
 
-use crate::placement::{Fleet, ReplicaNeed};
 use crate::state::{DueVote, Group, Pool, Stage, State, TimerKind};
 use crate::units::{GpuMilli, PoolId, TenantId, TimeMs};
 use std::collections::BTreeMap;
@@ -28,14 +27,14 @@ pub fn check(state: &State) {
 
 /// Leases are what is taken from the nodes, device by device.
 fn check_capacity(id: &PoolId, pool: &Pool) {
-    let mut empty: Fleet = pool.fleet.emptied();
+    let mut again = pool.clone();
     for request in pool.requests.values() {
-        let need = ReplicaNeed::of(&request.ask);
-        for replica in request.lease().map_or([].as_slice(), |lease| &lease.replicas) {
-            empty.take(replica, &need);
-        }
+        let replicas = request.lease().map_or([].as_slice(), |lease| &lease.replicas);
+        replicas.iter().for_each(|replica| again.give_back(replica, &request.ask));
     }
-    assert!(empty.same_capacity(&pool.fleet), "pool {id}: leases differ from what is taken");
+    let is_empty = again.fleet.nodes().iter().all(crate::placement::Node::is_empty);
+    assert!(is_empty, "pool {id}: more is taken from the nodes than leases hold");
+    assert_eq!(again.fleet.gpus().used_milli.0, 0, "pool {id}: the sum of used GPUs is off");
 }
 
 fn check_quota(id: &PoolId, pool: &Pool) {

@@ -7,12 +7,13 @@
 //! - After every decision without carry-over nobody waits who could start. That is why a newcomer
 //!   only has to be tried alone when nothing was freed.
 
+use crate::command::RequestAllocation;
 use crate::decision::{Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp};
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::limits::TIME_MS_MAX;
-use crate::placement::{ReplicaNeed, seed_of};
+use crate::placement::{Fleet, Shape, Spot, seed_of};
 use crate::quota::may_grant;
-use crate::state::{Group, Need, Pool, Request, Waiter};
+use crate::state::{GangNeed, Group, Pool, Request, Waiter};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -23,13 +24,13 @@ pub struct Barrier {
     /// The request that waits.
     pub request: RequestId,
     arrival: Offset,
-    need: Need,
+    need: GangNeed,
 }
 
 impl Barrier {
     /// Whether it keeps a request back.
     #[must_use]
-    pub fn keeps_back(&self, arrival: Offset, need: &Need) -> bool {
+    pub fn keeps_back(&self, arrival: Offset, need: &GangNeed) -> bool {
         arrival > self.arrival && need.shares_a_model_with(&self.need)
     }
 }
@@ -138,7 +139,7 @@ struct Pass {
 /// One walk along the queue. Once the first of a group cannot start, none of the group can.
 fn pass(draft: &mut Draft, pool_id: &PoolId) -> Pass {
     let mut firsts = firsts_of_groups(draft.state.pool(pool_id));
-    let mut no_place: BTreeSet<Need> = BTreeSet::new();
+    let mut no_place: BTreeSet<GangNeed> = BTreeSet::new();
     let (mut head_found, mut held_back) = (false, None::<Barrier>);
     let mut granted = false;
     while let Some(Reverse((_, arrival, id))) = firsts.pop() {
@@ -190,7 +191,7 @@ fn barrier_of(
     pool_id: &PoolId,
     request: RequestId,
     arrival: Offset,
-    need: &Need,
+    need: &GangNeed,
 ) -> Option<Barrier> {
     let pool = draft.state.pool(pool_id);
     let since_ms = waiting_since(&pool.requests[&request]);
@@ -238,16 +239,27 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
 fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> {
     let Pool { fleet, placer, requests, .. } = pool;
     let ask = &requests[id].ask;
-    let (need, seed) = (ReplicaNeed::of(ask), seed_of(&id.0));
-    let any = [GpuModel::default()];
-    let by_preference = if ask.gpu_count == 0 || ask.gpu_models.is_empty() {
-        any.as_slice()
-    } else {
-        ask.gpu_models.as_slice()
-    };
-    by_preference.iter().find_map(|model| {
-        let models = if model.0.is_empty() { &[] } else { std::slice::from_ref(model) };
-        let spots = placer.choose_gang(fleet, &need, models, ask.replicas, seed)?;
-        Some((fleet.model_of(&spots), spots))
-    })
+    let seed = seed_of(&id.0);
+    let spots = preferences(ask)
+        .find_map(|models| placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed))?;
+    let replicas = spots.iter().map(|spot| Placement {
+        node: fleet.node(spot.node).id().clone(),
+        gpus: spot.gpus.indices(),
+    });
+    Some((common_model(fleet, ask, &spots), replicas.collect()))
+}
+
+/// The sets of models to try, in order: each acceptable model alone, or any.
+pub(crate) fn preferences(ask: &RequestAllocation) -> impl Iterator<Item = &[GpuModel]> {
+    let any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
+    let each = if any { &[] } else { ask.gpu_models.as_slice() };
+    let no_wish: Option<&[GpuModel]> = any.then_some(&[]);
+    each.iter().map(std::slice::from_ref).chain(no_wish)
+}
+
+fn common_model(fleet: &Fleet, ask: &RequestAllocation, spots: &[Spot]) -> GpuModel {
+    let model = |spot: &Spot| fleet.model_of(fleet.node(spot.node));
+    let first = model(spots.first().expect("a gang has a replica"));
+    let is_common = ask.gpu_count > 0 && spots.iter().all(|spot| model(spot) == first);
+    if is_common { first.clone() } else { GpuModel::default() }
 }

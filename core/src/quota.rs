@@ -43,7 +43,7 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
     if beyond_guarantee <= 0 {
         return Ok(());
     }
-    let free = pool.fleet.free_gpu_milli();
+    let free = pool.free_gpu_milli();
     let own = tenant.unused_guarantee();
     let held = pool.held_for_others(name);
     if beyond_guarantee <= free.0 - own.0 - held.0 {

@@ -31,7 +31,7 @@ pub(super) fn decide(
         let detail = format!("pool '{pool}' has a node '{}': remove it first", register.node);
         return Err(refuse(Code::DuplicateNode, detail));
     }
-    if fleet.len() >= NODES_MAX {
+    if fleet.nodes().len() >= NODES_MAX {
         return Err(refuse(Code::LogFull, format!("a pool holds at most {NODES_MAX} nodes")));
     }
     draft

@@ -16,7 +16,7 @@ pub(super) fn decide(
     let Some(index) = fleet.index_of(&node) else {
         return Err(refuse(Code::UnknownNode, format!("pool '{pool}' has no node '{node}'")));
     };
-    if !fleet.is_empty_node(index) {
+    if !fleet.node(index).is_empty() {
         let detail = format!("leases sit on '{node}': drain it and wait until they end");
         return Err(refuse(Code::NodeInUse, detail));
     }

@@ -3,6 +3,7 @@
 
 use super::set_pool_policy::check_gpus;
 use super::stage_one::Bounds;
+use crate::blocker::could_ever_hold;
 use crate::command::{CouncilMode, RequestAllocation, Topology};
 use crate::decision::{
     Event, Rejected, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
@@ -13,7 +14,6 @@ use crate::limits::{
     CPU_MILLI_MAX, DURATION_MS_MAX, GPU_MODELS_MAX, LABELS_MAX, MEMORY_MIB_MAX, PRIORITY_MAX,
     REPLICAS_MAX, TIME_MS_MAX,
 };
-use crate::placement::{ReplicaNeed, could_ever_hold};
 use crate::rejection::{RejectionCode as Code, refuse};
 use crate::round::{Vote, Votes};
 use crate::state::Stage;
@@ -108,7 +108,7 @@ fn check_hard_rules(
         let detail = format!("{wanted} GPU milli are more than the tenant's limit of {limit}");
         return Err(refuse(Code::ExceedsLimit, detail));
     }
-    if !could_ever_hold(&pool.fleet, &ReplicaNeed::of(ask), &ask.gpu_models, ask.replicas) {
+    if !could_ever_hold(pool, ask) {
         let detail = format!(
             "{} replicas of {} x {} GPU milli do not fit even the empty pool",
             ask.replicas, ask.gpu_count, ask.gpu_milli

@@ -7,13 +7,14 @@ mod request;
 mod timer;
 
 pub use duplicates::{DuplicateWindow, Seen};
-pub use queue::{Group, Need, Queue, Waiter};
+pub use queue::{GangNeed, Group, Queue, Waiter};
 pub use request::{Lease, Request, Stage};
 pub use timer::{Timer, TimerKind};
 
-use crate::command::{OpenLog, SetPoolPolicy, SetQuota};
+use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota};
+use crate::decision::Placement;
 use crate::limits::{DECIDE_VERSION, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
-use crate::placement::{Fleet, Placer};
+use crate::placement::{Fleet, GpuSet, Need, Placer};
 use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,7 +148,7 @@ impl Pool {
         let ids_max = usize::try_from(ids_max).expect("OpenLog was validated");
         let window_ms = log.map_or(DUPLICATE_WINDOW_MS_MAX, |log| log.duplicate_window_ms);
         Self {
-            placer: Placer::for_policy(&policy),
+            placer: Placer::new(policy.placement, &policy.target_workload),
             policy,
             fleet: Fleet::default(),
             tenants: BTreeMap::new(),
@@ -163,6 +164,13 @@ impl Pool {
     #[must_use]
     pub fn request(&self, request: &RequestId) -> Option<&Request> {
         self.requests.get(request)
+    }
+
+    /// GPUs that leases could still take: free ones on nodes that accept work.
+    #[must_use]
+    pub fn free_gpu_milli(&self) -> GpuMilli {
+        let gpus = self.fleet.gpus_accepting();
+        GpuMilli(gpus.total_milli.0 - gpus.used_milli.0)
     }
 
     /// GPUs that are promised to tenants other than `tenant` and not used by them.
@@ -200,7 +208,27 @@ impl Tenant {
 impl Pool {
     /// Follows other rules from now on.
     pub(crate) fn set_policy(&mut self, policy: SetPoolPolicy) {
-        self.placer = Placer::for_policy(&policy);
+        self.placer = Placer::new(policy.placement, &policy.target_workload);
         self.policy = policy;
+    }
+}
+
+impl Pool {
+    /// Takes what one replica of `ask` holds, where it sits.
+    pub(crate) fn take(&mut self, at: &Placement, ask: &RequestAllocation) {
+        let (index, gpus) = self.spot_of(at);
+        self.fleet.take(index, &Need::of(ask), gpus);
+    }
+
+    /// Gives it back.
+    pub(crate) fn give_back(&mut self, at: &Placement, ask: &RequestAllocation) {
+        let (index, gpus) = self.spot_of(at);
+        self.fleet.give_back(index, &Need::of(ask), gpus);
+    }
+
+    fn spot_of(&self, at: &Placement) -> (usize, GpuSet) {
+        let index = self.fleet.index_of(&at.node);
+        let index = index.unwrap_or_else(|| panic!("a lease sits on unknown node {}", at.node));
+        (index, GpuSet::of(&at.gpus))
     }
 }

@@ -26,12 +26,12 @@ pub struct Group {
     /// Part of the class of a request.
     pub preemptible: bool,
     /// What each replica needs, and how many of them.
-    pub need: Need,
+    pub need: GangNeed,
 }
 
 /// What a gang needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Need {
+pub struct GangNeed {
     /// Replicas of the gang.
     pub replicas: i64,
     /// GPUs per replica.
@@ -63,7 +63,7 @@ impl Group {
             priority: Reverse(ask.priority),
             tenant: ask.tenant.clone(),
             preemptible: ask.preemptible,
-            need: Need {
+            need: GangNeed {
                 replicas: ask.replicas,
                 gpu_count: ask.gpu_count,
                 gpu_milli: ask.gpu_milli,
@@ -75,7 +75,7 @@ impl Group {
     }
 }
 
-impl Need {
+impl GangNeed {
     /// GPUs of the whole gang.
     #[must_use]
     pub fn total_gpu_milli(&self) -> GpuMilli {
