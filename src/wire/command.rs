@@ -3,7 +3,8 @@
 //!
 //! What a command is worth is decided elsewhere; here it is readable or not, and nothing else.
 
-use super::schemas::{COMMAND_SCHEMA_ID, COMMAND_WRITER, WriterSchema, local_commands, write};
+use super::datum::write;
+use super::schemas::{COMMAND_SCHEMA_ID, WriterSchema, local_commands};
 use crate::log::{CommandRecord, StoredCommand};
 use conclave_core::command::{Actor, Command, Payload};
 use conclave_core::decision::{Rejected, Remembered};
@@ -102,7 +103,7 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(COMMAND_BYTES_USUAL);
     bytes.push(MAGIC);
     bytes.extend(COMMAND_SCHEMA_ID.to_be_bytes());
-    write(&COMMAND_WRITER, command, &mut bytes);
+    write(command, &mut bytes);
     bytes
 }
 
@@ -143,7 +144,7 @@ fn length(part: &[u8]) -> [u8; 8] {
 }
 
 /// A command without what a retry may change: its id, which has a digest of its own, and the
-/// sender's clock. Field by field like [`Command`], so that its schema writes it.
+/// sender's clock. Field by field like [`Command`], so that it is written alike.
 #[derive(Serialize)]
 struct Canonical<'c> {
     command_id: &'static str,
@@ -166,7 +167,7 @@ fn digests(command: &Command) -> Remembered {
     let id_hash = hash16(&bytes);
     bytes.clear();
     let canonical = Canonical { command_id: "", pool, actor, submitted_at_ms: TimeMs(0), payload };
-    write(&COMMAND_WRITER, &canonical, &mut bytes);
+    write(&canonical, &mut bytes);
     Remembered { id_hash, payload_hash: hash16(&bytes) }
 }
 

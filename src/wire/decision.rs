@@ -3,7 +3,8 @@
 //! A body names no schema. Its first field does: `decide_version` is also the version of the schema
 //! that wrote it, so a body can be read without anything beside it.
 
-use super::schemas::{DECISION_READER, DECISION_WRITER, write};
+use super::datum::write;
+use super::schemas::DECISION_READER;
 use crate::error::{Error, Result};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -24,7 +25,7 @@ pub fn encode_decision(decision: &Decision) -> Vec<u8> {
     let version = decision.decide_version;
     assert_eq!(version, DECIDE_VERSION, "a decision is written by the schema of its own version");
     let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
-    write(&DECISION_WRITER, decision, &mut body);
+    write(decision, &mut body);
     let bytes = body.len();
     assert!(bytes <= DECISION_BYTES_MAX, "{bytes} bytes: the core bounds decisions by less");
     body

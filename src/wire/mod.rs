@@ -1,7 +1,7 @@
 //! Avro bytes: commands come in, decisions go out. The only room that knows `schemas/`.
 //!
 //! Reading order: [`schemas`] (which schemas writers may use), `admission` (what is checked before
-//! one is used), [`command`] (what was asked, and its digests), [`decision`] (the body that the hash
+//! one is used), `datum` (how bytes are written), [`command`] (what was asked, and its digests), [`decision`] (the body that the hash
 //! chain covers).
 //!
 //! `decide_version` pins the reader. Everything here may change a byte of some decision: the
@@ -11,6 +11,7 @@
 
 mod admission;
 pub mod command;
+mod datum;
 pub mod decision;
 pub mod schemas;
 

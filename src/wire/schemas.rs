@@ -9,9 +9,7 @@ use apache_avro::Schema;
 use apache_avro::error::Details;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema::ResolvedSchema;
-use apache_avro::writer::datum::GenericDatumWriter;
 use conclave_core::units::Hash32;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,24 +89,13 @@ pub(super) fn local_commands() -> BTreeMap<u32, WriterSchema> {
     BTreeMap::from([(COMMAND_SCHEMA_ID, current)])
 }
 
-/// Writes commands under [`COMMAND_SCHEMA`].
-pub(super) static COMMAND_WRITER: LazyLock<GenericDatumWriter<'static>> =
-    LazyLock::new(|| writer(COMMAND_SCHEMA));
-/// Writes decisions under [`DECISION_SCHEMA`].
-pub(super) static DECISION_WRITER: LazyLock<GenericDatumWriter<'static>> =
-    LazyLock::new(|| writer(DECISION_SCHEMA));
 /// Reads decisions written under [`DECISION_SCHEMA`].
 pub(super) static DECISION_READER: LazyLock<WriterSchema> = LazyLock::new(|| {
     let schema = parse(DECISION_SCHEMA).expect("tests parse our own schemas");
     writer_schema(&schema, &schema).expect("our own schema matches itself")
 });
 
-/// Appends `value` to `bytes` as a bare datum.
-pub(super) fn write<T: Serialize>(writer: &GenericDatumWriter<'_>, value: &T, bytes: &mut Vec<u8>) {
-    writer.write_ser(bytes, value).expect("the schema mirrors the type: tests compare them");
-}
-
-/// The parsed schemas of readers and writers hold no reference by name, so none has to be resolved.
+/// An adapted schema holds no reference by name, so there is nothing to resolve.
 fn no_names() -> ResolvedSchema<'static> {
     static NULL: Schema = Schema::Null;
     ResolvedSchema::new(&NULL).expect("null names nothing")
@@ -128,15 +115,6 @@ fn writer_schema(theirs: &Schema, ours: &Schema) -> Result<WriterSchema> {
         .build()
         .expect("a reader without names to resolve has nothing to fail at");
     Ok(WriterSchema { fingerprint, reader })
-}
-
-fn writer(text: &str) -> GenericDatumWriter<'static> {
-    let schema = parse(text).expect("tests parse our own schemas");
-    let inlined = adapt(&schema, &schema).expect("our own schema matches itself");
-    GenericDatumWriter::builder(Box::leak(Box::new(inlined)))
-        .resolved_schemata(no_names())
-        .build()
-        .expect("a writer without names to resolve has nothing to fail at")
 }
 
 /// Says in our words why a datum could not be read.
