@@ -11,6 +11,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use conclave_core::decision::Decision;
 use conclave_core::limits::{DECIDE_VERSION, DECISION_BYTES_MAX};
 use conclave_core::units::Hash32;
+use std::sync::LazyLock;
 
 /// Bytes of most bodies: what a buffer starts with.
 const BODY_BYTES_USUAL: usize = 512;
@@ -58,7 +59,9 @@ pub fn body_hash(body: &[u8]) -> Hash32 {
 }
 
 fn decide_version(body: &[u8]) -> Option<i64> {
-    static LONG: Schema = Schema::Long;
-    let reader = GenericDatumReader::builder(&LONG).build().ok()?;
-    reader.read_deser(&mut &body[..]).ok()
+    static READER: LazyLock<GenericDatumReader<'static>> = LazyLock::new(|| {
+        let reader = GenericDatumReader::builder(&Schema::Long).build();
+        reader.expect("a number refers to nothing that could be missing")
+    });
+    READER.read_deser(&mut &body[..]).ok()
 }
