@@ -1,10 +1,10 @@
 //! Whether bytes written under somebody else's schema can be read as ours, and how.
 //!
-//! The Avro crate decodes straight into Rust types by the *writer's* schema alone: branches by index,
-//! fields by name. What Avro calls resolution therefore happens here, once per schema: the writer's
-//! schema is compared with ours and rewritten into one that describes the same bytes and that the
-//! crate can read. The crate's own resolution works on its `Value` and is not used: it forgets which
-//! branch of a union was written and takes the first that fits.
+//! The Avro crate decodes straight into Rust types by the *writer's* schema alone: branches by
+//! index, fields by name. What Avro calls resolution therefore happens here, once per schema: the
+//! writer's schema is compared with ours and rewritten into one that describes the same bytes and
+//! that the crate can read. The crate's own resolution works on its `Value` and is not used: it
+//! forgets which branch of a union was written and takes the first that fits.
 
 use crate::error::{Error, Result};
 use apache_avro::Schema;

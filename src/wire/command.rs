@@ -52,10 +52,10 @@ impl CommandReader {
     /// Reads one record of the command log. Never fails: what cannot be read is an input, too.
     ///
     /// Its `input_hash` is BLAKE3 over these parts, each after its length in 8 bytes, numbers as 8
-    /// bytes, all big-endian: a tag, the partition, the offset, the record's time, its key; then the
-    /// fingerprint of the writer's schema and the datum (tag `conclave.datum.1`), or, when there is
-    /// no telling which schema wrote it, the whole value (tag `conclave.value.1`): it is empty or
-    /// over-long, its framing is broken, or its schema is not known.
+    /// bytes, all big-endian: a tag, the partition, the offset, the record's time, its key; then
+    /// the fingerprint of the writer's schema and the datum (tag `conclave.datum.1`), or, when
+    /// there is no telling which schema wrote it, the whole value (tag `conclave.value.1`): it is
+    /// empty or over-long, its framing is broken, or its schema is not known.
     #[must_use]
     pub fn read(&self, partition: i64, stored: &StoredCommand) -> Input {
         let StoredCommand { offset, record } = stored;

@@ -19,8 +19,8 @@ const BODY_BYTES_USUAL: usize = 512;
 /// The body of `decision`.
 ///
 /// # Panics
-/// When the decision was made by another version's rules, or is larger than the core's bound allows:
-/// the core counted wrong.
+/// When the decision was made by another version's rules, or is larger than the core's bound
+/// allows: the core counted wrong.
 #[must_use]
 pub fn encode_decision(decision: &Decision) -> Vec<u8> {
     let version = decision.decide_version;

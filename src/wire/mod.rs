@@ -1,8 +1,8 @@
 //! Avro bytes: commands come in, decisions go out. The only room that knows `schemas/`.
 //!
 //! Reading order: [`schemas`] (which schemas writers may use), `admission` (what is checked before
-//! one is used), [`command`] (what was asked, and its digests), [`decision`] (the body that the hash
-//! chain covers), `datum` (how bytes are written).
+//! one is used), [`command`] (what was asked, and its digests), [`decision`] (the body that the
+//! hash chain covers), `datum` (how bytes are written).
 //!
 //! `decide_version` pins the reader. Everything here may change a byte of some decision: the
 //! branches and symbols that are known, the bounds, and the sentences that say why a command could

@@ -20,8 +20,8 @@ pub const COMMAND_SCHEMA: &str = include_str!("../../schemas/command.avsc");
 /// The schema of decisions, as it stands in `schemas/`.
 pub const DECISION_SCHEMA: &str = include_str!("../../schemas/decision.avsc");
 
-/// The local table's id of [`COMMAND_SCHEMA`]. The next version takes the next id, and this one then
-/// names the text kept in `schemas/released/`.
+/// The local table's id of [`COMMAND_SCHEMA`]. The next version takes the next id, and this one
+/// then names the text kept in `schemas/released/`.
 pub const COMMAND_SCHEMA_ID: u32 = 1;
 
 /// Bytes of a schema's text.
@@ -105,7 +105,8 @@ fn parse(text: &str) -> Result<Schema> {
     Schema::parse_str(text).map_err(|error| Error::invalid("not an Avro schema").caused_by(error))
 }
 
-/// The reader borrows its schema for as long as it lives, so the schema is leaked: once per version.
+/// The reader borrows its schema for as long as it lives, so the schema is leaked: once per
+/// version.
 fn writer_schema(theirs: &Schema, ours: &Schema) -> Result<WriterSchema> {
     init();
     let fingerprint = Hash32(blake3::hash(theirs.canonical_form().as_bytes()).into());

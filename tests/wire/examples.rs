@@ -1,5 +1,6 @@
-//! One command per branch and one decision per event and outcome: what the golden files hold. Between
-//! them they have numbers of every size and sign, texts of every width, and both sides of every null.
+//! One command per branch and one decision per event and outcome: what the golden files hold.
+//! Between them they have numbers of every size and sign, texts of every width, and both sides of
+//! every null.
 
 use conclave_core::command::*;
 use conclave_core::decision::*;

@@ -1,5 +1,5 @@
-//! Golden bytes: `tests/golden/avro/*.json` hold one value each, its bytes and its digests. They are
-//! written by `CONCLAVE_BLESS=1 cargo test --test wire golden` and checked here, and by
+//! Golden bytes: `tests/golden/avro/*.json` hold one value each, its bytes and its digests. They
+//! are written by `CONCLAVE_BLESS=1 cargo test --test wire golden` and checked here, and by
 //! `dev/golden-avro` against an Avro implementation and a BLAKE3 that are not ours.
 
 use crate::examples::{commands, decisions};
