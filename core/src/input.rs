@@ -1,8 +1,8 @@
 //! One command as the log holds it: everything that a decision about it may depend on.
 
 use crate::command::Command;
-use crate::decision::Remembered;
 use crate::decision::Rejected;
+use crate::decision::Remembered;
 use crate::units::{Hash32, Offset, TimeMs};
 
 /// One record of the command log, read.
