@@ -10,7 +10,7 @@
 
 mod record;
 
-pub use record::{NumberedCommand, Pack, Record};
+pub use record::{NumberedCommand, Pack, Record, numbered};
 
 use crate::error::{Error, Result};
 use conclave_core::units::Offset;

@@ -37,8 +37,11 @@ pub fn read(directory: &Path) -> Result<Option<LogEnds>> {
     let path = path(directory);
     match fs::read_to_string(&path) {
         Ok(text) => parse(&text).map(Some).ok_or_else(|| {
-            Error::corrupt(format!("{} is damaged: nobody can tell whether the log \
-                 beside it is whole", path.display()))
+            Error::corrupt(format!(
+                "{} is damaged: nobody can tell whether the log \
+                 beside it is whole",
+                path.display()
+            ))
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {

@@ -2,7 +2,7 @@
 //! purpose, always in the same places for the same seed.
 
 use crate::error::{Error, Result};
-use crate::log::block::{Record, plus};
+use crate::log::block::{self, Record, numbered, plus};
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
     RoundRecord, StoredCommand, check_round,
@@ -214,21 +214,27 @@ impl EventLog for MemoryLog {
         if commands.is_empty() {
             return Ok(first);
         }
+        block::pack(&numbered(first, commands))?;
         if self.random.per_mille(self.faults.full_per_mille) {
             self.down = Some("the disk is full; make room and open the log again");
             return Err(Error::unavailable("the disk is full: nothing was accepted"));
         }
-        let numbered = commands.iter().enumerate().map(|(index, record)| StoredCommand {
+        let stored_commands = commands.iter().enumerate().map(|(index, record)| StoredCommand {
             offset: plus(first, index),
             record: record.clone(),
         });
-        self.write(|stored| stored.commands.extend(numbered))?;
+        self.write(|stored| stored.commands.extend(stored_commands))?;
         Ok(first)
     }
 
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
         let ends = self.ends().map_err(CommitError::Failed)?;
         check_round(&ends, round);
+        if round.decisions.is_empty() {
+            return Ok(());
+        }
+        block::pack(&round.decisions).map_err(CommitError::Failed)?;
+        block::pack(&round.dead_letters).map_err(CommitError::Failed)?;
         if self.random.per_mille(self.faults.aborted_per_mille) {
             return Err(CommitError::Aborted("the round was aborted".to_owned()));
         }

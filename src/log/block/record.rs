@@ -1,6 +1,6 @@
 //! The packed form of each kind of record.
 
-use super::BlockKind;
+use super::{BlockKind, plus};
 use crate::log::{CommandRecord, DeadLetterRecord, DecisionRecord, Headers, StoredCommand};
 use conclave_core::units::{Hash32, Offset, TimeMs};
 
@@ -32,6 +32,15 @@ pub struct NumberedCommand<'a> {
     pub offset: Offset,
     /// What will stand there.
     pub record: &'a CommandRecord,
+}
+
+/// Commands on their way to the offsets from `first` on.
+#[must_use]
+pub fn numbered(first: Offset, commands: &[CommandRecord]) -> Vec<NumberedCommand<'_>> {
+    let with_index = commands.iter().enumerate();
+    with_index
+        .map(|(index, record)| NumberedCommand { offset: plus(first, index), record })
+        .collect()
 }
 
 impl Pack for NumberedCommand<'_> {

@@ -6,9 +6,7 @@ use super::store::{Store, store_error};
 use super::{directory, families};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{self, Record, plus};
-use crate::log::{
-    DeadLetterRecord, DecisionRecord, LogEnds, SNAPSHOTS_KEPT, StoredCommand, heads,
-};
+use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, SNAPSHOTS_KEPT, StoredCommand, heads};
 use conclave_core::units::{Hash32, Offset};
 use rocksdb::{DB, WriteBatch, WriteOptions};
 use std::fs;
@@ -38,7 +36,10 @@ pub(super) fn named(dir: &Path) -> Result<LogEnds> {
 
 pub(super) fn no_heads(dir: &Path) -> Error {
     let path = heads::path(dir);
-    Error::corrupt(format!("{} is missing: nobody can tell whether the log is whole", path.display()))
+    Error::corrupt(format!(
+        "{} is missing: nobody can tell whether the log is whole",
+        path.display()
+    ))
 }
 
 /// Checks that a log that ends at `found` holds all that `named` says, and the same.

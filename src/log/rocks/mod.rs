@@ -16,7 +16,7 @@ mod store;
 pub use reader::RocksReader;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::block::{self, BlockKind, NumberedCommand, plus};
+use crate::log::block::{self, BlockKind, plus};
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
     RoundRecord, StoredCommand, check_round,
@@ -133,7 +133,8 @@ impl RocksLog {
         if let Err(error) = written {
             return Err(self.fail(store_error(error, what)));
         }
-        let is_first_commit = self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
+        let is_first_commit =
+            self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
         self.ends = ends;
         self.keeper.note(ends);
         if (is_first_commit || self.durability == Durability::Fsync)
@@ -199,12 +200,7 @@ impl EventLog for RocksLog {
             return Ok(first);
         }
         self.check_writable()?;
-        let numbered: Vec<_> = commands
-            .iter()
-            .enumerate()
-            .map(|(index, record)| NumberedCommand { offset: plus(first, index), record })
-            .collect();
-        let blocks = block::pack(&numbered)?;
+        let blocks = block::pack(&block::numbered(first, commands))?;
         let mut batch = WriteBatch::default();
         self.store.put(&mut batch, BlockKind::Commands, &blocks);
         let ends = LogEnds { commands_next: plus(first, commands.len()), ..self.ends };
@@ -223,8 +219,7 @@ impl EventLog for RocksLog {
         let mut batch = WriteBatch::default();
         self.store.put(&mut batch, BlockKind::Decisions, &decisions);
         self.store.put(&mut batch, BlockKind::DeadLetters, &dead_letters);
-        let ends =
-            LogEnds { decisions_next: plus(last.offset, 1), head: last.hash, ..self.ends };
+        let ends = LogEnds { decisions_next: plus(last.offset, 1), head: last.hash, ..self.ends };
         self.write(batch, ends, "the round may not be stored").map_err(|error| match error.kind {
             ErrorKind::Unavailable => CommitError::Unknown(error.to_string()),
             ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Bug => CommitError::Failed(error),

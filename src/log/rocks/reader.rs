@@ -3,9 +3,8 @@
 use super::store::{Store, store_error};
 use super::{directory, families, loss};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{
-    DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand, heads,
-};
+use crate::log::block::Record;
+use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand, heads};
 use conclave_core::units::Offset;
 use rocksdb::DB;
 use std::fs;
@@ -80,29 +79,45 @@ impl RocksReader {
         for attempt in 1..=ATTEMPTS_MAX {
             // Read before catching up: what it names is stored, so catching up has to find it.
             let named = heads::read(&self.directory);
-            if self.is_catching_up && self.store.db.try_catch_up_with_primary().is_err() {
+            // Twice: see `records`. Dead letters are sparse, so a hole in them would not show.
+            let caught_up = || (0..2).try_for_each(|_| self.store.db.try_catch_up_with_primary());
+            if self.is_catching_up && caught_up().is_err() {
                 let path = directory::store(&self.directory);
                 (self.store, self.is_catching_up) = open_store(&path, &self.scratch)?;
             }
             (self.ends, self.damage) = self.judge(named)?;
-            if self.damage.is_none() || !self.is_catching_up || attempt == ATTEMPTS_MAX {
-                break;
+            if self.damage.is_none() || !self.is_catching_up {
+                return Ok(());
             }
-            std::thread::sleep(ATTEMPT_PAUSE);
+            if attempt < ATTEMPTS_MAX {
+                std::thread::sleep(ATTEMPT_PAUSE);
+            }
+        }
+        if self.starts_at_zero(&self.ends).is_err() {
+            // Following stops at the first file that is missing; whoever only reads sees the rest.
+            self.store = open_damaged(&directory::store(&self.directory), &self.scratch)?;
+            self.is_catching_up = false;
+            (self.ends, self.damage) = self.judge(heads::read(&self.directory))?;
         }
         Ok(())
     }
 
     fn judge(&self, named: Result<Option<LogEnds>>) -> Result<(LogEnds, Option<Error>)> {
         let hint = named.as_ref().ok().and_then(|named| *named).unwrap_or_default();
-        let seen = self.store.ends(hint.commands_next)?;
-        let (named, unnamed) = match named {
-            Ok(Some(named)) => (named, None),
-            Ok(None) => (hint, Some(loss::no_heads(&self.directory))),
-            Err(error) => (hint, Some(error)),
+        let unnamed = match named {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(loss::no_heads(&self.directory)),
+            Err(error) => Some(error),
+        };
+        let (seen, unseen) = match self.store.ends(hint.commands_next) {
+            Ok(seen) => (seen, None),
+            Err(error) if error.kind == ErrorKind::Corrupt => (hint, Some(error)),
+            Err(error) => return Err(error),
         };
         if self.is_catching_up {
-            let damage = unnamed.or_else(|| loss::check(&named, &seen, &self.store).err());
+            let checks =
+                [loss::check(&hint, &seen, &self.store).err(), self.starts_at_zero(&seen).err()];
+            let damage = unnamed.or(unseen).or(checks.into_iter().flatten().next());
             return Ok((seen, damage));
         }
         let readable = loss::readable(&self.store, &seen);
@@ -112,6 +127,28 @@ impl RocksReader {
             self.directory.display()
         ));
         Ok((readable, Some(damage)))
+    }
+
+    /// Whether the first records are there: those of the oldest files.
+    fn starts_at_zero(&self, ends: &LogEnds) -> Result<()> {
+        self.store.records::<StoredCommand>(Offset(0), ends.commands_next, 0)?;
+        self.store.records::<DecisionRecord>(Offset(0), ends.decisions_next, 0)?;
+        Ok(())
+    }
+
+    /// A writer may delete a write-ahead log between our reading of the manifest and of the logs:
+    /// then the newest records have a hole until we catch up once more (measured).
+    fn records<R: Record>(&self, from: Offset, before: Offset, bytes: usize) -> Result<Vec<R>> {
+        let mut read = self.store.records(from, before, bytes);
+        for _ in 1..ATTEMPTS_MAX {
+            let is_hole = self.is_catching_up
+                && read.as_ref().is_err_and(|error| error.kind == ErrorKind::Corrupt);
+            if !is_hole || self.store.db.try_catch_up_with_primary().is_err() {
+                break;
+            }
+            read = self.store.records(from, before, bytes);
+        }
+        read
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -138,16 +175,17 @@ fn open_store(path: &Path, scratch: &Scratch) -> Result<(Store, bool)> {
         }
         std::thread::sleep(ATTEMPT_PAUSE);
     }
+    open_damaged(path, scratch).map(|store| (store, false)).inspect_err(|_| {
+        tracing::warn!(?damage, "the log could not be followed either");
+    })
+}
+
+fn open_damaged(path: &Path, scratch: &Scratch) -> Result<Store> {
     let mut options = families::damaged();
     options.set_db_log_dir(&scratch.path);
-    let families = families::descriptors();
-    match DB::open_cf_descriptors_read_only(&options, path, families, false) {
-        Ok(db) => Ok((Store { db }, false)),
-        Err(error) => {
-            tracing::warn!(?damage, "the log could not be followed either");
-            Err(store_error(error, &format!("nothing of {} can be read", path.display())))
-        }
-    }
+    DB::open_cf_descriptors_read_only(&options, path, families::descriptors(), false)
+        .map(|db| Store { db })
+        .map_err(|error| store_error(error, &format!("nothing of {} can be read", path.display())))
 }
 
 impl LogReader for RocksReader {
@@ -156,15 +194,15 @@ impl LogReader for RocksReader {
     }
 
     fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>> {
-        self.store.records(from, self.ends.commands_next, bytes_max)
+        self.records(from, self.ends.commands_next, bytes_max)
     }
 
     fn decisions(&self, from: Offset, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
-        self.store.records(from, self.ends.decisions_next, bytes_max)
+        self.records(from, self.ends.decisions_next, bytes_max)
     }
 
     fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
-        self.store.records(from, self.ends.decisions_next, bytes_max)
+        self.records(from, self.ends.decisions_next, bytes_max)
     }
 
     fn snapshots(&self) -> Result<Vec<Offset>> {

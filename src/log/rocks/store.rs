@@ -40,10 +40,12 @@ impl Store {
     pub(super) fn check_coverage(&self, ends: &LogEnds) -> Result<()> {
         let what = "the store's record of its own ends";
         let stored = self.db.get_pinned_cf(self.family(META), COVERAGE_KEY);
-        let stored = stored.map_err(|error| store_error(error, &format!("{what} is unreadable")))?;
+        let stored =
+            stored.map_err(|error| store_error(error, &format!("{what} is unreadable")))?;
         let covered = match &stored {
-            Some(value) => parse_coverage(value)
-                .ok_or_else(|| Error::corrupt(format!("{what} is damaged")))?,
+            Some(value) => {
+                parse_coverage(value).ok_or_else(|| Error::corrupt(format!("{what} is damaged")))?
+            }
             None => LogEnds::default(),
         };
         if covered == *ends {

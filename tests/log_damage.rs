@@ -1,0 +1,238 @@
+//! Damaged data directories: refused with the offset, readable up to it, opened again once the
+//! operator has named it.
+
+mod log_common;
+
+use conclave::error::{Error, ErrorKind};
+use conclave::log::rocks::{OpenOptions, RocksLog, RocksReader};
+use conclave::log::{EventLog, LogEnds, LogReader, heads};
+use conclave_core::units::{Hash32, Offset};
+use log_common::{
+    ROUND, check_all, copy_directory, cut, decision, flip, round, store_files, write_rounds,
+};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Rounds in tables, and further ones in the write-ahead log.
+const ROUNDS_IN_TABLES: i64 = 30;
+const ROUNDS_IN_WAL: i64 = 10;
+const END: i64 = (ROUNDS_IN_TABLES + ROUNDS_IN_WAL) * ROUND;
+
+/// What a process killed right after a sync leaves behind, with records in both kinds of files.
+fn killed() -> TempDir {
+    let (lived, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_rounds(&mut open(lived.path()).unwrap(), ROUNDS_IN_TABLES);
+    let mut log = open(lived.path()).unwrap(); // Opening moves the log's records into tables.
+    write_rounds(&mut log, ROUNDS_IN_WAL);
+    log.sync().unwrap();
+    copy_directory(lived.path(), left.path());
+    left
+}
+
+fn open(directory: &Path) -> Result<RocksLog, Error> {
+    RocksLog::open(directory, &OpenOptions::default())
+}
+
+fn accept(directory: &Path, offset: i64) -> Result<RocksLog, Error> {
+    let accept_loss_at = Some(Offset(offset));
+    RocksLog::open(directory, &OpenOptions { accept_loss_at, ..OpenOptions::default() })
+}
+
+/// The offset whose loss an error asks to accept.
+fn named_offset(error: &Error) -> i64 {
+    assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+    let (_, rest) = error.message.split_once("everything from offset ").expect(&error.message);
+    rest.split_once(' ').unwrap().0.parse().unwrap()
+}
+
+/// What must hold for every damage that loses everything from `lost` on.
+#[track_caller]
+fn check_loss(directory: &Path, lost: i64) {
+    let error = open(directory).unwrap_err();
+    assert_eq!(named_offset(&error), lost, "{error}");
+    assert_eq!(named_offset(&open(directory).unwrap_err()), lost, "a refusal changes nothing");
+
+    let reader = RocksReader::open(directory).unwrap();
+    assert_eq!(reader.damage().expect("the reader knows").kind, ErrorKind::Corrupt);
+    assert_eq!(check_all(&reader).1, lost, "all before it is readable");
+    drop(reader);
+
+    for other in [lost - 1, lost + 1, END] {
+        let error = accept(directory, other).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+        assert!(error.message.contains(&format!("offset {lost}")), "{error}");
+    }
+    let mut log = accept(directory, lost).unwrap();
+    let (commands_next, decisions_next) = check_all(&log);
+    assert_eq!(decisions_next, lost);
+    log.commit(&round(lost..commands_next)).unwrap();
+    write_rounds(&mut log, 2);
+    drop(log);
+    let heads_lost = heads::path_of_lost(directory, Offset(lost));
+    assert!(heads_lost.exists(), "the old heads.log is kept");
+    let log = open(directory).unwrap();
+    assert_eq!(check_all(&log), (commands_next + 2 * ROUND, commands_next + 2 * ROUND));
+    drop(log);
+    assert_eq!(RocksReader::open(directory).unwrap().damage().map(ToString::to_string), None);
+    assert_eq!(accept(directory, lost).unwrap_err().kind, ErrorKind::Invalid);
+}
+
+#[test]
+fn what_a_killed_process_leaves_is_whole() {
+    let left = killed();
+    assert_eq!(check_all(&RocksReader::open(left.path()).unwrap()), (END, END));
+    assert_eq!(check_all(&open(left.path()).unwrap()), (END, END));
+}
+
+#[test]
+fn a_byte_changed_in_the_middle_of_the_write_ahead_log() {
+    let left = killed();
+    flip(store_files(left.path(), "log").last().unwrap(), |length| length / 2);
+    let lost = named_offset(&open(left.path()).unwrap_err());
+    assert!((ROUNDS_IN_TABLES * ROUND..END).contains(&lost), "{lost}");
+    check_loss(left.path(), lost);
+}
+
+#[test]
+fn a_byte_changed_in_its_last_record() {
+    let left = killed();
+    flip(store_files(left.path(), "log").last().unwrap(), |_| 200);
+    check_loss(left.path(), END - ROUND);
+}
+
+#[test]
+fn a_tail_cut_off() {
+    let left = killed();
+    cut(store_files(left.path(), "log").last().unwrap(), 200);
+    check_loss(left.path(), END - ROUND);
+}
+
+#[test]
+fn a_write_ahead_log_deleted() {
+    let left = killed();
+    fs::remove_file(store_files(left.path(), "log").last().unwrap()).unwrap();
+    check_loss(left.path(), ROUNDS_IN_TABLES * ROUND);
+}
+
+#[test]
+fn a_table_deleted() {
+    let left = killed();
+    // One table per family, in the order of the families: the second is the decisions'.
+    fs::remove_file(&store_files(left.path(), "sst")[1]).unwrap();
+    check_loss(left.path(), 0);
+}
+
+#[test]
+fn a_torn_write_that_nobody_was_told_of_is_no_loss() {
+    let left = killed();
+    let one_round_earlier = LogEnds {
+        commands_next: Offset(END),
+        decisions_next: Offset(END - ROUND),
+        head: decision(END - ROUND - 1).hash,
+    };
+    heads::replace(left.path(), &one_round_earlier).unwrap();
+    cut(store_files(left.path(), "log").last().unwrap(), 200);
+    assert_eq!(RocksReader::open(left.path()).unwrap().damage().map(ToString::to_string), None);
+    assert_eq!(check_all(&open(left.path()).unwrap()), (END, END - ROUND));
+}
+
+#[test]
+fn a_byte_changed_in_a_table_is_found_by_reading_and_all_before_it_is_readable() {
+    let left = killed();
+    flip(&store_files(left.path(), "sst")[1], |length| length / 2);
+    let mut log = open(left.path()).unwrap();
+    let reader = RocksReader::open(left.path()).unwrap();
+    let first_unreadable = |log: &dyn LogReader| {
+        let mut next = 0;
+        loop {
+            match log.decisions(Offset(next), 1000) {
+                Ok(read) => {
+                    for found in read {
+                        assert_eq!(found, decision(next));
+                        next += 1;
+                    }
+                }
+                Err(error) => return (next, error),
+            }
+        }
+    };
+    let (unreadable, error) = first_unreadable(&log);
+    assert!(0 < unreadable && unreadable < ROUNDS_IN_TABLES * ROUND, "{unreadable}");
+    assert_eq!(error.kind, ErrorKind::Corrupt);
+    assert!(error.message.contains(&format!("offset {unreadable}")), "{error}");
+    assert_eq!(first_unreadable(&reader).0, unreadable);
+    // A search that starts within the last good block looks at the damaged one behind it.
+    for from in unreadable - ROUND..unreadable {
+        assert_eq!(log.decisions(Offset(from), 0).unwrap()[0], decision(from));
+    }
+    assert_eq!(log.decisions(Offset(END - 1), 0).unwrap()[0], decision(END - 1));
+    write_rounds(&mut log, 1);
+    drop((log, reader));
+    assert_eq!(check_all(&accept(left.path(), unreadable).unwrap()).1, unreadable);
+}
+
+#[test]
+fn a_missing_or_damaged_heads_log_is_refused_until_accepted() {
+    for damage in [
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| flip(path, |length| length / 2),
+        |path: &Path| fs::write(path, "").unwrap(),
+    ] {
+        let left = killed();
+        damage(&heads::path(left.path()));
+        assert_eq!(named_offset(&open(left.path()).unwrap_err()), END);
+        let reader = RocksReader::open(left.path()).unwrap();
+        assert_eq!(reader.damage().unwrap().kind, ErrorKind::Corrupt);
+        assert_eq!(check_all(&reader), (END, END));
+        drop(reader);
+        assert_eq!(check_all(&accept(left.path(), END).unwrap()), (END, END));
+        assert_eq!(check_all(&open(left.path()).unwrap()), (END, END));
+    }
+}
+
+#[test]
+fn a_decision_that_is_not_the_one_named_is_refused() {
+    let left = killed();
+    let named = heads::read(left.path()).unwrap().unwrap();
+    heads::replace(left.path(), &LogEnds { head: Hash32([3; 32]), ..named }).unwrap();
+    assert_eq!(named_offset(&open(left.path()).unwrap_err()), END - 1);
+    let reader = RocksReader::open(left.path()).unwrap();
+    assert_eq!(reader.damage().unwrap().kind, ErrorKind::Corrupt);
+    assert_eq!(check_all(&reader), (END, END), "it is all there to be looked at");
+    drop(reader);
+    let log = accept(left.path(), END - 1).unwrap();
+    assert_eq!(check_all(&log), (END, END - 1), "and made again by the next round");
+}
+
+#[test]
+fn a_loss_is_accepted_once_more_after_a_crash_between_the_renames() {
+    let left = killed();
+    cut(store_files(left.path(), "log").last().unwrap(), 200);
+    let lost = END - ROUND;
+    fs::rename(left.path().join("rocks"), left.path().join(format!("rocks.lost-{lost}"))).unwrap();
+    let error = open(left.path()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+    assert_eq!(check_all(&accept(left.path(), lost).unwrap()), (END, lost));
+}
+
+#[test]
+fn only_directories_of_ours_and_of_this_format_are_opened() {
+    let foreign = tempfile::tempdir().unwrap();
+    fs::write(foreign.path().join("letters.txt"), "dear").unwrap();
+    let other_format = tempfile::tempdir().unwrap();
+    drop(open(other_format.path()).unwrap());
+    let version = other_format.path().join("VERSION");
+    let text = fs::read_to_string(&version).unwrap().replace('1', "2");
+    fs::write(&version, text).unwrap();
+    for (directory, what) in [(&foreign, "not empty"), (&other_format, "format 2")] {
+        let error = open(directory.path()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        assert!(error.message.contains(what), "{error}");
+        assert_eq!(RocksReader::open(directory.path()).unwrap_err().kind, ErrorKind::Invalid);
+    }
+    assert_eq!(fs::read_dir(foreign.path()).unwrap().count(), 1, "nothing was written there");
+    let missing = foreign.path().join("missing");
+    assert_eq!(RocksReader::open(&missing).unwrap_err().kind, ErrorKind::Invalid);
+    assert!(!missing.exists());
+}
