@@ -3,4 +3,5 @@
 
 pub mod error;
 pub mod log;
+pub mod telemetry;
 pub mod wire;
