@@ -63,6 +63,10 @@ fn head(pool: &Pool) -> Option<(&Group, Offset, &Waiter)> {
     first
 }
 
+fn is_head(pool: &Pool, id: &RequestId) -> bool {
+    head(pool).is_some_and(|(_, _, waiter)| waiter.request == *id)
+}
+
 fn has_waited_enough(pool: &Pool, since_ms: TimeMs, now: TimeMs) -> bool {
     since_ms.plus(pool.policy.wait_bound_ms) <= now
 }
@@ -112,6 +116,8 @@ fn grant_newcomer(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> bool {
     }
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
+        // It stands before the head of until now, whose barrier is gone: others may pass again.
+        Try::NoPlace if is_head(draft.state.pool(pool_id), id) => grant_waiters(draft, pool_id),
         Try::NoPlace => true,
         // The grant may have used up the quota of the head: then its barrier is gone.
         Try::Granted if barrier.is_some() => grant_waiters(draft, pool_id),
