@@ -1,6 +1,13 @@
 //! The service around [`conclave_core`].
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod demo;
+pub mod engine;
 pub mod error;
+pub mod fold;
 pub mod log;
+pub mod snapshot;
+pub mod telemetry;
+pub mod verify;
 pub mod wire;
