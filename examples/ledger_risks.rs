@@ -1,4 +1,4 @@
-//! RocksDB as a ledger, measured: what every recovery mode makes of kill -9 and of damaged files.
+//! `RocksDB` as a ledger, measured: what every recovery mode makes of kill -9 and of damaged files.
 //!
 //! `cargo run --release --example ledger_risks [KILLS]` prints the tables of
 //! `docs/decisions/0001-rocksdb-as-a-ledger.md`. It writes blocks and `heads.log` as the embedded log
@@ -195,7 +195,7 @@ fn write_until_killed(directory: &Path, mode: Mode, rounds: i64) -> Result<(), F
         }
     }
     writeln!(acks, "done 0")?;
-    std::thread::sleep(Duration::from_secs(600));
+    std::thread::sleep(Duration::from_mins(10));
     Ok(())
 }
 
@@ -250,19 +250,16 @@ fn kill_repeatedly(directory: &Path, index: usize, kills: u32) -> Result<String,
         acked.commands_next = acked.commands_next.max(now.commands_next);
         acked.decisions_next = acked.decisions_next.max(now.decisions_next);
         let started = Instant::now();
-        match open(directory, MODES[index]) {
-            Ok(db) => {
-                slowest = slowest.max(started.elapsed());
-                let ends = readable(&db).ends;
-                missing += (acked.commands_next.0 - ends.commands_next.0).max(0);
-                missing += (acked.decisions_next.0 - ends.decisions_next.0).max(0);
-            }
-            Err(_) => {
-                // A ledger that does not open again cannot be killed again.
-                refused += 1;
-                fs::remove_dir_all(directory)?;
-                acked = LogEnds::default();
-            }
+        if let Ok(db) = open(directory, MODES[index]) {
+            slowest = slowest.max(started.elapsed());
+            let ends = readable(&db).ends;
+            missing += (acked.commands_next.0 - ends.commands_next.0).max(0);
+            missing += (acked.decisions_next.0 - ends.decisions_next.0).max(0);
+        } else {
+            // A ledger that does not open again cannot be killed again.
+            refused += 1;
+            fs::remove_dir_all(directory)?;
+            acked = LogEnds::default();
         }
     }
     let (name, slowest) = (MODES[index].name, slowest.as_millis());
@@ -320,7 +317,10 @@ fn is_short(db: &DB, named: &LogEnds) -> bool {
 
 // ---- damage ----
 
-const DAMAGES: [(&str, fn(&Path) -> Result<(), Failure>); 9] = [
+/// What is done to the files of a store, and its name.
+type Damage = (&'static str, fn(&Path) -> Result<(), Failure>);
+
+const DAMAGES: [Damage; 9] = [
     ("nothing", |_| Ok(())),
     ("newest WAL: a byte flipped in the middle", |path| flip(&newest(path, "log")?, 1, 2)),
     ("newest WAL: a byte of the last record flipped", |path| {
@@ -398,9 +398,10 @@ fn damage_table(
                 .args([&mode_index.to_string(), opening])
                 .args([acked.commands_next.to_string(), acked.decisions_next.to_string()])
                 .output()?;
-            cells.push(match output.status.success() {
-                true => String::from_utf8(output.stdout)?.trim_end().to_owned(),
-                false => format!("crashes ({})", output.status),
+            cells.push(if output.status.success() {
+                String::from_utf8(output.stdout)?.trim_end().to_owned()
+            } else {
+                format!("crashes ({})", output.status)
             });
         }
         println!("| {what} | {} |", cells.join(" | "));

@@ -1,4 +1,4 @@
-//! The embedded log: blocks in a RocksDB, and `heads.log` beside it.
+//! The embedded log: blocks in `RocksDB`, and `heads.log` beside it.
 //!
 //! A data directory holds `VERSION` (its format), `writer.lock`, `heads.log` and the store under
 //! `rocks/`. An accepted batch is one write, a round with its dead letters and its coverage is

@@ -1,4 +1,4 @@
-//! Blocks in a RocksDB: finding them, reading over and up to damage. Writer and reader share it.
+//! Blocks in `RocksDB`: finding them, reading over and up to damage. Writer and reader share it.
 
 use super::families::{COMMANDS, DEAD_LETTERS, DECISIONS, META};
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ impl Store {
     pub(super) fn ends(&self, hint: Offset) -> Result<LogEnds> {
         let commands_next = self.last::<StoredCommand>(hint)?.map_or(Offset(0), |last| last.0);
         let last = self.last::<DecisionRecord>(hint)?;
-        let head = last.as_ref().map_or(Hash32::default(), |(_, record)| record.hash);
+        let head = last.as_ref().map_or_else(Hash32::default, |(_, record)| record.hash);
         let decisions_next = last.map_or(Offset(0), |last| last.0);
         Ok(LogEnds { commands_next, decisions_next, head })
     }
