@@ -93,7 +93,7 @@ pub struct Duplicate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// The log began.
-    LogOpened(OpenLog),
+    LogOpened(LogOpened),
     /// Other rules decide from the next command on.
     DeciderActivated(DeciderActivated),
     /// A node joined.
@@ -130,6 +130,13 @@ pub enum Event {
     QueueCarriedOver(QueueCarriedOver),
     /// The queue is worked off again.
     QueueCaughtUp(QueueCaughtUp),
+}
+
+/// The log began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogOpened {
+    /// What it was opened with.
+    pub log: OpenLog,
 }
 
 /// Other rules decide from the next command on.
@@ -309,7 +316,7 @@ pub struct LeaseGranted {
     pub fencing: Offset,
     /// When it ends by itself.
     pub ends_at_ms: TimeMs,
-    /// Model of the GPUs; empty for CPU only.
+    /// Model of the GPUs; empty for CPU only, or when replicas sit on different models.
     pub gpu_model: GpuModel,
     /// Where each replica sits, in replica order.
     pub replicas: Vec<Placement>,

@@ -1,12 +1,35 @@
 //! The pure core of conclave: no I/O, no clock, no randomness, no floats, no hash order.
 //!
-//! Reading order: [`command`] (what may be asked), [`decision`] (how it is answered), [`limits`],
-//! [`rejection`].
+//! Four calls are all there is: [`round::open_round`] says what has to be voted on,
+//! [`seat::Seat::vote`] answers, [`decide::decide`] answers every command of the round, and
+//! [`evolve::evolve`] folds a decision into the [`state::State`]. None of them has any other input.
+//!
+//! Reading order: [`command`] → [`decision`] → [`round`] → [`decide`] → [`queue`] → [`evolve`].
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::wildcard_enum_match_arm,
+    missing_docs
+)]
 
+pub mod blocker;
 pub mod command;
+pub mod decide;
 pub mod decision;
+mod draft;
+pub mod evolve;
 pub mod input;
+pub mod invariants;
 pub mod limits;
+pub mod partition;
+pub mod placement;
+pub mod queue;
+pub mod quota;
 pub mod rejection;
+pub mod round;
+pub mod seat;
+pub mod state;
+mod timers;
 pub mod units;

@@ -86,6 +86,14 @@ codes! {
     LogFull, "log_full", dead_letter: false;
     /// The council said no.
     CouncilDenied, "council_denied", dead_letter: false;
+    /// The request's deadline is not after its command's time.
+    DeadlinePassed, "deadline_passed", dead_letter: false;
+    /// Longer than the pool lets a lease run.
+    ExceedsLeaseMax, "exceeds_lease_max", dead_letter: false;
+    /// A shrink has to keep fewer replicas than the lease has.
+    NotSmaller, "not_smaller", dead_letter: false;
+    /// This binary does not decide by that version, or the log is past it.
+    UnknownVersion, "unknown_version", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

@@ -1,0 +1,108 @@
+//! Why a request is not running: derived from the state at any offset, never stored.
+
+use crate::command::RequestAllocation;
+use crate::placement::Shape;
+use crate::queue::{barrier, preferences};
+use crate::quota::{QuotaBlock, may_grant};
+use crate::state::{Group, Pool, Request, Stage, State};
+use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
+use serde::Serialize;
+
+/// What keeps a request from running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "blocker", rename_all = "snake_case")]
+pub enum Blocker {
+    /// The council put it off.
+    Deferred {
+        /// Votes so far.
+        attempts: i64,
+        /// When it is looked at again.
+        retry_at_ms: TimeMs,
+    },
+    /// Its next vote is taken when the next round opens.
+    VoteDue,
+    /// The queue is being worked off over several decisions.
+    CarriedOver,
+    /// Its tenant's limit.
+    TenantLimit {
+        /// What the tenant holds.
+        used_gpu_milli: GpuMilli,
+        /// What it may hold.
+        limit_gpu_milli: GpuMilli,
+        /// What the request wants.
+        wanted_gpu_milli: GpuMilli,
+    },
+    /// What is free is promised to others.
+    HeldForOthers {
+        /// Free GPUs of the pool.
+        free_gpu_milli: GpuMilli,
+        /// The part of them that is promised to others.
+        held_gpu_milli: GpuMilli,
+        /// What the request wants.
+        wanted_gpu_milli: GpuMilli,
+    },
+    /// The head of the queue has waited W and must not be overtaken.
+    BehindHead {
+        /// The head.
+        head: RequestId,
+    },
+    /// Nodes left the pool: even empty it could not hold the request.
+    PoolTooSmall,
+    /// The nodes have no room for the whole gang now.
+    NoRoom {
+        /// How many replicas would fit now, on the model that holds most.
+        replicas_fit: i64,
+        /// How many it wants.
+        replicas: i64,
+    },
+}
+
+/// What keeps a live request from running; none when it runs.
+#[must_use]
+pub fn blocker(state: &State, pool_id: &PoolId, request: &Request) -> Option<Blocker> {
+    match request.stage {
+        Stage::Running(_) => None,
+        Stage::Deferred { retry_at_ms } => {
+            Some(Blocker::Deferred { attempts: request.attempts, retry_at_ms })
+        }
+        Stage::Due { .. } => Some(Blocker::VoteDue),
+        Stage::Admitted => panic!("{} is admitted and nothing else", request.ask.request),
+        Stage::Waiting { .. } if state.carried_over.contains(pool_id) => Some(Blocker::CarriedOver),
+        Stage::Waiting { .. } => Some(queue_blocker(state, state.pool(pool_id), request)),
+    }
+}
+
+fn queue_blocker(state: &State, pool: &Pool, request: &Request) -> Blocker {
+    let ask = &request.ask;
+    let wanted_gpu_milli = ask.total_gpu_milli();
+    match may_grant(pool, &ask.tenant, wanted_gpu_milli) {
+        Err(QuotaBlock::Limit { used, limit }) => {
+            let (used_gpu_milli, limit_gpu_milli) = (used, limit);
+            return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
+        }
+        Err(QuotaBlock::HeldForOthers { free, held }) => {
+            let (free_gpu_milli, held_gpu_milli) = (free, held);
+            return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
+        }
+        Ok(()) => {}
+    }
+    let need = Group::of(ask).need;
+    if let Some(barrier) = barrier(pool, state.time_ms)
+        && barrier.keeps_back(request.arrival, &need)
+    {
+        return Blocker::BehindHead { head: barrier.request };
+    }
+    if !could_ever_hold(pool, ask) {
+        return Blocker::PoolTooSmall;
+    }
+    let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
+    let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
+    Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
+}
+
+/// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)
+/// if nothing else ran.
+#[must_use]
+pub fn could_ever_hold(pool: &Pool, ask: &RequestAllocation) -> bool {
+    preferences(ask).any(|models| pool.fleet.could_ever_hold(&Shape::of(ask, models), ask.replicas))
+}

@@ -1,0 +1,175 @@
+//! `RequestAllocation`: asks for GPUs. Hard rules first, then the council's verdict, then the queue;
+//! whoever can start is granted from there, the newcomer included.
+
+use super::set_pool_policy::check_gpus;
+use super::stage_one::Bounds;
+use crate::blocker::could_ever_hold;
+use crate::command::{CouncilMode, RequestAllocation, Topology};
+use crate::decision::{
+    Event, Rejected, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
+    RequestVoted, Verdict,
+};
+use crate::draft::Draft;
+use crate::limits::{
+    CPU_MILLI_MAX, DURATION_MS_MAX, GPU_MODELS_MAX, LABELS_MAX, MEMORY_MIB_MAX, PRIORITY_MAX,
+    REPLICAS_MAX, TIME_MS_MAX,
+};
+use crate::rejection::{RejectionCode as Code, refuse};
+use crate::round::{Vote, Votes};
+use crate::state::Stage;
+use crate::units::{PoolId, RequestId};
+
+pub(super) fn check(ask: &RequestAllocation) -> Result<(), Rejected> {
+    Bounds::id("request", &ask.request.0)?;
+    Bounds::id("tenant", &ask.tenant.0)?;
+    Bounds::id_or_empty("user", &ask.user.0)?;
+    Bounds::number("replicas", ask.replicas, 1, REPLICAS_MAX)?;
+    check_gpus("", ask.gpu_count, ask.gpu_milli.0)?;
+    Bounds::number("cpu_milli", ask.cpu_milli.0, 0, CPU_MILLI_MAX)?;
+    Bounds::number("memory_mib", ask.memory_mib.0, 0, MEMORY_MIB_MAX)?;
+    Bounds::number("expected_duration_ms", ask.expected_duration_ms.0, 1, DURATION_MS_MAX.0)?;
+    Bounds::number("priority", ask.priority, 1, PRIORITY_MAX)?;
+    if let Some(deadline_ms) = ask.deadline_ms {
+        Bounds::number("deadline_ms", deadline_ms.0, 0, TIME_MS_MAX.0)?;
+    }
+    Bounds::count("gpu_models", ask.gpu_models.len(), GPU_MODELS_MAX)?;
+    ask.gpu_models.iter().try_for_each(|model| Bounds::id("gpu_models", &model.0))?;
+    Bounds::count("labels", ask.labels.len(), LABELS_MAX)?;
+    for label in &ask.labels {
+        Bounds::id("labels.name", &label.name)?;
+        Bounds::text("labels.value", &label.value)?;
+    }
+    Bounds::neutral("budget_cap_micro_usd", ask.budget_cap_micro_usd.is_none())?;
+    Bounds::neutral("topology", ask.topology == Topology::None)
+}
+
+pub(super) fn decide(
+    draft: &mut Draft,
+    pool: &PoolId,
+    ask: &RequestAllocation,
+    vote: Option<&Vote>,
+) -> Result<(), Rejected> {
+    check_hard_rules(draft, pool, ask)?;
+    let mode = draft.state.pool(pool).policy.council;
+    let vote = (mode != CouncilMode::Off)
+        .then(|| vote.unwrap_or_else(|| panic!("no vote for {} at {}", ask.request, draft.offset)));
+    let verdict = effective_verdict(mode, vote);
+    if verdict != Verdict::Deny {
+        let request = ask.clone();
+        draft.emit(Event::RequestAdmitted(RequestAdmitted { pool: pool.clone(), request }));
+    }
+    if let Some(vote) = vote {
+        record_vote(draft, pool, &ask.request, mode, vote);
+    }
+    match (verdict, vote) {
+        (Verdict::Deny, Some(vote)) => {
+            let detail = format!("the council scored it {} of 100", vote.score());
+            Err(refuse(Code::CouncilDenied, detail))
+        }
+        (Verdict::Deny, None) => unreachable!("without a vote the verdict is to approve"),
+        (Verdict::Approve | Verdict::Defer, _) => {
+            follow(draft, pool, &ask.request, verdict);
+            Ok(())
+        }
+    }
+}
+
+/// Votes taken for deferred requests when the round opened. A request that ended in the meantime has
+/// no use for its vote.
+pub(super) fn settle_due_votes(draft: &mut Draft, votes: &Votes) {
+    for (due, vote) in &votes.due {
+        let found = draft.state.pools.get(&due.pool).and_then(|pool| pool.request(&due.request));
+        let is_due = found.is_some_and(|request| matches!(request.stage, Stage::Due { .. }));
+        if !is_due {
+            continue;
+        }
+        let mode = draft.state.pool(&due.pool).policy.council;
+        record_vote(draft, &due.pool, &due.request, mode, vote);
+        follow(draft, &due.pool, &due.request, effective_verdict(mode, Some(vote)));
+    }
+}
+
+fn check_hard_rules(
+    draft: &Draft,
+    pool_id: &PoolId,
+    ask: &RequestAllocation,
+) -> Result<(), Rejected> {
+    let pool = draft.state.pool(pool_id);
+    if pool.request(&ask.request).is_some() {
+        let detail = format!("request '{}' is live already: choose a new name", ask.request);
+        return Err(refuse(Code::DuplicateRequest, detail));
+    }
+    if ask.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= draft.now) {
+        return Err(refuse(Code::DeadlinePassed, format!("it is {} already", draft.now)));
+    }
+    let (wanted, quota) = (ask.total_gpu_milli(), &pool.tenants[&ask.tenant].quota);
+    if wanted > quota.limit_gpu_milli {
+        let limit = quota.limit_gpu_milli;
+        let detail = format!("{wanted} GPU milli are more than the tenant's limit of {limit}");
+        return Err(refuse(Code::ExceedsLimit, detail));
+    }
+    if !could_ever_hold(pool, ask) {
+        let detail = format!(
+            "{} replicas of {} x {} GPU milli do not fit even the empty pool",
+            ask.replicas, ask.gpu_count, ask.gpu_milli
+        );
+        return Err(refuse(Code::ExceedsPool, detail));
+    }
+    let waiting = pool.queue.len() + pool.deferred_count;
+    if waiting >= pool.policy.queue_max {
+        let detail = format!("{waiting} requests wait already: try again later");
+        return Err(refuse(Code::QueueFull, detail));
+    }
+    Ok(())
+}
+
+fn effective_verdict(mode: CouncilMode, vote: Option<&Vote>) -> Verdict {
+    match (mode, vote) {
+        (CouncilMode::Enforce, Some(vote)) => vote.verdict,
+        (CouncilMode::Enforce | CouncilMode::Advise | CouncilMode::Off, _) => Verdict::Approve,
+    }
+}
+
+fn record_vote(
+    draft: &mut Draft,
+    pool: &PoolId,
+    request: &RequestId,
+    mode: CouncilMode,
+    vote: &Vote,
+) {
+    draft.emit(Event::RequestVoted(RequestVoted {
+        pool: pool.clone(),
+        request: request.clone(),
+        attempt: vote.attempt,
+        seat: vote.seat,
+        mode,
+        verdict: vote.verdict,
+        score: vote.score(),
+        priority_points: vote.priority_points,
+        size_points: vote.size_points,
+        duration_points: vote.duration_points,
+        preemptible_points: vote.preemptible_points,
+    }));
+}
+
+/// Moves an admitted request to where the verdict sends it.
+fn follow(draft: &mut Draft, pool: &PoolId, request: &RequestId, verdict: Verdict) {
+    let (pool, request) = (pool.clone(), request.clone());
+    match verdict {
+        Verdict::Approve => {
+            draft.newcomers.push((pool.clone(), request.clone()));
+            draft.emit(Event::RequestQueued(RequestQueued { pool, request }));
+        }
+        Verdict::Defer => {
+            let state = draft.state.pool(&pool);
+            let attempt = state.requests[&request].attempts;
+            let retry_at_ms = draft.now.plus(state.policy.defer_retry_ms).min(TIME_MS_MAX);
+            let deferred = RequestDeferred { pool, request, attempt, retry_at_ms };
+            draft.emit(Event::RequestDeferred(deferred));
+        }
+        Verdict::Deny => {
+            let reason = RequestEnd::CouncilDenied;
+            draft.emit(Event::RequestEnded(RequestEnded { pool, request, reason }));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The commands as a table: who may send each, what has to hold, what follows. `docs/commands.md`
+//! shows it to people; a test compares the two.
+
+use crate::command::{Payload, Role};
+use crate::rejection::RejectionCode::{
+    self, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest, ExceedsLeaseMax,
+    ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull, NoLease, NodeInUse, NotSmaller, QueueFull,
+    RequestRunning, StaleFencing, UnknownNode, UnknownPool, UnknownRequest, UnknownTenant,
+    UnknownVersion,
+};
+
+/// One command.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandRow {
+    /// Its name.
+    pub name: &'static str,
+    /// The least role that may send it; a tenant only for what is its own.
+    pub least_role: Role,
+    /// Whether it is alone in its round.
+    pub is_control: bool,
+    /// What has to hold.
+    pub precondition: &'static str,
+    /// Its own events, beside those of due timers, due votes and the queue.
+    pub events: &'static [&'static str],
+    /// Its own rejections, beside those of [`STAGE_ONE`].
+    pub rejections: &'static [RejectionCode],
+}
+
+/// What any command can be refused with before its own rules are asked.
+pub const STAGE_ONE: &[RejectionCode] = &[
+    RejectionCode::Unreadable,
+    RejectionCode::UnknownSchema,
+    RejectionCode::LogNotOpen,
+    RejectionCode::WrongKey,
+    RejectionCode::WrongPartition,
+    RejectionCode::OutOfRange,
+    RejectionCode::Unsupported,
+    RejectionCode::NotPermitted,
+    RejectionCode::IdReused,
+    RejectionCode::RateLimited,
+];
+
+/// Every command, in the order of the union's branches.
+pub const COMMANDS: &[CommandRow] = &[
+    CommandRow {
+        name: "OpenLog",
+        least_role: Role::Administrator,
+        is_control: true,
+        precondition: "the partition is not open",
+        events: &["LogOpened"],
+        rejections: &[LogAlreadyOpen],
+    },
+    CommandRow {
+        name: "ActivateDecider",
+        least_role: Role::Administrator,
+        is_control: true,
+        precondition: "this release knows the version, and it is not older than the current one",
+        events: &["DeciderActivated"],
+        rejections: &[UnknownVersion],
+    },
+    CommandRow {
+        name: "Tick",
+        least_role: Role::Administrator,
+        is_control: false,
+        precondition: "none",
+        events: &[],
+        rejections: &[],
+    },
+    CommandRow {
+        name: "RegisterNode",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "the pool exists and has no node of this name",
+        events: &["NodeRegistered"],
+        rejections: &[UnknownPool, DuplicateNode, LogFull],
+    },
+    CommandRow {
+        name: "DrainNode",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "the pool has the node",
+        events: &["NodeDrained"],
+        rejections: &[UnknownPool, UnknownNode],
+    },
+    CommandRow {
+        name: "RemoveNode",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "the pool has the node and no lease sits on it",
+        events: &["NodeRemoved"],
+        rejections: &[UnknownPool, UnknownNode, NodeInUse],
+    },
+    CommandRow {
+        name: "SetQuota",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "the pool exists; guarantee ≤ limit",
+        events: &["QuotaSet"],
+        rejections: &[UnknownPool, LogFull],
+    },
+    CommandRow {
+        name: "SetPoolPolicy",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "none: the first one creates the pool",
+        events: &["PoolPolicySet"],
+        rejections: &[LogFull],
+    },
+    CommandRow {
+        name: "RequestAllocation",
+        least_role: Role::Tenant,
+        is_control: false,
+        precondition: "the tenant has a quota; the name is free; limit and empty pool could hold it",
+        events: &[
+            "RequestAdmitted",
+            "RequestVoted",
+            "RequestQueued",
+            "RequestDeferred",
+            "LeaseGranted",
+        ],
+        rejections: &[
+            UnknownPool,
+            UnknownTenant,
+            DuplicateRequest,
+            DeadlinePassed,
+            ExceedsLimit,
+            ExceedsPool,
+            QueueFull,
+            CouncilDenied,
+        ],
+    },
+    CommandRow {
+        name: "CancelRequest",
+        least_role: Role::Tenant,
+        is_control: false,
+        precondition: "the request is live, the sender's own, and has no lease",
+        events: &["RequestEnded"],
+        rejections: &[UnknownPool, UnknownTenant, UnknownRequest, RequestRunning],
+    },
+    CommandRow {
+        name: "RenewLease",
+        least_role: Role::Tenant,
+        is_control: false,
+        precondition: "the lease is live, the sender's own, and the fencing number current",
+        events: &["LeaseRenewed"],
+        rejections: &[
+            UnknownPool,
+            UnknownTenant,
+            UnknownRequest,
+            NoLease,
+            StaleFencing,
+            ExceedsLeaseMax,
+        ],
+    },
+    CommandRow {
+        name: "ShrinkLease",
+        least_role: Role::Tenant,
+        is_control: false,
+        precondition: "as RenewLease, and it keeps fewer replicas than now",
+        events: &["LeaseShrunk"],
+        rejections: &[
+            UnknownPool,
+            UnknownTenant,
+            UnknownRequest,
+            NoLease,
+            StaleFencing,
+            NotSmaller,
+        ],
+    },
+    CommandRow {
+        name: "ReleaseLease",
+        least_role: Role::Tenant,
+        is_control: false,
+        precondition: "as RenewLease",
+        events: &["LeaseEnded"],
+        rejections: &[UnknownPool, UnknownTenant, UnknownRequest, NoLease, StaleFencing],
+    },
+];
+
+/// The row of a command.
+pub(super) fn row(payload: &Payload) -> &'static CommandRow {
+    let name = payload.name();
+    let found = COMMANDS.iter().find(|row| row.name == name);
+    found.unwrap_or_else(|| panic!("{name} has no row in the table of commands"))
+}

@@ -1,0 +1,292 @@
+//! What a decision does to the state. It obeys: whatever a decision says has happened, and a decision
+//! that cannot have happened is a broken program (or a damaged log), so it panics with a sentence.
+
+use crate::decision::{
+    Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
+    NodeRegistered, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnded, RequestQueued,
+    RequestVoted,
+};
+use crate::command::RegisterNode;
+use crate::state::{
+    DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind, Waiter,
+};
+use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
+
+/// Folds one decision into the state.
+///
+/// # Panics
+/// When the decision does not continue the state, or says what cannot have happened.
+pub fn evolve(state: &mut State, decision: &Decision) {
+    state.begin(decision.offset, decision.time_ms);
+    for event in &decision.events {
+        state.apply(decision.offset, event);
+    }
+    state.finish(decision);
+}
+
+impl State {
+    /// Moves to the time of the command at `offset`.
+    pub(crate) fn begin(&mut self, offset: Offset, time_ms: TimeMs) {
+        assert!(offset > self.covered, "offset {offset} again: {} is covered", self.covered);
+        assert!(time_ms >= self.time_ms, "log time went back from {} to {time_ms}", self.time_ms);
+        self.time_ms = time_ms;
+    }
+
+    /// Closes the decision: covers its command and remembers its id.
+    pub(crate) fn finish(&mut self, decision: &Decision) {
+        assert_eq!(decision.covered_before, self.covered, "offset {}: a gap", decision.offset);
+        self.covered = decision.offset;
+        let Some(digests) = decision.remembered else { return };
+        let Some(pool) = self.pools.get_mut(&decision.pool) else { return };
+        let time_ms = decision.time_ms;
+        pool.duplicates.remember(Seen { digests, offset: decision.offset, time_ms });
+        if let Some(tenant) = pool.tenants.get_mut(&decision.tenant) {
+            tenant.pay_for_command(time_ms);
+        }
+    }
+
+    /// Makes one event true. `offset` is the decision's own.
+    pub(crate) fn apply(&mut self, offset: Offset, event: &Event) {
+        match event {
+            Event::LogOpened(opened) => {
+                assert!(self.log.is_none(), "the log was opened before");
+                self.log = Some(opened.log.clone());
+            }
+            Event::DeciderActivated(activated) => self.decide_version = activated.version,
+            Event::NodeRegistered(registered) => self.register_node(registered),
+            Event::NodeDrained(drained) => self.pool_mut(&drained.pool).fleet.drain(&drained.node),
+            Event::NodeRemoved(removed) => self.pool_mut(&removed.pool).fleet.remove(&removed.node),
+            Event::QuotaSet(set) => self.set_quota(set),
+            Event::PoolPolicySet(set) => {
+                let new = || Pool::new(set.policy.clone(), self.log.as_ref());
+                let pool = self.pools.entry(set.pool.clone()).or_insert_with(new);
+                pool.set_policy(set.policy.clone());
+            }
+            Event::RequestVoted(voted) => self.count_vote(voted),
+            Event::RequestAdmitted(admitted) => self.admit(offset, admitted),
+            Event::RequestQueued(queued) => self.queue(queued),
+            Event::RequestDeferred(deferred) => self.defer(deferred),
+            Event::DeferralDue(due) => self.mark_due(due),
+            Event::RequestEnded(ended) => self.end_request(ended),
+            Event::LeaseGranted(granted) => self.grant(granted),
+            Event::LeaseRenewed(renewed) => self.renew(renewed),
+            Event::LeaseShrunk(shrunk) => self.shrink(shrunk),
+            Event::LeaseEnded(ended) => self.end_lease(ended),
+            Event::QueueCarriedOver(carried) => {
+                self.carried_over.insert(carried.pool.clone());
+            }
+            Event::QueueCaughtUp(caught) => {
+                self.carried_over.remove(&caught.pool);
+            }
+        }
+    }
+
+    fn register_node(&mut self, registered: &NodeRegistered) {
+        let NodeRegistered { pool, node } = registered;
+        let RegisterNode { node, gpu_model, gpu_count, cpu_milli, memory_mib, topology_group: _ } =
+            node;
+        let fleet = &mut self.pool_mut(pool).fleet;
+        fleet.add_node(node.clone(), gpu_model, *gpu_count, *cpu_milli, *memory_mib);
+    }
+
+    fn set_quota(&mut self, set: &QuotaSet) {
+        let QuotaSet { pool, quota } = set;
+        let pool = self.pool_mut(pool);
+        if !pool.tenants.contains_key(&quota.tenant) {
+            let mut empty = quota.clone();
+            // The guarantee joins the pool's sum through the change below.
+            empty.guarantee_gpu_milli = GpuMilli(0);
+            pool.tenants.insert(quota.tenant.clone(), Tenant::new(empty));
+        }
+        pool.change_tenant(&quota.tenant, |tenant| {
+            tenant.quota = quota.clone();
+            tenant.ceiling_gpu_milli = quota.limit_gpu_milli.max(tenant.used_gpu_milli);
+        });
+    }
+
+    fn count_vote(&mut self, voted: &RequestVoted) {
+        // A first vote that denies leaves nothing to count on.
+        if let Some(request) = self.pool_mut(&voted.pool).requests.get_mut(&voted.request) {
+            request.attempts = voted.attempt;
+        }
+    }
+
+    fn admit(&mut self, offset: Offset, admitted: &RequestAdmitted) {
+        let RequestAdmitted { pool, request: ask } = admitted;
+        let request = Request {
+            arrival: offset,
+            arrived_at_ms: self.time_ms,
+            ask: ask.clone(),
+            attempts: 0,
+            stage: Stage::Admitted,
+        };
+        let previous = self.pool_mut(pool).requests.insert(ask.request.clone(), request);
+        assert!(previous.is_none(), "request {} admitted twice", ask.request);
+        if let Some(at_ms) = ask.deadline_ms {
+            self.set_timer(pool, &ask.request, at_ms, TimerKind::DeadlinePasses);
+        }
+    }
+
+    fn queue(&mut self, queued: &RequestQueued) {
+        let RequestQueued { pool, request: id } = queued;
+        self.leave_stage(pool, id);
+        let since_ms = self.time_ms;
+        let pool = self.pool_mut(pool);
+        let request = pool.requests.get_mut(id).expect("leave_stage found it");
+        request.stage = Stage::Waiting { since_ms };
+        let waiter = Waiter { request: id.clone(), since_ms };
+        pool.queue.join(Group::of(&request.ask), request.arrival, waiter);
+    }
+
+    fn defer(&mut self, deferred: &RequestDeferred) {
+        let RequestDeferred { pool, request, attempt: _, retry_at_ms } = deferred;
+        self.leave_stage(pool, request);
+        self.set_timer(pool, request, *retry_at_ms, TimerKind::DeferralIsDue);
+        let pool = self.pool_mut(pool);
+        pool.deferred_count += 1;
+        let request = pool.requests.get_mut(request).expect("leave_stage found it");
+        request.stage = Stage::Deferred { retry_at_ms: *retry_at_ms };
+    }
+
+    fn mark_due(&mut self, due: &DeferralDue) {
+        let DeferralDue { pool, request } = due;
+        let Stage::Deferred { retry_at_ms } = self.leave_stage(pool, request) else {
+            panic!("request {request} is due without having been deferred");
+        };
+        let pool_state = self.pool_mut(pool);
+        pool_state.deferred_count += 1;
+        let stage = &mut pool_state.requests.get_mut(request).expect("leave_stage found it").stage;
+        *stage = Stage::Due { retry_at_ms };
+        self.due.insert(DueVote { retry_at_ms, request: request.clone(), pool: pool.clone() });
+    }
+
+    fn end_request(&mut self, ended: &RequestEnded) {
+        let RequestEnded { pool, request, reason: _ } = ended;
+        let stage = self.leave_stage(pool, request);
+        assert!(!matches!(stage, Stage::Running(_)), "request {request} ended while it runs");
+        self.forget_request(pool, request);
+    }
+
+    fn grant(&mut self, granted: &LeaseGranted) {
+        let LeaseGranted { pool, request: id, fencing, ends_at_ms, gpu_model, replicas } = granted;
+        self.leave_stage(pool, id);
+        self.set_timer(pool, id, *ends_at_ms, TimerKind::LeaseEnds);
+        let granted_at_ms = self.time_ms;
+        let pool = self.pool_mut(pool);
+        let request = pool.requests.get_mut(id).expect("leave_stage found it");
+        let asked = usize::try_from(request.ask.replicas).expect("a gang is bounded");
+        assert_eq!(replicas.len(), asked, "gang {id} is granted whole or not at all");
+        request.stage = Stage::Running(Lease {
+            fencing: *fencing,
+            granted_at_ms,
+            ends_at_ms: *ends_at_ms,
+            gpu_model: gpu_model.clone(),
+            replicas: replicas.clone(),
+        });
+        let ask = request.ask.clone();
+        replicas.iter().for_each(|replica| pool.take(replica, &ask));
+        pool.use_quota(&ask.tenant, ask.total_gpu_milli());
+        if let Some(at_ms) = ask.deadline_ms {
+            self.stop_timer(&granted.pool, id, at_ms, TimerKind::DeadlinePasses);
+        }
+    }
+
+    fn renew(&mut self, renewed: &LeaseRenewed) {
+        let LeaseRenewed { pool, request, fencing, ends_at_ms } = renewed;
+        let lease = self.lease_mut(pool, request);
+        let before = lease.ends_at_ms;
+        lease.ends_at_ms = *ends_at_ms;
+        lease.fencing = *fencing;
+        self.stop_timer(pool, request, before, TimerKind::LeaseEnds);
+        self.set_timer(pool, request, *ends_at_ms, TimerKind::LeaseEnds);
+    }
+
+    fn shrink(&mut self, shrunk: &LeaseShrunk) {
+        let LeaseShrunk { pool, request: id, fencing, replicas } = shrunk;
+        let keep = usize::try_from(*replicas).expect("decide keeps at least one replica");
+        let lease = self.lease_mut(pool, id);
+        assert!(keep < lease.replicas.len(), "lease {id} shrinks to {keep}");
+        lease.fencing = *fencing;
+        let freed = lease.replicas.split_off(keep);
+        let pool = self.pool_mut(pool);
+        let ask = pool.requests[id].ask.clone();
+        let count = i64::try_from(freed.len()).expect("a gang is bounded");
+        freed.iter().for_each(|replica| pool.give_back(replica, &ask));
+        pool.use_quota(&ask.tenant, GpuMilli(-count * ask.replica_gpu_milli().0));
+    }
+
+    fn end_lease(&mut self, ended: &LeaseEnded) {
+        let LeaseEnded { pool, request: id, reason: _, outcome: _, utilisation_bp: _ } = ended;
+        let ends_at_ms = self.lease_mut(pool, id).ends_at_ms;
+        self.stop_timer(pool, id, ends_at_ms, TimerKind::LeaseEnds);
+        let pool = self.pool_mut(pool);
+        let request = pool.requests.remove(id).expect("lease_mut found it");
+        let replicas = &request.lease().expect("lease_mut found it").replicas;
+        replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
+        pool.use_quota(&request.ask.tenant, GpuMilli(-request.held_gpu_milli().0));
+    }
+
+    /// Takes a request that does not run out of whatever its stage keeps for it, and returns that
+    /// stage.
+    fn leave_stage(&mut self, pool_id: &PoolId, id: &RequestId) -> Stage {
+        let pool = self.pool_mut(pool_id);
+        let request = pool.requests.get_mut(id);
+        let request = request.unwrap_or_else(|| panic!("request {id} is not live"));
+        let stage = std::mem::replace(&mut request.stage, Stage::Admitted);
+        match &stage {
+            Stage::Admitted => {}
+            Stage::Waiting { .. } => {
+                let (group, arrival) = (Group::of(&request.ask), request.arrival);
+                pool.queue.leave(&group, arrival);
+            }
+            Stage::Deferred { retry_at_ms } => {
+                pool.deferred_count -= 1;
+                self.stop_timer(pool_id, id, *retry_at_ms, TimerKind::DeferralIsDue);
+            }
+            Stage::Due { retry_at_ms } => {
+                pool.deferred_count -= 1;
+                let (request, pool) = (id.clone(), pool_id.clone());
+                self.due.remove(&DueVote { retry_at_ms: *retry_at_ms, request, pool });
+            }
+            Stage::Running(_) => panic!("request {id} runs already"),
+        }
+        stage
+    }
+
+    fn forget_request(&mut self, pool: &PoolId, id: &RequestId) {
+        let request = self.pool_mut(pool).requests.remove(id).expect("leave_stage found it");
+        if let Some(at_ms) = request.ask.deadline_ms {
+            self.stop_timer(pool, id, at_ms, TimerKind::DeadlinePasses);
+        }
+    }
+
+    fn lease_mut(&mut self, pool: &PoolId, id: &RequestId) -> &mut Lease {
+        let request = self.pool_mut(pool).requests.get_mut(id);
+        match request.map(|request| &mut request.stage) {
+            Some(Stage::Running(lease)) => lease,
+            other => panic!("request {id} has no lease but {other:?}"),
+        }
+    }
+
+    fn set_timer(&mut self, pool: &PoolId, request: &RequestId, at_ms: TimeMs, kind: TimerKind) {
+        let timer = Timer { at_ms, request: request.clone(), pool: pool.clone(), kind };
+        assert!(self.timers.insert(timer), "{request} has a second {kind:?} timer at {at_ms}");
+    }
+
+    fn stop_timer(&mut self, pool: &PoolId, request: &RequestId, at_ms: TimeMs, kind: TimerKind) {
+        let timer = Timer { at_ms, request: request.clone(), pool: pool.clone(), kind };
+        assert!(self.timers.remove(&timer), "{request} has no {kind:?} timer at {at_ms}");
+    }
+}
+
+impl Pool {
+    fn use_quota(&mut self, tenant: &TenantId, gpu_milli: GpuMilli) {
+        self.change_tenant(tenant, |tenant| {
+            tenant.used_gpu_milli.0 += gpu_milli.0;
+            let used = tenant.used_gpu_milli;
+            let ceiling = tenant.ceiling_gpu_milli;
+            assert!((0..=ceiling.0).contains(&used.0), "tenant uses {used} of {ceiling} milli");
+            tenant.ceiling_gpu_milli = tenant.quota.limit_gpu_milli.max(used);
+        });
+    }
+}

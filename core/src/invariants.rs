@@ -1,0 +1,103 @@
+//! What holds after every decision. Tests check it after every command; `replay verify` at the end of
+//! the log. The cheap part is asserted where state changes, in release too.
+
+use crate::state::{DueVote, Group, Pool, Stage, State, TimerKind};
+use crate::units::{GpuMilli, PoolId, TenantId, TimeMs};
+use std::collections::BTreeMap;
+
+/// Checks everything that can be derived twice.
+///
+/// # Panics
+/// With the sentence that does not hold.
+pub fn check(state: &State) {
+    let mut timers = 0;
+    let mut due = 0;
+    for (id, pool) in &state.pools {
+        check_capacity(id, pool);
+        check_quota(id, pool);
+        check_queue(id, pool);
+        for request in pool.requests.values() {
+            timers += check_timers(state, id, request);
+            due += usize::from(matches!(request.stage, Stage::Due { .. }));
+        }
+    }
+    assert_eq!(state.timers.len(), timers, "a timer belongs to no live request");
+    assert_eq!(state.due.len(), due, "a due vote belongs to no due request");
+}
+
+/// Leases are what is taken from the nodes, device by device.
+fn check_capacity(id: &PoolId, pool: &Pool) {
+    let mut again = pool.clone();
+    for request in pool.requests.values() {
+        let replicas = request.lease().map_or([].as_slice(), |lease| &lease.replicas);
+        replicas.iter().for_each(|replica| again.give_back(replica, &request.ask));
+    }
+    let is_empty = again.fleet.nodes().iter().all(crate::placement::Node::is_empty);
+    assert!(is_empty, "pool {id}: more is taken from the nodes than leases hold");
+    assert_eq!(again.fleet.gpus().used_milli.0, 0, "pool {id}: the sum of used GPUs is off");
+}
+
+fn check_quota(id: &PoolId, pool: &Pool) {
+    let mut used: BTreeMap<&TenantId, i64> = BTreeMap::new();
+    for request in pool.requests.values() {
+        *used.entry(&request.ask.tenant).or_default() += request.held_gpu_milli().0;
+    }
+    let mut unused = 0;
+    for (name, tenant) in &pool.tenants {
+        let held = GpuMilli(used.get(name).copied().unwrap_or(0));
+        assert_eq!(tenant.used_gpu_milli, held, "pool {id}: {name} uses what no lease of it holds");
+        assert!(held <= tenant.ceiling_gpu_milli, "pool {id}: {name} is over its limit");
+        unused += tenant.unused_guarantee().0;
+    }
+    assert_eq!(pool.unused_guarantees.0, unused, "pool {id}: the sum of unused guarantees is off");
+}
+
+fn check_queue(id: &PoolId, pool: &Pool) {
+    let mut waiting = 0;
+    let mut deferred = 0;
+    for (name, request) in &pool.requests {
+        assert_eq!(*name, request.ask.request, "pool {id}: a request under another's name");
+        match &request.stage {
+            Stage::Admitted => panic!("pool {id}: {name} was admitted and then forgotten"),
+            Stage::Waiting { since_ms } => {
+                waiting += 1;
+                let waiters = pool.queue.groups().get(&Group::of(&request.ask));
+                let waiter = waiters.and_then(|waiters| waiters.get(&request.arrival));
+                let waiter = waiter.unwrap_or_else(|| panic!("pool {id}: {name} waits nowhere"));
+                assert_eq!((&waiter.request, waiter.since_ms), (name, *since_ms));
+            }
+            Stage::Deferred { .. } | Stage::Due { .. } => deferred += 1,
+            Stage::Running(lease) => {
+                let held = i64::try_from(lease.replicas.len()).expect("a gang is bounded");
+                assert!(
+                    (1..=request.ask.replicas).contains(&held),
+                    "pool {id}: {name} holds {held}"
+                );
+            }
+        }
+    }
+    assert_eq!(pool.queue.len(), waiting, "pool {id}: somebody in the queue is not waiting");
+    assert_eq!(pool.deferred_count, deferred, "pool {id}: deferred requests are miscounted");
+}
+
+/// Every live request has exactly the timers that its stage needs; returns how many.
+fn check_timers(state: &State, pool: &PoolId, request: &crate::state::Request) -> usize {
+    let id = &request.ask.request;
+    let has = |at_ms: TimeMs, kind| {
+        let (request, pool) = (id.clone(), pool.clone());
+        let found = state.timers.contains(&crate::state::Timer { at_ms, request, pool, kind });
+        assert!(found, "{id} lacks its {kind:?} timer at {at_ms}");
+        1
+    };
+    let deadline = || request.ask.deadline_ms.map_or(0, |at| has(at, TimerKind::DeadlinePasses));
+    match &request.stage {
+        Stage::Admitted | Stage::Waiting { .. } => deadline(),
+        Stage::Deferred { retry_at_ms } => deadline() + has(*retry_at_ms, TimerKind::DeferralIsDue),
+        Stage::Due { retry_at_ms } => {
+            let (retry_at_ms, request, pool) = (*retry_at_ms, id.clone(), pool.clone());
+            assert!(state.due.contains(&DueVote { retry_at_ms, request, pool }), "{id} is not due");
+            deadline()
+        }
+        Stage::Running(lease) => has(lease.ends_at_ms, TimerKind::LeaseEnds),
+    }
+}

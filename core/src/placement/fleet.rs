@@ -1,0 +1,279 @@
+//! The nodes of a pool and what is left of each: facts only, no choice.
+
+use super::history::History;
+use super::node::{Node, NodeClass};
+use super::shape::{GpuSet, Need, Shape};
+use crate::limits::NODES_MAX;
+use crate::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// GPUs of many nodes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GpuTotals {
+    /// All GPUs.
+    pub total_milli: GpuMilli,
+    /// What leases hold of them.
+    pub used_milli: GpuMilli,
+}
+
+/// The nodes of a pool in a fixed order, which also breaks ties: the first of equals is chosen.
+///
+/// Its value is its nodes and model names; all else is derived from them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FleetImage", into = "FleetImage")]
+pub struct Fleet {
+    /// The models of the nodes, in the order of their first nodes; nodes name them by index.
+    models: Vec<GpuModel>,
+    nodes: Vec<Node>,
+    index: BTreeMap<NodeId, usize>,
+    /// How many nodes of each class accept work.
+    classes: BTreeMap<NodeClass, i64>,
+    gpus: GpuTotals,
+    gpus_accepting: GpuTotals,
+    pub(super) history: History,
+}
+
+impl Fleet {
+    /// Appends a free node that accepts work. A node without GPUs has an empty model.
+    ///
+    /// # Panics
+    /// When the pool is full, holds such a node already, or an amount is out of range: the command
+    /// should have been refused.
+    pub fn add_node(
+        &mut self,
+        id: NodeId,
+        model: &GpuModel,
+        gpu_count: i64,
+        cpu_milli: CpuMilli,
+        memory_mib: MemoryMib,
+    ) {
+        assert!(self.nodes.len() < NODES_MAX, "a pool has at most {NODES_MAX} nodes");
+        let model = self.models.iter().position(|known| known == model).unwrap_or_else(|| {
+            self.models.push(model.clone());
+            self.models.len() - 1
+        });
+        self.push(Node::new(id, NodeClass { model, gpu_count, cpu_milli, memory_mib }));
+    }
+
+    /// Takes a node out of choice; what runs on it stays. Draining twice changes nothing.
+    ///
+    /// # Panics
+    /// When the pool has no such node.
+    pub fn drain(&mut self, id: &NodeId) {
+        let index = self.known(id);
+        let node = &mut self.nodes[index];
+        if node.accepts_work() {
+            let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
+            node.stop_accepting();
+            let class = *node.class();
+            self.gpus_accepting.total_milli.0 -= total;
+            self.gpus_accepting.used_milli.0 -= used;
+            self.uncount(&class);
+            self.history.touch(index, self.nodes[index].digest());
+        }
+    }
+
+    /// Takes an empty node out of the fleet; the nodes behind it move up by one index.
+    ///
+    /// # Panics
+    /// When the pool has no such node, or something still runs on it.
+    pub fn remove(&mut self, id: &NodeId) {
+        let index = self.known(id);
+        let node = self.nodes.remove(index);
+        assert!(node.is_empty(), "{id} is removed with work on it");
+        self.index.remove(id);
+        self.index.values_mut().filter(|at| **at > index).for_each(|at| *at -= 1);
+        self.gpus.total_milli.0 -= node.gpu_milli_total();
+        if node.accepts_work() {
+            self.gpus_accepting.total_milli.0 -= node.gpu_milli_total();
+            self.uncount(node.class());
+        }
+        self.forget_model(node.class().model);
+        self.history.node_left(index);
+    }
+
+    /// Takes one replica's `need` from a node, and its GPU part from each of `gpus`.
+    ///
+    /// # Panics
+    /// When the node has less left than that.
+    pub fn take(&mut self, index: usize, need: &Need, gpus: GpuSet) {
+        self.nodes[index].take(need, gpus);
+        self.used_changes(index, i64::from(gpus.count()) * need.gpu_milli.0);
+    }
+
+    /// Gives back what [`Fleet::take`] took.
+    ///
+    /// # Panics
+    /// When the node would have more left than it owns.
+    pub fn give_back(&mut self, index: usize, need: &Need, gpus: GpuSet) {
+        self.nodes[index].give_back(need, gpus);
+        self.used_changes(index, -(i64::from(gpus.count()) * need.gpu_milli.0));
+    }
+
+    /// Where a node stands in the order.
+    #[must_use]
+    pub fn index_of(&self, id: &NodeId) -> Option<usize> {
+        self.index.get(id).copied()
+    }
+
+    /// The node at a place of the order.
+    ///
+    /// # Panics
+    /// When there are fewer nodes.
+    #[must_use]
+    pub fn node(&self, index: usize) -> &Node {
+        &self.nodes[index]
+    }
+
+    /// All nodes in order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The model of a node's GPUs; empty when it has none.
+    #[must_use]
+    pub fn model_of(&self, node: &Node) -> &GpuModel {
+        &self.models[node.class().model]
+    }
+
+    /// The GPUs of all nodes.
+    #[must_use]
+    pub fn gpus(&self) -> GpuTotals {
+        self.gpus
+    }
+
+    /// The GPUs of the nodes that accept work.
+    #[must_use]
+    pub fn gpus_accepting(&self) -> GpuTotals {
+        self.gpus_accepting
+    }
+
+    /// Whether the nodes that accept work could hold `replicas` of `shape` if all of them were free.
+    #[must_use]
+    pub fn could_ever_hold(&self, shape: &Shape, replicas: i64) -> bool {
+        let room = |(class, count): (&NodeClass, &i64)| {
+            let accepted = shape.accepts(&self.models[class.model]);
+            if accepted { class.replicas_when_empty(shape).min(replicas) * count } else { 0 }
+        };
+        self.classes.iter().map(room).sum::<i64>() >= replicas
+    }
+
+    /// Whether the fleet as it stands can hold `replicas` of `shape`.
+    ///
+    /// One replica takes away exactly one replica's room wherever it sits, so no choice of nodes can
+    /// make a gang fail that this finds room for.
+    #[must_use]
+    pub fn can_hold(&self, shape: &Shape, replicas: i64) -> bool {
+        let accepted = self.models_accepted(shape);
+        let mut missing = replicas;
+        for node in &self.nodes {
+            if missing <= 0 {
+                break;
+            }
+            if accepted[node.class().model] {
+                missing -= node.replicas_that_fit(shape);
+            }
+        }
+        missing <= 0
+    }
+
+    /// How many replicas of `shape` the fleet has room for as it stands.
+    #[must_use]
+    pub fn replicas_that_fit(&self, shape: &Shape) -> i64 {
+        let accepted = self.models_accepted(shape);
+        let nodes = self.nodes.iter().filter(|node| accepted[node.class().model]);
+        nodes.map(|node| node.replicas_that_fit(shape)).fold(0, i64::saturating_add)
+    }
+
+    /// Per model, whether `shape` accepts it.
+    pub(super) fn models_accepted(&self, shape: &Shape) -> Vec<bool> {
+        self.models.iter().map(|model| shape.accepts(model)).collect()
+    }
+
+    pub(super) fn models(&self) -> &[GpuModel] {
+        &self.models
+    }
+
+    fn known(&self, id: &NodeId) -> usize {
+        self.index_of(id).unwrap_or_else(|| panic!("the pool has no node {id}"))
+    }
+
+    fn push(&mut self, node: Node) {
+        let index = self.nodes.len();
+        let before = self.index.insert(node.id().clone(), index);
+        assert!(before.is_none(), "{} is in the pool already", node.id());
+        let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
+        self.gpus.total_milli.0 += total;
+        self.gpus.used_milli.0 += used;
+        if node.accepts_work() {
+            self.gpus_accepting.total_milli.0 += total;
+            self.gpus_accepting.used_milli.0 += used;
+            *self.classes.entry(*node.class()).or_insert(0) += 1;
+        }
+        self.history.touch(index, node.digest());
+        self.nodes.push(node);
+    }
+
+    /// Drops a model that no node has any more, so that names cannot pile up.
+    fn forget_model(&mut self, model: usize) {
+        if self.nodes.iter().any(|node| node.class().model == model) {
+            return;
+        }
+        self.models.remove(model);
+        self.nodes.iter_mut().for_each(|node| node.forget_model(model));
+        self.classes.clear();
+        for node in self.nodes.iter().filter(|node| node.accepts_work()) {
+            *self.classes.entry(*node.class()).or_insert(0) += 1;
+        }
+    }
+
+    fn uncount(&mut self, class: &NodeClass) {
+        let count = self.classes.get_mut(class).expect("every node that accepts work is counted");
+        *count -= 1;
+        if *count == 0 {
+            self.classes.remove(class);
+        }
+    }
+
+    fn used_changes(&mut self, index: usize, gpu_milli: i64) {
+        self.gpus.used_milli.0 += gpu_milli;
+        if self.nodes[index].accepts_work() {
+            self.gpus_accepting.used_milli.0 += gpu_milli;
+        }
+        self.history.touch(index, self.nodes[index].digest());
+    }
+}
+
+/// What a fleet looks like in a snapshot.
+#[derive(Serialize, Deserialize)]
+struct FleetImage {
+    models: Vec<GpuModel>,
+    nodes: Vec<Node>,
+}
+
+impl From<Fleet> for FleetImage {
+    fn from(fleet: Fleet) -> Self {
+        Self { models: fleet.models, nodes: fleet.nodes }
+    }
+}
+
+impl TryFrom<FleetImage> for Fleet {
+    type Error = String;
+
+    /// A snapshot is input: what contradicts itself is refused, never repaired.
+    fn try_from(image: FleetImage) -> Result<Self, String> {
+        let mut fleet = Self { models: image.models, ..Self::default() };
+        if image.nodes.len() > NODES_MAX {
+            return Err(format!("a fleet of {} nodes", image.nodes.len()));
+        }
+        for node in image.nodes {
+            if !node.is_sound(fleet.models.len()) || fleet.index.contains_key(node.id()) {
+                return Err(format!("node {} contradicts itself or another node", node.id()));
+            }
+            fleet.push(node);
+        }
+        Ok(fleet)
+    }
+}

@@ -1,0 +1,234 @@
+//! What a partition knows: the fold of its decisions. Nothing here is ever set but by `evolve`.
+
+mod duplicates;
+mod queue;
+mod rate;
+mod request;
+mod timer;
+
+pub use duplicates::{DuplicateWindow, Seen};
+pub use queue::{GangNeed, Group, Queue, Waiter};
+pub use request::{Lease, Request, Stage};
+pub use timer::{Timer, TimerKind};
+
+use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota};
+use crate::decision::Placement;
+use crate::limits::{DECIDE_VERSION, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
+use crate::placement::{Fleet, GpuSet, Need, Placer};
+use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The fold of a partition's decisions up to and including `covered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Which partition.
+    pub partition: i64,
+    /// What fixed the log's properties; none before the log is opened.
+    pub log: Option<OpenLog>,
+    /// Which rules decide the next command.
+    pub decide_version: i64,
+    /// Log time of the last command: it never goes back.
+    pub time_ms: TimeMs,
+    /// Offset of the last command that has a decision; -1 before the first.
+    pub covered: Offset,
+    /// Everything that is kept per pool.
+    pub pools: BTreeMap<PoolId, Pool>,
+    /// What will happen by itself, in the order in which it will.
+    pub timers: BTreeSet<Timer>,
+    /// Deferred requests whose time has come, in the order of their timers.
+    pub due: BTreeSet<DueVote>,
+    /// Pools whose queue was not worked off: nobody there is granted anything but by going on with
+    /// it.
+    pub carried_over: BTreeSet<PoolId>,
+}
+
+/// A deferred request that waits for its next vote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DueVote {
+    /// When its timer was due.
+    pub retry_at_ms: TimeMs,
+    /// Which request.
+    pub request: RequestId,
+    /// Its pool.
+    pub pool: PoolId,
+}
+
+/// One fleet and everybody who wants a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// The pool's rules.
+    pub policy: SetPoolPolicy,
+    /// Its nodes, and what is free on them.
+    pub fleet: Fleet,
+    /// Chooses nodes by the policy; remembers scores, never decisions.
+    pub placer: Placer,
+    /// Who may ask, and how much they use.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+    /// Live requests: waiting, deferred or running.
+    pub requests: BTreeMap<RequestId, Request>,
+    /// Those that wait for capacity.
+    pub queue: Queue,
+    /// How many are deferred or due for a vote.
+    pub deferred_count: i64,
+    /// Sum over tenants of what is promised to them and not used.
+    pub unused_guarantees: GpuMilli,
+    /// Recent command ids.
+    pub duplicates: DuplicateWindow,
+}
+
+/// A tenant's part of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its share.
+    pub quota: SetQuota,
+    /// GPUs that its leases hold.
+    pub used_gpu_milli: GpuMilli,
+    /// What it may hold at the most: its limit, or what it held when the limit fell below that.
+    pub ceiling_gpu_milli: GpuMilli,
+    /// Rate limit: when the commands so far will have been paid off, in microseconds of log time.
+    pub rate_paid_us: i64,
+}
+
+impl State {
+    /// A partition before its first command.
+    #[must_use]
+    pub fn new(partition: i64) -> Self {
+        Self {
+            partition,
+            log: None,
+            decide_version: DECIDE_VERSION,
+            time_ms: TimeMs(0),
+            covered: Offset(-1),
+            pools: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            due: BTreeSet::new(),
+            carried_over: BTreeSet::new(),
+        }
+    }
+
+    /// The pool of this name.
+    ///
+    /// # Panics
+    /// When there is none: callers name pools that decide has checked.
+    #[must_use]
+    pub fn pool(&self, pool: &PoolId) -> &Pool {
+        self.pools.get(pool).unwrap_or_else(|| panic!("pool {pool} was checked before"))
+    }
+
+    /// The same, to be changed by `evolve`.
+    pub(crate) fn pool_mut(&mut self, pool: &PoolId) -> &mut Pool {
+        self.pools.get_mut(pool).unwrap_or_else(|| panic!("pool {pool} was checked before"))
+    }
+
+    /// Whether timers are overdue or a queue is not worked off: until they are, nothing new is
+    /// granted, and the partition's owner appends ticks.
+    #[must_use]
+    pub fn has_carry_over(&self) -> bool {
+        self.overdue_timer().is_some() || !self.carried_over.is_empty()
+    }
+
+    /// The first timer that is due and has not fired.
+    #[must_use]
+    pub fn overdue_timer(&self) -> Option<&Timer> {
+        self.timers.first().filter(|timer| timer.at_ms <= self.time_ms)
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn next_timer_ms(&self) -> Option<TimeMs> {
+        self.timers.first().map(|timer| timer.at_ms)
+    }
+}
+
+impl Pool {
+    /// A pool without nodes and tenants.
+    pub(crate) fn new(policy: SetPoolPolicy, log: Option<&OpenLog>) -> Self {
+        let ids_max = log.map_or(DUPLICATE_IDS_MAX, |log| log.duplicate_ids);
+        let ids_max = usize::try_from(ids_max).expect("OpenLog was validated");
+        let window_ms = log.map_or(DUPLICATE_WINDOW_MS_MAX, |log| log.duplicate_window_ms);
+        Self {
+            placer: Placer::new(policy.placement, &policy.target_workload),
+            policy,
+            fleet: Fleet::default(),
+            tenants: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            queue: Queue::default(),
+            deferred_count: 0,
+            unused_guarantees: GpuMilli(0),
+            duplicates: DuplicateWindow::new(ids_max, window_ms),
+        }
+    }
+
+    /// The live request of this name, if it is one.
+    #[must_use]
+    pub fn request(&self, request: &RequestId) -> Option<&Request> {
+        self.requests.get(request)
+    }
+
+    /// GPUs that leases could still take: free ones on nodes that accept work.
+    #[must_use]
+    pub fn free_gpu_milli(&self) -> GpuMilli {
+        let gpus = self.fleet.gpus_accepting();
+        GpuMilli(gpus.total_milli.0 - gpus.used_milli.0)
+    }
+
+    /// GPUs that are promised to tenants other than `tenant` and not used by them.
+    #[must_use]
+    pub fn held_for_others(&self, tenant: &TenantId) -> GpuMilli {
+        let own = self.tenants.get(tenant).map_or(0, |tenant| tenant.unused_guarantee().0);
+        GpuMilli(self.unused_guarantees.0 - own)
+    }
+
+    /// Changes a tenant, admitting it first when `quota` is its first one, and keeps the sum of
+    /// unused guarantees true.
+    pub(crate) fn change_tenant(&mut self, name: &TenantId, change: impl FnOnce(&mut Tenant)) {
+        let tenant = self.tenants.get_mut(name);
+        let tenant = tenant.unwrap_or_else(|| panic!("tenant {name} was checked before"));
+        let before = tenant.unused_guarantee();
+        change(tenant);
+        self.unused_guarantees.0 += tenant.unused_guarantee().0 - before.0;
+    }
+}
+
+impl Tenant {
+    /// A tenant that uses nothing.
+    pub(crate) fn new(quota: SetQuota) -> Self {
+        let ceiling_gpu_milli = quota.limit_gpu_milli;
+        Self { quota, used_gpu_milli: GpuMilli(0), ceiling_gpu_milli, rate_paid_us: 0 }
+    }
+
+    /// What is promised to this tenant and not used by it.
+    #[must_use]
+    pub fn unused_guarantee(&self) -> GpuMilli {
+        GpuMilli((self.quota.guarantee_gpu_milli.0 - self.used_gpu_milli.0).max(0))
+    }
+}
+
+impl Pool {
+    /// Follows other rules from now on.
+    pub(crate) fn set_policy(&mut self, policy: SetPoolPolicy) {
+        self.placer = Placer::new(policy.placement, &policy.target_workload);
+        self.policy = policy;
+    }
+}
+
+impl Pool {
+    /// Takes what one replica of `ask` holds, where it sits.
+    pub(crate) fn take(&mut self, at: &Placement, ask: &RequestAllocation) {
+        let (index, gpus) = self.spot_of(at);
+        self.fleet.take(index, &Need::of(ask), gpus);
+    }
+
+    /// Gives it back.
+    pub(crate) fn give_back(&mut self, at: &Placement, ask: &RequestAllocation) {
+        let (index, gpus) = self.spot_of(at);
+        self.fleet.give_back(index, &Need::of(ask), gpus);
+    }
+
+    fn spot_of(&self, at: &Placement) -> (usize, GpuSet) {
+        let index = self.fleet.index_of(&at.node);
+        let index = index.unwrap_or_else(|| panic!("a lease sits on unknown node {}", at.node));
+        (index, GpuSet::of(&at.gpus))
+    }
+}

@@ -1,0 +1,145 @@
+//! Requests that wait for capacity, grouped so that one answer serves all that are alike.
+//!
+//! The order is priority descending, then arrival. Requests of one group differ in arrival only:
+//! when the first of a group cannot start, for whatever reason, none of the others can.
+
+use crate::command::RequestAllocation;
+use crate::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, Offset, RequestId, TenantId, TimeMs};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// All waiting requests of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    groups: BTreeMap<Group, BTreeMap<Offset, Waiter>>,
+    count: i64,
+}
+
+/// What waiting requests have in common when one answer serves them all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Group {
+    /// Higher priorities come first.
+    pub priority: Reverse<i64>,
+    /// Whose quota pays.
+    pub tenant: TenantId,
+    /// Part of the class of a request.
+    pub preemptible: bool,
+    /// What each replica needs, and how many of them.
+    pub need: GangNeed,
+}
+
+/// What a gang needs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GangNeed {
+    /// Replicas of the gang.
+    pub replicas: i64,
+    /// GPUs per replica.
+    pub gpu_count: i64,
+    /// Milli of each GPU.
+    pub gpu_milli: GpuMilli,
+    /// CPU per replica.
+    pub cpu_milli: CpuMilli,
+    /// Memory per replica.
+    pub memory_mib: MemoryMib,
+    /// Acceptable models, preferred first; empty is any.
+    pub gpu_models: Vec<GpuModel>,
+}
+
+/// One waiting request within its group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiter {
+    /// Which request.
+    pub request: RequestId,
+    /// Since when it waits for capacity.
+    pub since_ms: TimeMs,
+}
+
+impl Group {
+    /// The group of a request.
+    #[must_use]
+    pub fn of(ask: &RequestAllocation) -> Self {
+        Self {
+            priority: Reverse(ask.priority),
+            tenant: ask.tenant.clone(),
+            preemptible: ask.preemptible,
+            need: GangNeed {
+                replicas: ask.replicas,
+                gpu_count: ask.gpu_count,
+                gpu_milli: ask.gpu_milli,
+                cpu_milli: ask.cpu_milli,
+                memory_mib: ask.memory_mib,
+                gpu_models: ask.gpu_models.clone(),
+            },
+        }
+    }
+}
+
+impl GangNeed {
+    /// GPUs of the whole gang.
+    #[must_use]
+    pub fn total_gpu_milli(&self) -> GpuMilli {
+        GpuMilli(self.replicas * self.gpu_count * self.gpu_milli.0)
+    }
+
+    /// Whether both could want the same GPU. A request that accepts any model, or only CPU (every
+    /// node has some), shares with everybody.
+    #[must_use]
+    pub fn shares_a_model_with(&self, other: &Self) -> bool {
+        let any = |need: &Self| need.gpu_count == 0 || need.gpu_models.is_empty();
+        any(self)
+            || any(other)
+            || self.gpu_models.iter().any(|model| other.gpu_models.contains(model))
+    }
+}
+
+impl Queue {
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> i64 {
+        self.count
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The groups, each with its waiters in order of arrival; never an empty one.
+    #[must_use]
+    pub fn groups(&self) -> &BTreeMap<Group, BTreeMap<Offset, Waiter>> {
+        &self.groups
+    }
+
+    /// Where each waiting request stands: priority descending, then arrival.
+    pub fn in_order(&self) -> impl Iterator<Item = (&Group, Offset, &Waiter)> {
+        let mut all: Vec<_> = self
+            .groups
+            .iter()
+            .flat_map(|(group, waiters)| {
+                waiters.iter().map(move |(arrival, waiter)| (group, *arrival, waiter))
+            })
+            .collect();
+        all.sort_by_key(|(group, arrival, _)| (group.priority, *arrival));
+        all.into_iter()
+    }
+
+    /// Adds a request at the place that its arrival gives it.
+    pub(crate) fn join(&mut self, group: Group, arrival: Offset, waiter: Waiter) {
+        let previous = self.groups.entry(group).or_default().insert(arrival, waiter);
+        assert!(previous.is_none(), "two requests arrived at offset {arrival}: {previous:?}");
+        self.count += 1;
+    }
+
+    /// Takes a request out.
+    pub(crate) fn leave(&mut self, group: &Group, arrival: Offset) {
+        let waiters = self.groups.get_mut(group).expect("a waiting request has a group");
+        let waiter = waiters.remove(&arrival);
+        assert!(waiter.is_some(), "no request of offset {arrival} waits in {group:?}");
+        if waiters.is_empty() {
+            self.groups.remove(group);
+        }
+        self.count -= 1;
+    }
+}

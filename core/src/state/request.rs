@@ -1,0 +1,96 @@
+//! A request for GPUs from the day it is admitted to the end of its lease.
+
+use crate::command::RequestAllocation;
+use crate::decision::Placement;
+use crate::units::{GpuMilli, GpuModel, Offset, TimeMs};
+use serde::{Deserialize, Serialize};
+
+/// A live request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Offset of the command that asked: its place in the order among equals.
+    pub arrival: Offset,
+    /// When it asked.
+    pub arrived_at_ms: TimeMs,
+    /// What it asked.
+    pub ask: RequestAllocation,
+    /// How many votes it has had.
+    pub attempts: i64,
+    /// Where it stands.
+    pub stage: Stage,
+}
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Admitted by the event before; the next event of the same decision says what follows.
+    Admitted,
+    /// In the queue.
+    Waiting {
+        /// Since when.
+        since_ms: TimeMs,
+    },
+    /// Put off by the council.
+    Deferred {
+        /// Until when.
+        retry_at_ms: TimeMs,
+    },
+    /// Its next vote is taken when the next round opens.
+    Due {
+        /// When its timer was due.
+        retry_at_ms: TimeMs,
+    },
+    /// It has its GPUs.
+    Running(Lease),
+}
+
+/// A timed right to GPUs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Offset of the decision that last granted, shrank or renewed it.
+    pub fencing: Offset,
+    /// When it was granted.
+    pub granted_at_ms: TimeMs,
+    /// When it ends by itself.
+    pub ends_at_ms: TimeMs,
+    /// Model of its GPUs; empty for CPU only.
+    pub gpu_model: GpuModel,
+    /// Where its replicas sit.
+    pub replicas: Vec<Placement>,
+}
+
+impl Request {
+    /// Its lease, when it runs.
+    #[must_use]
+    pub fn lease(&self) -> Option<&Lease> {
+        match &self.stage {
+            Stage::Running(lease) => Some(lease),
+            Stage::Admitted
+            | Stage::Waiting { .. }
+            | Stage::Deferred { .. }
+            | Stage::Due { .. } => None,
+        }
+    }
+
+    /// GPUs that it holds now.
+    #[must_use]
+    pub fn held_gpu_milli(&self) -> GpuMilli {
+        let replicas = self.lease().map_or(0, |lease| lease.replicas.len());
+        let replicas = i64::try_from(replicas).expect("a gang is bounded");
+        GpuMilli(replicas * self.ask.replica_gpu_milli().0)
+    }
+}
+
+impl RequestAllocation {
+    /// GPUs of one replica.
+    #[must_use]
+    pub fn replica_gpu_milli(&self) -> GpuMilli {
+        GpuMilli(self.gpu_count * self.gpu_milli.0)
+    }
+
+    /// GPUs of the whole gang.
+    #[must_use]
+    pub fn total_gpu_milli(&self) -> GpuMilli {
+        GpuMilli(self.replicas * self.replica_gpu_milli().0)
+    }
+}

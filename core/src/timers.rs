@@ -1,0 +1,35 @@
+//! Timers that are due fire before the command whose time passed them, in order of deadline and id.
+
+use crate::command::WorkOutcome;
+use crate::decision::{DeferralDue, Event, LeaseEnd, LeaseEnded, RequestEnd, RequestEnded};
+use crate::draft::Draft;
+use crate::state::{Timer, TimerKind};
+
+/// Fires due timers until none is left or the decision has no room for more: the next command goes
+/// on where this one stopped.
+pub(crate) fn fire_due_timers(draft: &mut Draft) {
+    while draft.has_room_for_timer() {
+        let Some(timer) = draft.state.overdue_timer().cloned() else { return };
+        fire(draft, timer);
+    }
+}
+
+fn fire(draft: &mut Draft, timer: Timer) {
+    let Timer { at_ms: _, request, pool, kind } = timer;
+    match kind {
+        TimerKind::LeaseEnds => {
+            draft.freed.insert(pool.clone());
+            let (reason, outcome) = (LeaseEnd::Expired, WorkOutcome::Unknown);
+            let ended = LeaseEnded { pool, request, reason, outcome, utilisation_bp: None };
+            draft.emit(Event::LeaseEnded(ended));
+        }
+        TimerKind::DeadlinePasses => {
+            draft.freed.insert(pool.clone());
+            let reason = RequestEnd::DeadlinePassed;
+            draft.emit(Event::RequestEnded(RequestEnded { pool, request, reason }));
+        }
+        TimerKind::DeferralIsDue => {
+            draft.emit(Event::DeferralDue(DeferralDue { pool, request }));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Laws that hold for every stream of commands.
+
+mod common;
+
+use common::{POOL, World, run, run_fixed, steps};
+use conclave_core::decide::decide;
+use conclave_core::decision::{Decision, Event, Outcome};
+use conclave_core::evolve::evolve;
+use conclave_core::invariants::check;
+use conclave_core::limits::{DECISION_EVENTS_MAX, ID_BYTES_MAX};
+use conclave_core::rejection::RejectionCode;
+use conclave_core::round::{Ballot, Round, Votes, open_round};
+use conclave_core::seat::{RuleSeat, Seat};
+use conclave_core::state::{Stage, State};
+use conclave_core::units::{Offset, PoolId};
+use proptest::prelude::*;
+
+fn fold(decisions: &[Decision]) -> State {
+    let mut state = State::new(0);
+    decisions.iter().for_each(|decision| evolve(&mut state, decision));
+    state
+}
+
+/// The fields that say where a round was cut.
+fn without_round(decision: &Decision) -> Decision {
+    let (round, round_index, round_count) = (Offset(0), 0, None);
+    Decision { round, round_index, round_count, ..decision.clone() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_invariant_holds_after_every_command(steps in steps(1..120)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.step(step);
+            check(&world.state);
+        }
+    }
+
+    #[test]
+    fn deciding_leaves_the_state_that_the_decisions_fold_to(steps in steps(1..120)) {
+        let world = run(&steps);
+        prop_assert_eq!(fold(&world.decisions), world.state);
+    }
+
+    #[test]
+    fn snapshot_and_tail_are_the_full_fold(steps in steps(1..120), cut in 0.0..1.0_f64) {
+        let world = run(&steps);
+        let cut = (world.decisions.len() as f64 * cut) as usize;
+        let bytes = postcard_of(&fold(&world.decisions[..cut]));
+        let mut state: State = postcard::from_bytes(&bytes).unwrap();
+        world.decisions[cut..].iter().for_each(|decision| evolve(&mut state, decision));
+        prop_assert_eq!(&state, &world.state);
+        prop_assert_eq!(postcard_of(&state), postcard_of(&world.state));
+    }
+
+    #[test]
+    fn every_command_has_one_decision_and_they_form_a_chain_of_offsets(steps in steps(1..120)) {
+        let world = run(&steps);
+        prop_assert_eq!(world.decisions.len(), world.inputs.len());
+        let mut covered = Offset(-1);
+        for (input, decision) in world.inputs.iter().zip(&world.decisions) {
+            prop_assert_eq!(decision.offset, input.offset);
+            prop_assert_eq!(decision.covered_before, covered);
+            prop_assert!(decision.events.len() <= DECISION_EVENTS_MAX);
+            covered = decision.offset;
+        }
+    }
+
+    #[test]
+    fn the_recorded_rounds_give_the_same_decisions_again(steps in steps(1..120), max in 1..9_usize) {
+        let world = run(&steps);
+        let (state, decisions) = run_fixed(&world.inputs, max);
+        let (again_state, again) = run_fixed(&world.inputs, max);
+        prop_assert_eq!(&again, &decisions);
+        prop_assert_eq!(&again_state, &state);
+        prop_assert_eq!(fold(&decisions), state);
+    }
+
+    /// Only votes may depend on where rounds are cut: with the votes given, keyed by request and
+    /// attempt, no other byte does.
+    #[test]
+    fn with_verdicts_given_the_cut_changes_nothing(steps in steps(1..120), max in 2..9_usize) {
+        let world = run(&steps);
+        let (whole_state, whole) = run_fixed(&world.inputs, max);
+        let mut state = State::new(0);
+        for (input, expected) in world.inputs.iter().zip(&whole) {
+            // Votes for deferred requests are taken at a round's first command: hand them over
+            // exactly there, and nowhere else.
+            let ballot = open_round(&state, std::slice::from_ref(input));
+            let due = if expected.round_index == 0 { ballot.due } else { vec![] };
+            let votes: Votes = RuleSeat.vote(&Ballot { newcomers: ballot.newcomers, due });
+            let round = Round { inputs: vec![input.clone()] };
+            let decisions = decide(&mut state, &round, &votes);
+            prop_assert_eq!(without_round(&decisions[0]), without_round(expected));
+        }
+        prop_assert_eq!(state, whole_state);
+    }
+
+    /// Nobody waits who could start, unless the queue is being carried over: asking for a pass of
+    /// the queue by a harmless change grants nothing.
+    #[test]
+    fn nobody_waits_who_could_start(steps in steps(1..120)) {
+        let mut world = run(&steps);
+        while world.state.has_carry_over() || !world.state.due.is_empty() {
+            world.send(conclave_core::command::Payload::Tick);
+        }
+        let policy = world.state.pools[POOL].policy.clone();
+        let same = conclave_core::command::Payload::SetPoolPolicy(policy);
+        let decision = world.send(same);
+        prop_assert_eq!(&decision.outcome, &Outcome::Accepted);
+        let granted = decision.events.iter().any(|event| matches!(event, Event::LeaseGranted(_)));
+        prop_assert!(!granted, "{:?}", decision.events);
+    }
+
+    #[test]
+    fn a_refused_command_is_remembered_only_when_it_passed_stage_one(steps in steps(1..120)) {
+        let world = run(&steps);
+        for decision in &world.decisions {
+            let Outcome::Rejected(rejected) = &decision.outcome else { continue };
+            // Whether a lease is somebody else's is asked after stage 1: that refusal is remembered.
+            let is_domain_rule = rejected.code == RejectionCode::NotPermitted;
+            if conclave_core::decide::STAGE_ONE.contains(&rejected.code) && !is_domain_rule {
+                prop_assert_eq!(decision.remembered, None, "{:?}", decision);
+            }
+            prop_assert!(decision.command_id.0.len() <= ID_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn every_waiting_request_has_a_blocker(steps in steps(1..120)) {
+        let world = run(&steps);
+        let pool_id = PoolId::from(POOL);
+        for request in world.state.pools[POOL].requests.values() {
+            let blocker = conclave_core::blocker::blocker(&world.state, &pool_id, request);
+            prop_assert_eq!(blocker.is_none(), matches!(request.stage, Stage::Running(_)));
+        }
+    }
+}
+
+fn postcard_of(state: &State) -> Vec<u8> {
+    postcard::to_stdvec(state).unwrap()
+}

@@ -1,0 +1,304 @@
+//! The one loop of a partition: read → cut → vote → decide → commit → snapshot, in this order.
+//!
+//! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until the
+//! round is committed; whatever goes wrong in between, the state is folded from the log again.
+
+use crate::error::{Error, Result};
+use crate::fold::{FoldReport, Folded, fold};
+use crate::log::{
+    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
+    StoredCommand,
+};
+use crate::snapshot;
+use crate::telemetry::{Correlation, Latencies, Step, events};
+use crate::wire::{CommandReader, body_hash, encode_decision};
+use conclave_core::decide::decide;
+use conclave_core::decision::{Decision, Outcome};
+use conclave_core::input::Input;
+use conclave_core::limits::ROUND_COMMANDS_DEFAULT;
+use conclave_core::round::{Round, fixed_round_length, open_round};
+use conclave_core::seat::Seat;
+use conclave_core::units::{Hash32, Offset};
+use std::collections::VecDeque;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// Bytes of commands read ahead of the round that is being decided.
+const READ_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Times that one round is cut anew after an aborted commit before the partition stops.
+const ABORTS_MAX: u32 = 16;
+/// Decisions between two snapshots when nobody says otherwise.
+pub const SNAPSHOT_EVERY_DEFAULT: i64 = 250_000;
+
+/// A partition at work.
+#[derive(Debug)]
+pub struct Engine<L, S> {
+    log: L,
+    seat: S,
+    reader: CommandReader,
+    folded: Folded,
+    read_ahead: VecDeque<(StoredCommand, Input)>,
+    snapshot_every: i64,
+    snapshot_due: bool,
+    snapshot_being_made: Option<(Offset, JoinHandle<Vec<u8>>)>,
+    aborts_in_a_row: u32,
+    latencies: Latencies,
+}
+
+impl<L: EventLog, S: Seat> Engine<L, S> {
+    /// Takes up a log where it ends.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is not what was written.
+    ///
+    /// # Panics
+    /// When `snapshot_every` is not positive.
+    pub fn open(log: L, seat: S, snapshot_every: i64) -> Result<(Self, FoldReport)> {
+        assert!(snapshot_every > 0, "a snapshot every {snapshot_every} decisions");
+        let started = Instant::now();
+        let (folded, report) = fold(&log, PARTITION, None)?;
+        let mut engine = Self {
+            log,
+            seat,
+            reader: CommandReader::new(),
+            folded,
+            read_ahead: VecDeque::new(),
+            snapshot_every,
+            snapshot_due: false,
+            snapshot_being_made: None,
+            aborts_in_a_row: 0,
+            latencies: Latencies::new(),
+        };
+        engine.check_head()?;
+        engine.latencies.record(Step::Fold, started.elapsed());
+        events::tail_folded(&report, engine.folded.next());
+        Ok((engine, report))
+    }
+
+    /// The fold of everything that is committed.
+    #[must_use]
+    pub fn folded(&self) -> &Folded {
+        &self.folded
+    }
+
+    /// How long each step took.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// The log, for reading.
+    #[must_use]
+    pub fn log(&self) -> &L {
+        &self.log
+    }
+
+    /// Accepts commands in one piece: from here on each of them gets a decision, whatever happens.
+    ///
+    /// # Errors
+    /// When the log cannot take them: nothing was accepted.
+    pub fn accept(&mut self, commands: &[CommandRecord]) -> Result<Offset> {
+        let started = Instant::now();
+        let first = self.log.accept(commands)?;
+        self.latencies.record(Step::Accept, started.elapsed());
+        Ok(first)
+    }
+
+    /// Decides one round of accepted commands and commits it. Nothing when all are decided.
+    ///
+    /// # Errors
+    /// When the log cannot be read or written, or a round was aborted too often.
+    pub fn turn(&mut self) -> Result<Vec<Decision>> {
+        self.finish_snapshot(false)?;
+        let Some((stored, round)) = self.cut()? else { return Ok(vec![]) };
+        let mut decisions = self.answer(&round);
+        let (record, head) = self.encode(&stored, &mut decisions);
+        let started = Instant::now();
+        match self.log.commit(&record) {
+            Ok(()) => {}
+            Err(CommitError::Failed(error)) => return Err(error),
+            Err(CommitError::Aborted(why)) => return self.start_over(&round, &why).map(|()| vec![]),
+            Err(CommitError::Unknown(why)) => {
+                // It may stand in the log: only the log knows.
+                if self.log.ends()?.head != head {
+                    return self.start_over(&round, &why).map(|()| vec![]);
+                }
+            }
+        }
+        self.latencies.record(Step::Commit, started.elapsed());
+        self.aborts_in_a_row = 0;
+        self.folded.head = head;
+        events::round_committed(&record, &decisions);
+        self.note_snapshot(decisions.len());
+        self.start_snapshot();
+        Ok(decisions)
+    }
+
+    /// Decides everything that is accepted, telling `seen` of each round once it is committed.
+    ///
+    /// # Errors
+    /// As [`Engine::turn`].
+    pub fn run_to_end(&mut self, mut seen: impl FnMut(&[Decision])) -> Result<()> {
+        loop {
+            let decisions = self.turn()?;
+            if decisions.is_empty() && self.log.ends()?.commands_next == self.folded.next() {
+                return Ok(());
+            }
+            seen(&decisions);
+        }
+    }
+
+    /// Finishes what runs in the background and makes everything durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn close(mut self) -> Result<L> {
+        self.finish_snapshot(true)?;
+        self.log.sync()?;
+        Ok(self.log)
+    }
+
+    /// The commands of the next round; none when all are decided.
+    fn cut(&mut self) -> Result<Option<(Vec<StoredCommand>, Round)>> {
+        let commands_max = self.folded.state.log.as_ref().map(|log| log.round_commands);
+        let commands_max = commands_max.unwrap_or(ROUND_COMMANDS_DEFAULT);
+        let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
+        if self.read_ahead.len() < commands_max {
+            self.read_on()?;
+        }
+        let next = self.read_ahead.iter().map(|(_, input)| input);
+        let length = fixed_round_length(next, commands_max);
+        if length == 0 {
+            return Ok(None);
+        }
+        let (stored, inputs) = self.read_ahead.drain(..length).unzip();
+        Ok(Some((stored, Round { inputs })))
+    }
+
+    fn read_on(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let from = match self.read_ahead.back() {
+            Some((last, _)) => Offset(last.offset.0 + 1),
+            None => self.folded.next(),
+        };
+        for stored in self.log.commands(from, READ_AHEAD_BYTES_MAX)? {
+            let input = self.reader.read(PARTITION, &stored);
+            self.read_ahead.push_back((stored, input));
+        }
+        self.latencies.record(Step::Ingest, started.elapsed());
+        Ok(())
+    }
+
+    fn answer(&mut self, round: &Round) -> Vec<Decision> {
+        let opened = Instant::now();
+        let votes = self.seat.vote(&open_round(&self.folded.state, &round.inputs));
+        let voted = Instant::now();
+        let decisions = decide(&mut self.folded.state, round, &votes);
+        self.latencies.record(Step::Vote, voted - opened);
+        self.latencies.record(Step::Decide, voted.elapsed());
+        decisions
+    }
+
+    /// The round as the log keeps it, and the chain's head after it. Links the decisions.
+    fn encode(
+        &mut self,
+        stored: &[StoredCommand],
+        decisions: &mut [Decision],
+    ) -> (RoundRecord, Hash32) {
+        let started = Instant::now();
+        let mut head = self.folded.head;
+        let mut record = RoundRecord::default();
+        for (stored, decision) in stored.iter().zip(decisions) {
+            decision.prev_hash = head;
+            let body = encode_decision(decision);
+            head = body_hash(&body);
+            record.dead_letters.extend(dead_letter(stored, decision));
+            let correlation = Correlation::of_decision(stored, decision);
+            record.decisions.push(DecisionRecord {
+                offset: decision.offset,
+                hash: head,
+                body,
+                headers: correlation.to_headers(),
+            });
+        }
+        self.latencies.record(Step::Encode, started.elapsed());
+        (record, head)
+    }
+
+    /// Drops a round that was not committed: the state is folded again and the commands are cut anew.
+    fn start_over(&mut self, round: &Round, why: &str) -> Result<()> {
+        self.aborts_in_a_row += 1;
+        let first = round.first();
+        events::round_aborted(first, why);
+        if self.aborts_in_a_row > ABORTS_MAX {
+            return Err(Error::unavailable(format!(
+                "the round at offset {first} was aborted {ABORTS_MAX} times in a row: {why}"
+            )));
+        }
+        self.read_ahead.clear();
+        self.folded = fold(&self.log, PARTITION, None)?.0;
+        self.check_head()
+    }
+
+    fn check_head(&self) -> Result<()> {
+        let ends = self.log.ends()?;
+        if ends.head == self.folded.head && ends.decisions_next == self.folded.next() {
+            return Ok(());
+        }
+        let (next, head) = (self.folded.next(), self.folded.head);
+        Err(Error::corrupt(format!(
+            "the fold ends at {next} with head {head}, the log at {} with {}: run replay verify",
+            ends.decisions_next, ends.head
+        )))
+    }
+
+    fn note_snapshot(&mut self, decided: usize) {
+        let after = self.folded.next().0;
+        let before = after - i64::try_from(decided).expect("a round is bounded");
+        self.snapshot_due |= after / self.snapshot_every > before / self.snapshot_every;
+    }
+
+    /// Copies the state and encodes it in the background: deciding goes on meanwhile.
+    fn start_snapshot(&mut self) {
+        if !self.snapshot_due || self.snapshot_being_made.is_some() {
+            return;
+        }
+        self.snapshot_due = false;
+        let copy = self.folded.clone();
+        let at = copy.next();
+        let made = std::thread::spawn(move || snapshot::encode(&copy));
+        self.snapshot_being_made = Some((at, made));
+    }
+
+    fn finish_snapshot(&mut self, wait: bool) -> Result<()> {
+        let is_ready = |(_, made): &(Offset, JoinHandle<_>)| wait || made.is_finished();
+        let Some((at, made)) = self.snapshot_being_made.take_if(|making| is_ready(making)) else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        let bytes = made.join().map_err(|_| Error::bug(format!("encoding snapshot {at} panicked")))?;
+        self.log.keep_snapshot(at, &bytes)?;
+        self.latencies.record(Step::Snapshot, started.elapsed());
+        events::snapshot_kept(at, bytes.len());
+        Ok(())
+    }
+}
+
+/// The embedded log has one partition.
+const PARTITION: i64 = 0;
+
+fn dead_letter(stored: &StoredCommand, decision: &Decision) -> Option<DeadLetterRecord> {
+    let Outcome::Rejected(rejected) = &decision.outcome else { return None };
+    rejected.code.is_dead_letter().then(|| {
+        let mut headers: Headers = stored.record.headers.clone();
+        headers.push(("rejection_code".into(), rejected.code.as_str().into()));
+        headers.push(("rejection_detail".into(), rejected.detail.clone().into()));
+        headers.push(("command_offset".into(), stored.offset.to_string().into()));
+        DeadLetterRecord {
+            offset: stored.offset,
+            key: stored.record.key.clone(),
+            value: stored.record.value.clone(),
+            headers,
+        }
+    })
+}

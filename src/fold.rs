@@ -1,0 +1,160 @@
+//! Folding a log into a state: the newest sound snapshot, then the decisions after it.
+
+use crate::error::{Error, Result};
+use crate::log::{DecisionRecord, LogReader};
+use crate::snapshot;
+use crate::wire::{body_hash, decode_decision};
+use conclave_core::decision::Decision;
+use conclave_core::evolve::evolve;
+use conclave_core::state::State;
+use conclave_core::units::{Hash32, Offset};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Bytes of decisions held in memory at once while folding.
+pub const FOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A state, and the digest of the last decision that it contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// The fold of all decisions so far.
+    pub state: State,
+    /// Digest of the last one's body; zeros before the first.
+    pub head: Hash32,
+}
+
+/// How a fold came about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoldReport {
+    /// The snapshot that it started from; none when it started from nothing.
+    pub snapshot: Option<Offset>,
+    /// Newer snapshots that were damaged, with what was wrong: they were passed over.
+    pub damaged: Vec<(Offset, String)>,
+    /// Decisions folded after the snapshot.
+    pub decisions: u64,
+}
+
+impl Folded {
+    /// A partition before its first command.
+    #[must_use]
+    pub fn nothing(partition: i64) -> Self {
+        Self { state: State::new(partition), head: Hash32::default() }
+    }
+
+    /// Offset of the next decision.
+    #[must_use]
+    pub fn next(&self) -> Offset {
+        Offset(self.state.covered.0 + 1)
+    }
+
+    /// Adds records that continue the fold, and returns their decisions.
+    ///
+    /// # Errors
+    /// `Corrupt` when a record does not continue the chain, or says what cannot have happened: the
+    /// fold is of no further use.
+    pub fn add(&mut self, records: &[DecisionRecord]) -> Result<Vec<Decision>> {
+        let decisions = read_chain(records, self.head, self.next())?;
+        for decision in &decisions {
+            evolve_recorded(&mut self.state, decision)?;
+        }
+        if let Some(last) = records.last() {
+            self.head = last.hash;
+        }
+        Ok(decisions)
+    }
+}
+
+/// Folds one recorded decision. A record is input: whoever can write the log can write a decision
+/// that cannot have happened, and that is an answer here, not the end of the process.
+///
+/// # Errors
+/// `Corrupt` when the decision cannot have happened: the state is of no further use.
+pub fn evolve_recorded(state: &mut State, decision: &Decision) -> Result<()> {
+    let offset = decision.offset;
+    // Only the broken state could be seen half-changed, and the caller drops it.
+    catch_unwind(AssertUnwindSafe(|| evolve(state, decision))).map_err(|_| {
+        Error::corrupt(format!("decision {offset} cannot have happened: run replay verify"))
+    })
+}
+
+/// Decodes records and checks that they continue the chain after `head`.
+///
+/// # Errors
+/// `Corrupt`, naming the first offset that does not.
+pub fn read_chain(
+    records: &[DecisionRecord],
+    mut head: Hash32,
+    mut next: Offset,
+) -> Result<Vec<Decision>> {
+    let mut decisions = Vec::with_capacity(records.len());
+    for record in records {
+        let at = record.offset;
+        let broken = |what: &str| {
+            Error::corrupt(format!(
+                "decision {at} {what}: the log is sound up to offset {next} and should end there"
+            ))
+        };
+        if body_hash(&record.body) != record.hash {
+            return Err(broken("is not what its digest says"));
+        }
+        let decision = decode_decision(&record.body)
+            .map_err(|error| broken("cannot be read").caused_by(error))?;
+        if decision.offset != at || at != next {
+            return Err(broken(&format!("stands where {next} belongs")));
+        }
+        if decision.prev_hash != head {
+            return Err(broken("does not continue the chain"));
+        }
+        head = record.hash;
+        next = Offset(at.0 + 1);
+        decisions.push(decision);
+    }
+    Ok(decisions)
+}
+
+/// Folds the log up to and without `until`, or to its end.
+///
+/// # Errors
+/// When the log cannot be read, or is not what was written. A damaged snapshot is no error: an older
+/// one is used, and the report says so.
+pub fn fold(
+    log: &dyn LogReader,
+    partition: i64,
+    until: Option<Offset>,
+) -> Result<(Folded, FoldReport)> {
+    let mut report = FoldReport::default();
+    let mut folded = newest_snapshot(log, partition, until, &mut report)?;
+    let end = log.ends()?.decisions_next;
+    let until = until.map_or(end, |until| until.min(end));
+    while folded.next() < until {
+        let mut records = log.decisions(folded.next(), FOLD_BYTES_MAX)?;
+        records.retain(|record| record.offset < until);
+        if records.is_empty() {
+            let next = folded.next();
+            return Err(Error::corrupt(format!("the log ends before {until}: no decision {next}")));
+        }
+        report.decisions += records.len() as u64;
+        folded.add(&records)?;
+    }
+    Ok((folded, report))
+}
+
+fn newest_snapshot(
+    log: &dyn LogReader,
+    partition: i64,
+    until: Option<Offset>,
+    report: &mut FoldReport,
+) -> Result<Folded> {
+    for at in log.snapshots()? {
+        if until.is_some_and(|until| at > until) {
+            continue;
+        }
+        match log.snapshot(at).and_then(|bytes| snapshot::decode(&bytes, at)) {
+            Ok(folded) => {
+                report.snapshot = Some(at);
+                return Ok(folded);
+            }
+            Err(error) => report.damaged.push((at, error.to_string())),
+        }
+    }
+    Ok(Folded::nothing(partition))
+}

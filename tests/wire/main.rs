@@ -1,0 +1,40 @@
+//! Everything about Avro bytes: what is written, what is read, and what must never be read.
+#![allow(clippy::unwrap_used, reason = "in a test a panic with the error is the report")]
+
+mod any;
+mod damage;
+mod digests;
+mod evolution;
+mod examples;
+mod golden;
+mod laws;
+mod schemas;
+
+use conclave::log::{CommandRecord, StoredCommand};
+use conclave::wire::CommandReader;
+use conclave_core::command::Command;
+use conclave_core::input::{Content, Input};
+use conclave_core::units::{Offset, TimeMs};
+
+/// The position that golden digests were taken at.
+const PARTITION: i64 = 3;
+
+fn stored(value: Vec<u8>) -> StoredCommand {
+    let time_ms = TimeMs(1_700_000_000_123);
+    let record = CommandRecord { time_ms, key: b"vision".to_vec(), value, headers: vec![] };
+    StoredCommand { offset: Offset(42), record }
+}
+
+fn read(reader: &CommandReader, value: &[u8]) -> Input {
+    reader.read(PARTITION, &stored(value.to_vec()))
+}
+
+/// The command in `value`, or the code and sentence that refuse it.
+fn content(reader: &CommandReader, value: &[u8]) -> Result<Command, String> {
+    match read(reader, value).content {
+        Content::Readable { command, .. } => Ok(*command),
+        Content::Unreadable(rejected) => {
+            Err(format!("{}: {}", rejected.code.as_str(), rejected.detail))
+        }
+    }
+}
