@@ -1,8 +1,8 @@
 //! `RocksDB` as a ledger, measured: what every recovery mode makes of kill -9 and of damaged files.
 //!
 //! `cargo run --release --example ledger_risks [KILLS]` prints the tables of
-//! `docs/decisions/0001-rocksdb-as-a-ledger.md`. It writes blocks and `heads.log` as the embedded log
-//! does, but opens the store itself: the log has chosen its recovery mode, this is why.
+//! `docs/decisions/0001-rocksdb-as-a-ledger.md`. It writes blocks and `heads.log` as the embedded
+//! log does, but opens the store itself: the log has chosen its recovery mode, this is why.
 
 use conclave::log::block::{self, Block, BlockKind, NumberedCommand, plus};
 use conclave::log::{CommandRecord, DecisionRecord, LogEnds, heads};

@@ -1,8 +1,8 @@
 //! Blocks: how the embedded log packs records into values, and how it finds them again.
 //!
-//! A key per record costs ten times as much as a key per batch, so a batch or round is one value, or
-//! a few of at most [`BLOCK_BYTES_MAX`]. A block checks itself: whatever the store below it hands
-//! back is either what was written or [`Corrupt`](crate::error::ErrorKind::Corrupt).
+//! A key per record costs ten times as much as a key per batch, so a batch or round is one value,
+//! or a few of at most [`BLOCK_BYTES_MAX`]. A block checks itself: whatever the store below it
+//! hands back is either what was written or [`Corrupt`](crate::error::ErrorKind::Corrupt).
 //!
 //! Layout, integers little-endian: version (1 byte), kind (1), zero (2), record count (4), first
 //! offset (8), the end of every record (4 each), the records, and the first 16 bytes of the BLAKE3

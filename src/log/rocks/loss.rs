@@ -154,8 +154,8 @@ pub(super) fn explain(dir: &Path, error: Error) -> Error {
 /// holds the lock.
 ///
 /// # Errors
-/// `Invalid` when nothing is lost, `Corrupt` when something is lost at another offset or nothing can
-/// be read, `Unavailable` when the disk refuses.
+/// `Invalid` when nothing is lost, `Corrupt` when something is lost at another offset or nothing
+/// can be read, `Unavailable` when the disk refuses.
 pub(super) fn accept(dir: &Path, offset: Offset) -> Result<()> {
     let refused = |error| directory::refused(error, "cannot replace the damaged log");
     let path = directory::store(dir);

@@ -137,9 +137,9 @@ impl RocksReader {
         Ok(())
     }
 
-    /// Beside a busy writer the newest records have a hole at times, which is gone after catching up
-    /// once more (measured): presumably a write-ahead log was deleted after we had read the manifest
-    /// and before we came to the logs.
+    /// Beside a busy writer the newest records have a hole at times, which is gone after catching
+    /// up once more (measured): presumably a write-ahead log was deleted after we had read the
+    /// manifest and before we came to the logs.
     fn records<R: Record>(&self, from: Offset, before: Offset, bytes: usize) -> Result<Vec<R>> {
         let mut read = self.store.records(from, before, bytes);
         for _ in 1..ATTEMPTS_MAX {

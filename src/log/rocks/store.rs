@@ -52,8 +52,8 @@ impl Store {
             return Ok(());
         }
         Err(Error::corrupt(format!(
-            "the log holds commands before offset {} and decisions before offset {}, but its newest \
-             write ended at {} and {}",
+            "the log holds commands before offset {} and decisions before offset {}, but its \
+             newest write ended at {} and {}",
             ends.commands_next, ends.decisions_next, covered.commands_next, covered.decisions_next
         )))
     }
@@ -83,7 +83,8 @@ impl Store {
         Ok(Some((plus(record.offset(), 1), record)))
     }
 
-    /// Records in `from..before`, at least one if there is one, stopping once `bytes_max` is passed.
+    /// Records in `from..before`, at least one if there is one, stopping once `bytes_max` is
+    /// passed.
     ///
     /// Records before a damaged place are handed out first: the call that fails is the one that
     /// starts at the first unreadable offset.
