@@ -3,4 +3,6 @@
 
 pub mod error;
 pub mod log;
+pub mod place;
+pub mod trace;
 pub mod wire;
