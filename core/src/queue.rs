@@ -246,8 +246,9 @@ fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> 
     let Pool { fleet, placer, requests, .. } = pool;
     let ask = &requests[id].ask;
     let seed = seed_of(&id.0);
-    let spots = preferences(ask)
-        .find_map(|models| placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed))?;
+    let spots = preferences(ask).find_map(|models| {
+        placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed)
+    })?;
     let replicas = spots.iter().map(|spot| Placement {
         node: fleet.node(spot.node).id().clone(),
         gpus: spot.gpus.indices(),
