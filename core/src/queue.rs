@@ -13,7 +13,7 @@ use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::limits::TIME_MS_MAX;
 use crate::placement::{Fleet, Shape, Spot, seed_of};
 use crate::quota::may_grant;
-use crate::state::{GangNeed, Group, Pool, Request, Waiter};
+use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -61,6 +61,10 @@ fn head(pool: &Pool) -> Option<(&Group, Offset, &Waiter)> {
         }
     }
     first
+}
+
+fn is_head(pool: &Pool, id: &RequestId) -> bool {
+    head(pool).is_some_and(|(_, _, waiter)| waiter.request == *id)
 }
 
 fn has_waited_enough(pool: &Pool, since_ms: TimeMs, now: TimeMs) -> bool {
@@ -112,6 +116,8 @@ fn grant_newcomer(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> bool {
     }
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
+        // It stands before the head of until now, whose barrier is gone: others may pass again.
+        Try::NoPlace if is_head(draft.state.pool(pool_id), id) => grant_waiters(draft, pool_id),
         Try::NoPlace => true,
         // The grant may have used up the quota of the head: then its barrier is gone.
         Try::Granted if barrier.is_some() => grant_waiters(draft, pool_id),
@@ -200,10 +206,10 @@ fn barrier_of(
 }
 
 fn waiting_since(request: &Request) -> TimeMs {
-    match request.stage {
-        crate::state::Stage::Waiting { since_ms } => since_ms,
-        ref other => panic!("{} is in the queue and stands as {other:?}", request.ask.request),
-    }
+    let Stage::Waiting { since_ms } = request.stage else {
+        panic!("{} is in the queue and stands as {:?}", request.ask.request, request.stage);
+    };
+    since_ms
 }
 
 enum Try {
@@ -240,8 +246,9 @@ fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> 
     let Pool { fleet, placer, requests, .. } = pool;
     let ask = &requests[id].ask;
     let seed = seed_of(&id.0);
-    let spots = preferences(ask)
-        .find_map(|models| placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed))?;
+    let spots = preferences(ask).find_map(|models| {
+        placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed)
+    })?;
     let replicas = spots.iter().map(|spot| Placement {
         node: fleet.node(spot.node).id().clone(),
         gpus: spot.gpus.indices(),

@@ -22,8 +22,6 @@ pub struct Counters {
     pub rounds_aborted: u64,
     /// Snapshots kept.
     pub snapshots: u64,
-    /// Snapshots that could not be written.
-    pub snapshot_failures: u64,
     /// Snapshots found damaged.
     pub snapshots_damaged: u64,
     /// Decisions folded at a start.
@@ -99,7 +97,6 @@ impl Counters {
             plain(names::ROUNDS, self.rounds),
             plain(names::ROUNDS_ABORTED, self.rounds_aborted),
             plain(names::SNAPSHOTS, self.snapshots),
-            plain(names::SNAPSHOT_FAILURES, self.snapshot_failures),
             plain(names::SNAPSHOTS_DAMAGED, self.snapshots_damaged),
             plain(names::DECISIONS_FOLDED, self.decisions_folded),
             plain(names::HEADERS_MALFORMED, self.headers_malformed),

@@ -6,6 +6,7 @@
 
 use super::counters::{Counters, outcome_text};
 use super::{Correlation, Step, names};
+use crate::log::Headers;
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::units::Offset;
 use std::fmt::Display;
@@ -15,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct DecisionCommitted<'a> {
     /// The decision's envelope.
-    pub correlation: &'a Correlation,
+    pub headers: &'a Headers,
     /// The decision.
     pub decision: &'a Decision,
 }
@@ -24,7 +25,7 @@ pub struct DecisionCommitted<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLettered<'a> {
     /// The decision's envelope.
-    pub correlation: &'a Correlation,
+    pub headers: &'a Headers,
     /// The decision, a rejection.
     pub decision: &'a Decision,
 }
@@ -38,7 +39,7 @@ pub struct RoundCommitted {
     pub round: Offset,
     /// How many it has.
     pub decision_count: usize,
-    /// How long it took, from the reading of its first command.
+    /// How long storing it took.
     pub elapsed: Duration,
 }
 
@@ -66,17 +67,6 @@ pub struct SnapshotKept {
     pub elapsed: Duration,
 }
 
-/// A snapshot could not be written; decisions go on without it, and the next start takes longer.
-#[derive(Clone, Copy, Debug)]
-pub struct SnapshotFailed<'a, E> {
-    /// The partition.
-    pub partition: i64,
-    /// It would have been the fold of all decisions before this one.
-    pub offset: Offset,
-    /// What broke.
-    pub error: &'a E,
-}
-
 /// A snapshot is damaged; an older one is used, or none.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotDamaged<'a, E> {
@@ -96,7 +86,7 @@ pub struct TailFolded {
     /// The first decision after the snapshot.
     pub offset: Offset,
     /// How many were folded.
-    pub decision_count: usize,
+    pub decision_count: u64,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -112,30 +102,37 @@ pub struct HeadersMalformed {
     pub header_count: u64,
 }
 
-/// Writes a line about a decision, with every id of it.
+/// Writes a line about a decision, with every id of it. Reads the envelope only when somebody wants
+/// the line.
 macro_rules! decision_line {
-    ($level:ident, $step:expr, $correlation:expr, $decision:expr, $msg:literal) => {{
-        let (correlation, decision): (&Correlation, &Decision) = ($correlation, $decision);
-        let trace = correlation.traceparent;
-        tracing::$level!(
-            { names::STEP } = $step.as_str(),
-            { names::PARTITION } = decision.partition,
-            { names::OFFSET } = decision.offset.0,
-            { names::KIND } = decision.kind,
-            { names::POOL } = decision.pool.0,
-            { names::TENANT } = decision.tenant.0,
-            { names::REQUEST } = decision.request.0,
-            { names::COMMAND_ID } = decision.command_id.0,
-            { names::CORRELATION_ID } = correlation.correlation_id,
-            { names::CAUSATION_ID } = correlation.causation_id,
-            { names::TRACE_ID } = trace.as_ref().map(|at| tracing::field::display(at.trace_hex())),
-            { names::SPAN_ID } = trace.as_ref().map(|at| tracing::field::display(at.span_hex())),
-            { names::OUTCOME } = outcome_text(&decision.outcome),
-            { names::CODE } = code_text(decision),
-            { names::EVENT_COUNT } = decision.events.len(),
-            $msg
-        );
-    }};
+    ($level:ident, $about:expr, $msg:literal) => {
+        if tracing::enabled!(tracing::Level::$level) {
+            let (decision, (correlation, _)) =
+                ($about.decision, Correlation::parse($about.headers));
+            let trace = correlation.traceparent;
+            tracing::event!(
+                tracing::Level::$level,
+                { names::STEP } = Step::Commit.as_str(),
+                { names::PARTITION } = decision.partition,
+                { names::OFFSET } = decision.offset.0,
+                { names::KIND } = decision.kind,
+                { names::POOL } = decision.pool.0,
+                { names::TENANT } = decision.tenant.0,
+                { names::REQUEST } = decision.request.0,
+                { names::COMMAND_ID } = decision.command_id.0,
+                { names::CORRELATION_ID } = correlation.correlation_id,
+                { names::CAUSATION_ID } = correlation.causation_id,
+                { names::TRACE_ID } =
+                    trace.as_ref().map(|at| tracing::field::display(at.trace_hex())),
+                { names::SPAN_ID } =
+                    trace.as_ref().map(|at| tracing::field::display(at.span_hex())),
+                { names::OUTCOME } = outcome_text(&decision.outcome),
+                { names::CODE } = code_text(decision),
+                { names::EVENT_COUNT } = decision.events.len(),
+                $msg
+            );
+        }
+    };
 }
 
 fn code_text(decision: &Decision) -> Option<&'static str> {
@@ -149,7 +146,7 @@ impl DecisionCommitted<'_> {
     /// Logs it at debug, because there may be a hundred thousand a second, and counts it.
     pub fn emit(self, counters: &mut Counters) {
         counters.add_outcome(&self.decision.outcome);
-        decision_line!(debug, Step::Commit, self.correlation, self.decision, "decision committed");
+        decision_line!(DEBUG, self, "decision committed");
     }
 }
 
@@ -217,26 +214,12 @@ impl SnapshotKept {
     }
 }
 
-impl<E: Display> SnapshotFailed<'_, E> {
-    /// Logs it as an error and counts it.
-    pub fn emit(self, counters: &mut Counters) {
-        counters.snapshot_failures += 1;
-        tracing::error!(
-            { names::STEP } = Step::Snapshot.as_str(),
-            { names::PARTITION } = self.partition,
-            { names::OFFSET } = self.offset.0,
-            { names::ERROR } = %self.error,
-            "snapshot not written: decisions go on, and the next start takes longer"
-        );
-    }
-}
-
 impl<E: Display> SnapshotDamaged<'_, E> {
     /// Logs it as an error and counts it.
     pub fn emit(self, counters: &mut Counters) {
         counters.snapshots_damaged += 1;
         tracing::error!(
-            { names::STEP } = Step::Restore.as_str(),
+            { names::STEP } = Step::Fold.as_str(),
             { names::PARTITION } = self.partition,
             { names::OFFSET } = self.offset.0,
             { names::ERROR } = %self.error,
@@ -248,8 +231,7 @@ impl<E: Display> SnapshotDamaged<'_, E> {
 impl TailFolded {
     /// Logs it and counts its decisions.
     pub fn emit(self, counters: &mut Counters) {
-        let count = u64::try_from(self.decision_count).expect("a count of records fits");
-        counters.decisions_folded += count;
+        counters.decisions_folded += self.decision_count;
         tracing::info!(
             { names::STEP } = Step::Fold.as_str(),
             { names::PARTITION } = self.partition,

@@ -47,9 +47,7 @@ steps! {
     Commit, "commit", SPAN_COMMIT;
     /// Writing a snapshot.
     Snapshot, "snapshot", SPAN_SNAPSHOT;
-    /// Reading a snapshot back.
-    Restore, "restore", SPAN_RESTORE;
-    /// Folding the decisions after a snapshot.
+    /// Reading a snapshot back and folding the decisions after it.
     Fold, "fold", SPAN_FOLD;
 }
 
@@ -63,6 +61,7 @@ const SIGNIFICANT_DIGITS: u8 = 2;
 #[derive(Clone, Debug)]
 pub struct Latencies {
     steps: Vec<Histogram<u64>>,
+    totals: Vec<Duration>,
 }
 
 /// What one step's histogram says, in microseconds.
@@ -87,7 +86,8 @@ impl Default for Latencies {
         let most = nanoseconds(LATENCY_MAX);
         let histogram = Histogram::new_with_bounds(1, most, SIGNIFICANT_DIGITS)
             .expect("the bounds of a latency are in order and its digits are few");
-        Self { steps: vec![histogram; Step::ALL.len()] }
+        let count = Step::ALL.len();
+        Self { steps: vec![histogram; count], totals: vec![Duration::ZERO; count] }
     }
 }
 
@@ -95,12 +95,23 @@ impl Latencies {
     /// Takes note of one more `step` that took `elapsed`; of more than [`LATENCY_MAX`] as of that.
     pub fn record(&mut self, step: Step, elapsed: Duration) {
         self.steps[step as usize].saturating_record(nanoseconds(elapsed));
+        let total = &mut self.totals[step as usize];
+        *total = total.saturating_add(elapsed);
+    }
+
+    /// How long all of `step` took together: its share of the whole.
+    #[must_use]
+    pub fn total(&self, step: Step) -> Duration {
+        self.totals[step as usize]
     }
 
     /// Takes over what another thread recorded.
     pub fn add(&mut self, other: &Self) {
         for (ours, theirs) in self.steps.iter_mut().zip(&other.steps) {
             ours.add(theirs).expect("all histograms of latencies have the same bounds");
+        }
+        for (ours, theirs) in self.totals.iter_mut().zip(&other.totals) {
+            *ours = ours.saturating_add(*theirs);
         }
     }
 
@@ -174,6 +185,7 @@ mod tests {
         ours.add(&theirs);
         let counts: Vec<_> = ours.summary().iter().map(|row| (row.step, row.count)).collect();
         assert_eq!(counts, [("decide", 2), ("encode", 1)]);
+        assert_eq!(ours.total(Step::Decide), Duration::from_micros(4));
     }
 
     #[test]

@@ -99,8 +99,6 @@ names! {
     ROUNDS_ABORTED = "conclave_rounds_aborted_total", Counter, Count;
     /// Snapshots kept.
     SNAPSHOTS = "conclave_snapshots_total", Counter, Count;
-    /// Snapshots that could not be written; decisions go on without them.
-    SNAPSHOT_FAILURES = "conclave_snapshot_failures_total", Counter, Count;
     /// Snapshots found damaged at a start, which then used an older one.
     SNAPSHOTS_DAMAGED = "conclave_snapshots_damaged_total", Counter, Count;
     /// Decisions folded at a start, after the snapshot that it began with.
@@ -124,9 +122,7 @@ names! {
     SPAN_COMMIT = "conclave.commit", Span, Text;
     /// Writing a snapshot.
     SPAN_SNAPSHOT = "conclave.snapshot.write", Span, Text;
-    /// Reading a snapshot back.
-    SPAN_RESTORE = "conclave.snapshot.restore", Span, Text;
-    /// Folding the decisions after a snapshot.
+    /// Reading a snapshot back and folding the decisions after it.
     SPAN_FOLD = "conclave.fold", Span, Text;
 
     /// A command's answer: accepted, rejected or duplicate. Also a log field.

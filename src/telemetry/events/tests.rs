@@ -1,9 +1,8 @@
 use super::*;
 use crate::error::Error;
-use crate::log::Headers;
 use crate::telemetry::logs::{LogFormat, subscriber};
 use crate::telemetry::names::{Kind, TABLE};
-use conclave_core::decision::{Outcome, Rejected};
+use conclave_core::decision::Rejected;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::{Hash32, TimeMs};
 use serde_json::{Map, Value};
@@ -64,27 +63,26 @@ fn json_of(work: impl FnOnce()) -> Vec<Map<String, Value>> {
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn envelope() -> Correlation {
+fn envelope() -> Headers {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let headers: Headers = vec![
         ("traceparent".into(), trace.into()),
         ("correlation_id".into(), "nightly-17".into()),
         ("authorization".into(), "Bearer hunter2".into()),
     ];
-    Correlation::parse(&headers).0.of_decision(&decision())
+    Correlation::parse(&headers).0.of_decision(&decision()).into_headers()
 }
 
 /// Emits each kind of event once.
 fn emit_all(counters: &mut Counters) {
-    let (correlation, decision, elapsed) = (&envelope(), &decision(), Duration::from_millis(2));
+    let (headers, decision, elapsed) = (&envelope(), &decision(), Duration::from_millis(2));
     let (partition, offset, round) = (0, Offset(14), Offset(14));
     let error = &Error::corrupt("chunk 3 is not what was written");
-    DecisionCommitted { correlation, decision }.emit(counters);
-    DeadLettered { correlation, decision }.emit(counters);
+    DecisionCommitted { headers, decision }.emit(counters);
+    DeadLettered { headers, decision }.emit(counters);
     RoundCommitted { partition, round, decision_count: 1, elapsed }.emit(counters);
     RoundAborted { partition, round, reason: "the disk is full" }.emit(counters);
     SnapshotKept { partition, offset, bytes: 4_096, elapsed }.emit(counters);
-    SnapshotFailed { partition, offset, error }.emit(counters);
     SnapshotDamaged { partition, offset, error }.emit(counters);
     TailFolded { partition, offset, decision_count: 9, elapsed }.emit(counters);
     HeadersMalformed { partition, offset, header_count: 2 }.emit(counters);
@@ -92,13 +90,13 @@ fn emit_all(counters: &mut Counters) {
 
 #[test]
 fn a_line_about_a_decision_bears_every_id_of_it() {
-    let (correlation, decision) = (&envelope(), &decision());
+    let (headers, decision) = (&envelope(), &decision());
     let mut counters = Counters::default();
     let lines = json_of(|| {
-        DecisionCommitted { correlation, decision }.emit(&mut counters);
-        DeadLettered { correlation, decision }.emit(&mut counters);
+        DecisionCommitted { headers, decision }.emit(&mut counters);
+        DeadLettered { headers, decision }.emit(&mut counters);
     });
-    let span = correlation.traceparent.unwrap().span_hex().to_string();
+    let span = Correlation::parse(headers).0.traceparent.unwrap().span_hex().to_string();
     for (line, level) in lines.iter().zip(["debug", "warn"]) {
         let expected = [
             ("level", level.into()),
@@ -127,12 +125,11 @@ fn a_line_about_a_decision_bears_every_id_of_it() {
 fn every_event_writes_one_line_and_counts_itself() {
     let mut counters = Counters::default();
     let lines = json_of(|| emit_all(&mut counters));
-    assert_eq!(lines.len(), 9);
+    assert_eq!(lines.len(), 8);
     let mut expected = Counters {
         rounds: 1,
         rounds_aborted: 1,
         snapshots: 1,
-        snapshot_failures: 1,
         snapshots_damaged: 1,
         decisions_folded: 9,
         headers_malformed: 2,
@@ -158,7 +155,7 @@ fn lines_and_the_table_of_names_list_the_same_fields() {
 fn no_line_quotes_what_a_sender_wrote() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let lines = lines_of("trace", format, || emit_all(&mut Counters::default()));
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 8);
         let leak = lines.iter().find(|line| line.contains("hunter2"));
         assert_eq!(leak, None, "{format:?}");
     }
@@ -189,6 +186,6 @@ fn a_long_text_is_cut_and_a_wrong_filter_refused() {
 fn what_the_filter_hides_is_counted_all_the_same() {
     let mut counters = Counters::default();
     let lines = lines_of("warn", LogFormat::Json, || emit_all(&mut counters));
-    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(lines.len(), 3, "{lines:#?}");
     assert_eq!((counters.rejected.sum(), counters.rounds, counters.snapshots), (1, 1, 1));
 }
