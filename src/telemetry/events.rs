@@ -160,13 +160,7 @@ impl DeadLettered<'_> {
             panic!("the decision at {} has a dead letter and no rejection", self.decision.offset)
         };
         counters.dead_letters.add(rejected.code);
-        decision_line!(
-            warn,
-            Step::Commit,
-            self.correlation,
-            self.decision,
-            "command dead-lettered"
-        );
+        decision_line!(WARN, self, "command dead-lettered");
     }
 }
 
