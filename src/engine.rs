@@ -1,7 +1,7 @@
 //! The one loop of a partition: read → cut → vote → decide → commit → snapshot, in this order.
 //!
-//! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until the
-//! round is committed; whatever goes wrong in between, the state is folded from the log again.
+//! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until
+//! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
 use crate::error::{Error, Result};
 use crate::fold::{FoldReport, Folded, fold};
@@ -241,7 +241,8 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         (record, head)
     }
 
-    /// Drops a round that was not committed: the state is folded again and the commands are cut anew.
+    /// Drops a round that was not committed: the state is folded again and the commands are cut
+    /// anew.
     fn start_over(&mut self, round: &Round, why: &str) -> Result<()> {
         self.aborts_in_a_row += 1;
         let first = round.first();

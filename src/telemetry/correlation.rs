@@ -40,8 +40,8 @@ impl Correlation {
 
     /// The envelope of the decision that answers a command with this one: the same correlation id
     /// (the command's id when it has none), the command as the cause, a span of its own in the same
-    /// trace (one that follows from the command when it has none). Nothing here is drawn or timed, so
-    /// a round that is decided again has the same envelopes.
+    /// trace (one that follows from the command when it has none). Nothing here is drawn or timed,
+    /// so a round that is decided again has the same envelopes.
     #[must_use]
     pub fn of_decision(&self, decision: &Decision) -> Self {
         let cause = cause_of(decision);

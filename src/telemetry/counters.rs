@@ -1,5 +1,5 @@
-//! What happened how often, within this process. Plain numbers of one writer: whoever serves them to
-//! Prometheus takes a copy.
+//! What happened how often, within this process. Plain numbers of one writer: whoever serves them
+//! to Prometheus takes a copy.
 
 use super::names;
 use conclave_core::decision::Outcome;

@@ -1,8 +1,9 @@
-//! What happens in the service: each struct writes its log line and counts itself, together, so that
-//! a line without its counter, or a counter nobody can explain, cannot be written.
+//! What happens in the service: each struct writes its log line and counts itself, together, so
+//! that a line without its counter, or a counter nobody can explain, cannot be written.
 //!
-//! A line about a command bears all of its ids. No line quotes what a sender wrote: payloads, foreign
-//! headers and a rejection's detail stay in the log, where `replay` shows them to whoever may read it.
+//! A line about a command bears all of its ids. No line quotes what a sender wrote: payloads,
+//! foreign headers and a rejection's detail stay in the log, where `replay` shows them to whoever
+//! may read it.
 
 use super::counters::{Counters, outcome_text};
 use super::{Correlation, Step, names};

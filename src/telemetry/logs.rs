@@ -1,5 +1,5 @@
-//! Log lines on stderr: JSON for machines, text for people. Results of commands go to stdout and never
-//! through here.
+//! Log lines on stderr: JSON for machines, text for people. Results of commands go to stdout and
+//! never through here.
 
 use super::names;
 use crate::error::{Error, Result};

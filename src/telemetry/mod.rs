@@ -1,7 +1,7 @@
 //! What the service says about itself: names, logs, counters and latencies.
 //!
-//! Reading order: [`names`] (one table of every name) → [`correlation`] (the envelope of a record) →
-//! [`events`] (a log line and its counters, together) → [`counters`] → [`latency`] → [`logs`].
+//! Reading order: [`names`] (one table of every name) → [`correlation`] (the envelope of a record)
+//! → [`events`] (a log line and its counters, together) → [`counters`] → [`latency`] → [`logs`].
 //!
 //! Nothing here may change a decision: telemetry reads decisions and is read by people.
 

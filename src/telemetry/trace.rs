@@ -37,8 +37,8 @@ impl TraceParent {
         is_valid.then_some(Self { trace_id, span_id, flags: flags & FLAGS_KNOWN })
     }
 
-    /// The span of the decision at `offset`, in the trace of its command. It follows from the log, so
-    /// an aborted round that is decided again gives the same span.
+    /// The span of the decision at `offset`, in the trace of its command. It follows from the log,
+    /// so an aborted round that is decided again gives the same span.
     #[must_use]
     pub fn of_decision(self, partition: i64, offset: Offset) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -49,8 +49,8 @@ impl TraceParent {
         Self { span_id: never_zero(leading(hasher.finalize().as_bytes())), ..self }
     }
 
-    /// The trace of a command whose sender started none: it follows from the command's digest, and is
-    /// not sampled, because nobody asked for it.
+    /// The trace of a command whose sender started none: it follows from the command's digest, and
+    /// is not sampled, because nobody asked for it.
     #[must_use]
     pub fn of_untraced(input_hash: Hash32) -> Self {
         let digest =
