@@ -1,4 +1,5 @@
-//! What the engine says about the commands that it answers: lines, counters and headers tell one story.
+//! What the engine says about the commands that it answers: lines, counters and headers tell one
+//! story.
 
 use conclave::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use conclave::log::memory::MemoryLog;
