@@ -1,8 +1,15 @@
 //! The service around [`conclave_core`].
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod demo;
+pub mod engine;
 pub mod error;
+pub mod fold;
 pub mod log;
 pub mod place;
+pub mod snapshot;
+pub mod telemetry;
 pub mod trace;
+pub mod verify;
 pub mod wire;

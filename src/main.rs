@@ -1,1 +1,8 @@
-fn main() {}
+//! `conclave`: see `conclave --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    conclave::wire::init();
+    conclave::cli::run()
+}

@@ -1,4 +1,5 @@
 //! One suite for every log: whatever implements `EventLog` obeys these laws.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave::error::ErrorKind;
 use conclave::log::block::BLOCK_BYTES_MAX;

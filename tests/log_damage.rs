@@ -1,5 +1,6 @@
 //! Damaged data directories: refused with the offset, readable up to it, opened again once the
 //! operator has named it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod log_common;
 

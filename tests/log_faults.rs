@@ -1,4 +1,5 @@
 //! The embedded log among other processes: killed, read beside its writer, locked, out of disk.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod log_common;
 

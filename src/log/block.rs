@@ -1,8 +1,8 @@
 //! Blocks: how the embedded log packs records into values, and how it finds them again.
 //!
-//! A key per record costs ten times as much as a key per batch, so a batch or round is one value, or
-//! a few of at most [`BLOCK_BYTES_MAX`]. A block checks itself: whatever the store below it hands
-//! back is either what was written or [`Corrupt`](crate::error::ErrorKind::Corrupt).
+//! A key per record costs ten times as much as a key per batch, so a batch or round is one value,
+//! or a few of at most [`BLOCK_BYTES_MAX`]. A block checks itself: whatever the store below it
+//! hands back is either what was written or [`Corrupt`](crate::error::ErrorKind::Corrupt).
 //!
 //! Layout, integers little-endian: version (1 byte), kind (1), zero (2), record count (4), first
 //! offset (8), the end of every record (4 each), the records, and the first 16 bytes of the BLAKE3
@@ -70,6 +70,9 @@ pub struct PackedBlock {
 ///
 /// # Errors
 /// `Invalid` when a record is longer than [`RECORD_BYTES_MAX`].
+///
+/// # Panics
+/// Never: what fits a block fits its positions.
 pub fn pack<R: Pack>(records: &[R]) -> Result<Vec<PackedBlock>> {
     let mut blocks = Vec::new();
     let mut body = Vec::new();
@@ -92,7 +95,7 @@ pub fn pack<R: Pack>(records: &[R]) -> Result<Vec<PackedBlock>> {
             blocks.push(seal::<R>(&mut first, &mut ends, &body));
             body = next;
         }
-        first.get_or_insert(record.offset());
+        first.get_or_insert_with(|| record.offset());
         ends.push(u32::try_from(body.len()).expect("a block is bounded by two records' limits"));
     }
     if !ends.is_empty() {
@@ -210,6 +213,9 @@ impl<'a> Block<'a> {
 }
 
 /// `offset` moved on by `count` records.
+///
+/// # Panics
+/// Never: no memory holds more records than an offset can count.
 #[must_use]
 pub fn plus(offset: Offset, count: usize) -> Offset {
     let count = i64::try_from(count).expect("no memory holds that many records");
@@ -277,7 +283,10 @@ mod tests {
         let body = b"datum".to_vec();
         let hash = Hash32(*blake3::hash(&body).as_bytes());
         let decision = DecisionRecord { offset: Offset(3), hash, body, headers: vec![] };
-        assert_eq!(unpacked::<DecisionRecord>(&pack(&[decision.clone()]).unwrap()), [decision]);
+        assert_eq!(
+            unpacked::<DecisionRecord>(&pack(std::slice::from_ref(&decision)).unwrap()),
+            [decision]
+        );
         let letter = |offset| DeadLetterRecord {
             offset: Offset(offset),
             key: vec![],
@@ -325,7 +334,7 @@ mod tests {
             let bytes = resealed(block.bytes, at, value);
             if let Ok(read) = Block::read(BlockKind::Commands, block.first, &bytes) {
                 for index in 0..read.count() + 2 {
-                    let _ = read.record::<StoredCommand>(index);
+                    drop(read.record::<StoredCommand>(index));
                 }
             }
         }

@@ -160,7 +160,7 @@ impl LogReader for MemoryLog {
         Ok(LogEnds {
             commands_next: plus(Offset(0), commands.len()),
             decisions_next: plus(Offset(0), decisions.len()),
-            head: decisions.last().map_or(Hash32::default(), |last| last.hash),
+            head: decisions.last().map_or_else(Hash32::default, |last| last.hash),
         })
     }
 
@@ -271,7 +271,7 @@ impl EventLog for MemoryLog {
     }
 }
 
-/// SplitMix64 (public domain): a few good bits from a counter are all that faults need.
+/// `SplitMix64` (public domain): a few good bits from a counter are all that faults need.
 #[derive(Clone, Debug, Default)]
 struct Random(u64);
 

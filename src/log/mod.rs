@@ -1,8 +1,9 @@
 //! The log of one partition: commands as they were accepted, and one decision for each.
 //!
-//! A command is accepted by an append of its own; a round's decisions and dead letters are a second,
-//! atomic one. A command without a decision is undecided: it is cut into rounds anew after a crash.
-//! Commands of the embedded log have dense offsets from 0, and so have decisions, which share them.
+//! A command is accepted by an append of its own; a round's decisions and dead letters are a
+//! second, atomic one. A command without a decision is undecided: it is cut into rounds anew after
+//! a crash. Commands of the embedded log have dense offsets from 0, and so have decisions, which
+//! share them.
 
 pub mod block;
 pub mod heads;

@@ -1,5 +1,6 @@
 //! Records that say by themselves where they belong, and checks of whole logs.
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave::log::{CommandRecord, DecisionRecord, EventLog, LogReader, RoundRecord};
 use conclave_core::units::{Hash32, Offset, TimeMs};
@@ -7,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Commands of a batch, and of the round that answers it.
-pub const ROUND: i64 = 64;
+pub(crate) const ROUND: i64 = 64;
 
-pub fn command(offset: i64) -> CommandRecord {
+pub(crate) fn command(offset: i64) -> CommandRecord {
     CommandRecord {
         time_ms: TimeMs(offset),
         key: b"pool".to_vec(),
@@ -18,18 +19,18 @@ pub fn command(offset: i64) -> CommandRecord {
     }
 }
 
-pub fn decision(offset: i64) -> DecisionRecord {
+pub(crate) fn decision(offset: i64) -> DecisionRecord {
     let body = offset.to_be_bytes().repeat(44);
     let hash = Hash32(*blake3::hash(&body).as_bytes());
     DecisionRecord { offset: Offset(offset), hash, body, headers: vec![] }
 }
 
-pub fn round(offsets: std::ops::Range<i64>) -> RoundRecord {
+pub(crate) fn round(offsets: std::ops::Range<i64>) -> RoundRecord {
     RoundRecord { decisions: offsets.map(decision).collect(), dead_letters: vec![] }
 }
 
 /// Appends `rounds` batches and their rounds.
-pub fn write_rounds(log: &mut impl EventLog, rounds: i64) {
+pub(crate) fn write_rounds(log: &mut impl EventLog, rounds: i64) {
     for _ in 0..rounds {
         let next = log.ends().unwrap().commands_next.0;
         let batch: Vec<_> = (next..next + ROUND).map(command).collect();
@@ -39,7 +40,7 @@ pub fn write_rounds(log: &mut impl EventLog, rounds: i64) {
 }
 
 /// Reads all there is and checks that every record is the one that belongs there; returns the ends.
-pub fn check_all(log: &impl LogReader) -> (i64, i64) {
+pub(crate) fn check_all(log: &impl LogReader) -> (i64, i64) {
     let ends = log.ends().unwrap();
     let mut next = 0;
     while next < ends.commands_next.0 {
@@ -61,7 +62,7 @@ pub fn check_all(log: &impl LogReader) -> (i64, i64) {
 }
 
 /// Copies a data directory as it lies on the disk: what a killed process leaves behind.
-pub fn copy_directory(from: &Path, to: &Path) {
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
@@ -75,7 +76,7 @@ pub fn copy_directory(from: &Path, to: &Path) {
 }
 
 /// The store's files of this kind that hold something, oldest first.
-pub fn store_files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+pub(crate) fn store_files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory.join("rocks")).unwrap();
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.unwrap().path())
@@ -86,14 +87,14 @@ pub fn store_files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-pub fn flip(path: &Path, from_end: impl Fn(usize) -> usize) {
+pub(crate) fn flip(path: &Path, from_end: impl Fn(usize) -> usize) {
     let mut bytes = fs::read(path).unwrap();
     let at = bytes.len() - from_end(bytes.len());
     bytes[at] ^= 0x40;
     fs::write(path, bytes).unwrap();
 }
 
-pub fn cut(path: &Path, bytes: u64) {
+pub(crate) fn cut(path: &Path, bytes: u64) {
     let file = fs::File::options().write(true).open(path).unwrap();
     file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
 }

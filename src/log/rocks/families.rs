@@ -1,7 +1,7 @@
 //! Column families and tuning: what the store below is told about our use of it.
 //!
-//! Keys only grow, values are blocks of up to 256 KiB, nothing is overwritten but one key of `meta`,
-//! and reading goes forward. Memory is bounded first, at about 100 MB in all.
+//! Keys only grow, values are blocks of up to 256 KiB, nothing is overwritten but one key of
+//! `meta`, and reading goes forward. Memory is bounded first, at about 100 MB in all.
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,

@@ -80,7 +80,7 @@ fn head_at(decisions_next: Offset, store: &Store) -> Result<Hash32> {
     }
     let last = Offset(decisions_next.0 - 1);
     let read = store.records::<DecisionRecord>(last, decisions_next, 0)?;
-    Ok(read.first().map_or(Hash32::default(), |decision| decision.hash))
+    Ok(read.first().map_or_else(Hash32::default, |decision| decision.hash))
 }
 
 /// How far the log can be read without a gap: decisions only as far as their commands.
@@ -154,8 +154,8 @@ pub(super) fn explain(dir: &Path, error: Error) -> Error {
 /// holds the lock.
 ///
 /// # Errors
-/// `Invalid` when nothing is lost, `Corrupt` when something is lost at another offset or nothing can
-/// be read, `Unavailable` when the disk refuses.
+/// `Invalid` when nothing is lost, `Corrupt` when something is lost at another offset or nothing
+/// can be read, `Unavailable` when the disk refuses.
 pub(super) fn accept(dir: &Path, offset: Offset) -> Result<()> {
     let refused = |error| directory::refused(error, "cannot replace the damaged log");
     let path = directory::store(dir);
@@ -167,10 +167,10 @@ pub(super) fn accept(dir: &Path, offset: Offset) -> Result<()> {
     let reader = RocksReader::open(dir)?;
     let loss = assess(dir, &reader);
     match loss.offset {
-        Some(lost) if lost == offset => {}
-        Some(lost) => {
+        Some(first) if first == offset => {}
+        Some(first) => {
             return Err(Error::corrupt(format!(
-                "what is lost starts at offset {lost}, not at {offset}: accept that, or restore a \
+                "what is lost starts at offset {first}, not at {offset}: accept that, or restore a \
                  copy"
             )));
         }

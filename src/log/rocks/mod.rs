@@ -1,9 +1,9 @@
-//! The embedded log: blocks in a RocksDB, and `heads.log` beside it.
+//! The embedded log: blocks in `RocksDB`, and `heads.log` beside it.
 //!
 //! A data directory holds `VERSION` (its format), `writer.lock`, `heads.log` and the store under
 //! `rocks/`. An accepted batch is one write, a round with its dead letters and its coverage is
-//! another; both are there in one piece or not at all. What the store says when it opens is believed
-//! only as far as `heads.log` agrees.
+//! another; both are there in one piece or not at all. What the store says when it opens is
+//! believed only as far as `heads.log` agrees.
 
 mod directory;
 mod families;

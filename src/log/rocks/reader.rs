@@ -117,7 +117,8 @@ impl RocksReader {
         if self.is_catching_up {
             let checks =
                 [loss::check(&hint, &seen, &self.store).err(), self.starts_at_zero(&seen).err()];
-            let damage = unnamed.or(unseen).or(checks.into_iter().flatten().next());
+            let found = checks.into_iter().flatten().next();
+            let damage = unnamed.or(unseen).or(found);
             return Ok((seen, damage));
         }
         let readable = loss::readable(&self.store, &seen);
@@ -136,8 +137,9 @@ impl RocksReader {
         Ok(())
     }
 
-    /// A writer may delete a write-ahead log between our reading of the manifest and of the logs:
-    /// then the newest records have a hole until we catch up once more (measured).
+    /// Beside a busy writer the newest records have a hole at times, which is gone after catching
+    /// up once more (measured): presumably a write-ahead log was deleted after we had read the
+    /// manifest and before we came to the logs.
     fn records<R: Record>(&self, from: Offset, before: Offset, bytes: usize) -> Result<Vec<R>> {
         let mut read = self.store.records(from, before, bytes);
         for _ in 1..ATTEMPTS_MAX {

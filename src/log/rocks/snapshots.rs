@@ -1,8 +1,8 @@
 //! Snapshots as full copies under keys of their own, in chunks that check themselves.
 //!
 //! Checkpoints of the store would share its files, so one bad block would damage all of them. The
-//! header stands in `meta` and is written last, with the removal of what it replaces: a snapshot without
-//! one does not exist, and its chunks go with the next snapshot.
+//! header stands in `meta` and is written last, with the removal of what it replaces: a snapshot
+//! without one does not exist, and its chunks go with the next snapshot.
 
 use super::families::{META, SNAPSHOTS};
 use super::store::{Store, key_of, store_error};

@@ -1,4 +1,4 @@
-//! Blocks in a RocksDB: finding them, reading over and up to damage. Writer and reader share it.
+//! Blocks in `RocksDB`: finding them, reading over and up to damage. Writer and reader share it.
 
 use super::families::{COMMANDS, DEAD_LETTERS, DECISIONS, META};
 use crate::error::{Error, Result};
@@ -52,8 +52,8 @@ impl Store {
             return Ok(());
         }
         Err(Error::corrupt(format!(
-            "the log holds commands before offset {} and decisions before offset {}, but its newest \
-             write ended at {} and {}",
+            "the log holds commands before offset {} and decisions before offset {}, but its \
+             newest write ended at {} and {}",
             ends.commands_next, ends.decisions_next, covered.commands_next, covered.decisions_next
         )))
     }
@@ -62,7 +62,7 @@ impl Store {
     pub(super) fn ends(&self, hint: Offset) -> Result<LogEnds> {
         let commands_next = self.last::<StoredCommand>(hint)?.map_or(Offset(0), |last| last.0);
         let last = self.last::<DecisionRecord>(hint)?;
-        let head = last.as_ref().map_or(Hash32::default(), |(_, record)| record.hash);
+        let head = last.as_ref().map_or_else(Hash32::default, |(_, record)| record.hash);
         let decisions_next = last.map_or(Offset(0), |last| last.0);
         Ok(LogEnds { commands_next, decisions_next, head })
     }
@@ -83,7 +83,8 @@ impl Store {
         Ok(Some((plus(record.offset(), 1), record)))
     }
 
-    /// Records in `from..before`, at least one if there is one, stopping once `bytes_max` is passed.
+    /// Records in `from..before`, at least one if there is one, stopping once `bytes_max` is
+    /// passed.
     ///
     /// Records before a damaged place are handed out first: the call that fails is the one that
     /// starts at the first unreadable offset.

@@ -1,16 +1,19 @@
-//! RocksDB as a ledger, measured: what every recovery mode makes of kill -9 and of damaged files.
+//! `RocksDB` as a ledger, measured: what every recovery mode makes of kill -9 and of damaged files.
 //!
 //! `cargo run --release --example ledger_risks [KILLS]` prints the tables of
-//! `docs/decisions/0001-rocksdb-as-a-ledger.md`. It writes blocks and `heads.log` as the embedded log
-//! does, but opens the store itself: the log has chosen its recovery mode, this is why.
+//! `docs/decisions/0001-rocksdb-as-a-ledger.md`. It writes blocks and `heads.log` as the embedded
+//! log does, but opens the store itself: the log has chosen its recovery mode, this is why.
+
+mod files;
 
 use conclave::log::block::{self, Block, BlockKind, NumberedCommand, plus};
 use conclave::log::{CommandRecord, DecisionRecord, LogEnds, heads};
 use conclave_core::units::{Hash32, Offset, TimeMs};
+use files::{DAMAGES, copy_directory};
 use rocksdb::{ColumnFamilyDescriptor, DB, DBRecoveryMode, Options, WriteBatch};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -195,7 +198,7 @@ fn write_until_killed(directory: &Path, mode: Mode, rounds: i64) -> Result<(), F
         }
     }
     writeln!(acks, "done 0")?;
-    std::thread::sleep(Duration::from_secs(600));
+    std::thread::sleep(Duration::from_mins(10));
     Ok(())
 }
 
@@ -250,19 +253,16 @@ fn kill_repeatedly(directory: &Path, index: usize, kills: u32) -> Result<String,
         acked.commands_next = acked.commands_next.max(now.commands_next);
         acked.decisions_next = acked.decisions_next.max(now.decisions_next);
         let started = Instant::now();
-        match open(directory, MODES[index]) {
-            Ok(db) => {
-                slowest = slowest.max(started.elapsed());
-                let ends = readable(&db).ends;
-                missing += (acked.commands_next.0 - ends.commands_next.0).max(0);
-                missing += (acked.decisions_next.0 - ends.decisions_next.0).max(0);
-            }
-            Err(_) => {
-                // A ledger that does not open again cannot be killed again.
-                refused += 1;
-                fs::remove_dir_all(directory)?;
-                acked = LogEnds::default();
-            }
+        if let Ok(db) = open(directory, MODES[index]) {
+            slowest = slowest.max(started.elapsed());
+            let ends = readable(&db).ends;
+            missing += (acked.commands_next.0 - ends.commands_next.0).max(0);
+            missing += (acked.decisions_next.0 - ends.decisions_next.0).max(0);
+        } else {
+            // A ledger that does not open again cannot be killed again.
+            refused += 1;
+            fs::remove_dir_all(directory)?;
+            acked = LogEnds::default();
         }
     }
     let (name, slowest) = (MODES[index].name, slowest.as_millis());
@@ -320,53 +320,6 @@ fn is_short(db: &DB, named: &LogEnds) -> bool {
 
 // ---- damage ----
 
-const DAMAGES: [(&str, fn(&Path) -> Result<(), Failure>); 9] = [
-    ("nothing", |_| Ok(())),
-    ("newest WAL: a byte flipped in the middle", |path| flip(&newest(path, "log")?, 1, 2)),
-    ("newest WAL: a byte of the last record flipped", |path| {
-        flip(&newest(path, "log")?, 999, 1000)
-    }),
-    ("newest WAL: last 1,000 bytes cut off", |path| cut(&newest(path, "log")?, |n| n - 1000)),
-    ("newest WAL: second half cut off", |path| cut(&newest(path, "log")?, |n| n / 2)),
-    ("older WAL: a byte flipped in the middle", |path| flip(&oldest(path, "log")?, 1, 2)),
-    ("newest WAL: deleted", |path| Ok(fs::remove_file(newest(path, "log")?)?)),
-    ("SST of the decisions: a byte flipped", |path| flip(&newest(path, "sst")?, 1, 2)),
-    ("SST of the decisions: deleted", |path| Ok(fs::remove_file(newest(path, "sst")?)?)),
-];
-
-fn files(path: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let path = entry?.path();
-        let is_empty = fs::metadata(&path)?.len() == 0;
-        if path.extension().is_some_and(|found| found == extension) && !is_empty {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn newest(path: &Path, extension: &str) -> Result<PathBuf, Failure> {
-    Ok(files(path, extension)?.pop().ok_or("there is no such file")?)
-}
-
-fn oldest(path: &Path, extension: &str) -> Result<PathBuf, Failure> {
-    Ok(files(path, extension)?.into_iter().next().ok_or("there is no such file")?)
-}
-
-fn flip(path: &Path, numerator: usize, denominator: usize) -> Result<(), Failure> {
-    let mut bytes = fs::read(path)?;
-    let at = bytes.len() / denominator * numerator;
-    bytes[at] ^= 0x40;
-    Ok(fs::write(path, bytes)?)
-}
-
-fn cut(path: &Path, length: fn(u64) -> u64) -> Result<(), Failure> {
-    let file = File::options().write(true).open(path)?;
-    Ok(file.set_len(length(file.metadata()?.len()))?)
-}
-
 fn prepare_base(directory: &Path, index: usize) -> Result<LogEnds, Failure> {
     kill_after(spawn(directory, index, 60)?, None)
 }
@@ -398,9 +351,10 @@ fn damage_table(
                 .args([&mode_index.to_string(), opening])
                 .args([acked.commands_next.to_string(), acked.decisions_next.to_string()])
                 .output()?;
-            cells.push(match output.status.success() {
-                true => String::from_utf8(output.stdout)?.trim_end().to_owned(),
-                false => format!("crashes ({})", output.status),
+            cells.push(if output.status.success() {
+                String::from_utf8(output.stdout)?.trim_end().to_owned()
+            } else {
+                format!("crashes ({})", output.status)
             });
         }
         println!("| {what} | {} |", cells.join(" | "));
@@ -450,21 +404,4 @@ fn verdict(directory: &Path, acked: &LogEnds, opened: Result<DB, rocksdb::Error>
         (false, None, true) => format!("opens silently with {left}; heads.log notices"),
         (false, None, false) => format!("opens silently with {left}; nobody notices"),
     }
-}
-
-fn copy_directory(from: &Path, to: &Path) -> Result<(), Failure> {
-    if to.exists() {
-        fs::remove_dir_all(to)?;
-    }
-    fs::create_dir_all(to.join("rocks"))?;
-    for inside in ["", "rocks"] {
-        for entry in fs::read_dir(from.join(inside))? {
-            let path = entry?.path();
-            if path.is_file() {
-                let name = path.file_name().expect("a file has a name");
-                fs::copy(&path, to.join(inside).join(name))?;
-            }
-        }
-    }
-    Ok(())
 }

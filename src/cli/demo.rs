@@ -1,0 +1,207 @@
+//! `conclave demo`.
+
+use super::{Output, print};
+use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo};
+use crate::error::{Error, Result};
+use crate::fold::FoldReport;
+use crate::log::rocks::{Durability, OpenOptions};
+use clap::{Args, ValueEnum};
+use conclave_core::command::PlacementPolicy;
+use conclave_core::units::Offset;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Part of the fleet in thousandths: 60 nodes for the calibrated workload, 12 for the real trace,
+/// whose jobs never fill more than a hundredth of its GPUs at once.
+const NODES_PERMILLE: i64 = 50;
+const NODES_PERMILLE_OPENB: i64 = 10;
+
+/// A million: nobody compresses time further.
+const PERMILLE_MAX: i64 = 1_000_000_000;
+
+/// Runs the whole pipeline on the embedded log.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DemoArguments {
+    /// Directory of the log; an existing one goes on where it ends
+    #[arg(long, default_value = "data/demo")]
+    data: PathBuf,
+    /// A real trace instead of the calibrated workload
+    #[arg(long, num_args = 3, value_names = ["FORMAT", "NODES", "PODS"])]
+    trace: Option<Vec<String>>,
+    /// Seed of the calibrated workload
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Requests of the calibrated workload
+    #[arg(long, default_value_t = JOBS_DEFAULT)]
+    requests: usize,
+    /// Part of the fleet, 0.001 to 1 [default: 0.05, or 0.01 with --trace openb]
+    #[arg(long, value_parser = permille)]
+    nodes_fraction: Option<i64>,
+    /// Divides the gaps between arrivals [default: whatever gives a load of 105 %]
+    #[arg(long, value_parser = permille)]
+    time_scale: Option<i64>,
+    /// How nodes are chosen
+    #[arg(long, value_enum, default_value_t = PolicyName::Fgd)]
+    policy: PolicyName,
+    /// What an acknowledged write outlives: kill -9, or a power cut as well
+    #[arg(long, value_enum, default_value_t = DurabilityName::Os)]
+    durability: DurabilityName,
+    /// Accept that everything from this offset on is lost, as an error message asked
+    #[arg(long, value_name = "OFFSET")]
+    accept_loss_at: Option<i64>,
+    /// No progress bar
+    #[arg(long)]
+    headless: bool,
+    /// How the summary is printed
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+const EXAMPLES: &str = "Examples:
+  conclave demo
+  conclave demo --headless --data /tmp/one --output json
+  conclave demo --trace openb NODES.csv PODS.csv --data /tmp/two --nodes-fraction 0.02";
+
+/// A placement policy as people type it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PolicyName {
+    /// A feasible node drawn at random
+    Random,
+    /// The node with least left
+    BestFit,
+    /// Fragmentation gradient descent
+    Fgd,
+}
+
+impl From<PolicyName> for PlacementPolicy {
+    fn from(name: PolicyName) -> Self {
+        match name {
+            PolicyName::Random => Self::Random,
+            PolicyName::BestFit => Self::BestFit,
+            PolicyName::Fgd => Self::Fgd,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DurabilityName {
+    /// kill -9
+    Os,
+    /// A power cut as well
+    Fsync,
+}
+
+pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
+    let workload = workload(arguments)?;
+    let durability = match arguments.durability {
+        DurabilityName::Os => Durability::Os,
+        DurabilityName::Fsync => Durability::Fsync,
+    };
+    let accept_loss_at = arguments.accept_loss_at.map(Offset);
+    let options = OpenOptions { durability, accept_loss_at };
+    let bar = progress_bar(arguments, workload.arrivals.len());
+    let (summary, report) = run_demo(&workload, &arguments.data, &options, |sent, _| {
+        bar.set_position(u64::try_from(sent).unwrap_or(u64::MAX));
+    })?;
+    bar.finish_and_clear();
+    warn(&report);
+    match arguments.output {
+        Output::Json => print(&json(&summary)?),
+        Output::Text => print(&text(&summary, &workload, arguments)),
+    }
+}
+
+fn workload(arguments: &DemoArguments) -> Result<Workload> {
+    let source = match &arguments.trace {
+        None => Source::synthetic(arguments.seed, arguments.requests),
+        Some(trace) => match trace.as_slice() {
+            [format, nodes, pods] if format == "openb" => {
+                Source::openb(nodes.as_ref(), pods.as_ref())?
+            }
+            [format, ..] => {
+                return Err(Error::invalid(format!("no trace format '{format}': use openb")));
+            }
+            [] => return Err(Error::invalid("--trace openb NODES PODS")),
+        },
+    };
+    let nodes_permille =
+        if arguments.trace.is_some() { NODES_PERMILLE_OPENB } else { NODES_PERMILLE };
+    let scale = Scale {
+        nodes_permille: arguments.nodes_fraction.unwrap_or(nodes_permille).min(1_000),
+        time_permille: arguments.time_scale,
+        placement: arguments.policy.into(),
+    };
+    Ok(scale.apply(&source))
+}
+
+/// `0.05` as 50: thousandths, so that no float decides what a demo does.
+fn permille(text: &str) -> std::result::Result<i64, String> {
+    let wrong =
+        || "has to be a number above 0 with at most three decimals, such as 0.05".to_owned();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{part:0<3}");
+    let is_sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && part.len() <= 3;
+    let permille: i64 = digits.parse().map_err(|_| wrong())?;
+    if is_sound && (1..=PERMILLE_MAX).contains(&permille) { Ok(permille) } else { Err(wrong()) }
+}
+
+fn progress_bar(arguments: &DemoArguments, requests: usize) -> ProgressBar {
+    if arguments.headless {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {eta} left")
+        .expect("the template is sound");
+    ProgressBar::new(u64::try_from(requests).unwrap_or(u64::MAX)).with_style(style)
+}
+
+fn warn(report: &FoldReport) {
+    for (at, why) in &report.damaged {
+        let used = report.snapshot.map_or("none".to_owned(), |at| at.to_string());
+        tracing::warn!(snapshot = at.0, used, why, "a damaged snapshot was passed over");
+    }
+}
+
+fn json(summary: &Summary) -> Result<String> {
+    serde_json::to_string(summary)
+        .map_err(|error| Error::bug("a summary is no JSON").caused_by(error))
+}
+
+fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> String {
+    let Summary { commands, decisions, granted, queued, refused, deferred, dead_letters, .. } =
+        summary;
+    let gpus: i64 = workload.nodes.iter().map(|node| node.gpu_count).sum();
+    let (nodes, load) = (workload.nodes.len(), summary.load_permille / 10);
+    let per_second = summary.decisions.unsigned_abs() * 1_000 / summary.elapsed_ms.max(1);
+    let data = arguments.data.display();
+    let mut text = String::new();
+    let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
+    line(format!("pool          {nodes} nodes, {gpus} GPUs, load {load} %"));
+    line(format!("commands      {commands}, each with one decision ({decisions})"));
+    line(format!("requests      {granted} granted, {queued} waiting, {refused} refused"));
+    line(format!("council       {deferred} put off at least once"));
+    line(format!("dead letters  {dead_letters}"));
+    line(format!("time          {} ms, {per_second} decisions/s", summary.elapsed_ms));
+    line(format!("chain head    {}", summary.chain_head));
+    line(String::new());
+    line("try next:".to_owned());
+    let replay = replay_binary();
+    line(format!("  {replay} verify --log {data} --expect-head {}", summary.chain_head));
+    line(format!("  {replay} --from {} --log {data}", (summary.decisions - 10).max(0)));
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// `replay` where this program lies, so that the line works as it is printed.
+fn replay_binary() -> String {
+    let beside = std::env::current_exe().ok().map(|path| path.with_file_name("replay"));
+    let here = std::env::current_dir().ok();
+    let shown = beside.map(|path| {
+        match here.and_then(|here| path.strip_prefix(here).ok().map(PathBuf::from)) {
+            Some(relative) => relative,
+            None => path,
+        }
+    });
+    shown.map_or("replay".to_owned(), |path| path.display().to_string())
+}

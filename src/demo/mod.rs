@@ -1,0 +1,176 @@
+//! The whole pipeline on the embedded log, fed by a calibrated workload or a real trace.
+//!
+//! Killed at any moment and started again it goes on where its log ends, and arrives at the same
+//! chain head as a run that was never interrupted.
+
+mod feed;
+mod scale;
+mod source;
+mod synthetic;
+mod workload;
+
+pub use feed::{Feed, Timed};
+pub use scale::Scale;
+pub use source::{Job, JobClass, Source};
+pub use synthetic::JOBS_DEFAULT;
+pub use workload::{Arrival, Workload};
+
+use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
+use crate::error::{Error, Result};
+use crate::fold::{FOLD_BYTES_MAX, FoldReport};
+use crate::log::rocks::{OpenOptions, RocksLog};
+use crate::log::{CommandRecord, EventLog, Headers, LogReader};
+use crate::verify::chain_head;
+use crate::wire::{decode_decision, encode_command};
+use conclave_core::decision::{Decision, Event, Outcome, RequestEnd};
+use conclave_core::seat::{RuleSeat, Seat};
+use conclave_core::units::{Offset, TimeMs};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// What a demo did, counted over the whole log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Commands of the log.
+    pub commands: i64,
+    /// Decisions of the log.
+    pub decisions: i64,
+    /// Requests that were ever granted.
+    pub granted: u64,
+    /// Requests that wait for capacity at the end.
+    pub queued: i64,
+    /// Requests that were refused, by a rule or by the council.
+    pub refused: u64,
+    /// Requests that the council ever put off.
+    pub deferred: u64,
+    /// Commands whose bytes went to the dead letters.
+    pub dead_letters: u64,
+    /// Time that this run took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Digest over the heads of all partitions.
+    pub chain_head: String,
+    /// Requested GPU time in thousandths of what the pool has until the last arrival.
+    pub load_permille: i64,
+    /// Commands that this run found in the log.
+    pub resumed_at: i64,
+}
+
+impl Summary {
+    fn count(&mut self, decision: &Decision) {
+        if let Outcome::Rejected(rejected) = &decision.outcome {
+            self.refused += u64::from(decision.kind == "RequestAllocation");
+            self.dead_letters += u64::from(rejected.code.is_dead_letter());
+        }
+        for event in &decision.events {
+            match event {
+                Event::LeaseGranted(_) => self.granted += 1,
+                Event::RequestDeferred(deferred) => {
+                    self.deferred += u64::from(deferred.attempt == 1)
+                }
+                Event::RequestEnded(ended) => {
+                    self.refused += u64::from(ended.reason == RequestEnd::CouncilDenied);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Runs a workload on the log in `dir` until its last arrival, telling `progress` how many requests
+/// of how many were sent.
+///
+/// # Errors
+/// `Invalid` when the log in `dir` is of another workload; otherwise as the log's.
+pub fn run(
+    workload: &Workload,
+    dir: &Path,
+    options: &OpenOptions,
+    progress: impl FnMut(usize, usize),
+) -> Result<(Summary, FoldReport)> {
+    let log = RocksLog::open(dir, options)?;
+    let (engine, report) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
+    let (summary, log) = feed_to_the_end(workload, engine, progress)?;
+    drop(log);
+    Ok((summary, report))
+}
+
+/// The same on any log.
+///
+/// # Errors
+/// As [`run`].
+pub fn feed_to_the_end<L: EventLog, S: Seat>(
+    workload: &Workload,
+    mut engine: Engine<L, S>,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<(Summary, L)> {
+    let started = Instant::now();
+    check_identity(workload, &engine)?;
+    let mut summary = Summary {
+        load_permille: workload.load_permille(),
+        resumed_at: engine.folded().next().0,
+        ..Summary::default()
+    };
+    let mut feed = Feed::new(workload);
+    for_each_decision(engine.log(), |decision| {
+        feed.see(decision);
+        summary.count(decision);
+    })?;
+    loop {
+        engine.run_to_end(|decisions| {
+            for decision in decisions {
+                feed.see(decision);
+                summary.count(decision);
+            }
+        })?;
+        let (sent, all) = feed.progress();
+        progress(sent, all);
+        let batch = feed.next_batch(&engine.folded().state);
+        if batch.is_empty() {
+            break;
+        }
+        let records: Vec<CommandRecord> =
+            batch.iter().map(|(at, command)| record(*at, command)).collect();
+        engine.accept(&records)?;
+    }
+    let folded = engine.folded();
+    summary.queued = folded.state.pools.values().map(|pool| pool.queue.len()).sum();
+    summary.decisions = folded.next().0;
+    summary.chain_head = chain_head(&[folded.head]).to_string();
+    let log = engine.close()?;
+    summary.commands = log.ends()?.commands_next.0;
+    summary.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok((summary, log))
+}
+
+fn check_identity<L: EventLog, S: Seat>(workload: &Workload, engine: &Engine<L, S>) -> Result<()> {
+    let (found, wanted) = (&engine.folded().state.log, &workload.log_id);
+    match found {
+        Some(log) if log.log_id != *wanted => Err(Error::invalid(format!(
+            "the data directory holds log '{}' and these settings make '{wanted}': use the settings \
+             that it was made with, or another --data",
+            log.log_id
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Tells `see` of every decision of the log in order.
+fn for_each_decision(log: &dyn LogReader, mut see: impl FnMut(&Decision)) -> Result<()> {
+    let end = log.ends()?.decisions_next;
+    let mut from = Offset(0);
+    while from < end {
+        for record in log.decisions(from, FOLD_BYTES_MAX)? {
+            see(&decode_decision(&record.body)?);
+            from = Offset(record.offset.0 + 1);
+        }
+    }
+    Ok(())
+}
+
+fn record(time_ms: TimeMs, command: &conclave_core::command::Command) -> CommandRecord {
+    let correlation = command.command_id.0.clone().into_bytes();
+    let headers: Headers = vec![("correlation_id".into(), correlation)];
+    let key = command.pool.0.clone().into_bytes();
+    CommandRecord { time_ms, key, value: encode_command(command), headers }
+}
