@@ -84,7 +84,7 @@ impl Placer {
     /// fleet is afterwards what it was before: the grant takes the spots.
     ///
     /// # Panics
-    /// Never: room for the whole gang is counted before its first replica is placed.
+    /// When room was counted that is not there: a mistake of this module.
     pub fn choose_gang(
         &mut self,
         fleet: &mut Fleet,
