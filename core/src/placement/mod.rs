@@ -57,7 +57,7 @@ struct PlacerImage {
 enum Policy {
     Random,
     BestFit,
-    Fgd(Fgd),
+    Fgd(Box<Fgd>),
 }
 
 impl Placer {
@@ -126,7 +126,7 @@ impl From<PlacerImage> for Placer {
         let policy = match image.policy {
             PlacementPolicy::Random => Policy::Random,
             PlacementPolicy::BestFit => Policy::BestFit,
-            PlacementPolicy::Fgd => Policy::Fgd(Fgd::new(&image.target)),
+            PlacementPolicy::Fgd => Policy::Fgd(Box::new(Fgd::new(&image.target))),
         };
         Self { image, policy, cache: Cache::default() }
     }
