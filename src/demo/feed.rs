@@ -10,15 +10,16 @@ use conclave_core::command::{
     Actor, CancelRequest, Command, OpenLog, Payload, ReleaseLease, Role, TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{Decision, Event, Outcome};
-use conclave_core::limits::{
-    DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT,
-};
+use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::state::State;
-use conclave_core::units::{CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs, UserId};
+use conclave_core::units::{
+    CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs, UserId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands in one batch: as many as a round takes.
-const BATCH_COMMANDS_MAX: usize = ROUND_COMMANDS_DEFAULT as usize;
+const BATCH_COMMANDS_MAX: usize = 64;
+const _: () = assert!(BATCH_COMMANDS_MAX as i64 == ROUND_COMMANDS_DEFAULT);
 
 /// A command and the time that it carries.
 pub type Timed = (TimeMs, Command);
