@@ -3,7 +3,7 @@
 use crate::command::RequestAllocation;
 use crate::placement::Shape;
 use crate::queue::{barrier, preferences};
-use crate::quota::{QuotaBlock, waits_for_capacity, may_grant};
+use crate::quota::{QuotaBlock, may_grant, waits_for_capacity};
 use crate::state::{Group, Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
 use serde::Serialize;

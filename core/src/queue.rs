@@ -67,7 +67,8 @@ fn head(pool: &Pool) -> Option<(&Group, Offset, &Waiter)> {
 
 fn waits_for_capacity(pool: &Pool, request: &Request) -> bool {
     let ask = &request.ask;
-    quota::waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli()) && could_ever_hold(pool, ask)
+    quota::waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
+        && could_ever_hold(pool, ask)
 }
 
 fn is_head(pool: &Pool, id: &RequestId) -> bool {

@@ -4,9 +4,7 @@ mod story;
 
 use conclave_core::blocker::Blocker;
 use conclave_core::units::{GpuMilli, RequestId};
-use story::{
-    HOUR, MINUTE, Story, ask, cancel, drain, node, policy, quota, release, remove, set,
-};
+use story::{HOUR, MINUTE, Story, ask, cancel, drain, node, policy, quota, release, remove, set};
 
 fn no_room(replicas_fit: i64, replicas: i64) -> Option<Blocker> {
     Some(Blocker::NoRoom { replicas_fit, replicas })

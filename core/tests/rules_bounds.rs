@@ -86,8 +86,7 @@ fn while_ends_are_carried_over_newcomers_wait_even_when_there_is_room() {
 fn a_lease_whose_end_is_carried_over_has_ended_all_the_same() {
     let last = format!("r{:04}", LEASES - 1);
     let fencing = many_leases().fencing(&last);
-    for payload in
-        [renew(&last, fencing, HOUR), release(&last, fencing), shrink(&last, fencing, 1)]
+    for payload in [renew(&last, fencing, HOUR), release(&last, fencing), shrink(&last, fencing, 1)]
     {
         let mut pool = many_leases();
         let told = story::tell(&send(&mut pool, END, payload.clone()));

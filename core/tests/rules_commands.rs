@@ -7,8 +7,8 @@ use conclave_core::decision::Outcome;
 use conclave_core::limits::{ID_BYTES_MAX, QUEUE_MAX, REPLICAS_MAX, TIME_MS_MAX};
 use conclave_core::units::*;
 use story::{
-    HOUR, MINUTE, SECOND, Story, ask, cancel, drain, node, open_log, policy, quota, release, remove,
-    renew, set, share, shrink,
+    HOUR, MINUTE, SECOND, Story, ask, cancel, drain, node, open_log, policy, quota, release,
+    remove, renew, set, share, shrink,
 };
 
 fn pool() -> Story {
@@ -197,8 +197,7 @@ fn pools_and_tenants_exist_from_their_first_policy_and_quota() {
 
 #[test]
 fn a_log_is_opened_once_and_before_anything_else() {
-    let mut story = Story { state: conclave_core::state::State::new(0), ..Story::of_a_log() };
-    story.state.covered = Offset(story.next() - 1);
+    let mut story = Story::of_nothing();
     story.check(0, Payload::Tick, &["refused: log_not_open"]);
     story.check(0, set(policy()), &["refused: log_not_open"]);
     story.check(0, open_log(), &["the log is open"]);

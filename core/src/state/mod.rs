@@ -194,9 +194,8 @@ impl Pool {
     pub(crate) fn change_tenant(&mut self, name: &TenantId, change: impl FnOnce(&mut Tenant)) {
         let tenant = self.tenants.get_mut(name);
         let tenant = tenant.unwrap_or_else(|| panic!("tenant {name} was checked before"));
-        let guarantees = |tenant: &Tenant| {
-            (tenant.quota.guarantee_gpu_milli.0, tenant.unused_guarantee().0)
-        };
+        let guarantees =
+            |tenant: &Tenant| (tenant.quota.guarantee_gpu_milli.0, tenant.unused_guarantee().0);
         let (before, unused_before) = guarantees(tenant);
         change(tenant);
         let (after, unused_after) = guarantees(tenant);

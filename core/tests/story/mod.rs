@@ -34,9 +34,14 @@ pub(crate) struct Story {
 impl Story {
     /// A log that was opened, and nothing else.
     pub(crate) fn of_a_log() -> Self {
-        let mut story = Self { state: State::new(0), next: 0 };
+        let mut story = Self::of_nothing();
         story.check(0, open_log(), &["the log is open"]);
         story
+    }
+
+    /// A partition before its first command.
+    pub(crate) fn of_nothing() -> Self {
+        Self { state: State::new(0), next: 0 }
     }
 
     /// A pool without a council that places by best fit, W an hour, and what `given` adds to it at

@@ -19,7 +19,8 @@ pub(crate) fn tell(decision: &Decision) -> Vec<String> {
 
 fn line(event: &Event, rest: &[Event]) -> Option<String> {
     let starts = |id| {
-        let is_its_start = |event: &Event| matches!(event, Event::LeaseGranted(g) if g.request == id);
+        let is_its_start =
+            |event: &Event| matches!(event, Event::LeaseGranted(g) if g.request == id);
         rest.iter().any(is_its_start)
     };
     Some(match event {
