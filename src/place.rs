@@ -50,6 +50,9 @@ pub struct PlaceReport {
 /// # Errors
 /// [`crate::error::ErrorKind::Invalid`] when the fleet has no GPUs, the trace asks for none, or the
 /// tasks are so large that no arrival falls on 100 % or 130 %.
+///
+/// # Panics
+/// When a row is out of the ranges that [`crate::trace::openb`] checks, or two nodes share a name.
 pub fn run(experiment: &PlaceExperiment) -> Result<PlaceReport> {
     let PlaceExperiment { nodes, tasks, policy, seed } = *experiment;
     let mut draw = Draw::new(seed);

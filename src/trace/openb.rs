@@ -176,3 +176,92 @@ fn models<'de, D: serde::Deserializer<'de>>(
     let joined = String::deserialize(from)?;
     Ok(joined.split('|').filter(|model| !model.is_empty()).map(GpuModel::from).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const FIVE: &str = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\n";
+    const ALL: &str = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,\
+        creation_time,deletion_time,scheduled_time\n";
+
+    fn tasks(text: &str) -> Result<Vec<TaskRow>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tasks.csv");
+        std::fs::write(&path, text).unwrap();
+        read_tasks(&path)
+    }
+
+    #[test]
+    fn a_row_says_what_its_columns_say() {
+        let read = tasks(&format!("{ALL}a,6000,12288,1,460,T4|P100,LS,Running,427061,12902960,\n"));
+        let task = TaskRow {
+            name: "a".to_owned(),
+            cpu_milli: CpuMilli(6_000),
+            memory_mib: MemoryMib(12_288),
+            gpu_count: 1,
+            gpu_milli: GpuMilli(460),
+            gpu_models: vec![GpuModel::from("T4"), GpuModel::from("P100")],
+            qos: Some(Qos::LatencySensitive),
+            phase: Some(Phase::Running),
+            created_s: Some(427_061),
+            deleted_s: Some(12_902_960),
+            scheduled_s: None,
+        };
+        assert_eq!(read.unwrap(), std::slice::from_ref(&task));
+        let short = TaskRow {
+            gpu_models: vec![],
+            qos: None,
+            phase: None,
+            created_s: None,
+            deleted_s: None,
+            ..task
+        };
+        assert_eq!(tasks(&format!("{FIVE}a,6000,12288,1,460\n")).unwrap(), [short]);
+        assert_eq!(tasks(FIVE).unwrap(), []);
+    }
+
+    #[test]
+    fn a_damaged_row_is_named_by_file_and_line() {
+        let good = "a,1,1,1,1000,,LS,Running,0,5,0\n";
+        for bad in [
+            "b,1,1,1",
+            "b,x,1,1,1000,,LS,Running,0,5,0",
+            "b,-1,1,1,1000,,LS,Running,0,5,0",
+            "b,1,1,2,500,,LS,Running,0,5,0",
+            "b,1,1,17,1000,,LS,Running,0,5,0",
+            "b,1,1,1,1000,,XX,Running,0,5,0",
+            "b,1,1,1,1000,,LS,Dreaming,0,5,0",
+            "b,1,1,1,1000,,LS,Running,9,5,0",
+            "b,1,1,1,1000,,LS,Running,,,0,0",
+        ] {
+            let error = tasks(&format!("{ALL}{good}{bad}\n{good}")).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Invalid, "{bad}");
+            assert!(error.message.contains("tasks.csv:3: "), "{bad}: {}", error.message);
+        }
+        let error = tasks("name,cpu_milli\na,1\n").unwrap_err();
+        assert!(error.message.contains("tasks.csv:2: "), "{}", error.message);
+    }
+
+    #[test]
+    fn a_missing_file_is_not_a_damaged_one() {
+        let error = read_nodes(Path::new("no/such/nodes.csv")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert!(error.message.contains("no/such/nodes.csv"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_node_list_is_read_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nodes.csv");
+        let text = "sn,cpu_milli,memory_mib,gpu,model\nz,64000,262144,2,P100\na,8000,61440,1,T4\n";
+        std::fs::write(&path, text).unwrap();
+        let nodes = read_nodes(&path).unwrap();
+        let names: Vec<&str> = nodes.iter().map(|node| node.node.0.as_str()).collect();
+        assert_eq!((names, nodes[0].gpu_count), (vec!["z", "a"], 2));
+        std::fs::write(&path, format!("{text}b,1,1,99,T4\n")).unwrap();
+        let error = read_nodes(&path).unwrap_err();
+        assert!(error.message.contains("nodes.csv:4: "), "{}", error.message);
+    }
+}
