@@ -27,8 +27,16 @@ fn without_round(decision: &Decision) -> Decision {
     Decision { round, round_index, round_count, ..decision.clone() }
 }
 
+/// `PROPTEST_CASES` streams per law, or as many as the ordinary suite has time for.
+fn config() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(96),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_invariant_holds_after_every_command(steps in steps(1..120)) {
