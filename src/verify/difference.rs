@@ -1,20 +1,23 @@
 //! What differs between a record and the decision that its command gives.
 
-use crate::wire::encode_decision;
+use crate::wire::{DecisionHead, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event};
+use conclave_core::limits::DECIDE_VERSION;
 
 /// None when every byte is the same. `again` is linked like the record first: the chain is checked
 /// elsewhere.
-pub(super) fn difference(body: &[u8], recorded: &Decision, mut again: Decision) -> Option<String> {
-    again.prev_hash = recorded.prev_hash;
-    if again.decide_version != recorded.decide_version {
-        let (was, is) = (recorded.decide_version, again.decide_version);
-        return Some(format!("decide_version: recorded {was}, computed {is}"));
+pub(super) fn difference(body: &[u8], mut again: Decision) -> Option<String> {
+    if again.decide_version != DECIDE_VERSION {
+        return Some(format!("decide_version: computed {}", again.decide_version));
     }
+    again.prev_hash = DecisionHead::read(body).map_or(again.prev_hash, |head| head.prev_hash);
     if encode_decision(&again) == body {
         return None;
     }
-    Some(said(recorded, &again))
+    match decode_decision(body) {
+        Ok(recorded) => Some(said(&recorded, &again)),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 fn said(recorded: &Decision, again: &Decision) -> String {
@@ -31,6 +34,9 @@ fn said(recorded: &Decision, again: &Decision) -> String {
         let decision = Decision { events: vec![], ..decision.clone() };
         format!("{decision:?}")
     };
+    if recorded == again {
+        return "it is written in other bytes than ours".to_owned();
+    }
     format!("recorded {}, computed {}", events_left_out(recorded), events_left_out(again))
 }
 

@@ -7,12 +7,12 @@ use super::{after, chain_head, is_corrupt};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
-use crate::wire::{CommandReader, body_hash, decode_decision};
+use crate::wire::{CommandReader, DecisionHead, body_hash, decode_decision};
 use conclave_core::decide::decide;
 use conclave_core::decision::Decision;
 use conclave_core::input::Input;
 use conclave_core::invariants;
-use conclave_core::limits::ROUND_COMMANDS_MAX;
+use conclave_core::limits::{DECIDE_VERSION, ROUND_COMMANDS_MAX};
 use conclave_core::round::{Round, open_round};
 use conclave_core::seat::Seat;
 use conclave_core::state::State;
@@ -26,8 +26,8 @@ type Step<T = ()> = std::result::Result<T, Stop>;
 
 /// A decision of the round at hand.
 struct Recorded {
+    offset: Offset,
     body: Vec<u8>,
-    decision: Decision,
     /// Whether it continues the chain. One that does not was counted when that was seen.
     is_linked: bool,
 }
@@ -91,25 +91,9 @@ impl<'a> Verifier<'a> {
     pub(super) fn take(&mut self, record: DecisionRecord) -> Step {
         self.report.decisions += 1;
         let offset = record.offset;
-        let decision = match decode_decision(&record.body) {
-            Ok(_) if self.is_blind => {
-                self.report.unchecked += 1;
-                return Ok(());
-            }
-            Ok(decision) => decision,
-            Err(error) if is_corrupt(&error) => {
-                self.diverge(offset, &error.to_string());
-                return self.stop(format!("nothing can be folded after decision {offset}"));
-            }
-            Err(error) => {
-                self.report.other_version += 1;
-                self.is_blind = true;
-                self.report.stopped.get_or_insert_with(|| error.to_string());
-                return Ok(());
-            }
-        };
-        self.check_coverage(offset, &decision)?;
-        let is_linked = self.check_link(&record, &decision);
+        let Some(head) = self.head_of(&record)? else { return Ok(()) };
+        self.check_coverage(offset, &head)?;
+        let is_linked = self.check_link(&record, &head);
         self.head = record.hash;
         self.covered = offset;
         if let Some(expected) = self.expected_head
@@ -117,9 +101,8 @@ impl<'a> Verifier<'a> {
         {
             self.report.expected_head_at = Some(offset.0);
         }
-        let ends_round = decision.round_count.is_some();
-        self.round.push(Recorded { body: record.body, decision, is_linked });
-        if ends_round {
+        self.round.push(Recorded { offset, body: record.body, is_linked });
+        if head.round_count.is_some() {
             self.check_round()?;
             self.compare_snapshots();
             return Ok(());
@@ -131,10 +114,35 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// Where the record says that it stands. None when it can only be counted, which was done.
+    fn head_of(&mut self, record: &DecisionRecord) -> Step<Option<DecisionHead>> {
+        let offset = record.offset;
+        let head = DecisionHead::read(&record.body);
+        let is_ours = head.is_some_and(|head| head.decide_version == DECIDE_VERSION);
+        let read = match head.filter(|_| is_ours) {
+            Some(head) => Ok(head),
+            None => decode_decision(&record.body).map(|decision| DecisionHead::of(&decision)),
+        };
+        match read {
+            Ok(_) if self.is_blind => self.report.unchecked += 1,
+            Ok(head) => return Ok(Some(head)),
+            Err(error) if is_corrupt(&error) => {
+                self.diverge(offset, &error.to_string());
+                return self.stop(format!("nothing can be folded after decision {offset}"));
+            }
+            Err(error) => {
+                self.report.other_version += 1;
+                self.is_blind = true;
+                self.report.stopped.get_or_insert_with(|| error.to_string());
+            }
+        }
+        Ok(None)
+    }
+
     /// One decision per command, in order.
-    fn check_coverage(&mut self, offset: Offset, decision: &Decision) -> Step {
+    fn check_coverage(&mut self, offset: Offset, head: &DecisionHead) -> Step {
         let next = after(self.covered);
-        if offset < next || decision.offset < next {
+        if offset < next || head.offset < next {
             self.report.duplicates += 1;
             self.report.list(offset.0, "its command has a decision already");
             return self.stop(format!("what follows decision {offset} continues another log"));
@@ -146,17 +154,17 @@ impl<'a> Verifier<'a> {
             self.report.list(next.0, &what);
             return self.stop(format!("nothing can be folded over a gap: {what}"));
         }
-        if decision.offset != offset || decision.covered_before != self.covered {
-            let Decision { offset: own, covered_before, .. } = decision;
+        if head.offset != offset || head.covered_before != self.covered {
+            let DecisionHead { offset: own, covered_before, .. } = head;
             self.diverge(offset, &format!("it calls itself {own}, after {covered_before}"));
             return self.stop(format!("nothing can be folded after decision {offset}"));
         }
         Ok(())
     }
 
-    fn check_link(&mut self, record: &DecisionRecord, decision: &Decision) -> bool {
+    fn check_link(&mut self, record: &DecisionRecord, head: &DecisionHead) -> bool {
         let is_digest = body_hash(&record.body) == record.hash;
-        let is_linked = is_digest && decision.prev_hash == self.head;
+        let is_linked = is_digest && head.prev_hash == self.head;
         if !is_digest {
             self.diverge(record.offset, "its body is not what its digest says");
         } else if !is_linked {
@@ -177,10 +185,9 @@ impl<'a> Verifier<'a> {
                 self.settle(is_same, &round)
             }
             Err(why) => {
-                let unlinked = round.iter().filter(|recorded| recorded.is_linked);
-                for recorded in unlinked {
+                for recorded in round.iter().filter(|recorded| recorded.is_linked) {
                     let what = format!("its round cannot be decided: {why}");
-                    self.diverge(recorded.decision.offset, &what);
+                    self.diverge(recorded.offset, &what);
                 }
                 self.settle(false, &round)
             }
@@ -191,13 +198,13 @@ impl<'a> Verifier<'a> {
     fn compare(&mut self, round: &[Recorded], again: Vec<Decision>) -> bool {
         let mut is_same = again.len() == round.len();
         for (recorded, again) in round.iter().zip(again) {
-            let Recorded { body, decision, is_linked } = recorded;
-            match difference(body, decision, again) {
+            let Recorded { offset, body, is_linked } = recorded;
+            match difference(body, again) {
                 None => self.report.verified += u64::from(*is_linked),
                 Some(what) => {
                     is_same = false;
                     if *is_linked {
-                        self.diverge(decision.offset, &what);
+                        self.diverge(*offset, &what);
                     }
                 }
             }
@@ -220,15 +227,14 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         if self.recorded.is_none() {
-            let first = round.first().map_or(Offset(0), |recorded| recorded.decision.offset);
+            let first = round.first().map_or(Offset(0), |recorded| recorded.offset);
             match fold_recorded_before(self.log, self.partition, first) {
                 Ok(state) => self.recorded = Some(state),
                 Err(error) => return self.stop_folding(&error),
             }
         }
         let recorded = self.recorded.as_mut().expect("it was folded just now");
-        let mut decisions = round.iter().map(|recorded| &recorded.decision);
-        if let Err(error) = decisions.try_for_each(|decision| evolve_recorded(recorded, decision)) {
+        if let Err(error) = evolve_round(recorded, round) {
             return self.stop_folding(&error);
         }
         if !is_same {
@@ -239,9 +245,7 @@ impl<'a> Verifier<'a> {
 
     fn fold_recorded(&mut self, round: &[Recorded]) -> Step {
         for state in std::iter::once(&mut self.state).chain(&mut self.recorded) {
-            let mut decisions = round.iter().map(|recorded| &recorded.decision);
-            if let Err(error) = decisions.try_for_each(|decision| evolve_recorded(state, decision))
-            {
+            if let Err(error) = evolve_round(state, round) {
                 return self.stop_folding(&error);
             }
         }
@@ -252,7 +256,7 @@ impl<'a> Verifier<'a> {
     fn inputs(&mut self, round: &[Recorded]) -> Step<Option<Vec<Input>>> {
         let mut inputs = Vec::with_capacity(round.len());
         for recorded in round {
-            match self.command(recorded.decision.offset) {
+            match self.command(recorded.offset) {
                 Ok(Some(stored)) => inputs.push(self.reader.read(self.partition, &stored)),
                 Ok(None) => return Ok(None),
                 Err(error) => {
@@ -310,7 +314,7 @@ impl<'a> Verifier<'a> {
     /// The report, given that everything before `read` was taken.
     pub(super) fn finish(mut self, read: Offset, commands_next: Offset) -> Report {
         if let Some(first) = self.round.first() {
-            let why = format!("the round at {} is not complete", first.decision.offset);
+            let why = format!("the round at {} is not complete", first.offset);
             self.report.stopped.get_or_insert(why);
         }
         let unread = (self.end.0 - read.0).max(0).unsigned_abs();
@@ -337,6 +341,10 @@ impl<'a> Verifier<'a> {
 /// Decisions that were not counted as divergent when they came.
 fn linked(round: &[Recorded]) -> u64 {
     round.iter().filter(|recorded| recorded.is_linked).count() as u64
+}
+
+fn evolve_round(state: &mut State, round: &[Recorded]) -> Result<()> {
+    round.iter().try_for_each(|recorded| evolve_recorded(state, &decode_decision(&recorded.body)?))
 }
 
 /// The fold of the decisions as they stand, without a snapshot and whatever their chain is worth.

@@ -13,10 +13,12 @@ mod admission;
 pub mod command;
 mod datum;
 pub mod decision;
+pub mod head;
 pub mod schemas;
 
 pub use command::{COMMAND_BYTES_MAX, CommandReader, encode_command};
 pub use decision::{body_hash, decode_decision, encode_decision};
+pub use head::DecisionHead;
 pub use schemas::{COMMAND_SCHEMA_ID, WriterSchema, admit};
 
 /// Bytes that one text or byte string of a datum may claim to have. Above every bound on what is
