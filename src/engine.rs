@@ -117,7 +117,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         match self.log.commit(&record) {
             Ok(()) => {}
             Err(CommitError::Failed(error)) => return Err(error),
-            Err(CommitError::Aborted(why)) => return self.start_over(&round, &why).map(|()| vec![]),
+            Err(CommitError::Aborted(why)) => {
+                return self.start_over(&round, &why).map(|()| vec![]);
+            }
             Err(CommitError::Unknown(why)) => {
                 // It may stand in the log: only the log knows.
                 if self.log.ends()?.head != head {
@@ -276,7 +278,8 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             return Ok(());
         };
         let started = Instant::now();
-        let bytes = made.join().map_err(|_| Error::bug(format!("encoding snapshot {at} panicked")))?;
+        let bytes =
+            made.join().map_err(|_| Error::bug(format!("encoding snapshot {at} panicked")))?;
         self.log.keep_snapshot(at, &bytes)?;
         self.latencies.record(Step::Snapshot, started.elapsed());
         events::snapshot_kept(at, bytes.len());

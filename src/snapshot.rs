@@ -39,8 +39,9 @@ pub fn decode(bytes: &[u8], at: Offset) -> Result<Folded> {
             "snapshot {at} has version {version} and this release reads {SNAPSHOT_VERSION}"
         )));
     }
-    let snapshot: Snapshot<State> = postcard::from_bytes(bytes)
-        .map_err(|error| Error::corrupt(format!("snapshot {at} cannot be read")).caused_by(error))?;
+    let snapshot: Snapshot<State> = postcard::from_bytes(bytes).map_err(|error| {
+        Error::corrupt(format!("snapshot {at} cannot be read")).caused_by(error)
+    })?;
     let Snapshot { version: _, head, state } = snapshot;
     let folded = Folded { state, head };
     if folded.next() != at {

@@ -216,7 +216,8 @@ impl<'a> Verifier<'a> {
         let round = std::mem::take(&mut self.round);
         if let Some(version) = foreign_version(&round) {
             self.report.other_version += round.len() as u64;
-            return self.stop(format!("decide_version {version} needs another release of conclave"));
+            return self
+                .stop(format!("decide_version {version} needs another release of conclave"));
         }
         let Some(inputs) = self.inputs(&round)? else {
             self.report.input_missing += round.len() as u64;
@@ -305,7 +306,8 @@ impl<'a> Verifier<'a> {
         }
         if self.commands.is_empty() && self.commands_end <= offset {
             self.commands = self.log.commands(offset, FOLD_BYTES_MAX)?.into();
-            self.commands_end = Offset(self.commands.back().map_or(offset, |last| last.offset).0 + 1);
+            self.commands_end =
+                Offset(self.commands.back().map_or(offset, |last| last.offset).0 + 1);
         }
         let is_next = self.commands.front().is_some_and(|stored| stored.offset == offset);
         Ok(if is_next { self.commands.pop_front() } else { None })
@@ -370,4 +372,3 @@ pub fn chain_head(heads: &[Hash32]) -> Hash32 {
     }
     Hash32(*hasher.finalize().as_bytes())
 }
-

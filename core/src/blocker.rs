@@ -58,6 +58,9 @@ pub enum Blocker {
 }
 
 /// What keeps a live request from running; none when it runs.
+///
+/// # Panics
+/// When the pool is not the request's: it has no such tenant.
 #[must_use]
 pub fn blocker(state: &State, pool_id: &PoolId, request: &Request) -> Option<Blocker> {
     match request.stage {

@@ -1,12 +1,12 @@
 //! What a decision does to the state. It obeys: whatever a decision says has happened, and a decision
 //! that cannot have happened is a broken program (or a damaged log), so it panics with a sentence.
 
+use crate::command::RegisterNode;
 use crate::decision::{
     Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
     NodeRegistered, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnded, RequestQueued,
     RequestVoted,
 };
-use crate::command::RegisterNode;
 use crate::state::{
     DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind, Waiter,
 };

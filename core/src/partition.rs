@@ -13,7 +13,7 @@ pub fn home_partition(pool: &PoolId, partition_count: i64) -> i64 {
     i64::from(murmur2(pool.0.as_bytes()) & 0x7fff_ffff) % partition_count
 }
 
-/// MurmurHash2 (Austin Appleby, public domain) with the seed that Kafka chose.
+/// `MurmurHash2` (Austin Appleby, public domain) with the seed that Kafka chose.
 fn murmur2(bytes: &[u8]) -> u32 {
     const MULTIPLIER: u32 = 0x5bd1_e995;
     const SEED: u32 = 0x9747_b28c;

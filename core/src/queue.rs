@@ -13,7 +13,7 @@ use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::limits::TIME_MS_MAX;
 use crate::placement::{Fleet, Shape, Spot, seed_of};
 use crate::quota::may_grant;
-use crate::state::{GangNeed, Group, Pool, Request, Waiter};
+use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -206,10 +206,10 @@ fn barrier_of(
 }
 
 fn waiting_since(request: &Request) -> TimeMs {
-    match request.stage {
-        crate::state::Stage::Waiting { since_ms } => since_ms,
-        ref other => panic!("{} is in the queue and stands as {other:?}", request.ask.request),
-    }
+    let Stage::Waiting { since_ms } = request.stage else {
+        panic!("{} is in the queue and stands as {:?}", request.ask.request, request.stage);
+    };
+    since_ms
 }
 
 enum Try {
@@ -246,8 +246,9 @@ fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> 
     let Pool { fleet, placer, requests, .. } = pool;
     let ask = &requests[id].ask;
     let seed = seed_of(&id.0);
-    let spots = preferences(ask)
-        .find_map(|models| placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed))?;
+    let spots = preferences(ask).find_map(|models| {
+        placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed)
+    })?;
     let replicas = spots.iter().map(|spot| Placement {
         node: fleet.node(spot.node).id().clone(),
         gpus: spot.gpus.indices(),

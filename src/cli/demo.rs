@@ -12,8 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Part of the published fleet that a demo uses: 60 nodes, about 310 GPUs.
-const NODES_FRACTION_DEFAULT: &str = "0.05";
+/// Part of the fleet in thousandths: 60 nodes for the calibrated workload, 12 for the real trace,
+/// whose jobs never fill more than a hundredth of its GPUs at once.
+const NODES_PERMILLE: i64 = 50;
+const NODES_PERMILLE_OPENB: i64 = 10;
 
 /// A million: nobody compresses time further.
 const PERMILLE_MAX: i64 = 1_000_000_000;
@@ -34,10 +36,10 @@ pub(super) struct DemoArguments {
     /// Requests of the calibrated workload
     #[arg(long, default_value_t = JOBS_DEFAULT)]
     requests: usize,
-    /// Part of the fleet, 0.001 to 1
-    #[arg(long, default_value = NODES_FRACTION_DEFAULT, value_parser = permille)]
-    nodes_fraction: i64,
-    /// Divides the gaps between arrivals [default: whatever gives a load of 100 %]
+    /// Part of the fleet, 0.001 to 1 [default: 0.05, or 0.01 with --trace openb]
+    #[arg(long, value_parser = permille)]
+    nodes_fraction: Option<i64>,
+    /// Divides the gaps between arrivals [default: whatever gives a load of 105 %]
     #[arg(long, value_parser = permille)]
     time_scale: Option<i64>,
     /// How nodes are chosen
@@ -124,8 +126,10 @@ fn workload(arguments: &DemoArguments) -> Result<Workload> {
             [] => return Err(Error::invalid("--trace openb NODES PODS")),
         },
     };
+    let nodes_permille =
+        if arguments.trace.is_some() { NODES_PERMILLE_OPENB } else { NODES_PERMILLE };
     let scale = Scale {
-        nodes_permille: arguments.nodes_fraction.min(1_000),
+        nodes_permille: arguments.nodes_fraction.unwrap_or(nodes_permille).min(1_000),
         time_permille: arguments.time_scale,
         placement: arguments.policy.into(),
     };
@@ -134,7 +138,8 @@ fn workload(arguments: &DemoArguments) -> Result<Workload> {
 
 /// `0.05` as 50: thousandths, so that no float decides what a demo does.
 fn permille(text: &str) -> std::result::Result<i64, String> {
-    let wrong = || "has to be a number above 0 with at most three decimals, such as 0.05".to_owned();
+    let wrong =
+        || "has to be a number above 0 with at most three decimals, such as 0.05".to_owned();
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = format!("{whole}{part:0<3}");
     let is_sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && part.len() <= 3;
@@ -192,9 +197,11 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
 fn replay_binary() -> String {
     let beside = std::env::current_exe().ok().map(|path| path.with_file_name("replay"));
     let here = std::env::current_dir().ok();
-    let shown = beside.map(|path| match here.and_then(|here| path.strip_prefix(here).ok().map(PathBuf::from)) {
-        Some(relative) => relative,
-        None => path,
+    let shown = beside.map(|path| {
+        match here.and_then(|here| path.strip_prefix(here).ok().map(PathBuf::from)) {
+            Some(relative) => relative,
+            None => path,
+        }
     });
     shown.map_or("replay".to_owned(), |path| path.display().to_string())
 }

@@ -1,6 +1,7 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
 mod demo;
+mod place;
 
 use crate::error::{Error, Result};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -22,6 +23,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or different, 2 wrong us
 enum Command {
     /// Runs the whole pipeline on the embedded log and prints the replay line to try next
     Demo(demo::DemoArguments),
+    /// Runs the published inflation experiment with one placement policy
+    Place(place::PlaceArguments),
 }
 
 /// How results are printed.
@@ -40,6 +43,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Demo(demo) => demo::run(&demo),
+        Command::Place(place) => place::run(&place),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,11 +10,11 @@ use conclave_core::command::{
     Actor, CancelRequest, Command, OpenLog, Payload, ReleaseLease, Role, TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{Decision, Event, Outcome};
-use conclave_core::limits::{
-    DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT,
-};
+use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::state::State;
-use conclave_core::units::{CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs, UserId};
+use conclave_core::units::{
+    CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs, UserId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands in one batch: as many as a round takes.

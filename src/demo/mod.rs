@@ -65,7 +65,9 @@ impl Summary {
         for event in &decision.events {
             match event {
                 Event::LeaseGranted(_) => self.granted += 1,
-                Event::RequestDeferred(deferred) => self.deferred += u64::from(deferred.attempt == 1),
+                Event::RequestDeferred(deferred) => {
+                    self.deferred += u64::from(deferred.attempt == 1)
+                }
                 Event::RequestEnded(ended) => {
                     self.refused += u64::from(ended.reason == RequestEnd::CouncilDenied);
                 }
@@ -127,7 +129,8 @@ pub fn feed_to_the_end<L: EventLog, S: Seat>(
         if batch.is_empty() {
             break;
         }
-        let records: Vec<CommandRecord> = batch.iter().map(|(at, command)| record(*at, command)).collect();
+        let records: Vec<CommandRecord> =
+            batch.iter().map(|(at, command)| record(*at, command)).collect();
         engine.accept(&records)?;
     }
     let folded = engine.folded();

@@ -24,13 +24,38 @@ const SHARES: [(JobClass, i64, i64); 4] = [
     (JobClass::BestEffort, 0, 60),
 ];
 
+/// The load of a demo whose time scale nobody chose.
+const LOAD_PERMILLE: i64 = 1_050;
+
+/// Gaps between arrivals are multiplied and divided by these.
+#[derive(Clone, Copy, Debug)]
+struct TimeScale {
+    multiply: i64,
+    divide: i64,
+}
+
+impl TimeScale {
+    const ONE: Self = Self { multiply: 1, divide: 1 };
+
+    /// The scale at which `workload`, now at a scale of one, has a load of `permille`.
+    fn to_load(workload: &Workload, permille: i64) -> Self {
+        let horizon_ms = workload.arrivals.last().map_or(1, |last| last.at_ms.0.max(1));
+        Self { multiply: workload.horizon_at_load(permille).0, divide: horizon_ms }
+    }
+
+    fn apply(self, ms: i64) -> i64 {
+        let scaled = i128::from(ms) * i128::from(self.multiply) / i128::from(self.divide.max(1));
+        i64::try_from(scaled).expect("a trace of years, scaled, still fits")
+    }
+}
+
 /// How a source becomes a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// Part of the nodes, in thousandths.
     pub nodes_permille: i64,
     /// Gaps between arrivals are divided by this many thousandths; none is whatever gives a load of
-    /// 100 %.
+    /// 105 %.
     pub time_permille: Option<i64>,
     /// How nodes are chosen.
     pub placement: PlacementPolicy,
@@ -46,15 +71,14 @@ impl Scale {
             policy: policy(self.placement, &source.jobs),
             nodes: evenly(&source.nodes, self.nodes_permille),
             quotas: vec![],
-            arrivals: source.jobs.iter().map(|job| arrival(job, 1_000)).collect(),
+            arrivals: source.jobs.iter().map(|job| arrival(job, TimeScale::ONE)).collect(),
         };
-        // At a scale of one the load is its thousandths of what is wanted: shrink gaps by as much.
-        let load_permille = workload.load_permille().max(1);
-        let time_permille = self.time_permille.unwrap_or(1_000_000 / load_permille).max(1);
-        workload.arrivals = source.jobs.iter().map(|job| arrival(job, time_permille)).collect();
-        workload.arrivals.sort_by(|a, b| {
-            (a.at_ms, &a.ask.request).cmp(&(b.at_ms, &b.ask.request))
-        });
+        let time = match self.time_permille {
+            Some(permille) => TimeScale { multiply: 1_000, divide: permille },
+            None => TimeScale::to_load(&workload, LOAD_PERMILLE),
+        };
+        workload.arrivals = source.jobs.iter().map(|job| arrival(job, time)).collect();
+        workload.arrivals.sort_by(|a, b| (a.at_ms, &a.ask.request).cmp(&(b.at_ms, &b.ask.request)));
         workload.quotas = quotas(&workload);
         workload.log_id = identity(&workload);
         workload
@@ -69,7 +93,7 @@ fn evenly<T: Clone>(all: &[T], permille: i64) -> Vec<T> {
     if taken.is_empty() { all.first().cloned().into_iter().collect() } else { taken }
 }
 
-fn arrival(job: &Job, time_permille: i64) -> Arrival {
+fn arrival(job: &Job, time: TimeScale) -> Arrival {
     let duration_ms = DurationMs(job.duration_s.max(1) * 1_000);
     let ask = RequestAllocation {
         request: RequestId(job.name.clone()),
@@ -89,7 +113,7 @@ fn arrival(job: &Job, time_permille: i64) -> Arrival {
         topology: Topology::None,
         labels: vec![],
     };
-    let at_ms = TimeMs(job.created_s * 1_000 * 1_000 / time_permille);
+    let at_ms = TimeMs(time.apply(job.created_s * 1_000));
     Arrival { at_ms, ask, duration_ms }
 }
 
@@ -114,9 +138,10 @@ fn target(jobs: &[Job]) -> Vec<TargetShape> {
         let models = job.gpu_models.as_slice();
         *counts.entry((job.cpu_milli, job.gpu_count, job.gpu_milli, models)).or_default() += 1;
     }
-    let shape = |((cpu_milli, gpu_count, gpu_milli, models), count): ((_, _, _, &[GpuModel]), _)| {
-        TargetShape { cpu_milli, gpu_count, gpu_milli, gpu_models: models.to_vec(), count }
-    };
+    let shape =
+        |((cpu_milli, gpu_count, gpu_milli, models), count): ((_, _, _, &[GpuModel]), _)| {
+            TargetShape { cpu_milli, gpu_count, gpu_milli, gpu_models: models.to_vec(), count }
+        };
     let mut shapes: Vec<TargetShape> = counts.into_iter().map(shape).collect();
     shapes.sort_by_key(|shape| std::cmp::Reverse(shape.count));
     shapes.truncate(TARGET_SHAPES_MAX);

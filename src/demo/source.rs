@@ -1,6 +1,7 @@
 //! Where a demo's requests come from: the published figures, or a real trace.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::trace::openb::{self, Qos};
 use conclave_core::command::RegisterNode;
 use conclave_core::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
 use std::path::Path;
@@ -76,12 +77,12 @@ impl JobClass {
         }
     }
 
-    fn of(qos: Option<&str>) -> Self {
+    fn of(qos: Option<Qos>) -> Self {
         match qos {
-            Some("LS") | None => Self::LatencySensitive,
-            Some("Guaranteed") => Self::Guaranteed,
-            Some("Burstable") => Self::Burstable,
-            Some(_) => Self::BestEffort,
+            Some(Qos::LatencySensitive) | None => Self::LatencySensitive,
+            Some(Qos::Guaranteed) => Self::Guaranteed,
+            Some(Qos::Burstable) => Self::Burstable,
+            Some(Qos::BestEffort) => Self::BestEffort,
         }
     }
 }
@@ -93,8 +94,41 @@ impl Source {
     /// `Invalid` when a file cannot be read, a row is damaged (the line is named), or times are
     /// missing.
     pub fn openb(nodes: &Path, pods: &Path) -> Result<Self> {
-        let _ = (nodes, pods); Err(crate::error::Error::bug("later"))
+        let rows = openb::read_nodes(nodes)?;
+        let to_node = |row: openb::NodeRow| RegisterNode {
+            node: row.node,
+            gpu_model: row.gpu_model,
+            gpu_count: row.gpu_count,
+            cpu_milli: row.cpu_milli,
+            memory_mib: row.memory_mib,
+            topology_group: String::new(),
+        };
+        let jobs = openb::read_tasks(pods)?.into_iter().map(|task| job(task, pods));
+        let mut jobs = jobs.collect::<Result<Vec<Job>>>()?;
+        jobs.sort_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));
+        Ok(Self { nodes: rows.into_iter().map(to_node).collect(), jobs })
     }
+}
+
+fn job(task: openb::TaskRow, file: &Path) -> Result<Job> {
+    let (Some(created_s), Some(deleted_s)) = (task.created_s, task.deleted_s) else {
+        return Err(Error::invalid(format!(
+            "{}: '{}' has no times: this file serves `conclave place`, not a demo",
+            file.display(),
+            task.name
+        )));
+    };
+    Ok(Job {
+        name: task.name,
+        cpu_milli: task.cpu_milli,
+        memory_mib: task.memory_mib,
+        gpu_count: task.gpu_count,
+        gpu_milli: task.gpu_milli,
+        gpu_models: task.gpu_models,
+        class: JobClass::of(task.qos),
+        created_s,
+        duration_s: (deleted_s - created_s).max(1),
+    })
 }
 
 /// A node as a command.

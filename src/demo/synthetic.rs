@@ -60,10 +60,9 @@ const CLASSES: &[(JobClass, i64)] = &[
 ];
 
 /// Seconds that a job takes at each tenth of all jobs, from the shortest to the longest: median 540,
-/// a tenth under 80 and a tenth over 6,574 as in the trace. Its few jobs of many months are left
+/// a tenth under 80 and a tenth over 6,574 as in the trace. Its jobs of days and months are left
 /// out: within the hours of a demo they would only ever start.
-const DURATIONS_S: [i64; 11] =
-    [10, 80, 160, 260, 380, 540, 850, 1_400, 2_700, 6_574, 172_800];
+const DURATIONS_S: [i64; 11] = [10, 80, 160, 260, 380, 540, 850, 1_400, 2_700, 6_574, 20_000];
 
 impl Source {
     /// The published fleet and `jobs` jobs drawn with `seed`.

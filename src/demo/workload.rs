@@ -38,10 +38,25 @@ impl Workload {
     /// load of 100 %.
     #[must_use]
     pub fn load_permille(&self) -> i64 {
-        let asked: i128 = self.arrivals.iter().map(Arrival::gpu_milli_ms).sum();
-        let capacity: i128 = self.nodes.iter().map(|node| i128::from(node.gpu_count) * 1_000).sum();
         let horizon = self.arrivals.last().map_or(0, |last| i128::from(last.at_ms.0));
+        let (asked, capacity) = (self.asked_milli_ms(), self.capacity_milli());
         i64::try_from(asked * 1_000 / (capacity * horizon).max(1)).unwrap_or(i64::MAX)
+    }
+
+    /// The time until the last arrival at which the load would be `permille`.
+    #[must_use]
+    pub fn horizon_at_load(&self, permille: i64) -> DurationMs {
+        let capacity = self.capacity_milli() * i128::from(permille);
+        let horizon = self.asked_milli_ms() * 1_000 / capacity.max(1);
+        DurationMs(i64::try_from(horizon).unwrap_or(i64::MAX))
+    }
+
+    fn asked_milli_ms(&self) -> i128 {
+        self.arrivals.iter().map(Arrival::gpu_milli_ms).sum()
+    }
+
+    fn capacity_milli(&self) -> i128 {
+        self.nodes.iter().map(|node| i128::from(node.gpu_count) * 1_000).sum()
     }
 }
 

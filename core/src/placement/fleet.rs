@@ -1,5 +1,6 @@
 //! The nodes of a pool and what is left of each: facts only, no choice.
 
+use super::draw::seed_of;
 use super::history::History;
 use super::node::{Node, NodeClass};
 use super::shape::{GpuSet, Need, Shape};
@@ -212,7 +213,9 @@ impl Fleet {
             self.gpus_accepting.used_milli.0 += used;
             *self.classes.entry(*node.class()).or_insert(0) += 1;
         }
-        self.history.touch(index, node.digest());
+        // The name tells apart fleets whose nodes differ in nothing else.
+        let model = seed_of(&self.models[node.class().model].0);
+        self.history.touch(index, node.digest() ^ model);
         self.nodes.push(node);
     }
 

@@ -57,7 +57,7 @@ struct PlacerImage {
 enum Policy {
     Random,
     BestFit,
-    Fgd(Fgd),
+    Fgd(Box<Fgd>),
 }
 
 impl Placer {
@@ -84,7 +84,7 @@ impl Placer {
     /// fleet is afterwards what it was before: the grant takes the spots.
     ///
     /// # Panics
-    /// Never: room for the whole gang is counted before its first replica is placed.
+    /// When room was counted that is not there: a mistake of this module.
     pub fn choose_gang(
         &mut self,
         fleet: &mut Fleet,
@@ -126,7 +126,7 @@ impl From<PlacerImage> for Placer {
         let policy = match image.policy {
             PlacementPolicy::Random => Policy::Random,
             PlacementPolicy::BestFit => Policy::BestFit,
-            PlacementPolicy::Fgd => Policy::Fgd(Fgd::new(&image.target)),
+            PlacementPolicy::Fgd => Policy::Fgd(Box::new(Fgd::new(&image.target))),
         };
         Self { image, policy, cache: Cache::default() }
     }

@@ -42,6 +42,8 @@ pub struct Node {
     id: NodeId,
     class: NodeClass,
     accepts_work: bool,
+    /// How many replicas sit here, those that need nothing among them.
+    replicas: i64,
     cpu_left: CpuMilli,
     memory_left: MemoryMib,
     /// Milli left per GPU; 0 beyond the last one.
@@ -60,7 +62,7 @@ impl Node {
         assert!((0..=MEMORY_MIB_MAX).contains(&memory_left.0), "{id}: memory out of range");
         let mut gpu_left = [0; NODE_GPUS];
         gpu_left[..gpu_count(&class)].fill(WHOLE);
-        Self { id, class, accepts_work: true, cpu_left, memory_left, gpu_left }
+        Self { id, class, accepts_work: true, replicas: 0, cpu_left, memory_left, gpu_left }
     }
 
     /// Its name.
@@ -120,9 +122,7 @@ impl Node {
     /// Whether nothing runs on it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.cpu_left == self.class.cpu_milli
-            && self.memory_left == self.class.memory_mib
-            && self.gpu_milli_used() == 0
+        self.replicas == 0
     }
 
     /// Whether one replica of `shape` fits now, memory and model aside.
@@ -170,6 +170,12 @@ impl Node {
         chosen
     }
 
+    fn is_all_left(&self) -> bool {
+        self.cpu_left == self.class.cpu_milli
+            && self.memory_left == self.class.memory_mib
+            && self.gpu_milli_used() == 0
+    }
+
     pub(super) fn stop_accepting(&mut self) {
         self.accepts_work = false;
     }
@@ -180,6 +186,7 @@ impl Node {
     }
 
     pub(super) fn take(&mut self, need: &Need, gpus: GpuSet) {
+        self.replicas += 1;
         self.cpu_left.0 -= need.cpu_milli.0;
         self.memory_left.0 -= need.memory_mib.0;
         assert!(self.cpu_left.0 >= 0, "{}: CPU taken that is not there", self.id);
@@ -194,6 +201,7 @@ impl Node {
     }
 
     pub(super) fn give_back(&mut self, need: &Need, gpus: GpuSet) {
+        self.replicas -= 1;
         self.cpu_left.0 += need.cpu_milli.0;
         self.memory_left.0 += need.memory_mib.0;
         let milli = u16::try_from(need.gpu_milli.0).expect("a GPU's milli are within 0 and 1000");
@@ -204,6 +212,8 @@ impl Node {
         }
         assert!(self.cpu_left <= self.class.cpu_milli, "{}: CPU given back twice", self.id);
         assert!(self.memory_left <= self.class.memory_mib, "{}: memory given back twice", self.id);
+        let consistent = self.replicas > 0 || self.replicas == 0 && self.is_all_left();
+        assert!(consistent, "{}: its last replica gave back less or more than was taken", self.id);
     }
 
     /// A number that differs when what is left differs, as far as 64 bits can tell.
@@ -228,6 +238,7 @@ impl Node {
             && (0..=MEMORY_MIB_MAX).contains(&memory_mib.0)
             && (0..=cpu_milli.0).contains(&self.cpu_left.0)
             && (0..=memory_mib.0).contains(&self.memory_left.0)
+            && (self.replicas > 0 || self.replicas == 0 && self.is_all_left())
             && self.gpu_left().iter().all(|left| *left <= WHOLE)
             && self.gpu_left[gpu_count(&self.class)..].iter().all(|left| *left == 0)
     }

@@ -43,6 +43,7 @@ pub enum Kind {
 pub struct Shape {
     kind: Kind,
     gpu_count: usize,
+    gpu_milli_total: i64,
     need: Need,
     models: Vec<GpuModel>,
 }
@@ -63,12 +64,13 @@ impl Shape {
         };
         assert!(need.cpu_milli.0 >= 0, "a replica with negative CPU got past validation");
         assert!(need.memory_mib.0 >= 0, "a replica with negative memory got past validation");
+        let gpu_milli_total = gpu_count * need.gpu_milli.0;
         let gpu_count = usize::try_from(gpu_count).expect("a shape's GPU count is not negative");
         // A model wish says something about GPUs only: without GPUs any node will do.
         let mut models = if kind == Kind::CpuOnly { Vec::new() } else { models.to_vec() };
         models.sort_unstable();
         models.dedup();
-        Self { kind, gpu_count, need, models }
+        Self { kind, gpu_count, gpu_milli_total, need, models }
     }
 
     /// The shape of one replica of `request`, restricted to `models` (its whole list, or one of it).
@@ -110,8 +112,7 @@ impl Shape {
     /// GPU milli of one replica over all its GPUs.
     #[must_use]
     pub fn gpu_milli_total(&self) -> i64 {
-        let count = i64::try_from(self.gpu_count).expect("a shape's GPU count came from an i64");
-        count * self.need.gpu_milli.0
+        self.gpu_milli_total
     }
 }
 
@@ -179,7 +180,7 @@ impl GpuSet {
 
 /// [`NODE_GPUS_MAX`] as a length.
 pub(super) const NODE_GPUS: usize = 16;
-const _: () = assert!(NODE_GPUS_MAX == 16 && u16::BITS == 16, "a GPU set has one bit per GPU");
+const _: () = assert!(NODE_GPUS_MAX == 16, "a GPU set has one bit per GPU");
 
 #[cfg(test)]
 mod tests {

@@ -99,6 +99,9 @@ impl DuplicateWindow {
     }
 
     /// What is remembered of this id at `now`.
+    ///
+    /// # Panics
+    /// Never: the index names places of the ring only.
     #[must_use]
     pub fn find(&self, id_hash: Hash16, now: TimeMs) -> Option<Seen> {
         let sequence = *self.index.get(&id_hash)?;

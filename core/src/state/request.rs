@@ -73,6 +73,9 @@ impl Request {
     }
 
     /// GPUs that it holds now.
+    ///
+    /// # Panics
+    /// Never: a gang is bounded.
     #[must_use]
     pub fn held_gpu_milli(&self) -> GpuMilli {
         let replicas = self.lease().map_or(0, |lease| lease.replicas.len());
