@@ -8,6 +8,7 @@ use conclave_core::decision::Decision;
 use conclave_core::evolve::evolve;
 use conclave_core::state::State;
 use conclave_core::units::{Hash32, Offset};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of decisions held in memory at once while folding.
@@ -71,8 +72,30 @@ impl Folded {
 pub fn evolve_recorded(state: &mut State, decision: &Decision) -> Result<()> {
     let offset = decision.offset;
     // Only the broken state could be seen half-changed, and the caller drops it.
-    catch_unwind(AssertUnwindSafe(|| evolve(state, decision))).map_err(|_| {
-        Error::corrupt(format!("decision {offset} cannot have happened: run replay verify"))
+    caught(|| evolve(state, decision)).map_err(|why| {
+        Error::corrupt(format!("decision {offset} cannot have happened, run replay verify: {why}"))
+    })
+}
+
+thread_local! {
+    static IS_CATCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread would be caught and become an answer about the log, so that a
+/// panic hook need not speak of it.
+#[must_use]
+pub fn is_catching() -> bool {
+    IS_CATCHING.get()
+}
+
+/// Runs a pure call of the core on what a log says; a panic becomes the sentence that it carries.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    let was_catching = IS_CATCHING.replace(true);
+    let answer = catch_unwind(AssertUnwindSafe(call));
+    IS_CATCHING.set(was_catching);
+    answer.map_err(|payload| match payload.downcast::<String>() {
+        Ok(sentence) => *sentence,
+        Err(payload) => payload.downcast_ref::<&str>().unwrap_or(&"no reason given").to_string(),
     })
 }
 

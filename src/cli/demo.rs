@@ -158,7 +158,7 @@ fn progress_bar(arguments: &DemoArguments, requests: usize) -> ProgressBar {
 
 fn warn(report: &FoldReport) {
     for (at, why) in &report.damaged {
-        let used = report.snapshot.map_or("none".to_owned(), |at| at.to_string());
+        let used = report.snapshot.map_or_else(|| "none".to_owned(), |at| at.to_string());
         tracing::warn!(snapshot = at.0, used, why, "a damaged snapshot was passed over");
     }
 }
@@ -195,13 +195,8 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
 
 /// `replay` where this program lies, so that the line works as it is printed.
 fn replay_binary() -> String {
-    let beside = std::env::current_exe().ok().map(|path| path.with_file_name("replay"));
-    let here = std::env::current_dir().ok();
-    let shown = beside.map(|path| {
-        match here.and_then(|here| path.strip_prefix(here).ok().map(PathBuf::from)) {
-            Some(relative) => relative,
-            None => path,
-        }
-    });
-    shown.map_or("replay".to_owned(), |path| path.display().to_string())
+    let Ok(program) = std::env::current_exe() else { return "replay".to_owned() };
+    let replay = program.with_file_name("replay");
+    let here = std::env::current_dir().unwrap_or_default();
+    replay.strip_prefix(here).unwrap_or(&replay).display().to_string()
 }

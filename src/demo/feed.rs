@@ -18,7 +18,8 @@ use conclave_core::units::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands in one batch: as many as a round takes.
-const BATCH_COMMANDS_MAX: usize = ROUND_COMMANDS_DEFAULT as usize;
+const BATCH_COMMANDS_MAX: usize = 64;
+const _: () = assert!(BATCH_COMMANDS_MAX as i64 == ROUND_COMMANDS_DEFAULT);
 
 /// A command and the time that it carries.
 pub type Timed = (TimeMs, Command);

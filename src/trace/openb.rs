@@ -209,7 +209,7 @@ mod tests {
             deleted_s: Some(12_902_960),
             scheduled_s: None,
         };
-        assert_eq!(read.unwrap(), [task.clone()]);
+        assert_eq!(read.unwrap(), std::slice::from_ref(&task));
         let short = TaskRow {
             gpu_models: vec![],
             qos: None,

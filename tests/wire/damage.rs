@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "b359b7446da9741ca349cc90078ba52d673f4f4d9a2ebbcec13d62ccfc4b4d5b";
+const ANSWERS: &str = "49e2adadbc1a95b076aa5fff1b2467d6e6f1efdd38b18f8ab50aacd62b0c7c15";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

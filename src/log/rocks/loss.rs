@@ -134,6 +134,11 @@ fn assess(dir: &Path, reader: &RocksReader) -> Loss {
     Loss { offset, left }
 }
 
+/// The first offset of which something acknowledged is gone.
+pub(super) fn lost_from(dir: &Path, reader: &RocksReader) -> Option<Offset> {
+    assess(dir, reader).offset
+}
+
 /// Adds to a `Corrupt` error which offset's loss would have to be accepted.
 pub(super) fn explain(dir: &Path, error: Error) -> Error {
     if error.kind != ErrorKind::Corrupt {

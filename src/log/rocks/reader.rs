@@ -75,6 +75,13 @@ impl RocksReader {
         self.damage.as_ref()
     }
 
+    /// The offset whose loss would have to be accepted to go on with this log: nothing from there on
+    /// is whole. Reads everything; none when nothing is lost.
+    #[must_use]
+    pub fn lost_from(&self) -> Option<Offset> {
+        loss::lost_from(&self.directory, self)
+    }
+
     fn look(&mut self) -> Result<()> {
         for attempt in 1..=ATTEMPTS_MAX {
             // Read before catching up: what it names is stored, so catching up has to find it.

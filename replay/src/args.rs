@@ -1,0 +1,170 @@
+//! The command line.
+
+use crate::filter::{Kind, kind};
+use clap::{Args, Parser, Subcommand};
+use conclave::cli::Output;
+use conclave_core::units::{Hash32, Offset, PoolId, RequestId, TenantId};
+use std::path::PathBuf;
+
+/// Shows what was decided and why, proves it, and rebuilds the state at any offset. Reads only, also
+/// beside a running writer.
+#[derive(Debug, Parser)]
+#[command(name = "replay", version, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    timeline: Option<TimelineArguments>,
+}
+
+const EXAMPLES: &str = "Examples:
+  replay --from 0 --until 99 --log data/demo
+  replay --from 0 --log data/demo --request job-00042
+  replay --from 0 --log data/demo --kind LeaseGranted --output json | jq .offset
+  replay verify --log data/demo
+  replay state --at 1200 --log data/demo
+
+Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
+4 corrupt log: what can be read was printed first, and stderr says where the log should end";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Computes every decision again and compares it byte for byte
+    Verify(VerifyArguments),
+    /// Shows the state right after a decision, and what keeps each waiting request from running
+    State(StateArguments),
+}
+
+/// What is asked of the log.
+pub(crate) enum Question<'a> {
+    Timeline(&'a TimelineArguments),
+    Verify(&'a VerifyArguments),
+    State(&'a StateArguments),
+}
+
+impl Arguments {
+    pub(crate) fn question(&self) -> Question<'_> {
+        match (&self.command, &self.timeline) {
+            (Some(Command::Verify(verify)), _) => Question::Verify(verify),
+            (Some(Command::State(state)), _) => Question::State(state),
+            (None, Some(timeline)) => Question::Timeline(timeline),
+            (None, None) => unreachable!("clap asks for --from and --log without a subcommand"),
+        }
+    }
+}
+
+/// Which decisions are shown; every filter has to match.
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArguments {
+    /// First decision to show
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub(crate) from: Offset,
+    /// Last decision to show [default: the end of the log]
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub(crate) until: Option<Offset>,
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: PathBuf,
+    /// Only decisions about this pool, or with an event in it
+    #[arg(long, value_parser = pool)]
+    pub(crate) pool: Option<PoolId>,
+    /// Only decisions on behalf of this tenant, or about its quota or requests by name; grants in
+    /// others' decisions name no tenant
+    #[arg(long, value_parser = tenant)]
+    pub(crate) tenant: Option<TenantId>,
+    /// Only decisions about this request, or with an event that touches it, such as its grant in the
+    /// decision that freed its GPUs
+    #[arg(long, value_parser = request)]
+    pub(crate) request: Option<RequestId>,
+    /// Only decisions about this kind of command, or with an event of this name; `unreadable` for
+    /// commands that nobody could read
+    #[arg(long, value_parser = kind)]
+    pub(crate) kind: Option<Kind>,
+    /// Lines for people, or one JSON object per decision and line (docs/replay.md)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(value_name = "text|json")]
+    pub(crate) output: Output,
+}
+
+const VERIFY_EXAMPLES: &str = "Examples:
+  replay verify --log data/demo
+  replay verify --log data/demo --expect-head 9314b3dd45516af8dbef3d74862e20643394aa9c78a31ab085a824c7acc1489b
+  replay verify --log data/demo --until 5000 --output json
+
+Exit codes: 0 every decision is verified, and the chain head is the expected one;
+1 something differs (a decision, the head, coverage, a snapshot that is not the fold);
+2 wrong usage; 3 a part could not be checked (commands or another release missing, a damaged
+snapshot: a start passes it over, nothing is lost); 4 corrupt log. The worst one wins: 4, 1, 3";
+
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub(crate) struct VerifyArguments {
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: PathBuf,
+    /// The chain head that was kept elsewhere: 64 hexadecimal digits
+    #[arg(long, value_name = "HEAD", value_parser = head)]
+    pub(crate) expect_head: Option<Hash32>,
+    /// Last decision to verify, for example the one that the expected head was kept at
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub(crate) until: Option<Offset>,
+    /// Lines for people, or one JSON object (docs/replay.md)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(value_name = "text|json")]
+    pub(crate) output: Output,
+}
+
+const STATE_EXAMPLES: &str = "Examples:
+  replay state --at 1200 --log data/demo
+  replay state --at 1200 --log data/demo --pool demo --output json | jq '.pools[0].queue[0]'
+
+Exit codes: 0 done, 2 wrong usage or no such pool, 3 the log does not go that far, 4 corrupt log";
+
+#[derive(Debug, Args)]
+#[command(after_help = STATE_EXAMPLES)]
+pub(crate) struct StateArguments {
+    /// The decision after which the state is shown
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub(crate) at: Offset,
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: PathBuf,
+    /// Only this pool
+    #[arg(long, value_parser = pool)]
+    pub(crate) pool: Option<PoolId>,
+    /// Lines for people, bounded; or one JSON object with everything (docs/replay.md)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(value_name = "text|json")]
+    pub(crate) output: Output,
+}
+
+type Parsed<T> = Result<T, String>;
+
+fn offset(text: &str) -> Parsed<Offset> {
+    let offset = text.parse().ok().filter(|offset| *offset >= 0);
+    offset.map(Offset).ok_or_else(|| "has to be a whole number, 0 or more".to_owned())
+}
+
+fn head(text: &str) -> Parsed<Hash32> {
+    let wrong = || "has to be 64 hexadecimal digits, as `conclave demo` prints them".to_owned();
+    let digit = |index: usize| text.get(2 * index..2 * index + 2);
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let pair = digit(index).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        *byte = u8::from_str_radix(pair.ok_or_else(wrong)?, 16).map_err(|_| wrong())?;
+    }
+    if text.len() == 64 { Ok(Hash32(bytes)) } else { Err(wrong()) }
+}
+
+fn pool(text: &str) -> Parsed<PoolId> {
+    Ok(PoolId::from(text))
+}
+
+fn tenant(text: &str) -> Parsed<TenantId> {
+    Ok(TenantId::from(text))
+}
+
+fn request(text: &str) -> Parsed<RequestId> {
+    Ok(RequestId::from(text))
+}

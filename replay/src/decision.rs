@@ -1,0 +1,116 @@
+//! One decision as a line of JSON, or as lines for people.
+
+use crate::event::{EventJson, name};
+use crate::page::Page;
+use crate::sentence;
+use crate::show::{between, or_dash, span};
+use conclave::error::Result;
+use conclave::log::DecisionRecord;
+use conclave_core::decision::{Decision, Outcome};
+use conclave_core::units::TimeMs;
+use serde::Serialize;
+
+/// The fields are those of the Avro record `Decision`, with these differences: `since_start_ms` and
+/// `hash` are added, digests are hexadecimal, the outcome is spread over four fields, and each event
+/// carries its name. `docs/replay.md` shows one.
+#[derive(Serialize)]
+pub(crate) struct DecisionJson<'a> {
+    offset: i64,
+    time_ms: i64,
+    since_start_ms: i64,
+    kind: &'a str,
+    pool: &'a str,
+    tenant: &'a str,
+    request: &'a str,
+    command_id: &'a str,
+    outcome: &'static str,
+    code: Option<&'static str>,
+    detail: Option<&'a str>,
+    first_offset: Option<i64>,
+    events: Vec<EventJson<'a>>,
+    decide_version: i64,
+    partition: i64,
+    covered_before: i64,
+    round: i64,
+    round_index: i64,
+    round_count: Option<i64>,
+    id_hash: Option<String>,
+    payload_hash: Option<String>,
+    input_hash: String,
+    prev_hash: String,
+    hash: String,
+}
+
+impl<'a> DecisionJson<'a> {
+    pub(crate) fn of(record: &DecisionRecord, decision: &'a Decision, began_at: TimeMs) -> Self {
+        let (code, detail, first_offset) = match &decision.outcome {
+            Outcome::Accepted => (None, None, None),
+            Outcome::Rejected(no) => (Some(no.code.as_str()), Some(no.detail.as_str()), None),
+            Outcome::Duplicate(again) => (None, None, Some(again.first_offset.0)),
+        };
+        let remembered = decision.remembered.as_ref();
+        Self {
+            offset: decision.offset.0,
+            time_ms: decision.time_ms.0,
+            since_start_ms: between(began_at, decision.time_ms).0,
+            kind: &decision.kind,
+            pool: &decision.pool.0,
+            tenant: &decision.tenant.0,
+            request: &decision.request.0,
+            command_id: &decision.command_id.0,
+            outcome: outcome(&decision.outcome),
+            code,
+            detail,
+            first_offset,
+            events: decision.events.iter().map(EventJson).collect(),
+            decide_version: decision.decide_version,
+            partition: decision.partition,
+            covered_before: decision.covered_before.0,
+            round: decision.round.0,
+            round_index: decision.round_index,
+            round_count: decision.round_count,
+            id_hash: remembered.map(|digests| digests.id_hash.to_string()),
+            payload_hash: remembered.map(|digests| digests.payload_hash.to_string()),
+            input_hash: decision.input_hash.to_string(),
+            prev_hash: decision.prev_hash.to_string(),
+            hash: record.hash.to_string(),
+        }
+    }
+}
+
+fn outcome(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::Duplicate(_) => "duplicate",
+    }
+}
+
+/// One line for the decision and an indented one for each event.
+pub(crate) fn print(page: &mut Page, decision: &Decision, began_at: TimeMs) -> Result<()> {
+    page.line(&line(decision, began_at))?;
+    for event in &decision.events {
+        let sentence = sentence::event(event, decision.time_ms);
+        page.line(&format!("            {:<17} {sentence}", name(event)))?;
+    }
+    Ok(())
+}
+
+fn line(decision: &Decision, began_at: TimeMs) -> String {
+    let Decision { offset, time_ms, kind, pool, tenant, request, outcome: answer, .. } = decision;
+    let since = span(between(began_at, *time_ms));
+    let kind = if kind.is_empty() { "(unreadable)" } else { kind };
+    let about = [&pool.0, &tenant.0, &request.0].map(|id| or_dash(id)).join("/");
+    let detail = match answer {
+        Outcome::Accepted => String::new(),
+        Outcome::Rejected(no) => format!(" {}: {}", no.code.as_str(), no.detail),
+        Outcome::Duplicate(again) => format!(" of decision {}", again.first_offset),
+    };
+    let answer = outcome(answer);
+    format!("{offset:>8}  {time_ms} ms +{since}  {kind}  {about}  {answer}{detail}")
+}
+
+/// The same for the head of a state.
+pub(crate) fn title(decision: &Decision, began_at: TimeMs) -> String {
+    line(decision, began_at).trim_start().to_owned()
+}

@@ -1,0 +1,99 @@
+//! Events: their names, what they are about, and how they look as JSON.
+
+use conclave_core::decision::Event;
+use conclave_core::units::{PoolId, RequestId, TenantId};
+use serde::{Serialize, Serializer};
+
+/// An event as a JSON object: its name under `event`, then its fields.
+pub(crate) struct EventJson<'a>(pub(crate) &'a Event);
+
+#[derive(Serialize)]
+struct Named<'a, T> {
+    event: &'static str,
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+macro_rules! events {
+    ($($variant:ident),*) => {
+        /// Every event's name.
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($variant)),*];
+
+        /// The event's name.
+        pub(crate) fn name(event: &Event) -> &'static str {
+            match event { $(Event::$variant(_) => stringify!($variant)),* }
+        }
+
+        impl Serialize for EventJson<'_> {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                match self.0 {
+                    $(Event::$variant(fields) => {
+                        Named { event: stringify!($variant), fields }.serialize(to)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+events!(
+    LogOpened,
+    DeciderActivated,
+    NodeRegistered,
+    NodeDrained,
+    NodeRemoved,
+    QuotaSet,
+    PoolPolicySet,
+    RequestVoted,
+    RequestAdmitted,
+    RequestQueued,
+    RequestDeferred,
+    DeferralDue,
+    RequestEnded,
+    LeaseGranted,
+    LeaseRenewed,
+    LeaseShrunk,
+    LeaseEnded,
+    QueueCarriedOver,
+    QueueCaughtUp
+);
+
+/// What an event names.
+#[derive(Default)]
+pub(crate) struct Subject<'a> {
+    pub(crate) pool: Option<&'a PoolId>,
+    pub(crate) tenant: Option<&'a TenantId>,
+    pub(crate) request: Option<&'a RequestId>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn of(event: &'a Event) -> Self {
+        let about = |pool, request| Self { pool: Some(pool), request: Some(request), tenant: None };
+        let within = |pool| Self { pool: Some(pool), ..Self::default() };
+        match event {
+            Event::LogOpened(_) | Event::DeciderActivated(_) => Self::default(),
+            Event::NodeRegistered(event) => within(&event.pool),
+            Event::NodeDrained(event) => within(&event.pool),
+            Event::NodeRemoved(event) => within(&event.pool),
+            Event::PoolPolicySet(event) => within(&event.pool),
+            Event::QueueCarriedOver(event) => within(&event.pool),
+            Event::QueueCaughtUp(event) => within(&event.pool),
+            Event::QuotaSet(event) => {
+                Self { tenant: Some(&event.quota.tenant), ..within(&event.pool) }
+            }
+            Event::RequestAdmitted(event) => {
+                let ask = &event.request;
+                Self { tenant: Some(&ask.tenant), ..about(&event.pool, &ask.request) }
+            }
+            Event::RequestVoted(event) => about(&event.pool, &event.request),
+            Event::RequestQueued(event) => about(&event.pool, &event.request),
+            Event::RequestDeferred(event) => about(&event.pool, &event.request),
+            Event::DeferralDue(event) => about(&event.pool, &event.request),
+            Event::RequestEnded(event) => about(&event.pool, &event.request),
+            Event::LeaseGranted(event) => about(&event.pool, &event.request),
+            Event::LeaseRenewed(event) => about(&event.pool, &event.request),
+            Event::LeaseShrunk(event) => about(&event.pool, &event.request),
+            Event::LeaseEnded(event) => about(&event.pool, &event.request),
+        }
+    }
+}

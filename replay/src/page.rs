@@ -1,0 +1,53 @@
+//! Results on stdout, line by line. A reader that has seen enough is no error.
+
+use conclave::error::{Error, Result};
+use serde::Serialize;
+use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
+
+pub(crate) struct Page {
+    out: BufWriter<StdoutLock<'static>>,
+    is_closed: bool,
+}
+
+impl Page {
+    pub(crate) fn open() -> Self {
+        Self { out: BufWriter::new(std::io::stdout().lock()), is_closed: false }
+    }
+
+    /// Whether nobody reads on, so that nothing more need be said.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    pub(crate) fn line(&mut self, line: &str) -> Result<()> {
+        let written = writeln!(self.out, "{line}");
+        self.note(written)
+    }
+
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(value);
+        self.line(&line.map_err(|error| Error::bug("a result is no JSON").caused_by(error))?)
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        let flushed = self.out.flush();
+        self.note(flushed)
+    }
+
+    fn note(&mut self, written: std::io::Result<()>) -> Result<()> {
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.is_closed = true,
+            Err(error) => {
+                return Err(Error::unavailable("stdout cannot be written").caused_by(error));
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Tells people something that is no result.
+pub(crate) fn say(sentence: &str) {
+    // When stderr is closed there is nobody left to tell.
+    let _ignored = writeln!(std::io::stderr(), "{sentence}");
+}

@@ -1,0 +1,250 @@
+//! Events and blockers in a sentence each.
+
+use crate::show::{between, gpus, or_dash, span};
+use conclave_core::blocker::Blocker;
+use conclave_core::command::{
+    CouncilMode, PlacementPolicy, RequestAllocation, SetPoolPolicy, TimeSource, WorkOutcome,
+};
+use conclave_core::decision::{
+    Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd, RequestVoted, SeatKind,
+    Verdict,
+};
+use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
+
+/// Replicas of a gang that are shown one by one.
+const REPLICAS_SHOWN_MAX: usize = 8;
+
+/// What happened at `now`, without the event's name and pool.
+pub(crate) fn event(event: &Event, now: TimeMs) -> String {
+    match event {
+        Event::LogOpened(opened) => format!(
+            "log {}: {}, {} partition(s), rounds of {}",
+            opened.log.log_id,
+            time_source(opened.log.time_source),
+            opened.log.partition_count,
+            opened.log.round_commands
+        ),
+        Event::DeciderActivated(active) => {
+            format!("decide_version {} instead of {}", active.version, active.previous)
+        }
+        Event::NodeRegistered(registered) => {
+            let node = &registered.node;
+            let model = or_dash(&node.gpu_model.0);
+            let (cpu, memory) = (node.cpu_milli, node.memory_mib);
+            format!(
+                "{} with {} x {model}, {cpu} CPU milli, {memory} MiB",
+                node.node, node.gpu_count
+            )
+        }
+        Event::NodeDrained(drained) => format!("{} takes no new work", drained.node),
+        Event::NodeRemoved(removed) => format!("{} left", removed.node),
+        Event::QuotaSet(set) => format!(
+            "{}: {} GPUs guaranteed, at most {}",
+            set.quota.tenant,
+            gpus(set.quota.guarantee_gpu_milli),
+            gpus(set.quota.limit_gpu_milli)
+        ),
+        Event::PoolPolicySet(set) => format!("{}: {}", set.pool, policy(&set.policy)),
+        Event::RequestVoted(voted) => vote(voted),
+        Event::RequestAdmitted(admitted) => ask(&admitted.request),
+        Event::RequestQueued(queued) => format!("{} waits for capacity", queued.request),
+        Event::RequestDeferred(deferred) => format!(
+            "{} after vote {}, looked at again {}",
+            deferred.request,
+            deferred.attempt,
+            moment(now, deferred.retry_at_ms)
+        ),
+        Event::DeferralDue(due) => format!("{} is voted on when the next round opens", due.request),
+        Event::RequestEnded(ended) => format!("{}: {}", ended.request, request_end(ended.reason)),
+        Event::LeaseGranted(granted) => grant(granted, now),
+        Event::LeaseRenewed(renewed) => format!(
+            "{} until {}, fencing {}",
+            renewed.request,
+            moment(now, renewed.ends_at_ms),
+            renewed.fencing
+        ),
+        Event::LeaseShrunk(shrunk) => format!(
+            "{} keeps {} replica(s), fencing {}",
+            shrunk.request, shrunk.replicas, shrunk.fencing
+        ),
+        Event::LeaseEnded(ended) => lease_end(ended),
+        Event::QueueCarriedOver(carried) => {
+            format!("{}: the queue is worked off by the next decisions", carried.pool)
+        }
+        Event::QueueCaughtUp(caught) => format!("{}: the queue is worked off", caught.pool),
+    }
+}
+
+/// A moment as a time and as seen from `now`.
+pub(crate) fn moment(now: TimeMs, at: TimeMs) -> String {
+    format!("at {at} ms (in {})", span(between(now, at)))
+}
+
+fn vote(voted: &RequestVoted) -> String {
+    let verdict = match voted.verdict {
+        Verdict::Approve => "approve",
+        Verdict::Deny => "deny",
+        Verdict::Defer => "defer",
+    };
+    let seat = match voted.seat {
+        SeatKind::Rules => "rules",
+        SeatKind::RulesFinal => "rules_final",
+    };
+    let RequestVoted { request, attempt, score, mode, .. } = voted;
+    let (priority, size) = (voted.priority_points, voted.size_points);
+    let (duration, preemptible) = (voted.duration_points, voted.preemptible_points);
+    format!(
+        "{request} vote {attempt}: {verdict} with {score} by {seat} ({}; priority {priority}, size \
+         {size}, duration {duration}, preemptible {preemptible})",
+        council(*mode)
+    )
+}
+
+/// What a request asks for.
+pub(crate) fn ask(ask: &RequestAllocation) -> String {
+    let preemptible = if ask.preemptible { ", preemptible" } else { "" };
+    let RequestAllocation { request, tenant, user, priority, .. } = ask;
+    let wants = wants(ask);
+    let duration = span(ask.expected_duration_ms);
+    format!(
+        "{request} of {tenant} ({user}): {wants} for {duration}, priority {priority}{preemptible}"
+    )
+}
+
+/// Replicas, GPUs, CPU and memory of a request.
+pub(crate) fn wants(ask: &RequestAllocation) -> String {
+    let RequestAllocation { replicas, gpu_count, gpu_milli, cpu_milli, memory_mib, .. } = ask;
+    let models: Vec<&str> = ask.gpu_models.iter().map(|model| model.0.as_str()).collect();
+    let models = if models.is_empty() { "any model".to_owned() } else { models.join(" or ") };
+    let gpus = match (*gpu_count, gpu_milli.0) {
+        (0, _) => "no GPU".to_owned(),
+        (count, 1_000) => format!("{count} GPU ({models})"),
+        (_, _) => format!("{} GPU ({models})", gpus(*gpu_milli)),
+    };
+    format!("{replicas} x {gpus}, {cpu_milli} CPU milli, {memory_mib} MiB")
+}
+
+fn grant(granted: &LeaseGranted, now: TimeMs) -> String {
+    let LeaseGranted { request, fencing, ends_at_ms, gpu_model, replicas, pool: _ } = granted;
+    let places = places(replicas, gpu_model);
+    format!("{request} on {places}, ends {}, fencing {fencing}", moment(now, *ends_at_ms))
+}
+
+/// `node-1[0,1] + node-2[0,1] (G2)`.
+pub(crate) fn places(replicas: &[Placement], model: &GpuModel) -> String {
+    let place = |placement: &Placement| {
+        let gpus: Vec<String> = placement.gpus.iter().map(ToString::to_string).collect();
+        format!("{}[{}]", placement.node, gpus.join(","))
+    };
+    let shown: Vec<String> = replicas.iter().take(REPLICAS_SHOWN_MAX).map(place).collect();
+    let more = match replicas.len().saturating_sub(REPLICAS_SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" + {more} more"),
+    };
+    let model = if model.0.is_empty() { String::new() } else { format!(" ({model})") };
+    format!("{}{more}{model}", shown.join(" + "))
+}
+
+fn lease_end(ended: &LeaseEnded) -> String {
+    let reason = match ended.reason {
+        LeaseEnd::Released => "given back",
+        LeaseEnd::Expired => "expired",
+    };
+    let outcome = match ended.outcome {
+        WorkOutcome::Unknown => "",
+        WorkOutcome::Succeeded => ", the work succeeded",
+        WorkOutcome::Failed => ", the work failed",
+        WorkOutcome::Stopped => ", the work was stopped",
+    };
+    let used = ended.utilisation_bp.map_or(String::new(), |used| format!(", {used} bp used"));
+    format!("{} {reason}{outcome}{used}", ended.request)
+}
+
+fn request_end(reason: RequestEnd) -> &'static str {
+    match reason {
+        RequestEnd::Cancelled => "cancelled",
+        RequestEnd::DeadlinePassed => "its deadline passed",
+        RequestEnd::CouncilDenied => "the council said no",
+    }
+}
+
+/// A pool's rules.
+pub(crate) fn policy(policy: &SetPoolPolicy) -> String {
+    let placement = match policy.placement {
+        PlacementPolicy::Random => "random",
+        PlacementPolicy::BestFit => "best_fit",
+        PlacementPolicy::Fgd => "fgd",
+    };
+    format!(
+        "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes after \
+         {}, deferral {}, queue at most {}",
+        council(policy.council),
+        policy.target_workload.len(),
+        span(policy.lease_max_ms),
+        span(policy.lease_grace_ms),
+        span(policy.wait_bound_ms),
+        span(policy.defer_retry_ms),
+        policy.queue_max
+    )
+}
+
+fn council(mode: CouncilMode) -> &'static str {
+    match mode {
+        CouncilMode::Off => "council off",
+        CouncilMode::Advise => "council advises",
+        CouncilMode::Enforce => "council enforced",
+    }
+}
+
+/// Where command times come from.
+pub(crate) fn time_source(source: TimeSource) -> &'static str {
+    match source {
+        TimeSource::LogAppend => "stamped when appended",
+        TimeSource::Carried => "times carried by records",
+    }
+}
+
+/// What keeps a request from running at `now`.
+pub(crate) fn blocker(blocker: &Blocker, now: TimeMs) -> String {
+    match blocker {
+        Blocker::Deferred { attempts, retry_at_ms } => {
+            format!("put off by vote {attempts}, looked at again {}", moment(now, *retry_at_ms))
+        }
+        Blocker::VoteDue => "its next vote is taken when the next round opens".to_owned(),
+        Blocker::CarriedOver => {
+            "the queue is being worked off: nothing is granted in the pool until it is".to_owned()
+        }
+        Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => format!(
+            "its tenant holds {} of at most {} GPUs, and it wants {}",
+            gpus(*used_gpu_milli),
+            gpus(*limit_gpu_milli),
+            gpus(*wanted_gpu_milli)
+        ),
+        Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli } => format!(
+            "{} GPUs are free and {} are promised to other tenants, and it wants {}",
+            gpus(*free_gpu_milli),
+            gpus(*held_gpu_milli),
+            gpus(*wanted_gpu_milli)
+        ),
+        Blocker::BehindHead { head } => {
+            format!("{head} came before it and has waited so long that nobody may overtake it")
+        }
+        Blocker::PoolTooSmall => {
+            "the nodes that accept work could not hold it even if they were empty".to_owned()
+        }
+        Blocker::NoRoom { replicas_fit, replicas } => {
+            format!("the nodes have room for {replicas_fit} of its {replicas} replica(s) now")
+        }
+    }
+}
+
+/// `1.5 of 4 GPUs` of a sum.
+pub(crate) fn part(used: GpuMilli, total: GpuMilli) -> String {
+    format!("{} of {} GPUs", gpus(used), gpus(total))
+}
+
+/// Since when, seen from `now`.
+pub(crate) fn ago(now: TimeMs, since: TimeMs) -> String {
+    let DurationMs(ms) = between(since, now);
+    format!("for {}", span(DurationMs(ms)))
+}

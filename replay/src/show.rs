@@ -1,0 +1,68 @@
+//! Quantities as people read them.
+
+use conclave_core::units::{DurationMs, GpuMilli, TimeMs};
+
+/// `1d02h03m04.005s`, from the first part that is not zero.
+pub(crate) fn span(span: DurationMs) -> String {
+    let sign = if span.0 < 0 { "-" } else { "" };
+    let ms = span.0.unsigned_abs();
+    let (days, hours) = (ms / 86_400_000, ms / 3_600_000 % 24);
+    let (minutes, seconds, ms) = (ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
+    let text = match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}.{ms:03}s"),
+        (0, 0, _) => format!("{minutes}m{seconds:02}.{ms:03}s"),
+        (0, _, _) => format!("{hours}h{minutes:02}m{seconds:02}.{ms:03}s"),
+        (_, _, _) => format!("{days}d{hours:02}h{minutes:02}m{seconds:02}.{ms:03}s"),
+    };
+    format!("{sign}{text}")
+}
+
+/// From `from` to `to`.
+pub(crate) fn between(from: TimeMs, to: TimeMs) -> DurationMs {
+    DurationMs(to.0.saturating_sub(from.0))
+}
+
+/// Thousandths of a GPU as GPUs: `2`, `1.5`, `0.25`.
+pub(crate) fn gpus(milli: GpuMilli) -> String {
+    let sign = if milli.0 < 0 { "-" } else { "" };
+    let milli = milli.0.unsigned_abs();
+    let text = format!("{sign}{}.{:03}", milli / 1_000, milli % 1_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `text`, or a dash where there is none.
+pub(crate) fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// `1 decision`, `2 decisions`.
+pub(crate) fn count(number: u64, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_start_with_their_first_part() {
+        for (ms, text) in [
+            (0, "0.000s"),
+            (59_999, "59.999s"),
+            (60_000, "1m00.000s"),
+            (3_723_004, "1h02m03.004s"),
+            (93_784_005, "1d02h03m04.005s"),
+            (-1_500, "-1.500s"),
+        ] {
+            assert_eq!(span(DurationMs(ms)), text);
+        }
+    }
+
+    #[test]
+    fn milli_are_read_as_gpus() {
+        for (milli, text) in [(0, "0"), (1_000, "1"), (1_500, "1.5"), (250, "0.25"), (10_000, "10")]
+        {
+            assert_eq!(gpus(GpuMilli(milli)), text);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Proving a log: every decision is computed again from its command and compared byte for byte.
+//!
+//! Verify evolves with the *recorded* decisions, so one divergence does not spread. Rounds are taken
+//! as they were recorded: they are input, like the commands. What cannot be checked is reported as
+//! such and never as clean.
+
+mod difference;
+mod report;
+mod snapshots;
+mod verifier;
+
+pub use report::{Divergence, Report, Verdict};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fold::FOLD_BYTES_MAX;
+use crate::log::{LogEnds, LogReader};
+use conclave_core::seat::Seat;
+use conclave_core::units::{Hash32, Offset};
+use verifier::Verifier;
+
+/// How much of a log is verified, and against what; by default all of it, against itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The last decision to look at; none is the end of the log.
+    pub until: Option<Offset>,
+    /// The chain head that was kept elsewhere.
+    pub expected_head: Option<Hash32>,
+}
+
+/// Verifies the whole log of one partition with the votes of `seat`.
+///
+/// # Errors
+/// When the log cannot be read at all. Damage in the middle ends the report, which says so.
+pub fn verify(log: &dyn LogReader, partition: i64, seat: &mut dyn Seat) -> Result<Report> {
+    verify_with_progress(log, partition, seat, &Scope::default(), |_| {})
+}
+
+/// The same within `scope`, telling `progress` the next offset now and then.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with_progress(
+    log: &dyn LogReader,
+    partition: i64,
+    seat: &mut dyn Seat,
+    scope: &Scope,
+    mut progress: impl FnMut(Offset),
+) -> Result<Report> {
+    let LogEnds { commands_next, decisions_next, head: _ } = log.ends()?;
+    let end = scope.until.map_or(decisions_next, |last| after(last).min(decisions_next));
+    let mut verifier = Verifier::new(log, partition, seat, scope.expected_head, end)?;
+    let mut from = Offset(0);
+    while from < end {
+        let mut records = match log.decisions(from, FOLD_BYTES_MAX) {
+            Ok(records) => records,
+            Err(error) => {
+                verifier.stop_reading(&error);
+                break;
+            }
+        };
+        records.retain(|record| record.offset < end);
+        if records.is_empty() {
+            verifier.stop_reading(&Error::corrupt(format!("there is no decision {from}")));
+            break;
+        }
+        for record in records {
+            from = from.max(after(record.offset));
+            if verifier.take(record).is_err() {
+                return Ok(verifier.finish(from, commands_next));
+            }
+        }
+        progress(from);
+    }
+    if end == decisions_next && !verifier.is_stopped() {
+        if let Err(error) = read_what_proves_nothing(log, end) {
+            verifier.stop_reading(&error);
+        }
+    }
+    Ok(verifier.finish(from, commands_next))
+}
+
+/// Dead letters and undecided commands cannot be verified, but they can be damaged.
+fn read_what_proves_nothing(log: &dyn LogReader, decided: Offset) -> Result<()> {
+    let mut next = Offset(0);
+    while let Some(last) = log.dead_letters(next, FOLD_BYTES_MAX)?.last() {
+        next = after(last.offset);
+    }
+    let mut next = decided;
+    while let Some(last) = log.commands(next, FOLD_BYTES_MAX)?.last() {
+        next = after(last.offset);
+    }
+    Ok(())
+}
+
+fn after(offset: Offset) -> Offset {
+    Offset(offset.0.saturating_add(1))
+}
+
+fn is_corrupt(error: &Error) -> bool {
+    match error.kind {
+        ErrorKind::Corrupt => true,
+        ErrorKind::Unavailable | ErrorKind::Invalid | ErrorKind::Bug => false,
+    }
+}
+
+/// Digest over the heads of all partitions in order: what two runs compare.
+#[must_use]
+pub fn chain_head(heads: &[Hash32]) -> Hash32 {
+    let mut hasher = blake3::Hasher::new();
+    for head in heads {
+        hasher.update(&head.0);
+    }
+    Hash32(*hasher.finalize().as_bytes())
+}

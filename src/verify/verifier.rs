@@ -1,0 +1,356 @@
+//! One walk along the decisions: chain, coverage, and every round computed again.
+
+use super::difference::difference;
+use super::report::Report;
+use super::snapshots::Snapshots;
+use super::{after, chain_head, is_corrupt};
+use crate::error::{Error, Result};
+use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
+use crate::log::{DecisionRecord, LogReader, StoredCommand};
+use crate::wire::{CommandReader, body_hash, decode_decision};
+use conclave_core::decide::decide;
+use conclave_core::decision::Decision;
+use conclave_core::input::Input;
+use conclave_core::invariants;
+use conclave_core::limits::ROUND_COMMANDS_MAX;
+use conclave_core::round::{Round, open_round};
+use conclave_core::seat::Seat;
+use conclave_core::state::State;
+use conclave_core::units::{Hash32, Offset};
+use std::collections::VecDeque;
+
+/// Verifying cannot go on; the report says why.
+pub(super) struct Stop;
+
+type Step<T = ()> = std::result::Result<T, Stop>;
+
+/// A decision of the round at hand.
+struct Recorded {
+    body: Vec<u8>,
+    decision: Decision,
+    /// Whether it continues the chain. One that does not was counted when that was seen.
+    is_linked: bool,
+}
+
+pub(super) struct Verifier<'a> {
+    log: &'a dyn LogReader,
+    partition: i64,
+    seat: &'a mut dyn Seat,
+    reader: CommandReader,
+    commands: VecDeque<StoredCommand>,
+    commands_end: Offset,
+    /// Decides. Equal to the recorded fold as long as nothing diverged.
+    state: State,
+    /// The recorded fold, kept beside `state` once something diverged.
+    recorded: Option<State>,
+    head: Hash32,
+    covered: Offset,
+    round: Vec<Recorded>,
+    snapshots: Snapshots,
+    expected_head: Option<Hash32>,
+    end: Offset,
+    /// Another version's decision came by: nothing after it can be folded, only counted.
+    is_blind: bool,
+    /// Whether the state is the fold of everything covered.
+    is_folded: bool,
+    report: Report,
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(
+        log: &'a dyn LogReader,
+        partition: i64,
+        seat: &'a mut dyn Seat,
+        expected_head: Option<Hash32>,
+        end: Offset,
+    ) -> Result<Self> {
+        let mut verifier = Self {
+            log,
+            partition,
+            seat,
+            reader: CommandReader::new(),
+            commands: VecDeque::new(),
+            commands_end: Offset(0),
+            state: State::new(partition),
+            recorded: None,
+            head: Hash32::default(),
+            covered: Offset(-1),
+            round: vec![],
+            snapshots: Snapshots::of(log)?,
+            expected_head,
+            end,
+            is_blind: false,
+            is_folded: true,
+            report: Report::default(),
+        };
+        verifier.compare_snapshots();
+        Ok(verifier)
+    }
+
+    /// Takes the next record; a full round is checked at once.
+    pub(super) fn take(&mut self, record: DecisionRecord) -> Step {
+        self.report.decisions += 1;
+        let offset = record.offset;
+        let decision = match decode_decision(&record.body) {
+            Ok(_) if self.is_blind => {
+                self.report.unchecked += 1;
+                return Ok(());
+            }
+            Ok(decision) => decision,
+            Err(error) if is_corrupt(&error) => {
+                self.diverge(offset, &error.to_string());
+                return self.stop(format!("nothing can be folded after decision {offset}"));
+            }
+            Err(error) => {
+                self.report.other_version += 1;
+                self.is_blind = true;
+                self.report.stopped.get_or_insert(error.to_string());
+                return Ok(());
+            }
+        };
+        self.check_coverage(offset, &decision)?;
+        let is_linked = self.check_link(&record, &decision);
+        self.head = record.hash;
+        self.covered = offset;
+        if let Some(expected) = self.expected_head
+            && chain_head(&[self.head]) == expected
+        {
+            self.report.expected_head_at = Some(offset.0);
+        }
+        let ends_round = decision.round_count.is_some();
+        self.round.push(Recorded { body: record.body, decision, is_linked });
+        if ends_round {
+            self.check_round()?;
+            self.compare_snapshots();
+            return Ok(());
+        }
+        let commands_max = usize::try_from(ROUND_COMMANDS_MAX).expect("a small constant");
+        if self.round.len() > commands_max {
+            return self.stop(format!("the round before {offset} never ends"));
+        }
+        Ok(())
+    }
+
+    /// One decision per command, in order.
+    fn check_coverage(&mut self, offset: Offset, decision: &Decision) -> Step {
+        let next = after(self.covered);
+        if offset < next || decision.offset < next {
+            self.report.duplicates += 1;
+            self.report.list(offset.0, "its command has a decision already");
+            return self.stop(format!("what follows decision {offset} continues another log"));
+        }
+        if offset > next {
+            self.report.uncovered += offset.0.abs_diff(next.0);
+            self.report.unchecked += 1;
+            let what = format!("commands {next} to {} have no decision", offset.0 - 1);
+            self.report.list(next.0, &what);
+            return self.stop(format!("nothing can be folded over a gap: {what}"));
+        }
+        if decision.offset != offset || decision.covered_before != self.covered {
+            let Decision { offset: own, covered_before, .. } = decision;
+            self.diverge(offset, &format!("it calls itself {own}, after {covered_before}"));
+            return self.stop(format!("nothing can be folded after decision {offset}"));
+        }
+        Ok(())
+    }
+
+    fn check_link(&mut self, record: &DecisionRecord, decision: &Decision) -> bool {
+        let is_digest = body_hash(&record.body) == record.hash;
+        let is_linked = is_digest && decision.prev_hash == self.head;
+        if !is_digest {
+            self.diverge(record.offset, "its body is not what its digest says");
+        } else if !is_linked {
+            self.diverge(record.offset, "it does not continue the chain");
+        }
+        is_linked
+    }
+
+    fn check_round(&mut self) -> Step {
+        let round = std::mem::take(&mut self.round);
+        let Some(inputs) = self.inputs(&round)? else {
+            self.report.input_missing += linked(&round);
+            return self.fold_recorded(&round);
+        };
+        match self.decide_again(inputs) {
+            Ok(again) => {
+                let is_same = self.compare(&round, again);
+                self.settle(is_same, &round)
+            }
+            Err(why) => {
+                let unlinked = round.iter().filter(|recorded| recorded.is_linked);
+                for recorded in unlinked {
+                    let what = format!("its round cannot be decided: {why}");
+                    self.diverge(recorded.decision.offset, &what);
+                }
+                self.settle(false, &round)
+            }
+        }
+    }
+
+    /// Whether all decisions of a round are the computed ones.
+    fn compare(&mut self, round: &[Recorded], again: Vec<Decision>) -> bool {
+        let mut is_same = again.len() == round.len();
+        for (recorded, again) in round.iter().zip(again) {
+            let Recorded { body, decision, is_linked } = recorded;
+            match difference(body, decision, again) {
+                None => self.report.verified += u64::from(*is_linked),
+                Some(what) => {
+                    is_same = false;
+                    if *is_linked {
+                        self.diverge(decision.offset, &what);
+                    }
+                }
+            }
+        }
+        is_same
+    }
+
+    fn decide_again(&mut self, inputs: Vec<Input>) -> std::result::Result<Vec<Decision>, String> {
+        let (state, seat) = (&mut self.state, &mut *self.seat);
+        let round = Round { inputs };
+        caught(|| {
+            let votes = seat.vote(&open_round(state, &round.inputs));
+            decide(state, &round, &votes)
+        })
+    }
+
+    /// Goes on from the recorded fold, which is what was decided unless something diverged.
+    fn settle(&mut self, is_same: bool, round: &[Recorded]) -> Step {
+        if is_same && self.recorded.is_none() {
+            return Ok(());
+        }
+        if self.recorded.is_none() {
+            let first = round.first().map_or(Offset(0), |recorded| recorded.decision.offset);
+            match fold_recorded_before(self.log, self.partition, first) {
+                Ok(state) => self.recorded = Some(state),
+                Err(error) => return self.stop_folding(&error),
+            }
+        }
+        let recorded = self.recorded.as_mut().expect("it was folded just now");
+        let mut decisions = round.iter().map(|recorded| &recorded.decision);
+        if let Err(error) = decisions.try_for_each(|decision| evolve_recorded(recorded, decision)) {
+            return self.stop_folding(&error);
+        }
+        if !is_same {
+            self.state = recorded.clone();
+        }
+        Ok(())
+    }
+
+    fn fold_recorded(&mut self, round: &[Recorded]) -> Step {
+        for state in std::iter::once(&mut self.state).chain(&mut self.recorded) {
+            let mut decisions = round.iter().map(|recorded| &recorded.decision);
+            if let Err(error) = decisions.try_for_each(|decision| evolve_recorded(state, decision))
+            {
+                return self.stop_folding(&error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The commands of a round; none when one of them is missing.
+    fn inputs(&mut self, round: &[Recorded]) -> Step<Option<Vec<Input>>> {
+        let mut inputs = Vec::with_capacity(round.len());
+        for recorded in round {
+            match self.command(recorded.decision.offset) {
+                Ok(Some(stored)) => inputs.push(self.reader.read(self.partition, &stored)),
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    self.report.unchecked += linked(round);
+                    self.stop_reading(&error);
+                    return Err(Stop);
+                }
+            }
+        }
+        Ok(Some(inputs))
+    }
+
+    fn command(&mut self, offset: Offset) -> Result<Option<StoredCommand>> {
+        while self.commands.front().is_some_and(|stored| stored.offset < offset) {
+            self.commands.pop_front();
+        }
+        if self.commands.is_empty() && self.commands_end <= offset {
+            self.commands = self.log.commands(offset, FOLD_BYTES_MAX)?.into();
+            self.commands_end = after(self.commands.back().map_or(offset, |last| last.offset));
+        }
+        Ok(self.commands.pop_front_if(|stored| stored.offset == offset))
+    }
+
+    fn compare_snapshots(&mut self) {
+        let state = self.recorded.as_ref().unwrap_or(&self.state);
+        let fold = (state, self.head, after(self.covered));
+        self.snapshots.compare(self.log, fold, &mut self.report);
+    }
+
+    fn diverge(&mut self, offset: Offset, what: &str) {
+        self.report.divergences += 1;
+        self.report.list(offset.0, what);
+    }
+
+    fn stop<T>(&mut self, why: String) -> Step<T> {
+        self.report.stopped.get_or_insert(why);
+        Err(Stop)
+    }
+
+    fn stop_folding(&mut self, error: &Error) -> Step {
+        self.is_folded = false;
+        self.stop(error.to_string())
+    }
+
+    /// The log cannot be read on.
+    pub(super) fn stop_reading(&mut self, error: &Error) {
+        self.report.is_corrupt |= is_corrupt(error);
+        self.report.stopped.get_or_insert(error.to_string());
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.report.stopped.is_some()
+    }
+
+    /// The report, given that everything before `read` was taken.
+    pub(super) fn finish(mut self, read: Offset, commands_next: Offset) -> Report {
+        if let Some(first) = self.round.first() {
+            let why = format!("the round at {} is not complete", first.decision.offset);
+            self.report.stopped.get_or_insert(why);
+        }
+        let unread = (self.end.0 - read.0).max(0).unsigned_abs();
+        self.report.decisions += unread;
+        self.report.unchecked += unread + linked(&self.round);
+        if self.report.stopped.is_none()
+            && self.log.ends().is_ok_and(|ends| ends.decisions_next == self.end)
+        {
+            self.snapshots.ahead(&mut self.report);
+        }
+        if self.is_folded {
+            let state = self.recorded.as_ref().unwrap_or(&self.state);
+            self.report.broken_invariant = caught(|| invariants::check(state)).err();
+        }
+        let undecided = commands_next.0 - self.covered.0 - 1;
+        self.report.undecided = undecided.max(0).unsigned_abs();
+        let head = chain_head(&[self.head]);
+        self.report.chain_head = head.to_string();
+        self.report.expected_head = self.expected_head.map(|expected| expected == head);
+        self.report
+    }
+}
+
+/// Decisions that were not counted as divergent when they came.
+fn linked(round: &[Recorded]) -> u64 {
+    round.iter().filter(|recorded| recorded.is_linked).count() as u64
+}
+
+/// The fold of the decisions as they stand, without a snapshot and whatever their chain is worth.
+fn fold_recorded_before(log: &dyn LogReader, partition: i64, end: Offset) -> Result<State> {
+    let mut state = State::new(partition);
+    while after(state.covered) < end {
+        let next = after(state.covered);
+        let records = log.decisions(next, FOLD_BYTES_MAX)?;
+        if records.is_empty() {
+            return Err(Error::corrupt(format!("there is no decision {next}")));
+        }
+        for record in records.iter().take_while(|record| record.offset < end) {
+            evolve_recorded(&mut state, &decode_decision(&record.body)?)?;
+        }
+    }
+    Ok(state)
+}
