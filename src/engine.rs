@@ -317,7 +317,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
                 DeadLettered { headers, decision }.emit(&mut self.counters);
             }
         }
-        let round = record.decisions.first().map_or(Offset::default(), |first| first.offset);
+        let round = record.decisions.first().map_or_else(Offset::default, |first| first.offset);
         let (partition, decision_count) = (PARTITION, decisions.len());
         RoundCommitted { partition, round, decision_count, elapsed }.emit(&mut self.counters);
     }

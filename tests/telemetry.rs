@@ -1,5 +1,6 @@
 //! What the engine says about the commands that it answers: lines, counters and headers tell one
 //! story.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use conclave::log::memory::MemoryLog;

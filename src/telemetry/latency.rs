@@ -106,6 +106,9 @@ impl Latencies {
     }
 
     /// Takes over what another thread recorded.
+    ///
+    /// # Panics
+    /// Never: all histograms of latencies have the same bounds.
     pub fn add(&mut self, other: &Self) {
         for (ours, theirs) in self.steps.iter_mut().zip(&other.steps) {
             ours.add(theirs).expect("all histograms of latencies have the same bounds");

@@ -85,6 +85,9 @@ impl Report {
     }
 
     /// What it means.
+    ///
+    /// # Panics
+    /// When a decision was counted neither as verified nor as anything else.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let differing =

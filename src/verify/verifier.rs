@@ -104,7 +104,7 @@ impl<'a> Verifier<'a> {
             Err(error) => {
                 self.report.other_version += 1;
                 self.is_blind = true;
-                self.report.stopped.get_or_insert(error.to_string());
+                self.report.stopped.get_or_insert_with(|| error.to_string());
                 return Ok(());
             }
         };
@@ -300,7 +300,7 @@ impl<'a> Verifier<'a> {
     /// The log cannot be read on.
     pub(super) fn stop_reading(&mut self, error: &Error) {
         self.report.is_corrupt |= is_corrupt(error);
-        self.report.stopped.get_or_insert(error.to_string());
+        self.report.stopped.get_or_insert_with(|| error.to_string());
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -273,5 +273,10 @@ pub(super) fn own_request<'a>(
         let detail = format!("request '{request}' is not of tenant '{}'", actor.tenant);
         return Err(refuse(Code::NotPermitted, detail));
     }
+    // Its timer may be carried over; that must not lengthen the lease.
+    if let Some(lease) = found.lease().filter(|lease| lease.ends_at_ms <= state.time_ms) {
+        let detail = format!("the lease of '{request}' ended at {}", lease.ends_at_ms);
+        return Err(refuse(Code::UnknownRequest, detail));
+    }
     Ok(found)
 }

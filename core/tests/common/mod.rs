@@ -152,7 +152,7 @@ impl World {
         self.now += step.gap_ms;
         let input = self.input(&step.act);
         self.decide(vec![input]);
-        self.decisions.last().unwrap()
+        self.decisions.last().expect("it was just decided")
     }
 
     /// Sends a payload as the operator (or as the request's tenant) and decides it alone.
@@ -160,7 +160,7 @@ impl World {
         let command = self.command(payload);
         let input = self.readable(command);
         self.decide(vec![input]);
-        self.decisions.last().unwrap()
+        self.decisions.last().expect("it was just decided")
     }
 
     pub(crate) fn decide(&mut self, inputs: Vec<Input>) {
@@ -196,8 +196,8 @@ impl World {
     }
 
     fn record(&self, key: Vec<u8>, content: Content) -> Input {
-        let offset = Offset(i64::try_from(self.inputs.len()).unwrap());
-        let input_hash = Hash32([u8::try_from(offset.0 % 251).unwrap(); 32]);
+        let offset = Offset(i64::try_from(self.inputs.len()).expect("a short stream"));
+        let input_hash = Hash32([u8::try_from(offset.0 % 251).expect("below 251"); 32]);
         Input { offset, time_ms: TimeMs(self.now), key, input_hash, content }
     }
 
