@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of decisions held in memory at once while folding.
-pub const FOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const FOLD_BYTES_MAX: usize = 256 * 1024;
 
 /// A state, and the digest of the last decision that it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
