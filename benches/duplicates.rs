@@ -81,7 +81,8 @@ fn main() -> io::Result<()> {
     }
     let stored = stored_bytes(ids);
     println!("| in a snapshot, MB | {:.1} | |", stored as f64 / 1e6);
-    let row = serde_json::json!({ "name": "in a snapshot", "unit": "MB", "ours": stored as f64 / 1e6 });
+    let row =
+        serde_json::json!({ "name": "in a snapshot", "unit": "MB", "ours": stored as f64 / 1e6 });
     lines += &format!("{row}\n");
     if asked("--save") {
         fs::write(BASELINE, lines)?;

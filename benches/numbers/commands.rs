@@ -50,7 +50,7 @@ impl Scribe {
         self.next += 1;
         let pool = if payload.is_log_command() { "" } else { POOL };
         let command = Command {
-            command_id: CommandId(format!("018f3c2a-77aa-7000-8000-{offset:012x}")),
+            command_id: CommandId::from(format!("018f3c2a-77aa-7000-8000-{offset:012x}")),
             pool: PoolId::from(pool),
             actor,
             submitted_at_ms: TimeMs(offset),

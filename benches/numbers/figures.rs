@@ -84,7 +84,10 @@ impl Figures {
     /// The head of the table.
     pub(crate) fn print_head(&self) {
         let compared = if self.baseline.is_empty() { "" } else { " against baseline |" };
-        println!("| {:<52} | {:>12} | {:<10} | {:<22} |{compared}", "figure", "value", "unit", "goal");
+        println!(
+            "| {:<52} | {:>12} | {:<10} | {:<22} |{compared}",
+            "figure", "value", "unit", "goal"
+        );
         println!("|{:-<54}|{:-<13}:|{:-<12}|{:-<24}|", "", "", "", "");
     }
 

@@ -65,7 +65,9 @@ impl MixA {
         Self {
             scribe: Scribe::new(1),
             draw: Draw::new(1),
-            tenants: (0..TENANTS).map(|index| TenantId(format!("tenant-{index:03}"))).collect(),
+            tenants: (0..TENANTS)
+                .map(|index| TenantId::from(format!("tenant-{index:03}")))
+                .collect(),
             leases: vec![],
             lease_count,
             deferred: vec![],
@@ -167,12 +169,7 @@ impl MixA {
         (self.scribe.tenant(&self.tenants[tenant], cancel(&request)), None)
     }
 
-    fn ask(
-        &mut self,
-        request: &RequestId,
-        tenant: usize,
-        ask: RequestAllocation,
-    ) -> CommandRecord {
+    fn ask(&mut self, request: &RequestId, tenant: usize, ask: RequestAllocation) -> CommandRecord {
         let (request, tenant) = (request.clone(), self.tenants[tenant].clone());
         let ask = RequestAllocation { request, tenant: tenant.clone(), ..ask };
         self.scribe.tenant(&tenant, Payload::RequestAllocation(ask))
@@ -180,13 +177,13 @@ impl MixA {
 
     fn new_request(&mut self) -> RequestId {
         self.requests += 1;
-        RequestId(format!("job-{:09}", self.requests))
+        RequestId::from(format!("job-{:09}", self.requests))
     }
 }
 
 fn node(index: usize) -> Payload {
     Payload::RegisterNode(RegisterNode {
-        node: NodeId(format!("node-{index:04}")),
+        node: NodeId::from(format!("node-{index:04}")),
         gpu_model: GpuModel::from("A100"),
         gpu_count: 8,
         cpu_milli: CpuMilli(128_000),

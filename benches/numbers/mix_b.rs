@@ -156,7 +156,7 @@ impl Writer {
 
     fn ask(&mut self, asks: &[RequestAllocation]) {
         self.requests += 1;
-        let request = RequestId(format!("job-{:09}", self.requests));
+        let request = RequestId::from(format!("job-{:09}", self.requests));
         let like = &asks[self.draw.below(asks.len())];
         let expected_duration_ms = DurationMs(24 * HOUR_MS);
         let ask = RequestAllocation { request, expected_duration_ms, ..like.clone() };
@@ -203,8 +203,7 @@ impl Writer {
     fn decide(&mut self, record: CommandRecord) -> Decision {
         let offset = Offset(self.state.covered.0 + 1);
         let input = self.reader.read(0, &StoredCommand { offset, record: record.clone() });
-        let decisions =
-            decide(&mut self.state, &Round { inputs: vec![input] }, &Votes::default());
+        let decisions = decide(&mut self.state, &Round { inputs: vec![input] }, &Votes::default());
         self.records.push(record);
         decisions.into_iter().next().expect("one decision for one command")
     }

@@ -89,7 +89,11 @@ fn is_sound_id(text: &str) -> bool {
 /// The command's id; its place in the log when it has none that a header could carry.
 fn cause_of(decision: &Decision) -> String {
     let id = &decision.command_id.0;
-    if is_sound_id(id) { id.clone() } else { format!("{}/{}", decision.partition, decision.offset) }
+    if is_sound_id(id) {
+        id.to_string()
+    } else {
+        format!("{}/{}", decision.partition, decision.offset)
+    }
 }
 
 #[cfg(test)]
