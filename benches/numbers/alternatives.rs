@@ -1,9 +1,9 @@
 //! What one would pick instead, in the same run: the Avro crate's `Value`, and a key per record.
 
 use crate::figures::Figures;
+use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
-use apache_avro::Schema;
 use conclave::log::rocks::RocksLog;
 use conclave::log::{DecisionRecord, LogReader};
 use conclave::wire::schemas::DECISION_SCHEMA;

@@ -74,9 +74,9 @@ impl Figures {
                 Goal::AtMost(most) => format!("≤ {} {mark}", readable(most)),
             }
         });
-        let _ = write!(line, " {:<22} |", goal.unwrap_or_default());
+        line += &format!(" {:<22} |", goal.unwrap_or_default());
         if let Some(before) = self.baseline.get(name).filter(|before| **before != 0.0) {
-            let _ = write!(line, " {:>+7.1} % |", (value / before - 1.0) * 100.0);
+            line += &format!(" {:>+7.1} % |", (value / before - 1.0) * 100.0);
         }
         line
     }
@@ -84,7 +84,10 @@ impl Figures {
     /// The head of the table.
     pub(crate) fn print_head(&self) {
         let compared = if self.baseline.is_empty() { "" } else { " against baseline |" };
-        println!("| {:<52} | {:>12} | {:<10} | {:<22} |{compared}", "figure", "value", "unit", "goal");
+        println!(
+            "| {:<52} | {:>12} | {:<10} | {:<22} |{compared}",
+            "figure", "value", "unit", "goal"
+        );
         println!("|{:-<54}|{:-<13}:|{:-<12}|{:-<24}|", "", "", "", "");
     }
 

@@ -169,12 +169,7 @@ fn run_mix_a(
     pipeline.close()
 }
 
-fn report_reading(
-    name: &str,
-    log: &RocksLog,
-    verify_goal: Option<Goal>,
-    figures: &mut Figures,
-) {
+fn report_reading(name: &str, log: &RocksLog, verify_goal: Option<Goal>, figures: &mut Figures) {
     let (spent, count) = measure_verify(log);
     let rate = spent.core_per_second(count);
     let row = format!("{name}: verify, per second of its core");
@@ -184,7 +179,8 @@ fn report_reading(
     }
     figures.add(&format!("{name}: verify"), spent.wall_per_second(count), "1/s");
     let (spent, count) = measure_fold(log);
-    let (row, rate) = (format!("{name}: fold, per second of its core"), spent.core_per_second(count));
+    let (row, rate) =
+        (format!("{name}: fold, per second of its core"), spent.core_per_second(count));
     figures.add_with_goal(&row, rate, "1/s", Goal::AtLeast(500_000.0));
 }
 

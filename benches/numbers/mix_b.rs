@@ -83,8 +83,8 @@ impl MixB {
         }
     }
 
-    /// Time of the steady state's placements alone, and how many there are. Every choice is compared
-    /// with the recorded one.
+    /// Time of the steady state's placements alone, and how many there are. Every choice is
+    /// compared with the recorded one.
     pub(crate) fn place_again(&self) -> (Duration, usize) {
         let mut fleet = Fleet::default();
         for node in &self.nodes {
@@ -203,8 +203,7 @@ impl Writer {
     fn decide(&mut self, record: CommandRecord) -> Decision {
         let offset = Offset(self.state.covered.0 + 1);
         let input = self.reader.read(0, &StoredCommand { offset, record: record.clone() });
-        let decisions =
-            decide(&mut self.state, &Round { inputs: vec![input] }, &Votes::default());
+        let decisions = decide(&mut self.state, &Round { inputs: vec![input] }, &Votes::default());
         self.records.push(record);
         decisions.into_iter().next().expect("one decision for one command")
     }

@@ -141,7 +141,9 @@ fn whatever_is_read_is_what_the_avro_crate_reads() {
     let crates = GenericDatumReader::builder(&schema).build().unwrap();
     let reader = CommandReader::new();
     for command in commands() {
-        for flipped in flips(&encode_command(&command)).filter(|value| value[..5] == [0, 0, 0, 0, 1]) {
+        for flipped in
+            flips(&encode_command(&command)).filter(|value| value[..5] == [0, 0, 0, 0, 1])
+        {
             if let Ok(read) = content(&reader, &flipped) {
                 assert_eq!(crates.read_deser::<Command>(&mut &flipped[5..]).unwrap(), read);
             }

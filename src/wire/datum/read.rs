@@ -215,11 +215,7 @@ impl<'b> VariantAccess<'b> for &mut Reader<'b> {
     fn tuple_variant<V: Visitor<'b>>(self, _: usize, _: V) -> Answer<V::Value> {
         Err(Declined)
     }
-    fn struct_variant<V: Visitor<'b>>(
-        self,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Answer<V::Value> {
+    fn struct_variant<V: Visitor<'b>>(self, _: &'static [&'static str], _: V) -> Answer<V::Value> {
         Err(Declined)
     }
 }
