@@ -176,8 +176,8 @@ pub(crate) fn policy(policy: &SetPoolPolicy) -> String {
         PlacementPolicy::Fgd => "fgd",
     };
     format!(
-        "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes after \
-         {}, deferral {}, queue at most {}",
+        "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes \
+         after {}, deferral {}, queue at most {}",
         council(policy.council),
         policy.target_workload.len(),
         span(policy.lease_max_ms),
