@@ -89,7 +89,7 @@ pub(crate) struct TimelineArguments {
 
 const VERIFY_EXAMPLES: &str = "Examples:
   replay verify --log data/demo
-  replay verify --log data/demo --expect-head 9314b3dd45516af8dbef3d74862e20643394aa9c78a31ab085a824c7acc1489b
+  replay verify --log data/demo --expect-head HEAD
   replay verify --log data/demo --until 5000 --output json
 
 Exit codes: 0 every decision is verified, and the chain head is the expected one;

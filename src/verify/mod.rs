@@ -71,10 +71,11 @@ pub fn verify_with_progress(
         }
         progress(from);
     }
-    if end == decisions_next && !verifier.is_stopped() {
-        if let Err(error) = read_what_proves_nothing(log, end) {
-            verifier.stop_reading(&error);
-        }
+    if end == decisions_next
+        && !verifier.is_stopped()
+        && let Err(error) = read_what_proves_nothing(log, end)
+    {
+        verifier.stop_reading(&error);
     }
     Ok(verifier.finish(from, commands_next))
 }
