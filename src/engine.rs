@@ -1,7 +1,7 @@
 //! The one loop of a partition: read → cut → vote → decide → commit → snapshot, in this order.
 //!
-//! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until the
-//! round is committed; whatever goes wrong in between, the state is folded from the log again.
+//! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until
+//! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
 use crate::error::{Error, Result};
 use crate::fold::{FoldReport, Folded, fold};
@@ -10,7 +10,11 @@ use crate::log::{
     StoredCommand,
 };
 use crate::snapshot;
-use crate::telemetry::{Correlation, Latencies, Step, events};
+use crate::telemetry::events::{
+    DeadLettered, DecisionCommitted, HeadersMalformed, RoundAborted, RoundCommitted,
+    SnapshotDamaged, SnapshotKept, TailFolded,
+};
+use crate::telemetry::{Correlation, Counters, Latencies, Step};
 use crate::wire::{CommandReader, body_hash, encode_decision};
 use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Outcome};
@@ -21,7 +25,7 @@ use conclave_core::seat::Seat;
 use conclave_core::units::{Hash32, Offset};
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of commands read ahead of the round that is being decided.
 const READ_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -43,6 +47,7 @@ pub struct Engine<L, S> {
     snapshot_being_made: Option<(Offset, JoinHandle<Vec<u8>>)>,
     aborts_in_a_row: u32,
     latencies: Latencies,
+    counters: Counters,
 }
 
 impl<L: EventLog, S: Seat> Engine<L, S> {
@@ -67,11 +72,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             snapshot_due: false,
             snapshot_being_made: None,
             aborts_in_a_row: 0,
-            latencies: Latencies::new(),
+            latencies: Latencies::default(),
+            counters: Counters::default(),
         };
         engine.check_head()?;
-        engine.latencies.record(Step::Fold, started.elapsed());
-        events::tail_folded(&report, engine.folded.next());
+        engine.note_fold(&report, started.elapsed());
         Ok((engine, report))
     }
 
@@ -85,6 +90,12 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     #[must_use]
     pub fn latencies(&self) -> &Latencies {
         &self.latencies
+    }
+
+    /// What happened how often.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The log, for reading.
@@ -127,10 +138,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
                 }
             }
         }
-        self.latencies.record(Step::Commit, started.elapsed());
         self.aborts_in_a_row = 0;
         self.folded.head = head;
-        events::round_committed(&record, &decisions);
+        self.note_commit(&record, &decisions, started.elapsed());
         self.note_snapshot(decisions.len());
         self.start_snapshot();
         Ok(decisions)
@@ -215,30 +225,39 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             let body = encode_decision(decision);
             head = body_hash(&body);
             record.dead_letters.extend(dead_letter(stored, decision));
-            let correlation = Correlation::of_decision(stored, decision);
+            let (command, header_count) = Correlation::parse(&stored.record.headers);
+            if header_count > 0 {
+                let (partition, offset) = (PARTITION, stored.offset);
+                HeadersMalformed { partition, offset, header_count }.emit(&mut self.counters);
+            }
             record.decisions.push(DecisionRecord {
                 offset: decision.offset,
                 hash: head,
                 body,
-                headers: correlation.to_headers(),
+                headers: command.of_decision(decision).into_headers(),
             });
         }
         self.latencies.record(Step::Encode, started.elapsed());
         (record, head)
     }
 
-    /// Drops a round that was not committed: the state is folded again and the commands are cut anew.
+    /// Drops a round that was not committed: the state is folded again and the commands are cut
+    /// anew.
     fn start_over(&mut self, round: &Round, why: &str) -> Result<()> {
         self.aborts_in_a_row += 1;
         let first = round.first();
-        events::round_aborted(first, why);
+        let aborted = RoundAborted { partition: PARTITION, round: first, reason: why };
+        aborted.emit(&mut self.counters);
         if self.aborts_in_a_row > ABORTS_MAX {
             return Err(Error::unavailable(format!(
                 "the round at offset {first} was aborted {ABORTS_MAX} times in a row: {why}"
             )));
         }
         self.read_ahead.clear();
-        self.folded = fold(&self.log, PARTITION, None)?.0;
+        let started = Instant::now();
+        let (folded, report) = fold(&self.log, PARTITION, None)?;
+        self.folded = folded;
+        self.note_fold(&report, started.elapsed());
         self.check_head()
     }
 
@@ -281,9 +300,36 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let bytes =
             made.join().map_err(|_| Error::bug(format!("encoding snapshot {at} panicked")))?;
         self.log.keep_snapshot(at, &bytes)?;
-        self.latencies.record(Step::Snapshot, started.elapsed());
-        events::snapshot_kept(at, bytes.len());
+        let elapsed = started.elapsed();
+        self.latencies.record(Step::Snapshot, elapsed);
+        let kept = SnapshotKept { partition: PARTITION, offset: at, bytes: bytes.len(), elapsed };
+        kept.emit(&mut self.counters);
         Ok(())
+    }
+
+    fn note_commit(&mut self, record: &RoundRecord, decisions: &[Decision], elapsed: Duration) {
+        self.latencies.record(Step::Commit, elapsed);
+        let mut letters = record.dead_letters.iter().peekable();
+        for (stored, decision) in record.decisions.iter().zip(decisions) {
+            let headers = &stored.headers;
+            DecisionCommitted { headers, decision }.emit(&mut self.counters);
+            if letters.next_if(|letter| letter.offset == stored.offset).is_some() {
+                DeadLettered { headers, decision }.emit(&mut self.counters);
+            }
+        }
+        let round = record.decisions.first().map_or_else(Offset::default, |first| first.offset);
+        let (partition, decision_count) = (PARTITION, decisions.len());
+        RoundCommitted { partition, round, decision_count, elapsed }.emit(&mut self.counters);
+    }
+
+    fn note_fold(&mut self, report: &FoldReport, elapsed: Duration) {
+        self.latencies.record(Step::Fold, elapsed);
+        let partition = PARTITION;
+        for (offset, error) in &report.damaged {
+            SnapshotDamaged { partition, offset: *offset, error }.emit(&mut self.counters);
+        }
+        let (offset, decision_count) = (report.snapshot.unwrap_or_default(), report.decisions);
+        TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
 }
 

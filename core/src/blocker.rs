@@ -3,7 +3,7 @@
 use crate::command::RequestAllocation;
 use crate::placement::Shape;
 use crate::queue::{barrier, preferences};
-use crate::quota::{QuotaBlock, may_grant};
+use crate::quota::{QuotaBlock, may_grant, waits_for_capacity};
 use crate::state::{Group, Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
 use serde::Serialize;
@@ -78,25 +78,25 @@ pub fn blocker(state: &State, pool_id: &PoolId, request: &Request) -> Option<Blo
 fn queue_blocker(state: &State, pool: &Pool, request: &Request) -> Blocker {
     let ask = &request.ask;
     let wanted_gpu_milli = ask.total_gpu_milli();
-    match may_grant(pool, &ask.tenant, wanted_gpu_milli) {
-        Err(QuotaBlock::Limit { used, limit }) => {
-            let (used_gpu_milli, limit_gpu_milli) = (used, limit);
-            return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
-        }
-        Err(QuotaBlock::HeldForOthers { free, held }) => {
-            let (free_gpu_milli, held_gpu_milli) = (free, held);
-            return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
-        }
-        Ok(()) => {}
+    let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
+    if let Err(QuotaBlock::Limit { used, limit }) = may {
+        let (used_gpu_milli, limit_gpu_milli) = (used, limit);
+        return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
+    }
+    if !could_ever_hold(pool, ask) {
+        return Blocker::PoolTooSmall;
+    }
+    let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }));
+    if is_held || !waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli) {
+        let (free_gpu_milli, held_gpu_milli) =
+            (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
+        return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
     }
     let need = Group::of(ask).need;
     if let Some(barrier) = barrier(pool, state.time_ms)
         && barrier.keeps_back(request.arrival, &need)
     {
         return Blocker::BehindHead { head: barrier.request };
-    }
-    if !could_ever_hold(pool, ask) {
-        return Blocker::PoolTooSmall;
     }
     let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
     let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);

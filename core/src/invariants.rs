@@ -1,5 +1,5 @@
-//! What holds after every decision. Tests check it after every command; `replay verify` at the end of
-//! the log. The cheap part is asserted where state changes, in release too.
+//! What holds after every decision. Tests check it after every command; `replay verify` at the end
+//! of the log. The cheap part is asserted where state changes, in release too.
 
 use crate::state::{DueVote, Group, Pool, Stage, State, TimerKind};
 use crate::units::{GpuMilli, PoolId, TenantId, TimeMs};
@@ -42,13 +42,15 @@ fn check_quota(id: &PoolId, pool: &Pool) {
     for request in pool.requests.values() {
         *used.entry(&request.ask.tenant).or_default() += request.held_gpu_milli().0;
     }
-    let mut unused = 0;
+    let (mut promised, mut unused) = (0, 0);
     for (name, tenant) in &pool.tenants {
         let held = GpuMilli(used.get(name).copied().unwrap_or(0));
         assert_eq!(tenant.used_gpu_milli, held, "pool {id}: {name} uses what no lease of it holds");
         assert!(held <= tenant.ceiling_gpu_milli, "pool {id}: {name} is over its limit");
+        promised += tenant.quota.guarantee_gpu_milli.0;
         unused += tenant.unused_guarantee().0;
     }
+    assert_eq!(pool.guarantees.0, promised, "pool {id}: the sum of guarantees is off");
     assert_eq!(pool.unused_guarantees.0, unused, "pool {id}: the sum of unused guarantees is off");
 }
 

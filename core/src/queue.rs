@@ -1,18 +1,20 @@
 //! Granting those who wait, in one documented order: priority descending, then arrival.
 //!
 //! - Whoever fits starts, in that order; somebody who does not fit is passed by smaller ones.
-//! - Bounded overtaking: the *head* is the first in the order that its tenant's quota would let
-//!   start. Once it has waited W (`wait_bound_ms`), nobody who arrived later and could want one of its
-//!   GPU models is granted anything until it starts.
+//! - Bounded overtaking: the *head* is the first in the order that waits for capacity: once enough
+//!   of the others' leases ended it would start, which neither its tenant's quota nor the size of
+//!   the pool forbids. Once it has waited W (`wait_bound_ms`), nobody who arrived later and could
+//!   want one of its GPU models is granted anything until it starts.
 //! - After every decision without carry-over nobody waits who could start. That is why a newcomer
 //!   only has to be tried alone when nothing was freed.
 
+use crate::blocker::could_ever_hold;
 use crate::command::RequestAllocation;
 use crate::decision::{Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp};
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::limits::TIME_MS_MAX;
 use crate::placement::{Fleet, Shape, Spot, seed_of};
-use crate::quota::may_grant;
+use crate::quota::{self, may_grant};
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::cmp::Reverse;
@@ -46,7 +48,7 @@ pub fn barrier(pool: &Pool, now: TimeMs) -> Option<Barrier> {
     })
 }
 
-/// The first in the order that its tenant's quota would let start.
+/// The first in the order that waits for capacity.
 fn head(pool: &Pool) -> Option<(&Group, Offset, &Waiter)> {
     let mut first: Option<(&Group, Offset, &Waiter)> = None;
     for (group, waiters) in pool.queue.groups() {
@@ -56,11 +58,17 @@ fn head(pool: &Pool) -> Option<(&Group, Offset, &Waiter)> {
         }
         let (arrival, waiter) = waiters.first_key_value().expect("a group is never empty");
         let is_earlier = first.is_none_or(|(_, earliest, _)| *arrival < earliest);
-        if is_earlier && may_grant(pool, &group.tenant, group.need.total_gpu_milli()).is_ok() {
+        if is_earlier && waits_for_capacity(pool, &pool.requests[&waiter.request]) {
             first = Some((group, *arrival, waiter));
         }
     }
     first
+}
+
+fn waits_for_capacity(pool: &Pool, request: &Request) -> bool {
+    let ask = &request.ask;
+    quota::waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
+        && could_ever_hold(pool, ask)
 }
 
 fn is_head(pool: &Pool, id: &RequestId) -> bool {
@@ -111,10 +119,14 @@ fn grant_newcomer(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> bool {
     let (arrival, tenant) = (request.arrival, &request.ask.tenant);
     let barrier = barrier(pool, draft.now);
     let is_kept_back = barrier.as_ref().is_some_and(|barrier| barrier.keeps_back(arrival, &need));
-    if is_kept_back || may_grant(pool, tenant, need.total_gpu_milli()).is_err() {
+    if is_kept_back {
         return true;
     }
-    match try_grant(draft, pool_id, id) {
+    let outcome = match may_grant(pool, tenant, need.total_gpu_milli()) {
+        Ok(()) => try_grant(draft, pool_id, id),
+        Err(_) => Try::NoPlace,
+    };
+    match outcome {
         Try::NoRoom => false,
         // It stands before the head of until now, whose barrier is gone: others may pass again.
         Try::NoPlace if is_head(draft.state.pool(pool_id), id) => grant_waiters(draft, pool_id),
@@ -152,16 +164,14 @@ fn pass(draft: &mut Draft, pool_id: &PoolId) -> Pass {
         let pool = draft.state.pool(pool_id);
         let request = &pool.requests[&id];
         let group = Group::of(&request.ask);
-        if may_grant(pool, &group.tenant, group.need.total_gpu_milli()).is_err() {
-            continue;
-        }
+        let may_start = may_grant(pool, &group.tenant, group.need.total_gpu_milli()).is_ok();
         let is_kept_back = held_back.as_ref().is_some_and(|b| b.keeps_back(arrival, &group.need));
-        if is_kept_back {
+        if is_kept_back || (head_found && !may_start) {
             continue;
         }
-        let outcome = match no_place.contains(&group.need) {
-            true => Try::NoPlace,
-            false => try_grant(draft, pool_id, &id),
+        let outcome = match may_start && !no_place.contains(&group.need) {
+            true => try_grant(draft, pool_id, &id),
+            false => Try::NoPlace,
         };
         match outcome {
             Try::NoRoom => return Pass { ended: false, had_barrier: false, granted },
@@ -170,11 +180,14 @@ fn pass(draft: &mut Draft, pool_id: &PoolId) -> Pass {
                 firsts.extend(first_of(draft.state.pool(pool_id), &group));
             }
             Try::NoPlace => {
-                if !head_found {
+                let pool = draft.state.pool(pool_id);
+                if !head_found && waits_for_capacity(pool, &pool.requests[&id]) {
                     head_found = true;
                     held_back = barrier_of(draft, pool_id, id, arrival, &group.need);
                 }
-                no_place.insert(group.need);
+                if may_start {
+                    no_place.insert(group.need);
+                }
             }
         }
     }

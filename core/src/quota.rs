@@ -1,11 +1,14 @@
 //! What a tenant may be granted: never over its limit, and never what is promised to others.
 
+use crate::command::SetQuota;
 use crate::state::Pool;
 use crate::units::{GpuMilli, TenantId};
 
 /// Why a tenant may not be granted more just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaBlock {
+    /// It wants more GPUs than are free: no rule stands against it, leases have to end.
+    NotFree,
     /// Its leases and this request would pass its limit.
     Limit {
         /// What it holds.
@@ -44,10 +47,27 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
         return Ok(());
     }
     let free = pool.free_gpu_milli();
-    let own = tenant.unused_guarantee();
     let held = pool.held_for_others(name);
-    if beyond_guarantee <= free.0 - own.0 - held.0 {
+    if wanted <= GpuMilli(free.0 - held.0) {
         return Ok(());
     }
-    Err(QuotaBlock::HeldForOthers { free, held })
+    Err(if wanted > free { QuotaBlock::NotFree } else { QuotaBlock::HeldForOthers { free, held } })
+}
+
+/// Whether `tenant` would be granted `wanted` more once enough leases ended: then it waits for
+/// capacity, and somebody may have to wait for it.
+///
+/// Its limit caps what it holds, and so does what is guaranteed to others: at either cap it waits
+/// for its own leases, and whoever had to wait for that would leave promised GPUs idle.
+///
+/// # Panics
+/// When the tenant has no quota: decide has checked it.
+#[must_use]
+pub fn waits_for_capacity(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
+    let tenant = &pool.tenants[tenant];
+    let SetQuota { guarantee_gpu_milli: own, limit_gpu_milli: limit, .. } = &tenant.quota;
+    let of_others = pool.guarantees.0 - own.0;
+    let beside_others = (pool.accepting_gpu_milli().0 - of_others).max(own.0);
+    let held = tenant.used_gpu_milli.0 + wanted.0;
+    wanted.0 == 0 || (held <= limit.0 && (of_others == 0 || held <= beside_others))
 }

@@ -1,40 +1,20 @@
-#![allow(missing_docs, clippy::all)]
-use crate::log::{Headers, RoundRecord, StoredCommand};
-use conclave_core::decision::Decision;
-#[derive(Debug, Clone, Copy)]
-pub enum Step {
-    Accept,
-    Fold,
-    Ingest,
-    Vote,
-    Decide,
-    Encode,
-    Commit,
-    Snapshot,
-}
-#[derive(Debug)]
-pub struct Latencies;
-impl Latencies {
-    pub fn new() -> Self {
-        Self
-    }
-    pub fn record(&mut self, _: Step, _: std::time::Duration) {}
-}
-#[derive(Debug)]
-pub struct Correlation;
-impl Correlation {
-    pub fn of_decision(_: &StoredCommand, _: &Decision) -> Self {
-        Self
-    }
-    pub fn to_headers(&self) -> Headers {
-        vec![]
-    }
-}
-pub mod events {
-    use super::*;
-    use conclave_core::units::Offset;
-    pub fn tail_folded(_: &crate::fold::FoldReport, _: Offset) {}
-    pub fn round_committed(_: &RoundRecord, _: &[Decision]) {}
-    pub fn round_aborted(_: Offset, _: &str) {}
-    pub fn snapshot_kept(_: Offset, _: usize) {}
-}
+//! What the service says about itself: names, logs, counters and latencies.
+//!
+//! Reading order: [`names`] (one table of every name) → [`correlation`] (the envelope of a record)
+//! → [`events`] (a log line and its counters, together) → [`counters`] → [`latency`] → [`logs`].
+//!
+//! Nothing here may change a decision: telemetry reads decisions and is read by people.
+
+pub mod correlation;
+pub mod counters;
+pub mod events;
+pub mod latency;
+pub mod logs;
+pub mod names;
+mod trace;
+
+pub use correlation::Correlation;
+pub use counters::Counters;
+pub use latency::{Latencies, Step};
+pub use logs::LogFormat;
+pub use trace::TraceParent;

@@ -42,8 +42,9 @@ fn said(recorded: &Decision, again: &Decision) -> String {
 
 fn event_difference(recorded: &[Event], again: &[Event]) -> String {
     let same = recorded.iter().zip(again).take_while(|(recorded, again)| recorded == again).count();
-    let shown =
-        |event: Option<&Event>| event.map_or_else(|| "none".to_owned(), |event| format!("{event:?}"));
+    let shown = |event: Option<&Event>| {
+        event.map_or_else(|| "none".to_owned(), |event| format!("{event:?}"))
+    };
     let (was, is) = (shown(recorded.get(same)), shown(again.get(same)));
     format!("event {same}: recorded {was}, computed {is}")
 }

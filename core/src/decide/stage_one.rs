@@ -1,5 +1,5 @@
-//! Stage 1: what every command has to pass before its own rules look at it. Broken fields, the wrong
-//! place, the wrong sender, seen before, too many.
+//! Stage 1: what every command has to pass before its own rules look at it. Broken fields, the
+//! wrong place, the wrong sender, seen before, too many.
 
 use super::{
     activate_decider, drain_node, open_log, register_node, release_lease, renew_lease,
@@ -13,8 +13,8 @@ use crate::rejection::{RejectionCode as Code, refuse};
 use crate::state::{Request, State};
 use crate::units::{DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 
-/// Whether a command's fields are within their bounds, whatever the state: what a producer can check
-/// before sending.
+/// Whether a command's fields are within their bounds, whatever the state: what a producer can
+/// check before sending.
 ///
 /// # Errors
 /// `out_of_range` or `unsupported`, naming the field.
@@ -272,6 +272,11 @@ pub(super) fn own_request<'a>(
     if actor.role == Role::Tenant && found.ask.tenant != actor.tenant {
         let detail = format!("request '{request}' is not of tenant '{}'", actor.tenant);
         return Err(refuse(Code::NotPermitted, detail));
+    }
+    // Its timer may be carried over; that must not lengthen the lease.
+    if let Some(lease) = found.lease().filter(|lease| lease.ends_at_ms <= state.time_ms) {
+        let detail = format!("the lease of '{request}' ended at {}", lease.ends_at_ms);
+        return Err(refuse(Code::UnknownRequest, detail));
     }
     Ok(found)
 }

@@ -59,7 +59,12 @@ mod tests {
 
     /// The only floats of the core, and they check that it needs none.
     #[test]
-    #[allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "the float twin")]
+    #[allow(
+        clippy::disallowed_types,
+        clippy::float_arithmetic,
+        clippy::cast_precision_loss,
+        reason = "the float twin"
+    )]
     fn the_thresholds_are_the_logarithms_that_they_say() {
         for (k, micro) in (1_u8..).zip(THRESHOLDS_MICRO) {
             let k = f64::from(k);
@@ -70,6 +75,7 @@ mod tests {
 
     #[test]
     #[allow(
+        clippy::disallowed_types,
         clippy::float_arithmetic,
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -71,6 +71,8 @@ pub struct Pool {
     pub queue: Queue,
     /// How many are deferred or due for a vote.
     pub deferred_count: i64,
+    /// Sum over tenants of what is promised to them.
+    pub guarantees: GpuMilli,
     /// Sum over tenants of what is promised to them and not used.
     pub unused_guarantees: GpuMilli,
     /// Recent command ids.
@@ -155,6 +157,7 @@ impl Pool {
             requests: BTreeMap::new(),
             queue: Queue::default(),
             deferred_count: 0,
+            guarantees: GpuMilli(0),
             unused_guarantees: GpuMilli(0),
             duplicates: DuplicateWindow::new(ids_max, window_ms),
         }
@@ -173,6 +176,12 @@ impl Pool {
         GpuMilli(gpus.total_milli.0 - gpus.used_milli.0)
     }
 
+    /// GPUs on nodes that accept work, free or not.
+    #[must_use]
+    pub fn accepting_gpu_milli(&self) -> GpuMilli {
+        self.fleet.gpus_accepting().total_milli
+    }
+
     /// GPUs that are promised to tenants other than `tenant` and not used by them.
     #[must_use]
     pub fn held_for_others(&self, tenant: &TenantId) -> GpuMilli {
@@ -180,14 +189,18 @@ impl Pool {
         GpuMilli(self.unused_guarantees.0 - own)
     }
 
-    /// Changes a tenant, admitting it first when `quota` is its first one, and keeps the sum of
-    /// unused guarantees true.
+    /// Changes a tenant, admitting it first when `quota` is its first one, and keeps the sums of
+    /// guarantees true.
     pub(crate) fn change_tenant(&mut self, name: &TenantId, change: impl FnOnce(&mut Tenant)) {
         let tenant = self.tenants.get_mut(name);
         let tenant = tenant.unwrap_or_else(|| panic!("tenant {name} was checked before"));
-        let before = tenant.unused_guarantee();
+        let guarantees =
+            |tenant: &Tenant| (tenant.quota.guarantee_gpu_milli.0, tenant.unused_guarantee().0);
+        let (before, unused_before) = guarantees(tenant);
         change(tenant);
-        self.unused_guarantees.0 += tenant.unused_guarantee().0 - before.0;
+        let (after, unused_after) = guarantees(tenant);
+        self.guarantees.0 += after - before;
+        self.unused_guarantees.0 += unused_after - unused_before;
     }
 }
 

@@ -69,7 +69,9 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..6_u8).prop_map(|node| Act::Drain { node }),
         1 => (0..6_u8).prop_map(|node| Act::Remove { node }),
         2 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, prop_oneof![4 => Just(0), 1 => 1..100_i64])
-            .prop_map(|(tenant, guarantee, limit, rate)| Act::Quota { tenant, guarantee, limit, rate }),
+            .prop_map(|(tenant, guarantee, limit, rate)| {
+                Act::Quota { tenant, guarantee, limit, rate }
+            }),
         1 => (0..3_u8, 0..3_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
             |(council, placement, queue_max, wait_ms)| Act::Policy {
                 council, placement, queue_max, wait_ms
@@ -152,7 +154,7 @@ impl World {
         self.now += step.gap_ms;
         let input = self.input(&step.act);
         self.decide(vec![input]);
-        self.decisions.last().unwrap()
+        self.decisions.last().expect("it was just decided")
     }
 
     /// Sends a payload as the operator (or as the request's tenant) and decides it alone.
@@ -160,7 +162,7 @@ impl World {
         let command = self.command(payload);
         let input = self.readable(command);
         self.decide(vec![input]);
-        self.decisions.last().unwrap()
+        self.decisions.last().expect("it was just decided")
     }
 
     pub(crate) fn decide(&mut self, inputs: Vec<Input>) {
@@ -196,8 +198,8 @@ impl World {
     }
 
     fn record(&self, key: Vec<u8>, content: Content) -> Input {
-        let offset = Offset(i64::try_from(self.inputs.len()).unwrap());
-        let input_hash = Hash32([u8::try_from(offset.0 % 251).unwrap(); 32]);
+        let offset = Offset(i64::try_from(self.inputs.len()).expect("a short stream"));
+        let input_hash = Hash32([u8::try_from(offset.0 % 251).expect("below 251"); 32]);
         Input { offset, time_ms: TimeMs(self.now), key, input_hash, content }
     }
 

@@ -1,0 +1,179 @@
+//! What can be sent, with everything that a story does not care about at a usual value.
+
+use conclave_core::command::*;
+use conclave_core::units::*;
+
+use super::{HOUR, MINUTE};
+
+pub(crate) fn open_log() -> Payload {
+    Payload::OpenLog(OpenLog {
+        log_id: LogId::from("story"),
+        time_source: TimeSource::Carried,
+        partition_count: 1,
+        round_commands: 64,
+        duplicate_ids: 5,
+        duplicate_window_ms: DurationMs(HOUR),
+    })
+}
+
+pub(crate) fn node(name: &str, gpu_count: i64, gpu_model: &str) -> Payload {
+    Payload::RegisterNode(RegisterNode {
+        node: name.into(),
+        gpu_model: gpu_model.into(),
+        gpu_count,
+        cpu_milli: CpuMilli(64_000),
+        memory_mib: MemoryMib(262_144),
+        topology_group: String::new(),
+    })
+}
+
+pub(crate) fn drain(name: &str) -> Payload {
+    Payload::DrainNode(DrainNode { node: name.into(), reason: "repair".into() })
+}
+
+pub(crate) fn remove(name: &str) -> Payload {
+    Payload::RemoveNode(RemoveNode { node: name.into(), reason: "repair".into() })
+}
+
+/// A tenant with a guarantee and a limit in whole GPUs.
+pub(crate) fn quota(tenant: &str, guarantee: i64, limit: i64) -> Payload {
+    Payload::SetQuota(share(tenant, guarantee, limit))
+}
+
+pub(crate) fn share(tenant: &str, guarantee: i64, limit: i64) -> SetQuota {
+    SetQuota {
+        tenant: tenant.into(),
+        guarantee_gpu_milli: GpuMilli(guarantee * 1_000),
+        limit_gpu_milli: GpuMilli(limit * 1_000),
+        rate_per_minute: 0,
+        borrow_gpu_milli: GpuMilli(0),
+        weight: 1,
+        gpu_hour_budget: None,
+        budget_window_ms: DurationMs(0),
+    }
+}
+
+pub(crate) fn policy() -> SetPoolPolicy {
+    SetPoolPolicy {
+        council: CouncilMode::Off,
+        lease_max_ms: DurationMs(48 * HOUR),
+        lease_grace_ms: DurationMs(MINUTE),
+        wait_bound_ms: DurationMs(HOUR),
+        defer_retry_ms: DurationMs(30 * MINUTE),
+        queue_max: 5_000,
+        placement: PlacementPolicy::BestFit,
+        target_workload: vec![],
+        prices: vec![],
+    }
+}
+
+/// The pool's rules, as a payload.
+pub(crate) fn set(policy: SetPoolPolicy) -> Payload {
+    Payload::SetPoolPolicy(policy)
+}
+
+/// A request, one whole GPU of any model for an hour unless said otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask(pub(crate) RequestAllocation);
+
+pub(crate) fn ask(name: &str, tenant: &str) -> Ask {
+    Ask(RequestAllocation {
+        request: name.into(),
+        tenant: tenant.into(),
+        user: UserId::from("somebody"),
+        gpu_models: vec![],
+        replicas: 1,
+        gpu_count: 1,
+        gpu_milli: GpuMilli(1_000),
+        cpu_milli: CpuMilli(1_000),
+        memory_mib: MemoryMib(1_024),
+        expected_duration_ms: DurationMs(HOUR),
+        priority: 5,
+        preemptible: false,
+        deadline_ms: None,
+        budget_cap_micro_usd: None,
+        topology: Topology::None,
+        labels: vec![],
+    })
+}
+
+impl Ask {
+    pub(crate) fn gpus(mut self, gpu_count: i64) -> Self {
+        self.0.gpu_count = gpu_count;
+        self
+    }
+
+    pub(crate) fn slice(mut self, gpu_milli: i64) -> Self {
+        (self.0.gpu_count, self.0.gpu_milli) = (1, GpuMilli(gpu_milli));
+        self
+    }
+
+    pub(crate) fn cpu_only(mut self, cpu_milli: i64) -> Self {
+        (self.0.gpu_count, self.0.gpu_milli) = (0, GpuMilli(0));
+        self.0.cpu_milli = CpuMilli(cpu_milli);
+        self
+    }
+
+    pub(crate) fn no_cpu(mut self) -> Self {
+        (self.0.cpu_milli, self.0.memory_mib) = (CpuMilli(0), MemoryMib(0));
+        self
+    }
+
+    pub(crate) fn replicas(mut self, replicas: i64) -> Self {
+        self.0.replicas = replicas;
+        self
+    }
+
+    pub(crate) fn on(mut self, models: &[&str]) -> Self {
+        self.0.gpu_models = models.iter().map(|model| GpuModel::from(*model)).collect();
+        self
+    }
+
+    pub(crate) fn priority(mut self, priority: i64) -> Self {
+        self.0.priority = priority;
+        self
+    }
+
+    pub(crate) fn hours(mut self, hours: i64) -> Self {
+        self.0.expected_duration_ms = DurationMs(hours * HOUR);
+        self
+    }
+
+    pub(crate) fn preemptible(mut self) -> Self {
+        self.0.preemptible = true;
+        self
+    }
+
+    pub(crate) fn deadline(mut self, at_ms: i64) -> Self {
+        self.0.deadline_ms = Some(TimeMs(at_ms));
+        self
+    }
+}
+
+impl From<Ask> for Payload {
+    fn from(ask: Ask) -> Self {
+        Self::RequestAllocation(ask.0)
+    }
+}
+
+pub(crate) fn cancel(name: &str) -> Payload {
+    Payload::CancelRequest(CancelRequest { request: name.into(), reason: String::new() })
+}
+
+pub(crate) fn renew(name: &str, fencing: i64, extend_ms: i64) -> Payload {
+    let (fencing, extend_ms) = (Offset(fencing), DurationMs(extend_ms));
+    Payload::RenewLease(RenewLease { request: name.into(), fencing, extend_ms })
+}
+
+pub(crate) fn shrink(name: &str, fencing: i64, replicas: i64) -> Payload {
+    Payload::ShrinkLease(ShrinkLease { request: name.into(), fencing: Offset(fencing), replicas })
+}
+
+pub(crate) fn release(name: &str, fencing: i64) -> Payload {
+    Payload::ReleaseLease(ReleaseLease {
+        request: name.into(),
+        fencing: Offset(fencing),
+        outcome: WorkOutcome::Succeeded,
+        utilisation_bp: Some(5_000),
+    })
+}

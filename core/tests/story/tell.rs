@@ -1,0 +1,67 @@
+//! A decision in a few words.
+
+use conclave_core::decision::{Decision, Event, LeaseEnd, LeaseGranted, Outcome, RequestEnd};
+
+/// What a decision says, line by line: its refusal first, then what happened, in order. That a
+/// request joined the queue is told only when it did not start at once.
+pub(crate) fn tell(decision: &Decision) -> Vec<String> {
+    let refusal = match &decision.outcome {
+        Outcome::Accepted => None,
+        Outcome::Rejected(rejected) => Some(format!("refused: {}", rejected.code.as_str())),
+        Outcome::Duplicate(duplicate) => Some(format!("duplicate of {}", duplicate.first_offset)),
+    };
+    let mut lines: Vec<String> = refusal.into_iter().collect();
+    for (index, event) in decision.events.iter().enumerate() {
+        lines.extend(line(event, &decision.events[index..]));
+    }
+    lines
+}
+
+fn line(event: &Event, rest: &[Event]) -> Option<String> {
+    let starts = |id| {
+        let is_its_start =
+            |event: &Event| matches!(event, Event::LeaseGranted(g) if g.request == id);
+        rest.iter().any(is_its_start)
+    };
+    Some(match event {
+        Event::LogOpened(_) => "the log is open".to_owned(),
+        Event::DeciderActivated(activated) => format!("version {} decides", activated.version),
+        Event::NodeRegistered(registered) => format!("{} joins", registered.node.node),
+        Event::NodeDrained(drained) => format!("{} drains", drained.node),
+        Event::NodeRemoved(removed) => format!("{} leaves", removed.node),
+        Event::QuotaSet(set) => format!("{} has a quota", set.quota.tenant),
+        Event::PoolPolicySet(_) => "the rules are set".to_owned(),
+        Event::RequestVoted(voted) => {
+            let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
+            format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)
+        }
+        Event::RequestAdmitted(_) => return None,
+        Event::RequestQueued(queued) if starts(queued.request.clone()) => return None,
+        Event::RequestQueued(queued) => format!("{} waits", queued.request),
+        Event::RequestDeferred(deferred) => {
+            format!("{} is deferred until {}", deferred.request, deferred.retry_at_ms)
+        }
+        Event::DeferralDue(due) => format!("{} is due", due.request),
+        Event::RequestEnded(ended) => match ended.reason {
+            RequestEnd::Cancelled => format!("{} is cancelled", ended.request),
+            RequestEnd::DeadlinePassed => format!("{} missed its deadline", ended.request),
+            RequestEnd::CouncilDenied => format!("{} is denied", ended.request),
+        },
+        Event::LeaseGranted(granted) => format!("{} runs on {}", granted.request, nodes(granted)),
+        Event::LeaseRenewed(renewed) => {
+            format!("{} runs until {}", renewed.request, renewed.ends_at_ms)
+        }
+        Event::LeaseShrunk(shrunk) => format!("{} keeps {}", shrunk.request, shrunk.replicas),
+        Event::LeaseEnded(ended) => match ended.reason {
+            LeaseEnd::Released => format!("{} is released", ended.request),
+            LeaseEnd::Expired => format!("{} expires", ended.request),
+        },
+        Event::QueueCarriedOver(_) => "the queue is carried over".to_owned(),
+        Event::QueueCaughtUp(_) => "the queue has caught up".to_owned(),
+    })
+}
+
+fn nodes(granted: &LeaseGranted) -> String {
+    let nodes: Vec<&str> = granted.replicas.iter().map(|at| at.node.0.as_str()).collect();
+    nodes.join("+")
+}

@@ -1,0 +1,247 @@
+//! Every name that telemetry uses, once: metrics, spans, labels, log fields and record headers.
+//! Whatever logs, counts, draws or alerts refers to the constants here.
+
+/// One name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// As it is spelled.
+    pub text: &'static str,
+    /// What bears it.
+    pub kind: Kind,
+    /// What its value counts.
+    pub unit: Unit,
+    /// The one label of a metric that has one.
+    pub label: Option<&'static str>,
+    /// What it means, in a sentence.
+    pub doc: &'static str,
+}
+
+/// What bears a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A metric that only grows.
+    Counter,
+    /// A metric that is distributed over buckets.
+    Histogram,
+    /// A piece of a trace.
+    Span,
+    /// A label of a metric.
+    Label,
+    /// A field of a log line.
+    Field,
+    /// A header of a record.
+    Header,
+}
+
+/// What a value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// It is a text or an id and has no unit.
+    Text,
+    /// A position in a partition.
+    Offset,
+    /// How many.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Seconds, as Prometheus wants them.
+    Seconds,
+    /// Microseconds.
+    Microseconds,
+}
+
+impl Unit {
+    /// How the name of a value of this unit ends.
+    #[must_use]
+    pub fn suffix(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (_, Kind::Counter) => "_total",
+            (Self::Text, _) => "",
+            (Self::Offset, _) => "offset",
+            (Self::Count, _) => "_count",
+            (Self::Bytes, _) => "_bytes",
+            (Self::Seconds, _) => "_seconds",
+            (Self::Microseconds, _) => "_us",
+        }
+    }
+}
+
+macro_rules! names {
+    ($(
+        #[doc = $doc:literal]
+        $constant:ident = $text:literal, $kind:ident $(by $label:ident)?, $unit:ident;
+    )*) => {
+        $(#[doc = $doc] pub const $constant: &str = $text;)*
+
+        /// The table: every name, in reading order.
+        pub const TABLE: &[Name] = &[$(Name {
+            text: $text,
+            kind: Kind::$kind,
+            unit: Unit::$unit,
+            label: names!(@label $($label)?),
+            doc: $doc.trim_ascii(),
+        }),*];
+    };
+    (@label) => { None };
+    (@label $label:ident) => { Some($label) };
+}
+
+names! {
+    /// Commands answered, by outcome: accepted, rejected or duplicate.
+    COMMANDS = "conclave_commands_total", Counter by OUTCOME, Count;
+    /// Commands refused, by rejection code.
+    REJECTIONS = "conclave_rejections_total", Counter by CODE, Count;
+    /// Commands whose bytes went to the dead letters, by rejection code.
+    DEAD_LETTERS = "conclave_dead_letters_total", Counter by CODE, Count;
+    /// Rounds committed.
+    ROUNDS = "conclave_rounds_total", Counter, Count;
+    /// Rounds that were not stored and are cut anew.
+    ROUNDS_ABORTED = "conclave_rounds_aborted_total", Counter, Count;
+    /// Snapshots kept.
+    SNAPSHOTS = "conclave_snapshots_total", Counter, Count;
+    /// Snapshots found damaged at a start, which then used an older one.
+    SNAPSHOTS_DAMAGED = "conclave_snapshots_damaged_total", Counter, Count;
+    /// Decisions folded at a start, after the snapshot that it began with.
+    DECISIONS_FOLDED = "conclave_decisions_folded_total", Counter, Count;
+    /// Headers of records that could not be read and were ignored.
+    HEADERS_MALFORMED = "conclave_headers_malformed_total", Counter, Count;
+    /// Time that one step of a round took, by step.
+    STEP_DURATION = "conclave_step_duration_seconds", Histogram by STEP, Seconds;
+
+    /// Accepting commands into the log, at the chosen durability.
+    SPAN_ACCEPT = "send conclave.commands", Span, Text;
+    /// Reading commands, their schemas and their digests.
+    SPAN_INGEST = "conclave.ingest", Span, Text;
+    /// The council's votes on a ballot.
+    SPAN_VOTE = "conclave.council.vote", Span, Text;
+    /// Answering the commands of a round.
+    SPAN_DECIDE = "conclave.decide", Span, Text;
+    /// Turning decisions into bytes and hashes.
+    SPAN_ENCODE = "conclave.encode", Span, Text;
+    /// Storing a round.
+    SPAN_COMMIT = "conclave.commit", Span, Text;
+    /// Writing a snapshot.
+    SPAN_SNAPSHOT = "conclave.snapshot.write", Span, Text;
+    /// Reading a snapshot back and folding the decisions after it.
+    SPAN_FOLD = "conclave.fold", Span, Text;
+
+    /// A command's answer: accepted, rejected or duplicate. Also a log field.
+    OUTCOME = "outcome", Label, Text;
+    /// A rejection's code, as the table of commands spells it. Also a log field.
+    CODE = "code", Label, Text;
+    /// A step of a round. Also a log field.
+    STEP = "step", Label, Text;
+
+    /// When the line was written, by this machine's clock, in UTC.
+    TS = "ts", Field, Text;
+    /// error, warn, info, debug or trace.
+    LEVEL = "level", Field, Text;
+    /// The module that wrote the line.
+    TARGET = "target", Field, Text;
+    /// What happened, in words.
+    MSG = "msg", Field, Text;
+    /// Shared by everything that one outer request led to.
+    CORRELATION_ID = "correlation_id", Field, Text;
+    /// What directly led to this record.
+    CAUSATION_ID = "causation_id", Field, Text;
+    /// The sender's idempotency key.
+    COMMAND_ID = "command_id", Field, Text;
+    /// The trace that the record belongs to, in hex.
+    TRACE_ID = "trace_id", Field, Text;
+    /// The decision's own span in that trace, in hex.
+    SPAN_ID = "span_id", Field, Text;
+    /// Partition of the log.
+    PARTITION = "partition", Field, Text;
+    /// The record's own position in its partition.
+    OFFSET = "offset", Field, Offset;
+    /// First command of a round.
+    ROUND_OFFSET = "round_offset", Field, Offset;
+    /// What was asked, e.g. `RequestAllocation`.
+    KIND = "kind", Field, Text;
+    /// The pool that it was about.
+    POOL = "pool", Field, Text;
+    /// The tenant on whose behalf it was sent.
+    TENANT = "tenant", Field, Text;
+    /// The request that it was about.
+    REQUEST = "request", Field, Text;
+    /// Why, in words.
+    REASON = "reason", Field, Text;
+    /// What broke, in words.
+    ERROR = "error", Field, Text;
+    /// Decisions that the line is about.
+    DECISION_COUNT = "decision_count", Field, Count;
+    /// Events of a decision.
+    EVENT_COUNT = "event_count", Field, Count;
+    /// Headers that the line is about.
+    HEADER_COUNT = "header_count", Field, Count;
+    /// Size of a snapshot.
+    SNAPSHOT_BYTES = "snapshot_bytes", Field, Bytes;
+    /// How long it took.
+    ELAPSED_US = "elapsed_us", Field, Microseconds;
+
+    /// W3C trace context: trace, span and flags.
+    HEADER_TRACEPARENT = "traceparent", Header, Text;
+    /// See the log field of this name.
+    HEADER_CORRELATION_ID = "correlation_id", Header, Text;
+    /// See the log field of this name.
+    HEADER_CAUSATION_ID = "causation_id", Header, Text;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Names that the OpenTelemetry conventions gave up; libraries still offer them as constants.
+    const DEAD: &[&str] = &[
+        "messaging.operation",
+        "messaging.kafka.consumer.group",
+        "messaging.kafka.destination.partition",
+        "messaging.kafka.message.offset",
+        "messaging.publish.duration",
+        "messaging.client.published.messages",
+        "db.system",
+        "db.statement",
+        "db.name",
+    ];
+
+    #[test]
+    fn no_dead_name_is_in_use() {
+        let spelled = |dead: &str, text: &str| {
+            let as_metric = dead.replace('.', "_");
+            text == dead || text == as_metric || text.starts_with(&format!("{as_metric}_"))
+        };
+        for name in TABLE {
+            let dead = DEAD.iter().find(|dead| spelled(dead, name.text));
+            assert_eq!(dead, None, "{} is a dead name", name.text);
+        }
+    }
+
+    #[test]
+    fn each_name_is_given_once() {
+        let mut seen = BTreeSet::new();
+        for name in TABLE {
+            assert!(seen.insert((name.kind, name.text)), "{} is in the table twice", name.text);
+        }
+    }
+
+    #[test]
+    fn every_name_says_its_unit_and_its_meaning() {
+        for Name { text, kind, unit, doc, .. } in TABLE {
+            let suffix = unit.suffix(*kind);
+            assert!(text.ends_with(suffix), "{text} has to end in {suffix}");
+            assert!(doc.len() > 10 && doc.ends_with('.'), "{text} needs a sentence, not '{doc}'");
+            let is_metric = matches!(kind, Kind::Counter | Kind::Histogram);
+            assert_eq!(text.starts_with("conclave_"), is_metric, "{text}: metrics bear our name");
+            assert!(!is_metric || *unit != Unit::Text, "{text} is a metric without a unit");
+        }
+    }
+
+    #[test]
+    fn every_label_of_a_metric_is_a_label() {
+        let of_kind = |kind| TABLE.iter().filter(move |name| name.kind == kind);
+        let used: BTreeSet<_> = TABLE.iter().filter_map(|name| name.label).collect();
+        let listed: BTreeSet<_> = of_kind(Kind::Label).map(|name| name.text).collect();
+        assert_eq!(used, listed, "labels of metrics, and labels in the table");
+    }
+}

@@ -1,0 +1,232 @@
+//! What each rejection means and what to do, for somebody who was woken up by one.
+
+use conclave_core::rejection::RejectionCode as Code;
+
+/// What it means, and what to do.
+pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::Unreadable
+        | Code::UnknownSchema
+        | Code::WrongKey
+        | Code::WrongPartition
+        | Code::OutOfRange
+        | Code::Unsupported => broken_sender(code),
+        Code::LogNotOpen
+        | Code::LogAlreadyOpen
+        | Code::IdReused
+        | Code::RateLimited
+        | Code::NotPermitted
+        | Code::LogFull
+        | Code::UnknownVersion => whole_log(code),
+        Code::UnknownPool
+        | Code::UnknownTenant
+        | Code::UnknownNode
+        | Code::DuplicateNode
+        | Code::NodeInUse => inventory(code),
+        Code::DuplicateRequest
+        | Code::ExceedsLimit
+        | Code::ExceedsPool
+        | Code::QueueFull
+        | Code::CouncilDenied
+        | Code::DeadlinePassed => newcomer(code),
+        Code::UnknownRequest
+        | Code::RequestRunning
+        | Code::NoLease
+        | Code::StaleFencing
+        | Code::ExceedsLeaseMax
+        | Code::NotSmaller => live_request(code),
+    }
+}
+
+/// Nothing is wrong with conclave: somebody's program or its set-up is.
+fn broken_sender(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::Unreadable => (
+            "The bytes are no command: empty, cut short, framed wrongly, of a branch that this \
+             release does not know, or with bytes left over.",
+            "Find the sender by the dead letter's headers and look at what it serialises with. If \
+             it \
+             is newer than this service, upgrade the service first, then send the command again.",
+        ),
+        Code::UnknownSchema => (
+            "Nobody knows the schema id in the framing, or its schema is not a version of ours.",
+            "Let the sender use the schemas in `schemas/` and register them under \
+             `conclave.commands-value`, then send the command again.",
+        ),
+        Code::WrongKey => (
+            "The record's key is not the pool that the command is about, or a log command names a \
+             pool, or another command names none.",
+            "Let the sender use the pool's name, as plain text, as the record's key.",
+        ),
+        Code::WrongPartition => (
+            "The pool lives in another partition, which the detail names.",
+            "Let the producer partition by key with murmur2: Java does by default, librdkafka and \
+             Python need `partitioner=murmur2_random`. Then send the command again.",
+        ),
+        Code::OutOfRange => (
+            "A field is outside its bounds, or two fields contradict each other; the detail names \
+             the field, its value and the bounds.",
+            "Correct the field and send the command again.",
+        ),
+        Code::Unsupported => (
+            "The command is sound, but the rule behind one of its fields is not built yet. It is \
+             refused, so that nobody relies on what would be ignored.",
+            "Leave the field that the detail names at its default.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn whole_log(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::LogNotOpen => (
+            "The partition has no OpenLog yet, so nothing can be decided in it.",
+            "Send OpenLog as an administrator; `conclave demo` does it by itself. If this log was \
+             open before, you are looking at another data directory or topic than you think.",
+        ),
+        Code::LogAlreadyOpen => (
+            "OpenLog came a second time. Nothing changed: what it sets is fixed for life.",
+            "Nothing to do if a set-up script ran twice. To change what OpenLog sets, start a new \
+             log.",
+        ),
+        Code::IdReused => (
+            "This command id was used for a command with other contents; the detail names where. \
+             The first one stands.",
+            "Give each command an id of its own, and repeat an id only to send the same command \
+             again.",
+        ),
+        Code::RateLimited => (
+            "The tenant sends more commands a minute than its quota allows.",
+            "Wait as long as the detail says and send it again. If it happens all day, look for a \
+             client in a loop, or raise `rate_per_minute` with SetQuota.",
+        ),
+        Code::NotPermitted => (
+            "The actor's role is too low for this command, or a tenant touched what is not its \
+             own.",
+            "Send it as the role that the table above names, or as the tenant that owns the \
+             request. \
+             If nobody should have sent it, find out who holds that token.",
+        ),
+        Code::LogFull => (
+            "A bound of the whole log is reached: pools in the partition, tenants or nodes in the \
+             pool.",
+            "Remove nodes that are gone; for more pools or tenants, open another pool or \
+             partition. \
+             What exists already can still be changed.",
+        ),
+        Code::UnknownVersion => (
+            "This release does not decide by that version, or the log is past it already.",
+            "Upgrade every instance first, then activate. Versions never go back.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn inventory(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::UnknownPool => (
+            "Nobody has set a policy for this pool, so it does not exist.",
+            "Check the spelling; otherwise an operator creates the pool with SetPoolPolicy.",
+        ),
+        Code::UnknownTenant => (
+            "The tenant has no quota in this pool. Quotas are per pool: having one elsewhere does \
+             not \
+             help.",
+            "Check the spelling; otherwise an operator admits the tenant with SetQuota.",
+        ),
+        Code::UnknownNode => (
+            "The pool has no node of this name. It may have been removed already.",
+            "Check pool and spelling. If the node is gone, that is what you wanted: nothing to do.",
+        ),
+        Code::DuplicateNode => (
+            "The pool has a node of this name; it was not changed.",
+            "Nothing to do if it is the same machine. If it came back with other GPUs, drain it, \
+             wait \
+             until it is empty, remove it and register it anew.",
+        ),
+        Code::NodeInUse => (
+            "Leases still sit on the node, so removing it would take GPUs from under running work.",
+            "Drain it, so that nothing new is placed there, and wait until its leases end or are \
+             released. Then remove it.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn newcomer(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::DuplicateRequest => (
+            "The pool has a live request of this name: waiting, deferred or running.",
+            "Choose another request name, or cancel or release the one that lives. If you meant to \
+             send the same command again, use its command id again, too.",
+        ),
+        Code::ExceedsLimit => (
+            "The whole gang needs more than the tenant's limit, so it could not start even if the \
+             tenant used nothing else. Waiting would not help, and it is not queued.",
+            "Ask for fewer GPUs or replicas, or have an operator raise the limit with SetQuota.",
+        ),
+        Code::ExceedsPool => (
+            "The pool could not hold it even when empty: too many replicas, more GPUs per replica \
+             than any node has, or models that no node has.",
+            "Compare it with the pool's nodes: ask for less, accept more GPU models, or register \
+             nodes. Drained nodes do not count.",
+        ),
+        Code::QueueFull => (
+            "As many requests wait in this pool as its policy allows. Nothing that waits was lost.",
+            "Find out why nothing starts (a full pool, drained nodes, one tenant's flood). Send it \
+             again later, or raise `queue_max` with SetPoolPolicy.",
+        ),
+        Code::CouncilDenied => (
+            "The council voted against it, and the pool's policy follows the council. The detail \
+             has \
+             the score; the vote and its terms stand in the same decision.",
+            "Ask for less, for a shorter time, at a higher priority or as preemptible. In an \
+             emergency an operator sets the pool's council to `advise`.",
+        ),
+        Code::DeadlinePassed => (
+            "The request's deadline is not after the time at which it reached the log.",
+            "Leave the deadline out or set a later one. If it was hours away, the sender's clock \
+             is \
+             wrong, or the command waited somewhere before it reached the log.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn live_request(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::UnknownRequest => (
+            "The pool has no live request of this name: it ended, was cancelled, expired, or \
+             never was.",
+            "Look it up with `replay --from 0 --request NAME --log DIR`. If its lease expired, \
+             its GPUs may be somebody \
+             else's by now: stop the work and ask again.",
+        ),
+        Code::RequestRunning => (
+            "The request has its GPUs already, so there is nothing left to cancel.",
+            "Send ReleaseLease with the fencing number that the detail names.",
+        ),
+        Code::NoLease => (
+            "The request is still waiting or deferred, so it has no lease to renew, shrink or \
+             release.",
+            "Wait for LeaseGranted; to give up instead, send CancelRequest.",
+        ),
+        Code::StaleFencing => (
+            "The fencing number is not the lease's current one: the lease was renewed, shrunk or \
+             granted anew since, perhaps by another process that believes it is the holder.",
+            "Take the number of the last LeaseGranted, LeaseRenewed or LeaseShrunk. If you did not \
+             send that command, two processes act for one lease: stop one of them.",
+        ),
+        Code::ExceedsLeaseMax => (
+            "It asks for more time from now than the pool lets a lease run. The lease keeps its \
+             old \
+             end, which still comes.",
+            "Renew for at most what the detail says, and again before that is over.",
+        ),
+        Code::NotSmaller => (
+            "A shrink has to keep fewer replicas than the lease has. Nothing was given back.",
+            "Keep fewer, or send ReleaseLease to give back all. To grow, send another request.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
