@@ -58,7 +58,7 @@ pub(crate) fn event(event: &Event, now: TimeMs) -> String {
         Event::RequestEnded(ended) => format!("{}: {}", ended.request, request_end(ended.reason)),
         Event::LeaseGranted(granted) => grant(granted, now),
         Event::LeaseRenewed(renewed) => format!(
-            "{} until {}, fencing {}",
+            "{} ends {}, fencing {}",
             renewed.request,
             moment(now, renewed.ends_at_ms),
             renewed.fencing
