@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of decisions held in memory at once while folding.
-pub const FOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const FOLD_BYTES_MAX: usize = 256 * 1024;
 
 /// A state, and the digest of the last decision that it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +137,8 @@ pub fn read_chain(
 /// Folds the log up to and without `until`, or to its end.
 ///
 /// # Errors
-/// When the log cannot be read, or is not what was written. A damaged snapshot is no error: an older
-/// one is used, and the report says so.
+/// When the log cannot be read, or is not what was written. A damaged snapshot is no error: an
+/// older one is used, and the report says so.
 pub fn fold(
     log: &dyn LogReader,
     partition: i64,

@@ -3,7 +3,7 @@
 //! A body names no schema. Its first field does: `decide_version` is also the version of the schema
 //! that wrote it, so a body can be read without anything beside it.
 
-use super::datum::write;
+use super::datum::{read, write};
 use super::schemas::DECISION_READER;
 use crate::error::{Error, Result};
 use apache_avro::Schema;
@@ -41,6 +41,9 @@ pub fn decode_decision(body: &[u8]) -> Result<Decision> {
     let corrupt = |why: String| Error::corrupt(format!("a decision cannot be read: {why}"));
     if body.len() > DECISION_BYTES_MAX {
         return Err(corrupt(format!("{} bytes; at most {DECISION_BYTES_MAX}", body.len())));
+    }
+    if let Some(decision) = read::<Decision>(body).filter(|d| d.decide_version == DECIDE_VERSION) {
+        return Ok(decision);
     }
     let version = decide_version(body).ok_or_else(|| corrupt("it has no version".to_owned()))?;
     if version != DECIDE_VERSION {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`schemas`] (which schemas writers may use), `admission` (what is checked before
 //! one is used), [`command`] (what was asked, and its digests), [`decision`] (the body that the
-//! hash chain covers), `datum` (how bytes are written).
+//! hash chain covers), `datum` (how our own bytes are written and read).
 //!
 //! `decide_version` pins the reader. Everything here may change a byte of some decision: the
 //! branches and symbols that are known, the bounds, and the sentences that say why a command could

@@ -3,6 +3,7 @@
 //! Without a registry the local table answers, and "not found" is final.
 
 use super::admission::adapt;
+use super::datum;
 use super::init;
 use crate::error::{Error, Result};
 use apache_avro::Schema;
@@ -30,6 +31,8 @@ pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
 /// A schema that some writer uses, checked against ours and made ready for reading.
 pub struct WriterSchema {
     fingerprint: Hash32,
+    /// Whether the types mirror it field by field.
+    is_ours: bool,
     reader: GenericDatumReader<'static>,
 }
 
@@ -55,6 +58,11 @@ impl WriterSchema {
     /// A sentence of ours about the first thing that does not fit; never the crate's, whose wording
     /// must not reach a decision.
     pub(super) fn read<T: DeserializeOwned>(&self, datum: &[u8]) -> std::result::Result<T, String> {
+        if self.is_ours
+            && let Some(value) = datum::read(datum)
+        {
+            return Ok(value);
+        }
         let mut rest = datum;
         let value = self.reader.read_deser(&mut rest).map_err(|error| misfit(error.details()))?;
         match rest.len() {
@@ -110,12 +118,13 @@ fn parse(text: &str) -> Result<Schema> {
 fn writer_schema(theirs: &Schema, ours: &Schema) -> Result<WriterSchema> {
     init();
     let fingerprint = Hash32(blake3::hash(theirs.canonical_form().as_bytes()).into());
+    let is_ours = theirs.canonical_form() == ours.canonical_form();
     let adapted: &'static Schema = Box::leak(Box::new(adapt(theirs, ours)?));
     let reader = GenericDatumReader::builder(adapted)
         .resolved_writer_schemata(no_names())
         .build()
         .expect("a reader without names to resolve has nothing to fail at");
-    Ok(WriterSchema { fingerprint, reader })
+    Ok(WriterSchema { fingerprint, is_ours, reader })
 }
 
 /// Says in our words why a datum could not be read.

@@ -12,7 +12,7 @@ type Error = serde::de::value::Error;
 
 /// What serde told about the types that were read.
 #[derive(Debug, Default)]
-pub struct Shapes {
+pub(crate) struct Shapes {
     /// Field names by struct.
     pub structs: BTreeMap<&'static str, &'static [&'static str]>,
     /// Variant names by enum.
@@ -20,11 +20,11 @@ pub struct Shapes {
 }
 
 /// Some `T`: every `bytes` gives one, and no bytes give the smallest.
-pub fn any<T: DeserializeOwned>(bytes: &[u8]) -> T {
+pub(crate) fn any<T: DeserializeOwned>(bytes: &[u8]) -> T {
     any_with_shapes(bytes, &mut Shapes::default())
 }
 
-pub fn any_with_shapes<T: DeserializeOwned>(bytes: &[u8], shapes: &mut Shapes) -> T {
+pub(crate) fn any_with_shapes<T: DeserializeOwned>(bytes: &[u8], shapes: &mut Shapes) -> T {
     T::deserialize(&mut Source { bytes, shapes }).unwrap()
 }
 

@@ -8,7 +8,7 @@ use conclave_core::limits::DECIDE_VERSION;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::*;
 
-pub fn commands() -> Vec<Command> {
+pub(crate) fn commands() -> Vec<Command> {
     let payloads = [
         Payload::OpenLog(open_log()),
         Payload::ActivateDecider(ActivateDecider { version: 2 }),
@@ -49,7 +49,7 @@ pub fn commands() -> Vec<Command> {
 }
 
 /// One decision per event, then one per outcome that is not `Accepted`.
-pub fn decisions() -> Vec<(String, Decision)> {
+pub(crate) fn decisions() -> Vec<(String, Decision)> {
     let mut named = Vec::new();
     for event in events() {
         let name = serde_json::to_value(&event).unwrap();

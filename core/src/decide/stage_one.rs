@@ -1,5 +1,5 @@
-//! Stage 1: what every command has to pass before its own rules look at it. Broken fields, the wrong
-//! place, the wrong sender, seen before, too many.
+//! Stage 1: what every command has to pass before its own rules look at it. Broken fields, the
+//! wrong place, the wrong sender, seen before, too many.
 
 use super::{
     activate_decider, drain_node, open_log, register_node, release_lease, renew_lease,
@@ -13,8 +13,8 @@ use crate::rejection::{RejectionCode as Code, refuse};
 use crate::state::{Request, State};
 use crate::units::{DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 
-/// Whether a command's fields are within their bounds, whatever the state: what a producer can check
-/// before sending.
+/// Whether a command's fields are within their bounds, whatever the state: what a producer can
+/// check before sending.
 ///
 /// # Errors
 /// `out_of_range` or `unsupported`, naming the field.

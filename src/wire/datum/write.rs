@@ -1,8 +1,6 @@
-//! Writes a value as a bare Avro datum, by its Rust type alone.
+//! Writes a value as a bare Avro datum.
 //!
-//! The types mirror `schemas/` name by name in order, so a schema would say nothing that the type
-//! does not: looking every field up in one took nine tenths of the time of encoding.
-//! And bytes that a hash chain covers do not depend on the Avro crate's release. Tests compare the
+//! Bytes that a hash chain covers do not depend on the Avro crate's release. Tests compare the
 //! schemas with the types, and these bytes with those of the crate's writer and of fastavro.
 
 use serde::ser::{Impossible, Serialize, SerializeSeq, SerializeStruct, Serializer};
@@ -12,7 +10,7 @@ use std::fmt;
 ///
 /// # Panics
 /// When its type has a part that no schema of ours has: another number than `i64`, a tuple, a map.
-pub(super) fn write<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+pub(in crate::wire) fn write<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
     value.serialize(&mut Writer { bytes }).expect("a type outside of what schemas/ describe");
 }
 
