@@ -13,7 +13,7 @@ use conclave_core::decision::Decision;
 use conclave_core::input::Input;
 use conclave_core::invariants;
 use conclave_core::limits::{DECIDE_VERSION, ROUND_COMMANDS_MAX};
-use conclave_core::round::{Round, open_round};
+use conclave_core::round::{Round, fixed_round_length, open_round};
 use conclave_core::seat::Seat;
 use conclave_core::state::State;
 use conclave_core::units::{Hash32, Offset};
@@ -213,6 +213,10 @@ impl<'a> Verifier<'a> {
     }
 
     fn decide_again(&mut self, inputs: Vec<Input>) -> std::result::Result<Vec<Decision>, String> {
+        // A round is input, but not every round is one that anybody may have cut.
+        if fixed_round_length(&inputs, inputs.len()) < inputs.len() {
+            return Err("a control command is not alone in it".to_owned());
+        }
         let (state, seat) = (&mut self.state, &mut *self.seat);
         let round = Round { inputs };
         caught(|| {

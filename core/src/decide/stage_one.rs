@@ -171,7 +171,7 @@ fn check_place(state: &State, key: &[u8], command: &Command) -> Result<(), Rejec
     let pool = &command.pool;
     if key != pool.0.as_bytes() {
         let key = String::from_utf8_lossy(key);
-        let detail = format!("the record's key is '{key}': it has to be the pool, '{pool}'");
+        let detail = format!("the record's key has to be the pool, '{pool}': it is '{key}'");
         return Err(refuse(Code::WrongKey, detail));
     }
     if command.payload.is_log_command() != pool.0.is_empty() {
