@@ -114,7 +114,12 @@ fn a_body_cut_anywhere() {
 fn bytes_behind_the_command() {
     for extra in 1..4 {
         let value = [sound(), vec![0; extra]].concat();
-        check(pool(), bytes(0, b"p", value), Code::Unreadable, &format!("bytes trail the value: {extra}"));
+        check(
+            pool(),
+            bytes(0, b"p", value),
+            Code::Unreadable,
+            &format!("bytes trail the value: {extra}"),
+        );
     }
 }
 
