@@ -1,6 +1,6 @@
 //! The duplicate window at 1,000,000 ids, next to the same ring with an ordered map as its index:
-//! `cargo bench --bench duplicates [-- --quick] [--save]`. Prints a table; `--save` stores it as the
-//! baseline of `docs/decisions/0002-state-machine.md`.
+//! `cargo bench --bench duplicates [-- --quick] [--save]`. Prints a table; `--save` stores it as
+//! the baseline of `docs/decisions/0002-state-machine.md`.
 
 use conclave_core::decision::Remembered;
 use conclave_core::placement::draw::Draw;
@@ -81,8 +81,8 @@ fn main() -> io::Result<()> {
     }
     let stored = stored_bytes(ids);
     println!("| in a snapshot, MB | {:.1} | |", stored as f64 / 1e6);
-    let row =
-        serde_json::json!({ "name": "in a snapshot", "unit": "MB", "ours": stored as f64 / 1e6 });
+    let ours = stored as f64 / 1e6;
+    let row = serde_json::json!({ "name": "in a snapshot", "unit": "MB", "ours": ours });
     lines += &format!("{row}\n");
     if asked("--save") {
         fs::write(BASELINE, lines)?;

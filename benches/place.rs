@@ -92,8 +92,8 @@ fn runs(
     SEEDS.map(|seed| run(&experiment(seed)).map_err(io::Error::other)).collect()
 }
 
-/// Median, 99th percentile and maximum of a choice on a fleet that tasks filled until one was refused.
-/// Before each choice a random task leaves; every choice, fitting or not, is timed.
+/// Median, 99th percentile and maximum of a choice on a fleet that tasks filled until one was
+/// refused. Before each choice a random task leaves; every choice, fitting or not, is timed.
 fn full_fleet_us(nodes: &[NodeRow], tasks: &[TaskRow], policy: PlacementPolicy) -> [f64; 3] {
     let mut fleet = Fleet::default();
     for NodeRow { node, cpu_milli, memory_mib, gpu_count, gpu_model } in nodes {

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::fold::{FoldReport, Folded, fold};
+use crate::log::block::Record as _;
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
     StoredCommand,
@@ -29,6 +30,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes of commands read ahead of the round that is being decided.
 const READ_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of commands in one round; a longer command is a round of its own.
+const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Times that one round is cut anew after an aborted commit before the partition stops.
 const ABORTS_MAX: u32 = 16;
 /// Decisions between two snapshots when nobody says otherwise.
@@ -175,11 +178,10 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands_max = self.folded.state.log.as_ref().map(|log| log.round_commands);
         let commands_max = commands_max.unwrap_or(ROUND_COMMANDS_DEFAULT);
         let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
-        if self.read_ahead.len() < commands_max {
-            self.read_on()?;
-        }
+        // The cut may depend on the log alone, never on where reading began.
+        while self.leading(commands_max) == self.read_ahead.len() && self.read_on()? {}
         let next = self.read_ahead.iter().map(|(_, input)| input);
-        let length = fixed_round_length(next, commands_max);
+        let length = fixed_round_length(next, self.leading(commands_max));
         if length == 0 {
             return Ok(None);
         }
@@ -187,18 +189,31 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok(Some((stored, Round { inputs })))
     }
 
-    fn read_on(&mut self) -> Result<()> {
+    /// How many of the commands read ahead one round has room for, control commands or not.
+    fn leading(&self, commands_max: usize) -> usize {
+        let mut bytes = 0;
+        let fits = self.read_ahead.iter().take(commands_max).take_while(|(stored, _)| {
+            bytes += stored.weight();
+            bytes <= ROUND_BYTES_MAX
+        });
+        fits.count().max(1).min(self.read_ahead.len())
+    }
+
+    /// Reads further ahead; false at the end of the log.
+    fn read_on(&mut self) -> Result<bool> {
         let started = Instant::now();
         let from = match self.read_ahead.back() {
             Some((last, _)) => Offset(last.offset.0 + 1),
             None => self.folded.next(),
         };
-        for stored in self.log.commands(from, READ_AHEAD_BYTES_MAX)? {
+        let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
+        let is_end = commands.is_empty();
+        for stored in commands {
             let input = self.reader.read(PARTITION, &stored);
             self.read_ahead.push_back((stored, input));
         }
         self.latencies.record(Step::Ingest, started.elapsed());
-        Ok(())
+        Ok(!is_end)
     }
 
     fn answer(&mut self, round: &Round) -> Vec<Decision> {

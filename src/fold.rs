@@ -137,8 +137,8 @@ pub fn read_chain(
 /// Folds the log up to and without `until`, or to its end.
 ///
 /// # Errors
-/// When the log cannot be read, or is not what was written. A damaged snapshot is no error: an older
-/// one is used, and the report says so.
+/// When the log cannot be read, or is not what was written. A damaged snapshot is no error: an
+/// older one is used, and the report says so.
 pub fn fold(
     log: &dyn LogReader,
     partition: i64,

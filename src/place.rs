@@ -1,6 +1,6 @@
-//! The published placement experiment: how much of a fleet can be allocated when tasks arrive one by
-//! one, stay for ever, and are thrown away when nothing fits them ("Monte-Carlo workload inflation" of
-//! the FGD paper).
+//! The published placement experiment: how much of a fleet can be allocated when tasks arrive one
+//! by one, stay for ever, and are thrown away when nothing fits them ("Monte-Carlo workload
+//! inflation" of the FGD paper).
 
 use crate::error::{Error, Result};
 use crate::trace::openb::{NodeRow, TaskRow};
@@ -141,7 +141,8 @@ fn inflated(tasks: &[TaskRow], goal_milli: i64, draw: &mut Draw) -> Result<Vec<u
     Err(Error::invalid(format!("{OFFERS_MAX} tasks ask for less than {goal_milli} GPU milli")))
 }
 
-/// Allocation over arrivals: every arrival is a sample of the whole percent that was asked for by then.
+/// Allocation over arrivals: every arrival is a sample of the whole percent that was asked for by
+/// then.
 struct Curve {
     total_milli: i64,
     asked_milli: i64,

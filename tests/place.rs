@@ -28,8 +28,8 @@ const PUBLISHED: [(&str, PlacementPolicy, f64, f64); 12] = [
     ("multigpu30", Fgd, 96.36, 96.46),
 ];
 
-/// The folder with openb's lists: the one that `CONCLAVE_TRACES` names, or `shared/traces` beside the
-/// workspace.
+/// The folder with openb's lists: the one that `CONCLAVE_TRACES` names, or `shared/traces` beside
+/// the workspace.
 fn traces() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
     let folder = std::env::var_os("CONCLAVE_TRACES").map_or_else(beside, PathBuf::from);

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// One measured figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,9 +73,9 @@ impl Figures {
                 Goal::AtMost(most) => format!("≤ {} {mark}", readable(most)),
             }
         });
-        let _ = write!(line, " {:<22} |", goal.unwrap_or_default());
+        line += &format!(" {:<22} |", goal.unwrap_or_default());
         if let Some(before) = self.baseline.get(name).filter(|before| **before != 0.0) {
-            let _ = write!(line, " {:>+7.1} % |", (value / before - 1.0) * 100.0);
+            line += &format!(" {:>+7.1} % |", (value / before - 1.0) * 100.0);
         }
         line
     }

@@ -1,7 +1,9 @@
-//! Mix A: renew, cancel, refuse, release with an empty queue. Nothing is placed while it is measured.
+//! Mix A: renew, cancel, refuse, release with an empty queue. Nothing is placed while it is
+//! measured.
 //!
-//! Of 100 commands 60 renew, 5 release, 9 ask and are deferred by the council, 9 cancel those, 5 are
-//! denied by the council, 6 ask for more than their tenant's limit, and 6 quote an old fencing number.
+//! Of 100 commands 60 renew, 5 release, 9 ask and are deferred by the council, 9 cancel those, 5
+//! are denied by the council, 6 ask for more than their tenant's limit, and 6 quote an old fencing
+//! number.
 
 use crate::commands::{HOUR_MS, POOL, Scribe, cancel, open_log, policy, quota, release};
 use conclave::log::CommandRecord;

@@ -83,8 +83,8 @@ impl MixB {
         }
     }
 
-    /// Time of the steady state's placements alone, and how many there are. Every choice is compared
-    /// with the recorded one.
+    /// Time of the steady state's placements alone, and how many there are. Every choice is
+    /// compared with the recorded one.
     pub(crate) fn place_again(&self) -> (Duration, usize) {
         let mut fleet = Fleet::default();
         for node in &self.nodes {

@@ -1,7 +1,8 @@
 //! What people and machines may ask for: the Avro record `Command`, field by field.
 //!
-//! These are the values as they arrive; `validate` decides which of them are within bounds. The order
-//! of [`Payload`]'s variants is the order of the union's branches and may only grow at the end.
+//! These are the values as they arrive; `validate` decides which of them are within bounds. The
+//! order of [`Payload`]'s variants is the order of the union's branches and may only grow at the
+//! end.
 
 use crate::units::{
     CommandId, CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MemoryMib, MicroUsd, NodeId,

@@ -1,4 +1,5 @@
-//! The answer to one command: the Avro record `Decision`, which the hash chain covers byte for byte.
+//! The answer to one command: the Avro record `Decision`, which the hash chain covers byte for
+//! byte.
 //!
 //! State is a fold of decisions alone, so events repeat what a fold needs from their command.
 

@@ -8,9 +8,9 @@ use crate::state::State;
 use crate::units::{Offset, PoolId, RequestId, TimeMs};
 use std::collections::BTreeSet;
 
-/// Events that due timers may write into one decision. With at most [`crate::limits::DUE_VOTES_MAX`]
-/// votes of three events each and one carry-over mark per pool touched, a command's own events and
-/// the largest possible grant still fit.
+/// Events that due timers may write into one decision. With at most
+/// [`crate::limits::DUE_VOTES_MAX`] votes of three events each and one carry-over mark per pool
+/// touched, a command's own events and the largest possible grant still fit.
 const TIMER_EVENTS_MAX: usize = 250;
 /// Bytes of a decision without its events: fixed fields, ids and a rejection's detail.
 const HEADER_BYTES_MAX: usize = 4 * 1024;
@@ -71,8 +71,8 @@ impl<'a> Draft<'a> {
         self.events.len() < TIMER_EVENTS_MAX
     }
 
-    /// Whether a grant of `replicas` fits beside the marks of all queues that may have to be carried
-    /// over.
+    /// Whether a grant of `replicas` fits beside the marks of all queues that may have to be
+    /// carried over.
     pub(crate) fn has_room_for_grant(&self, replicas: usize) -> bool {
         let marks = self.freed.len() + self.newcomers.len() + CARRIED_POOLS_MAX;
         self.events.len() + 1 + marks <= DECISION_EVENTS_MAX

@@ -1,5 +1,6 @@
-//! What a decision does to the state. It obeys: whatever a decision says has happened, and a decision
-//! that cannot have happened is a broken program (or a damaged log), so it panics with a sentence.
+//! What a decision does to the state. It obeys: whatever a decision says has happened, and a
+//! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
+//! sentence.
 
 use crate::command::RegisterNode;
 use crate::decision::{

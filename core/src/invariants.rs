@@ -1,5 +1,5 @@
-//! What holds after every decision. Tests check it after every command; `replay verify` at the end of
-//! the log. The cheap part is asserted where state changes, in release too.
+//! What holds after every decision. Tests check it after every command; `replay verify` at the end
+//! of the log. The cheap part is asserted where state changes, in release too.
 
 use crate::state::{DueVote, Group, Pool, Stage, State, TimerKind};
 use crate::units::{GpuMilli, PoolId, TenantId, TimeMs};

@@ -1,10 +1,10 @@
 //! Granting those who wait, in one documented order: priority descending, then arrival.
 //!
 //! - Whoever fits starts, in that order; somebody who does not fit is passed by smaller ones.
-//! - Bounded overtaking: the *head* is the first in the order that waits for capacity: once enough of
-//!   the others' leases ended it would start, which neither its tenant's quota nor the size of the pool
-//!   forbids. Once it has waited W (`wait_bound_ms`), nobody who arrived later and could want one of
-//!   its GPU models is granted anything until it starts.
+//! - Bounded overtaking: the *head* is the first in the order that waits for capacity: once enough
+//!   of the others' leases ended it would start, which neither its tenant's quota nor the size of
+//!   the pool forbids. Once it has waited W (`wait_bound_ms`), nobody who arrived later and could
+//!   want one of its GPU models is granted anything until it starts.
 //! - After every decision without carry-over nobody waits who could start. That is why a newcomer
 //!   only has to be tried alone when nothing was freed.
 

@@ -54,8 +54,8 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
     Err(if wanted > free { QuotaBlock::NotFree } else { QuotaBlock::HeldForOthers { free, held } })
 }
 
-/// Whether `tenant` would be granted `wanted` more once enough leases ended: then it waits for capacity,
-/// and somebody may have to wait for it.
+/// Whether `tenant` would be granted `wanted` more once enough leases ended: then it waits for
+/// capacity, and somebody may have to wait for it.
 ///
 /// Its limit caps what it holds, and so does what is guaranteed to others: at either cap it waits
 /// for its own leases, and whoever had to wait for that would leave promised GPUs idle.

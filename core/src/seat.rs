@@ -6,8 +6,8 @@ use crate::limits::{DEFERRALS_MAX, GPU_MILLI_WHOLE};
 use crate::round::{Ballot, Question, Vote, Votes};
 use crate::units::{DurationMs, GpuMilli};
 
-/// Somebody who can answer a ballot. The same ballot gets the same votes, byte for byte, wherever it
-/// is answered: verify asks again.
+/// Somebody who can answer a ballot. The same ballot gets the same votes, byte for byte, wherever
+/// it is answered: verify asks again.
 pub trait Seat {
     /// Answers every question of the ballot.
     fn vote(&mut self, ballot: &Ballot) -> Votes;
@@ -34,8 +34,8 @@ impl Seat for RuleSeat {
 }
 
 /// The rule score of one question. The terms are those of the rules that the council replaces:
-/// priority × 4; 30, 20, 10 or 0 for up to 2, 4, 8 or more GPUs; 20, 15, 10 or 5 for up to 4, 12, 24
-/// or more hours; 10 when preemptible, else 5.
+/// priority × 4; 30, 20, 10 or 0 for up to 2, 4, 8 or more GPUs; 20, 15, 10 or 5 for up to 4, 12,
+/// 24 or more hours; 10 when preemptible, else 5.
 #[must_use]
 pub fn score(question: &Question) -> Vote {
     let mut vote = Vote {

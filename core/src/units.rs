@@ -9,7 +9,8 @@ use std::fmt;
 macro_rules! quantity {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -40,7 +41,8 @@ quantity! {
 }
 
 impl TimeMs {
-    /// This time moved by `span`. Both are bounded by [`crate::limits::TIME_MS_MAX`], so the sum fits.
+    /// This time moved by `span`. Both are bounded by [`crate::limits::TIME_MS_MAX`], so the sum
+    /// fits.
     #[must_use]
     pub fn plus(self, span: DurationMs) -> Self {
         Self(self.0 + span.0)

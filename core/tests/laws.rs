@@ -78,7 +78,10 @@ proptest! {
     }
 
     #[test]
-    fn the_recorded_rounds_give_the_same_decisions_again(steps in steps(1..120), max in 1..9_usize) {
+    fn the_recorded_rounds_give_the_same_decisions_again(
+        steps in steps(1..120),
+        max in 1..9_usize,
+    ) {
         let world = run(&steps);
         let (state, decisions) = run_fixed(&world.inputs, max);
         let (again_state, again) = run_fixed(&world.inputs, max);
@@ -128,7 +131,8 @@ proptest! {
         let world = run(&steps);
         for decision in &world.decisions {
             let Outcome::Rejected(rejected) = &decision.outcome else { continue };
-            // Whether a lease is somebody else's is asked after stage 1: that refusal is remembered.
+            // Whether a lease is somebody else's is asked after stage 1: that refusal is
+            // remembered.
             let is_domain_rule = rejected.code == RejectionCode::NotPermitted;
             if conclave_core::decide::STAGE_ONE.contains(&rejected.code) && !is_domain_rule {
                 prop_assert_eq!(decision.remembered, None, "{:?}", decision);

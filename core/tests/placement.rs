@@ -1,5 +1,5 @@
-//! Laws of placement: a quick choice is the plain formula's choice, and a fleet never holds more than
-//! it owns.
+//! Laws of placement: a quick choice is the plain formula's choice, and a fleet never holds more
+//! than it owns.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 #[path = "placement/plain.rs"]
@@ -135,10 +135,16 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(160)
+    })]
 
     #[test]
-    fn a_choice_with_memory_of_earlier_ones_is_the_plain_choice(steps in steps(), target in target()) {
+    fn a_choice_with_memory_of_earlier_ones_is_the_plain_choice(
+        steps in steps(),
+        target in target(),
+    ) {
         for policy in [PlacementPolicy::BestFit, PlacementPolicy::Fgd] {
             let mut placer = Placer::new(policy, &target);
             let mut world = World::default();

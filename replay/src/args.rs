@@ -6,8 +6,8 @@ use conclave::cli::Output;
 use conclave_core::units::{Hash32, Offset, PoolId, RequestId, TenantId};
 use std::path::PathBuf;
 
-/// Shows what was decided and why, proves it, and rebuilds the state at any offset. Reads only, also
-/// beside a running writer.
+/// Shows what was decided and why, proves it, and rebuilds the state at any offset. Reads only,
+/// also beside a running writer.
 #[derive(Debug, Parser)]
 #[command(name = "replay", version, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, after_help = EXAMPLES)]
@@ -73,8 +73,8 @@ pub(crate) struct TimelineArguments {
     /// others' decisions name no tenant
     #[arg(long, value_parser = tenant)]
     pub(crate) tenant: Option<TenantId>,
-    /// Only decisions about this request, or with an event that touches it, such as its grant in the
-    /// decision that freed its GPUs
+    /// Only decisions about this request, or with an event that touches it, such as its grant in
+    /// the decision that freed its GPUs
     #[arg(long, value_parser = request)]
     pub(crate) request: Option<RequestId>,
     /// Only decisions about this kind of command, or with an event of this name; `unreadable` for
@@ -89,7 +89,7 @@ pub(crate) struct TimelineArguments {
 
 const VERIFY_EXAMPLES: &str = "Examples:
   replay verify --log data/demo
-  replay verify --log data/demo --expect-head 9314b3dd45516af8dbef3d74862e20643394aa9c78a31ab085a824c7acc1489b
+  replay verify --log data/demo --expect-head HEAD
   replay verify --log data/demo --until 5000 --output json
 
 Exit codes: 0 every decision is verified, and the chain head is the expected one;

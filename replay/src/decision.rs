@@ -11,8 +11,8 @@ use conclave_core::units::TimeMs;
 use serde::Serialize;
 
 /// The fields are those of the Avro record `Decision`, with these differences: `since_start_ms` and
-/// `hash` are added, digests are hexadecimal, the outcome is spread over four fields, and each event
-/// carries its name. `docs/replay.md` shows one.
+/// `hash` are added, digests are hexadecimal, the outcome is spread over four fields, and each
+/// event carries its name. `docs/replay.md` shows one.
 #[derive(Serialize)]
 pub(crate) struct DecisionJson<'a> {
     offset: i64,

@@ -1,9 +1,9 @@
 //! What the world sends next: a pure function of the workload and of the log so far.
 //!
-//! It learns only from decisions. So a run that was killed goes on where its log ends, and sends what
-//! the uninterrupted run would have sent. Whatever may depend on decisions that are not known yet is
-//! held back until they are: a batch ends before the earliest moment at which one of its own requests
-//! could be given back.
+//! It learns only from decisions. So a run that was killed goes on where its log ends, and sends
+//! what the uninterrupted run would have sent. Whatever may depend on decisions that are not known
+//! yet is held back until they are: a batch ends before the earliest moment at which one of its own
+//! requests could be given back.
 
 use super::workload::{Arrival, Workload};
 use conclave_core::command::{

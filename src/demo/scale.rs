@@ -163,8 +163,8 @@ fn quotas(workload: &Workload) -> Vec<SetQuota> {
     SHARES.into_iter().map(quota).collect()
 }
 
-/// The same settings over the same source give the same log, byte for byte, so its name follows from
-/// both.
+/// The same settings over the same source give the same log, byte for byte, so its name follows
+/// from both.
 fn identity(workload: &Workload) -> LogId {
     let Workload { log_id: _, pool, policy, nodes, quotas, arrivals } = workload;
     let mut hasher = blake3::Hasher::new();

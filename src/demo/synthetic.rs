@@ -1,5 +1,6 @@
 //! A workload calibrated to the published figures of the openb trace: the same fleet by model, the
-//! same mix of shapes, the same spread of durations. Nothing in it was copied from the trace's rows.
+//! same mix of shapes, the same spread of durations. Nothing in it was copied from the trace's
+//! rows.
 
 use super::source::{Job, JobClass, Source, node};
 use conclave_core::command::RegisterNode;
@@ -59,9 +60,9 @@ const CLASSES: &[(JobClass, i64)] = &[
     (JobClass::Guaranteed, 9),
 ];
 
-/// Seconds that a job takes at each tenth of all jobs, from the shortest to the longest: median 540,
-/// a tenth under 80 and a tenth over 6,574 as in the trace. Its jobs of days and months are left
-/// out: within the hours of a demo they would only ever start.
+/// Seconds that a job takes at each tenth of all jobs, from the shortest to the longest: median
+/// 540, a tenth under 80 and a tenth over 6,574 as in the trace. Its jobs of days and months are
+/// left out: within the hours of a demo they would only ever start.
 const DURATIONS_S: [i64; 11] = [10, 80, 160, 260, 380, 540, 850, 1_400, 2_700, 6_574, 20_000];
 
 impl Source {
@@ -78,9 +79,9 @@ impl Source {
     }
 }
 
-/// The longest gap before a job. Arrivals come in waves, and the last one ends the demo: four waves,
-/// each with a busy half that brings three times as many jobs as the quiet half before it. The demo
-/// scales all gaps to the load that it wants.
+/// The longest gap before a job. Arrivals come in waves, and the last one ends the demo: four
+/// waves, each with a busy half that brings three times as many jobs as the quiet half before it.
+/// The demo scales all gaps to the load that it wants.
 fn gap_s_max(index: usize, jobs: usize) -> i64 {
     let eighth_of_wave = index * 32 / jobs.max(1) % 8;
     if eighth_of_wave < 2 { 360 } else { 120 }

@@ -21,6 +21,10 @@ pub const BLOCK_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one packed record: far beyond any decision, far below what a position can hold.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of one packed command. Its answer repeats its headers, and a dead letter all of it with the
+/// reason: whatever is accepted can be answered.
+pub const COMMAND_RECORD_BYTES_MAX: usize = RECORD_BYTES_MAX / 2;
+
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 16;
 const POSITION_BYTES: usize = 4;
@@ -43,6 +47,13 @@ impl BlockKind {
             Self::Commands => 1,
             Self::Decisions => 2,
             Self::DeadLetters => 3,
+        }
+    }
+
+    fn record_bytes_max(self) -> usize {
+        match self {
+            Self::Commands => COMMAND_RECORD_BYTES_MAX,
+            Self::Decisions | Self::DeadLetters => RECORD_BYTES_MAX,
         }
     }
 
@@ -69,7 +80,8 @@ pub struct PackedBlock {
 /// Packs records into as few blocks as fit, in order.
 ///
 /// # Errors
-/// `Invalid` when a record is longer than [`RECORD_BYTES_MAX`].
+/// `Invalid` when a record is longer than [`RECORD_BYTES_MAX`], or a command than
+/// [`COMMAND_RECORD_BYTES_MAX`].
 ///
 /// # Panics
 /// Never: what fits a block fits its positions.
@@ -82,11 +94,12 @@ pub fn pack<R: Pack>(records: &[R]) -> Result<Vec<PackedBlock>> {
         let start = body.len();
         record.pack(&mut body);
         let length = body.len() - start;
-        if length > RECORD_BYTES_MAX {
+        let max = R::KIND.record_bytes_max();
+        if length > max {
             let (offset, kind) = (record.offset(), R::KIND.as_str());
             return Err(Error::invalid(format!(
-                "record {offset} of the {kind} has {length} bytes, at most {RECORD_BYTES_MAX} are \
-                 stored: send a smaller one"
+                "record {offset} of the {kind} has {length} bytes, at most {max} are stored: send a \
+                 smaller one"
             )));
         }
         let overhead = HEADER_BYTES + (ends.len() + 1) * POSITION_BYTES + CHECK_BYTES;

@@ -94,8 +94,8 @@ pub enum Phase {
 /// Reads a node list, in the order of the file.
 ///
 /// # Errors
-/// [`crate::error::ErrorKind::Invalid`] naming file and line when something in it is not as published;
-/// `Unavailable` when the file cannot be read.
+/// [`crate::error::ErrorKind::Invalid`] naming file and line when something in it is not as
+/// published; `Unavailable` when the file cannot be read.
 pub fn read_nodes(path: &Path) -> Result<Vec<NodeRow>> {
     read(path, |node: &NodeRow| {
         in_range("gpu", node.gpu_count, NODE_GPUS_MAX)?;

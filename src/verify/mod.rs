@@ -1,8 +1,8 @@
 //! Proving a log: every decision is computed again from its command and compared byte for byte.
 //!
-//! Verify evolves with the *recorded* decisions, so one divergence does not spread. Rounds are taken
-//! as they were recorded: they are input, like the commands. What cannot be checked is reported as
-//! such and never as clean.
+//! Verify evolves with the *recorded* decisions, so one divergence does not spread. Rounds are
+//! taken as they were recorded: they are input, like the commands. What cannot be checked is
+//! reported as such and never as clean.
 
 mod difference;
 mod report;

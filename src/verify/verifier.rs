@@ -13,7 +13,7 @@ use conclave_core::decision::Decision;
 use conclave_core::input::Input;
 use conclave_core::invariants;
 use conclave_core::limits::{DECIDE_VERSION, ROUND_COMMANDS_MAX};
-use conclave_core::round::{Round, open_round};
+use conclave_core::round::{Round, fixed_round_length, open_round};
 use conclave_core::seat::Seat;
 use conclave_core::state::State;
 use conclave_core::units::{Hash32, Offset};
@@ -213,6 +213,10 @@ impl<'a> Verifier<'a> {
     }
 
     fn decide_again(&mut self, inputs: Vec<Input>) -> std::result::Result<Vec<Decision>, String> {
+        // A round is input, but not every round is one that anybody may have cut.
+        if fixed_round_length(&inputs, inputs.len()) < inputs.len() {
+            return Err("a control command is not alone in it".to_owned());
+        }
         let (state, seat) = (&mut self.state, &mut *self.seat);
         let round = Round { inputs };
         caught(|| {
@@ -298,6 +302,7 @@ impl<'a> Verifier<'a> {
 
     fn stop_folding(&mut self, error: &Error) -> Step {
         self.is_folded = false;
+        self.report.broken_invariant.get_or_insert_with(|| error.to_string());
         self.stop(error.to_string())
     }
 
@@ -331,6 +336,8 @@ impl<'a> Verifier<'a> {
         }
         let undecided = commands_next.0 - self.covered.0 - 1;
         self.report.undecided = undecided.max(0).unsigned_abs();
+        // A broken link is seen before the content of the round is.
+        self.report.first_divergences.sort_by_key(|found| found.offset);
         let head = chain_head(&[self.head]);
         self.report.chain_head = head.to_string();
         self.report.expected_head = self.expected_head.map(|expected| expected == head);

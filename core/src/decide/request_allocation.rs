@@ -1,5 +1,5 @@
-//! `RequestAllocation`: asks for GPUs. Hard rules first, then the council's verdict, then the queue;
-//! whoever can start is granted from there, the newcomer included.
+//! `RequestAllocation`: asks for GPUs. Hard rules first, then the council's verdict, then the
+//! queue; whoever can start is granted from there, the newcomer included.
 
 use super::set_pool_policy::check_gpus;
 use super::stage_one::Bounds;
@@ -74,8 +74,8 @@ pub(super) fn decide(
     }
 }
 
-/// Votes taken for deferred requests when the round opened. A request that ended in the meantime has
-/// no use for its vote, and neither has one whose pool's council was switched off: it goes on.
+/// Votes taken for deferred requests when the round opened. A request that ended in the meantime
+/// has no use for its vote, and neither has one whose pool's council was switched off: it goes on.
 pub(super) fn settle_due_votes(draft: &mut Draft, votes: &Votes) {
     for (due, vote) in &votes.due {
         let found = draft.state.pools.get(&due.pool).and_then(|pool| pool.request(&due.request));

@@ -1,5 +1,5 @@
-//! Stage 1: what every command has to pass before its own rules look at it. Broken fields, the wrong
-//! place, the wrong sender, seen before, too many.
+//! Stage 1: what every command has to pass before its own rules look at it. Broken fields, the
+//! wrong place, the wrong sender, seen before, too many.
 
 use super::{
     activate_decider, drain_node, open_log, register_node, release_lease, renew_lease,
@@ -13,8 +13,8 @@ use crate::rejection::{RejectionCode as Code, refuse};
 use crate::state::{Request, State};
 use crate::units::{DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 
-/// Whether a command's fields are within their bounds, whatever the state: what a producer can check
-/// before sending.
+/// Whether a command's fields are within their bounds, whatever the state: what a producer can
+/// check before sending.
 ///
 /// # Errors
 /// `out_of_range` or `unsupported`, naming the field.
@@ -171,7 +171,7 @@ fn check_place(state: &State, key: &[u8], command: &Command) -> Result<(), Rejec
     let pool = &command.pool;
     if key != pool.0.as_bytes() {
         let key = String::from_utf8_lossy(key);
-        let detail = format!("the record's key is '{key}': it has to be the pool, '{pool}'");
+        let detail = format!("the record's key has to be the pool, '{pool}': it is '{key}'");
         return Err(refuse(Code::WrongKey, detail));
     }
     if command.payload.is_log_command() != pool.0.is_empty() {

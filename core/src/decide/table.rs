@@ -110,7 +110,7 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "RequestAllocation",
         least_role: Role::Tenant,
         is_control: false,
-        precondition: "the tenant has a quota; the name is free; limit and empty pool could hold it",
+        precondition: "the tenant has a quota; the name is free; limit and empty pool can hold it",
         events: &[
             "RequestAdmitted",
             "RequestVoted",

@@ -8,8 +8,8 @@ use super::shape::{GpuSet, Kind, Shape};
 const CPU_SCALE: i64 = 128_000;
 const GPU_SCALE: i64 = 8_000;
 
-/// How well `shape` fits `node`, which fits it: 100 · (1 − ½ cpu left / 128,000 − ½ GPU left / 8,000)
-/// after placing, truncated towards zero. Nodes larger than that scale score below zero.
+/// How well `shape` fits `node`, which fits it: 100 · (1 − ½ cpu left / 128,000 − ½ GPU left /
+/// 8,000) after placing, truncated towards zero. Nodes larger than that scale score below zero.
 ///
 /// The published policy then spreads the scores of a choice over 0 to 100. That keeps their order,
 /// so it is left out.

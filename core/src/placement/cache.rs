@@ -9,8 +9,8 @@ use super::node::Node;
 use super::shape::{GpuSet, Shape};
 use std::cmp::Ordering;
 
-/// Shapes whose scores are kept; beyond it the one not asked for longest is dropped. A shape costs two
-/// bytes per node.
+/// Shapes whose scores are kept; beyond it the one not asked for longest is dropped. A shape costs
+/// two bytes per node.
 const SHAPES_MAX: usize = 512;
 
 /// The score of a node that does not fit, memory aside.

@@ -2,13 +2,15 @@
 //! workload can use most of what is left.
 //!
 //! A node's GPUs are usable to a task of the target workload when the task can run there: then all
-//! those with enough left for it. With `free` the sum of what is left on all GPUs, a node's expected
-//! fragmentation is `free` minus what is usable, averaged over the workload. Placing a task changes
-//! `free` by what the task takes, whatever the node, so only usable amounts have to be compared.
+//! those with enough left for it. With `free` the sum of what is left on all GPUs, a node's
+//! expected fragmentation is `free` minus what is usable, averaged over the workload. Placing a
+//! task changes `free` by what the task takes, whatever the node, so only usable amounts have to be
+//! compared.
 //!
-//! They are sums over the target, but depend on it through few numbers. For given CPU left, a GPU with
-//! `left` milli is worth `left` times the count of slices that need at most `left`, and `f` free GPUs
-//! are worth 1000 · `f` times the count of tasks of 1 to `f` whole GPUs. A [`Row`] holds these counts.
+//! They are sums over the target, but depend on it through few numbers. For given CPU left, a GPU
+//! with `left` milli is worth `left` times the count of slices that need at most `left`, and `f`
+//! free GPUs are worth 1000 · `f` times the count of tasks of 1 to `f` whole GPUs. A [`Row`] holds
+//! these counts.
 
 use super::cache::Scored;
 use super::fleet::Fleet;

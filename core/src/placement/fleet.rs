@@ -151,7 +151,8 @@ impl Fleet {
         self.gpus_accepting
     }
 
-    /// Whether the nodes that accept work could hold `replicas` of `shape` if all of them were free.
+    /// Whether the nodes that accept work could hold `replicas` of `shape` if all of them were
+    /// free.
     #[must_use]
     pub fn could_ever_hold(&self, shape: &Shape, replicas: i64) -> bool {
         let room = |(class, count): (&NodeClass, &i64)| {
@@ -163,8 +164,8 @@ impl Fleet {
 
     /// Whether the fleet as it stands can hold `replicas` of `shape`.
     ///
-    /// One replica takes away exactly one replica's room wherever it sits, so no choice of nodes can
-    /// make a gang fail that this finds room for.
+    /// One replica takes away exactly one replica's room wherever it sits, so no choice of nodes
+    /// can make a gang fail that this finds room for.
     #[must_use]
     pub fn can_hold(&self, shape: &Shape, replicas: i64) -> bool {
         let accepted = self.models_accepted(shape);

@@ -1,7 +1,7 @@
 //! Which nodes and GPUs a replica gets: a fleet, a shape, and one policy out of several.
 //!
-//! Reading order: [`shape`] (what is asked), [`fleet`] and [`node`] (what there is), [`Placer`] (the
-//! choice), then one file per policy. Preference among GPU models is not decided here: a shape
+//! Reading order: [`shape`] (what is asked), [`fleet`] and [`node`] (what there is), [`Placer`]
+//! (the choice), then one file per policy. Preference among GPU models is not decided here: a shape
 //! carries a set of models, and the caller asks once per preferred model.
 
 mod best_fit;
@@ -35,8 +35,8 @@ pub struct Spot {
     pub gpus: GpuSet,
 }
 
-/// Chooses spots by one policy. What it remembers to be quick never changes a choice, and is no part
-/// of its value.
+/// Chooses spots by one policy. What it remembers to be quick never changes a choice, and is no
+/// part of its value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "PlacerImage", into = "PlacerImage")]
 pub struct Placer {
@@ -80,8 +80,8 @@ impl Placer {
         }
     }
 
-    /// Where `replicas` of `shape` go, in replica order; `None` unless all of them fit together. The
-    /// fleet is afterwards what it was before: the grant takes the spots.
+    /// Where `replicas` of `shape` go, in replica order; `None` unless all of them fit together.
+    /// The fleet is afterwards what it was before: the grant takes the spots.
     ///
     /// # Panics
     /// When room was counted that is not there: a mistake of this module.

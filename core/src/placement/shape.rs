@@ -73,7 +73,8 @@ impl Shape {
         Self { kind, gpu_count, gpu_milli_total, need, models }
     }
 
-    /// The shape of one replica of `request`, restricted to `models` (its whole list, or one of it).
+    /// The shape of one replica of `request`, restricted to `models` (its whole list, or one of
+    /// it).
     #[must_use]
     pub fn of(request: &RequestAllocation, models: &[GpuModel]) -> Self {
         Self::new(request.gpu_count, Need::of(request), models)

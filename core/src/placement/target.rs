@@ -5,8 +5,8 @@ use crate::command::TargetShape;
 /// The part of all tasks that the target keeps: 19 of 20, the most frequent shapes first.
 const KEPT: (i64, i64) = (19, 20);
 
-/// The most frequent of `shapes` that together make up 95 % of all tasks, most frequent first, larger
-/// first among equals. Shares of the rest are not spread: counts need no sum of one.
+/// The most frequent of `shapes` that together make up 95 % of all tasks, most frequent first,
+/// larger first among equals. Shares of the rest are not spread: counts need no sum of one.
 ///
 /// # Panics
 /// When a count is negative.

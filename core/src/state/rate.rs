@@ -1,5 +1,6 @@
 //! The rate limit of a tenant, in log time: each command costs a minute divided by the rate, and a
-//! tenant may be at most one minute ahead of what it has paid for (the generic cell rate algorithm).
+//! tenant may be at most one minute ahead of what it has paid for (the generic cell rate
+//! algorithm).
 
 use super::Tenant;
 use crate::units::{DurationMs, TimeMs};

@@ -69,7 +69,9 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..6_u8).prop_map(|node| Act::Drain { node }),
         1 => (0..6_u8).prop_map(|node| Act::Remove { node }),
         2 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, prop_oneof![4 => Just(0), 1 => 1..100_i64])
-            .prop_map(|(tenant, guarantee, limit, rate)| Act::Quota { tenant, guarantee, limit, rate }),
+            .prop_map(|(tenant, guarantee, limit, rate)| {
+                Act::Quota { tenant, guarantee, limit, rate }
+            }),
         1 => (0..3_u8, 0..3_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
             |(council, placement, queue_max, wait_ms)| Act::Policy {
                 council, placement, queue_max, wait_ms

@@ -75,8 +75,8 @@ impl RocksReader {
         self.damage.as_ref()
     }
 
-    /// The offset whose loss would have to be accepted to go on with this log: nothing from there on
-    /// is whole. Reads everything; none when nothing is lost.
+    /// The offset whose loss would have to be accepted to go on with this log: nothing from there
+    /// on is whole. Reads everything; none when nothing is lost.
     #[must_use]
     pub fn lost_from(&self) -> Option<Offset> {
         loss::lost_from(&self.directory, self)

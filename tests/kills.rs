@@ -1,0 +1,116 @@
+//! kill -9 at random moments of the demo: after each of them the log is sound and nothing that stood
+//! in it is gone, and the run that goes on arrives at the head of the run that was never killed.
+//!
+//! `CONCLAVE_KILLS` kills, 6 by default; `CONCLAVE_SEED` chooses other moments.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use conclave::log::LogReader;
+use conclave::log::rocks::RocksReader;
+use conclave::verify::verify;
+use conclave_core::placement::draw::Draw;
+use conclave_core::seat::RuleSeat;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const KILLS_DEFAULT: usize = 6;
+const REQUESTS: &str = "4000";
+
+fn from_environment(name: &str, default: usize) -> usize {
+    let text = std::env::var(name).ok();
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+fn demo(directory: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
+    command.args(["demo", "--headless", "--output", "json", "--requests", REQUESTS, "--data"]);
+    command.arg(directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn head(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    summary["chain_head"].as_str().unwrap().to_owned()
+}
+
+/// How many commands were accepted and decided; `None` when the run was killed before its log was
+/// there.
+fn check_log(directory: &Path) -> Option<(i64, i64)> {
+    if !directory.join("heads.log").exists() {
+        return None;
+    }
+    let reader = RocksReader::open(directory).unwrap_or_else(|error| panic!("{error}"));
+    let report = verify(&reader, 0, &mut RuleSeat).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    let ends = reader.ends().unwrap();
+    Some((ends.commands_next.0, ends.decisions_next.0))
+}
+
+/// A run that is killed again and again until it ends by itself.
+struct Run {
+    directory: TempDir,
+    stood: (i64, i64),
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), stood: (0, 0) }
+    }
+
+    /// Lives for `span`; the head when it ended by itself before.
+    fn live(&mut self, span: Duration) -> Option<String> {
+        let mut child = demo(self.directory.path());
+        let started = Instant::now();
+        while started.elapsed() < span {
+            if child.try_wait().unwrap().is_some() {
+                return Some(head(&child.wait_with_output().unwrap()));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if let Some(stands) = check_log(self.directory.path()) {
+            let (commands, decisions) = self.stood;
+            assert!(
+                stands.0 >= commands && stands.1 >= decisions,
+                "{stands:?} of {:?}",
+                self.stood
+            );
+            self.stood = stands;
+        }
+        None
+    }
+}
+
+#[test]
+fn a_killed_demo_goes_on_where_its_log_ends_and_arrives_at_the_same_head() {
+    let kills_wanted = from_environment("CONCLAVE_KILLS", KILLS_DEFAULT);
+    let seed = from_environment("CONCLAVE_SEED", 1);
+    let mut draw = Draw::new(u64::try_from(seed).unwrap());
+    let started = Instant::now();
+    let calm = tempfile::tempdir().unwrap();
+    let expected = head(&demo(calm.path()).wait_with_output().unwrap());
+    // Short enough that most runs are killed several times before they end.
+    let span_ms_max = usize::try_from(started.elapsed().as_millis()).unwrap() / 2 + 20;
+    let (mut kills, mut endings) = (0, 0);
+    let mut run = Run::new();
+    while kills < kills_wanted {
+        let span_ms = 5 + draw.below(span_ms_max);
+        match run.live(Duration::from_millis(u64::try_from(span_ms).unwrap())) {
+            None => kills += 1,
+            Some(head) => {
+                assert_eq!(head, expected, "seed {seed}, after {kills} kills");
+                endings += 1;
+                run = Run::new();
+            }
+        }
+    }
+    let last = head(&demo(run.directory.path()).wait_with_output().unwrap());
+    assert_eq!(last, expected, "seed {seed}, after {kills} kills");
+    check_log(run.directory.path()).expect("it ended");
+    println!("{kills} kills, {} runs to the end, seed {seed}", endings + 1);
+}
