@@ -62,8 +62,8 @@ impl Scribe {
             key: pool.as_bytes().to_vec(),
             value: encode_command(&command),
             headers: vec![
-                ("traceparent".to_owned(), trace.into_bytes()),
-                ("correlation_id".to_owned(), format!("batch-{}", offset / 10).into_bytes()),
+                ("traceparent".into(), trace.into_bytes()),
+                ("correlation_id".into(), format!("batch-{}", offset / 10).into_bytes()),
             ],
         }
     }

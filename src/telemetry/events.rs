@@ -116,7 +116,7 @@ macro_rules! decision_line {
                 { names::STEP } = Step::Commit.as_str(),
                 { names::PARTITION } = decision.partition,
                 { names::OFFSET } = decision.offset.0,
-                { names::KIND } = decision.kind,
+                { names::KIND } = decision.kind.as_str(),
                 { names::POOL } = decision.pool.0.as_str(),
                 { names::TENANT } = decision.tenant.0.as_str(),
                 { names::REQUEST } = decision.request.0.as_str(),
