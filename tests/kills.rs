@@ -75,7 +75,11 @@ impl Run {
         child.wait().unwrap();
         if let Some(stands) = check_log(self.directory.path()) {
             let (commands, decisions) = self.stood;
-            assert!(stands.0 >= commands && stands.1 >= decisions, "{stands:?} of {:?}", self.stood);
+            assert!(
+                stands.0 >= commands && stands.1 >= decisions,
+                "{stands:?} of {:?}",
+                self.stood
+            );
             self.stood = stands;
         }
         None

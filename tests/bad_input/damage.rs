@@ -172,7 +172,12 @@ fn a_log_whose_rounds_were_joined_is_found_by_verify_and_nothing_panics() {
         joined.accept(&commands.collect::<Vec<_>>()).unwrap();
         let decisions = decisions.iter().map(|decision| {
             let body = encode_decision(decision);
-            DecisionRecord { offset: decision.offset, hash: body_hash(&body), body, headers: vec![] }
+            DecisionRecord {
+                offset: decision.offset,
+                hash: body_hash(&body),
+                body,
+                headers: vec![],
+            }
         });
         let decisions = decisions.collect();
         joined.commit(&RoundRecord { decisions, dead_letters: vec![] }).unwrap();
@@ -184,7 +189,8 @@ fn a_log_whose_rounds_were_joined_is_found_by_verify_and_nothing_panics() {
 #[test]
 fn a_log_whose_commands_were_exchanged_is_found_by_verify() {
     let disk = written(Disk::default());
-    let mut commands: Vec<_> = disk.all_commands().into_iter().map(|stored| stored.record).collect();
+    let mut commands: Vec<_> =
+        disk.all_commands().into_iter().map(|stored| stored.record).collect();
     commands.swap(20, 21);
     let mut exchanged = Disk::default();
     exchanged.accept(&commands).unwrap();

@@ -22,9 +22,8 @@ struct Scroll {
 
 impl Scroll {
     fn new() -> Self {
-        let lives_here = |name: &String| {
-            home_partition(&PoolId(name.clone()), PARTITION_COUNT) == 0
-        };
+        let lives_here =
+            |name: &String| home_partition(&PoolId(name.clone()), PARTITION_COUNT) == 0;
         let pool = (0..).map(|index| format!("gold-{index}")).find(lives_here).unwrap();
         Self { batches: vec![], pool: PoolId(pool), now: 1_000_000, next: 0 }
     }
@@ -119,10 +118,8 @@ fn work(scroll: &mut Scroll) {
     ];
     let first = scroll.next;
     let records = (0..).zip(asks).map(|(index, ask)| {
-        let command = Command {
-            command_id: CommandId(format!("batch-{index}")),
-            ..scroll.command(ask)
-        };
+        let command =
+            Command { command_id: CommandId(format!("batch-{index}")), ..scroll.command(ask) };
         record(scroll.now + index, &command)
     });
     let records = records.collect();
