@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// One measured figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]

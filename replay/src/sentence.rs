@@ -58,7 +58,7 @@ pub(crate) fn event(event: &Event, now: TimeMs) -> String {
         Event::RequestEnded(ended) => format!("{}: {}", ended.request, request_end(ended.reason)),
         Event::LeaseGranted(granted) => grant(granted, now),
         Event::LeaseRenewed(renewed) => format!(
-            "{} until {}, fencing {}",
+            "{} ends {}, fencing {}",
             renewed.request,
             moment(now, renewed.ends_at_ms),
             renewed.fencing
@@ -176,8 +176,8 @@ pub(crate) fn policy(policy: &SetPoolPolicy) -> String {
         PlacementPolicy::Fgd => "fgd",
     };
     format!(
-        "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes after \
-         {}, deferral {}, queue at most {}",
+        "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes \
+         after {}, deferral {}, queue at most {}",
         council(policy.council),
         policy.target_workload.len(),
         span(policy.lease_max_ms),

@@ -147,8 +147,8 @@ fn check_identity<L: EventLog, S: Seat>(workload: &Workload, engine: &Engine<L, 
     let (found, wanted) = (&engine.folded().state.log, &workload.log_id);
     match found {
         Some(log) if log.log_id != *wanted => Err(Error::invalid(format!(
-            "the data directory holds log '{}' and these settings make '{wanted}': use the settings \
-             that it was made with, or another --data",
+            "the data directory holds log '{}' and these settings make '{wanted}': use the \
+             settings that it was made with, or another --data",
             log.log_id
         ))),
         Some(_) | None => Ok(()),

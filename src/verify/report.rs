@@ -42,7 +42,8 @@ pub struct Report {
     pub expected_head: Option<bool>,
     /// The decision whose chain head the expected one is, when it is not the last.
     pub expected_head_at: Option<i64>,
-    /// The rule that the state after the last decision breaks, if it does.
+    /// The rule that the state after the last decision breaks, if it does; or the one that a recorded
+    /// decision breaks, so that it cannot have happened.
     pub broken_invariant: Option<String>,
     /// The first divergences and duplicates.
     pub first_divergences: Vec<Divergence>,
@@ -79,6 +80,9 @@ pub enum Verdict {
 
 impl Report {
     /// Whether every decision was verified and nothing else was found.
+    ///
+    /// # Panics
+    /// As [`Report::verdict`].
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.verdict() == Verdict::Clean
@@ -87,7 +91,7 @@ impl Report {
     /// What it means.
     ///
     /// # Panics
-    /// When a decision was counted neither as verified nor as anything else.
+    /// When a decision of a clean report is counted nowhere: the accounting is wrong.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let differing =

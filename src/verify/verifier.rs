@@ -302,6 +302,7 @@ impl<'a> Verifier<'a> {
 
     fn stop_folding(&mut self, error: &Error) -> Step {
         self.is_folded = false;
+        self.report.broken_invariant.get_or_insert_with(|| error.to_string());
         self.stop(error.to_string())
     }
 
@@ -335,6 +336,8 @@ impl<'a> Verifier<'a> {
         }
         let undecided = commands_next.0 - self.covered.0 - 1;
         self.report.undecided = undecided.max(0).unsigned_abs();
+        // A broken link is seen before the content of the round is.
+        self.report.first_divergences.sort_by_key(|found| found.offset);
         let head = chain_head(&[self.head]);
         self.report.chain_head = head.to_string();
         self.report.expected_head = self.expected_head.map(|expected| expected == head);

@@ -14,7 +14,7 @@ use conclave::fold::{Folded, fold};
 use conclave::log::LogReader;
 use conclave::wire::decode_decision;
 use conclave_core::command::OpenLog;
-use conclave_core::state::State;
+use conclave_core::state::{State, Timer, TimerKind};
 use conclave_core::units::{Offset, PoolId, TimeMs};
 use pool::PoolState;
 use serde::Serialize;
@@ -45,6 +45,8 @@ struct TimerState<'a> {
     pool: &'a str,
     request: &'a str,
     kind: &'static str,
+    #[serde(skip)]
+    sentence: &'static str,
 }
 
 /// Lines of each list that people are shown.
@@ -116,18 +118,19 @@ fn check_known(state: &State, only: Option<&PoolId>) -> Result<()> {
 }
 
 impl<'a> TimerState<'a> {
-    fn of(timer: &'a conclave_core::state::Timer, now: TimeMs) -> Self {
-        use conclave_core::state::TimerKind;
+    fn of(timer: &'a Timer, now: TimeMs) -> Self {
+        let (kind, sentence) = match timer.kind {
+            TimerKind::LeaseEnds => ("lease_ends", "the lease ends"),
+            TimerKind::DeadlinePasses => ("deadline_passes", "the deadline passes"),
+            TimerKind::DeferralIsDue => ("deferral_is_due", "the deferral is over"),
+        };
         Self {
             at_ms: timer.at_ms.0,
             in_ms: between(now, timer.at_ms).0,
             pool: &timer.pool.0,
             request: &timer.request.0,
-            kind: match timer.kind {
-                TimerKind::LeaseEnds => "lease_ends",
-                TimerKind::DeadlinePasses => "deadline_passes",
-                TimerKind::DeferralIsDue => "deferral_is_due",
-            },
+            kind,
+            sentence,
         }
     }
 }

@@ -99,11 +99,6 @@ fn waiting_line(waiting: &Waiting<'_>, now: TimeMs) -> String {
 }
 
 fn timer_line(timer: &TimerState<'_>, now: TimeMs) -> String {
-    let what = match timer.kind {
-        "lease_ends" => "the lease ends",
-        "deadline_passes" => "the deadline passes",
-        _ => "the deferral is over",
-    };
     let at = moment(now, TimeMs(timer.at_ms));
-    format!("{at}: {what} of {} in {}", timer.request, timer.pool)
+    format!("{at}: {} in {}: {}", timer.request, timer.pool, timer.sentence)
 }
