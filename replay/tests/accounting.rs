@@ -361,6 +361,6 @@ fn the_head_of_a_body_is_that_of_the_whole_decision() {
     for record in told().decisions(Offset(0), usize::MAX).unwrap() {
         let whole = decode_decision(&record.body).unwrap();
         assert_eq!(DecisionHead::read(&record.body), Some(DecisionHead::of(&whole)));
-        assert_eq!(DecisionHead::read(&record.body[..40]), None, "it is cut within the head");
+        assert_eq!(DecisionHead::read(&record.body[..36]), None, "it is cut within the head");
     }
 }
