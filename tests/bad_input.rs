@@ -8,12 +8,14 @@ mod damage;
 mod random;
 mod system_common;
 
+use conclave::engine::Engine;
 use conclave::log::CommandRecord;
 use conclave::wire::{COMMAND_BYTES_MAX, encode_command};
 use conclave_core::command::{ActivateDecider, Command, OpenLog, Payload, RequestAllocation, Role};
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::limits::{ID_BYTES_MAX, TIME_MS_MAX};
 use conclave_core::rejection::RejectionCode as Code;
+use conclave_core::seat::RuleSeat;
 use conclave_core::units::{CommandId, DurationMs, GpuMilli, PoolId, TenantId, TimeMs};
 use system_common::*;
 
@@ -73,6 +75,8 @@ fn check_alive(partition: &mut Partition) {
         let decision = partition.send(0, ask("afterwards", "u").slice(1).cpu_only(0).into());
         assert_eq!(decision.outcome, Outcome::Accepted);
     }
+    let (again, _) = Engine::open(partition.disk.clone(), RuleSeat, NO_SNAPSHOT).unwrap();
+    assert_eq!(again.folded(), partition.engine.folded(), "the log cannot be taken up again");
     let report = partition.disk.verify();
     let decisions = partition.disk.all_decisions().len();
     assert!(report.is_clean(), "{report:?}");

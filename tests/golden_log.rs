@@ -102,7 +102,8 @@ fn decide(batches: &[Vec<CommandRecord>]) -> Disk {
 fn said(disk: &Disk) -> Vec<Value> {
     let decisions = disk.all_decisions();
     let line = |record: &conclave::log::DecisionRecord| {
-        let decision = decode_decision(&record.body).unwrap();
+        let decision = decode_decision(&record.body)
+            .unwrap_or_else(|error| panic!("decision {}: {error}", record.offset));
         let outcome = match &decision.outcome {
             Outcome::Accepted => "accepted".to_owned(),
             Outcome::Rejected(rejected) => rejected.code.as_str().to_owned(),

@@ -12,7 +12,7 @@ use conclave::log::{
 };
 use conclave::snapshot;
 use conclave::verify::{Report, Scope, Verdict, chain_head, verify, verify_with_progress};
-use conclave::wire::{body_hash, decode_decision, encode_decision};
+use conclave::wire::{DecisionHead, body_hash, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::rejection::{RejectionCode, refuse};
 use conclave_core::seat::RuleSeat;
@@ -356,4 +356,13 @@ fn a_quota_that_was_never_granted_does_not_pass() {
         }
     });
     assert_eq!(report_of(&log, Verdict::Differs).divergences, 1);
+}
+
+#[test]
+fn the_head_of_a_body_is_that_of_the_whole_decision() {
+    for record in told().decisions(Offset(0), usize::MAX).unwrap() {
+        let whole = decode_decision(&record.body).unwrap();
+        assert_eq!(DecisionHead::read(&record.body), Some(DecisionHead::of(&whole)));
+        assert_eq!(DecisionHead::read(&record.body[..36]), None, "it is cut within the head");
+    }
 }

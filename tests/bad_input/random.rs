@@ -2,10 +2,12 @@
 
 use super::check_dead_letters;
 use crate::system_common::*;
+use conclave::engine::Engine;
 use conclave::log::CommandRecord;
 use conclave::wire::encode_command;
 use conclave_core::command::{Payload, Role};
 use conclave_core::invariants::check as check_invariants;
+use conclave_core::seat::RuleSeat;
 use conclave_core::units::{PoolId, TenantId, TimeMs};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -98,6 +100,8 @@ proptest! {
         let sent: Vec<_> = records.iter().zip(&decisions).collect();
         check_dead_letters(&partition, &sent);
         check_invariants(&partition.engine.folded().state);
+        let (again, _) = Engine::open(partition.disk.clone(), RuleSeat, NO_SNAPSHOT).unwrap();
+        prop_assert_eq!(again.folded(), partition.engine.folded());
         let report = partition.disk.verify();
         prop_assert!(report.is_clean(), "{:?}", report);
     }
