@@ -258,9 +258,12 @@ fn ids_that_are_too_long_or_missing() {
     let long = "x".repeat(ID_BYTES_MAX + 1);
     let sound = command("bad", ask("r", "t").into());
     for (bad, field) in [
-        (Command { command_id: CommandId(long.clone()), ..sound.clone() }, "command_id has 129"),
+        (
+            Command { command_id: CommandId::from(long.clone()), ..sound.clone() },
+            "command_id has 129",
+        ),
         (Command { command_id: CommandId::default(), ..sound.clone() }, "command_id is empty"),
-        (Command { pool: PoolId(long.clone()), ..sound.clone() }, "pool has 129"),
+        (Command { pool: PoolId::from(long.clone()), ..sound.clone() }, "pool has 129"),
         (command("bad", ask(&long, "t").into()), "request has 129"),
         (command("bad", ask("", "t").into()), "request is empty"),
         (command("bad", ask("r", &long).into()), "tenant has 129"),
@@ -276,7 +279,7 @@ fn an_id_of_the_greatest_length_in_any_script() {
     let id = "é".repeat(ID_BYTES_MAX / 2);
     let mut partition = pool();
     let decision = partition.send(0, ask(&id, "t").into());
-    assert_eq!((decision.outcome, decision.request.0), (Outcome::Accepted, id));
+    assert_eq!((decision.outcome, decision.request.0), (Outcome::Accepted, id.into()));
     check_alive(&mut partition);
 }
 
@@ -304,7 +307,7 @@ fn a_pool_of_another_partition() {
     partition.send(0, Payload::OpenLog(OpenLog { partition_count: 2, ..open }));
     let home = |name: &str| conclave_core::partition::home_partition(&PoolId::from(name), 2);
     let foreign = (0..).map(|index| format!("pool-{index}")).find(|name| home(name) == 1).unwrap();
-    let bad = Command { pool: PoolId(foreign), ..command("bad", set(policy())) };
+    let bad = Command { pool: PoolId::from(foreign), ..command("bad", set(policy())) };
     check(partition, record(0, &bad), Code::WrongPartition, "lives in partition 1, not 0");
 }
 

@@ -123,7 +123,7 @@ fn command(number: usize, length: usize) -> CommandRecord {
         time_ms: TimeMs(number_ms * 10),
         key: format!("pool-{}", number % 3).into_bytes(),
         value: number.to_le_bytes().iter().copied().cycle().take(length).collect(),
-        headers: vec![("correlation_id".to_owned(), vec![1, 2, 3])],
+        headers: vec![("correlation_id".into(), vec![1, 2, 3])],
     }
 }
 
@@ -134,12 +134,12 @@ fn commands(numbers: std::ops::Range<usize>) -> Vec<CommandRecord> {
 fn decision(offset: i64, length: usize) -> DecisionRecord {
     let body: Vec<u8> = offset.to_le_bytes().iter().copied().cycle().take(length).collect();
     let hash = Hash32(*blake3::hash(&body).as_bytes());
-    let headers = vec![("traceparent".to_owned(), b"00-1".to_vec())];
+    let headers = vec![("traceparent".into(), b"00-1".to_vec())];
     DecisionRecord { offset: Offset(offset), hash, body, headers }
 }
 
 fn dead_letter(offset: i64) -> DeadLetterRecord {
-    let headers = vec![("code".to_owned(), b"unreadable".to_vec())];
+    let headers = vec![("code".into(), b"unreadable".to_vec())];
     DeadLetterRecord { offset: Offset(offset), key: vec![1], value: vec![2; 9], headers }
 }
 

@@ -38,7 +38,7 @@ fn traces() -> Option<PathBuf> {
 
 fn nodes(count: i64) -> Vec<NodeRow> {
     let node = |n| NodeRow {
-        node: NodeId(format!("n{n}")),
+        node: NodeId::from(format!("n{n}")),
         cpu_milli: CpuMilli(96_000),
         memory_mib: MemoryMib(393_216),
         gpu_count: 8,

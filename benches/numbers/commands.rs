@@ -50,7 +50,7 @@ impl Scribe {
         self.next += 1;
         let pool = if payload.is_log_command() { "" } else { POOL };
         let command = Command {
-            command_id: CommandId(format!("018f3c2a-77aa-7000-8000-{offset:012x}")),
+            command_id: CommandId::from(format!("018f3c2a-77aa-7000-8000-{offset:012x}")),
             pool: PoolId::from(pool),
             actor,
             submitted_at_ms: TimeMs(offset),
@@ -62,8 +62,8 @@ impl Scribe {
             key: pool.as_bytes().to_vec(),
             value: encode_command(&command),
             headers: vec![
-                ("traceparent".to_owned(), trace.into_bytes()),
-                ("correlation_id".to_owned(), format!("batch-{}", offset / 10).into_bytes()),
+                ("traceparent".into(), trace.into_bytes()),
+                ("correlation_id".into(), format!("batch-{}", offset / 10).into_bytes()),
             ],
         }
     }

@@ -67,7 +67,9 @@ impl MixA {
         Self {
             scribe: Scribe::new(1),
             draw: Draw::new(1),
-            tenants: (0..TENANTS).map(|index| TenantId(format!("tenant-{index:03}"))).collect(),
+            tenants: (0..TENANTS)
+                .map(|index| TenantId::from(format!("tenant-{index:03}")))
+                .collect(),
             leases: vec![],
             lease_count,
             deferred: vec![],
@@ -177,13 +179,13 @@ impl MixA {
 
     fn new_request(&mut self) -> RequestId {
         self.requests += 1;
-        RequestId(format!("job-{:09}", self.requests))
+        RequestId::from(format!("job-{:09}", self.requests))
     }
 }
 
 fn node(index: usize) -> Payload {
     Payload::RegisterNode(RegisterNode {
-        node: NodeId(format!("node-{index:04}")),
+        node: NodeId::from(format!("node-{index:04}")),
         gpu_model: GpuModel::from("A100"),
         gpu_count: 8,
         cpu_milli: CpuMilli(128_000),

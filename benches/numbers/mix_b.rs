@@ -156,7 +156,7 @@ impl Writer {
 
     fn ask(&mut self, asks: &[RequestAllocation]) {
         self.requests += 1;
-        let request = RequestId(format!("job-{:09}", self.requests));
+        let request = RequestId::from(format!("job-{:09}", self.requests));
         let like = &asks[self.draw.below(asks.len())];
         let expected_duration_ms = DurationMs(24 * HOUR_MS);
         let ask = RequestAllocation { request, expected_duration_ms, ..like.clone() };

@@ -7,6 +7,7 @@ use crate::command::{
     CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
 };
 use crate::rejection::RejectionCode;
+use crate::text::Text;
 use crate::units::{
     CommandId, GpuModel, Hash16, Hash32, NodeId, Offset, PoolId, RequestId, TenantId, TimeMs,
 };
@@ -39,7 +40,7 @@ pub struct Decision {
     /// Idempotency key; empty when the command could not be read.
     pub command_id: CommandId,
     /// What was asked, e.g. `RequestAllocation`; empty when it could not be read.
-    pub kind: String,
+    pub kind: Text,
     /// The pool it was about; empty for log commands.
     pub pool: PoolId,
     /// The tenant on whose behalf it was sent; empty for operators.

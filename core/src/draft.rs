@@ -60,6 +60,10 @@ impl<'a> Draft<'a> {
     pub(crate) fn emit(&mut self, event: Event) {
         self.bytes += bytes_max(&event);
         self.state.apply(self.offset, &event);
+        if self.events.is_empty() {
+            // Most decisions have one event, and a vector's first growth is to four.
+            self.events.reserve_exact(1);
+        }
         self.events.push(event);
         let (count, bytes) = (self.events.len(), self.bytes);
         assert!(count <= DECISION_EVENTS_MAX, "offset {}: {count} events", self.offset);

@@ -31,5 +31,6 @@ pub mod rejection;
 pub mod round;
 pub mod seat;
 pub mod state;
+pub mod text;
 mod timers;
 pub mod units;

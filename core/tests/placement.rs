@@ -80,7 +80,7 @@ fn expected(shape: &Shape, count: i64) -> TargetShape {
 }
 
 fn add(fleet: &mut Fleet, name: usize, model: &str, gpus: i64, cpu: i64, memory: i64) {
-    let id = NodeId(format!("n{name}"));
+    let id = NodeId::from(format!("n{name}"));
     fleet.add_node(id, &GpuModel::from(model), gpus, CpuMilli(cpu), MemoryMib(memory));
 }
 
@@ -272,7 +272,7 @@ fn more_shapes_than_are_remembered_change_no_choice() {
 #[test]
 fn more_prepared_rows_than_are_kept_change_no_choice() {
     // 16 models, each with 300 CPU needs of its own: 4,816 rows, of which 4,096 are kept.
-    let models: Vec<GpuModel> = (0..16).map(|n| GpuModel(format!("m{n}"))).collect();
+    let models: Vec<GpuModel> = (0..16).map(|n| GpuModel::from(format!("m{n}"))).collect();
     let task = |n: i64| TargetShape {
         cpu_milli: CpuMilli(n),
         gpu_models: models[..16 - usize::try_from(n % 16).unwrap()].to_vec(),

@@ -63,8 +63,8 @@ fn long() -> String {
 fn fields_out_of_bounds_are_refused_by_name() {
     for (payload, field) in [
         (asking(|ask| ask.request = RequestId::default()), "request is empty"),
-        (asking(|ask| ask.request = RequestId(long())), "request has 129 bytes"),
-        (asking(|ask| ask.user = UserId(long())), "user"),
+        (asking(|ask| ask.request = RequestId::from(long())), "request has 129 bytes"),
+        (asking(|ask| ask.user = UserId::from(long())), "user"),
         (asking(|ask| ask.replicas = 0), "replicas is 0"),
         (asking(|ask| ask.replicas = -1), "replicas is -1"),
         (asking(|ask| ask.replicas = REPLICAS_MAX + 1), "replicas is 1025"),
@@ -105,7 +105,7 @@ fn fields_out_of_bounds_are_refused_by_name() {
         (sharing(|quota| quota.rate_per_minute = -1), "rate_per_minute"),
         (registering(|node| node.gpu_count = 17), "gpu_count"),
         (registering(|node| node.gpu_model = GpuModel::default()), "gpu_model is empty"),
-        (registering(|node| node.node = NodeId(long())), "node has 129 bytes"),
+        (registering(|node| node.node = NodeId::from(long())), "node has 129 bytes"),
         (renew("r", 0, 0), "extend_ms"),
         (renew("r", 0, i64::MAX), "extend_ms"),
         (shrink("r", 0, i64::MIN), "replicas"),

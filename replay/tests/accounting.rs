@@ -12,7 +12,7 @@ use conclave::log::{
 };
 use conclave::snapshot;
 use conclave::verify::{Report, Scope, Verdict, chain_head, verify, verify_with_progress};
-use conclave::wire::{body_hash, decode_decision, encode_decision};
+use conclave::wire::{DecisionHead, body_hash, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::rejection::{RejectionCode, refuse};
 use conclave_core::seat::RuleSeat;
@@ -157,7 +157,9 @@ fn a_decision_of_somebody_else_is_one_divergence_and_does_not_spread() {
 fn several_divergences_are_counted_one_by_one() {
     let mut log = told();
     for index in 0..30 {
-        commit_changed(&mut log, one_more(index), |decision| decision.request.0.push('!'));
+        commit_changed(&mut log, one_more(index), |decision| {
+            decision.request = format!("{}!", decision.request).into()
+        });
     }
     let report = report_of(&log, Verdict::Differs);
     assert_eq!((report.divergences, report.verified), (30, story_count()));
@@ -168,7 +170,7 @@ fn several_divergences_are_counted_one_by_one() {
 fn a_replaced_body_breaks_the_chain_where_it_is_and_once_behind_it() {
     let mut log = Records::of(&told());
     let mut decision = log.decision(10);
-    decision.tenant.0.push('!');
+    decision.tenant = format!("{}!", decision.tenant).into();
     log.put(10, &decision);
     let report = report_of(&log, Verdict::Differs);
     let offsets: Vec<i64> = report.first_divergences.iter().map(|found| found.offset).collect();
@@ -354,4 +356,13 @@ fn a_quota_that_was_never_granted_does_not_pass() {
         }
     });
     assert_eq!(report_of(&log, Verdict::Differs).divergences, 1);
+}
+
+#[test]
+fn the_head_of_a_body_is_that_of_the_whole_decision() {
+    for record in told().decisions(Offset(0), usize::MAX).unwrap() {
+        let whole = decode_decision(&record.body).unwrap();
+        assert_eq!(DecisionHead::read(&record.body), Some(DecisionHead::of(&whole)));
+        assert_eq!(DecisionHead::read(&record.body[..36]), None, "it is cut within the head");
+    }
 }

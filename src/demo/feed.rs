@@ -222,7 +222,7 @@ impl<'a> Feed<'a> {
     fn command(&self, command_id: String, actor: Actor, payload: Payload) -> Command {
         let is_log_command = payload.is_log_command();
         Command {
-            command_id: CommandId(command_id),
+            command_id: CommandId::from(command_id),
             pool: if is_log_command { PoolId::default() } else { self.workload.pool.clone() },
             actor,
             submitted_at_ms: TimeMs(0),

@@ -169,8 +169,8 @@ fn for_each_decision(log: &dyn LogReader, mut see: impl FnMut(&Decision)) -> Res
 }
 
 fn record(time_ms: TimeMs, command: &conclave_core::command::Command) -> CommandRecord {
-    let correlation = command.command_id.0.clone().into_bytes();
+    let correlation = command.command_id.0.as_bytes().to_vec();
     let headers: Headers = vec![("correlation_id".into(), correlation)];
-    let key = command.pool.0.clone().into_bytes();
+    let key = command.pool.0.as_bytes().to_vec();
     CommandRecord { time_ms, key, value: encode_command(command), headers }
 }

@@ -96,7 +96,7 @@ fn evenly<T: Clone>(all: &[T], permille: i64) -> Vec<T> {
 fn arrival(job: &Job, time: TimeScale) -> Arrival {
     let duration_ms = DurationMs(job.duration_s.max(1) * 1_000);
     let ask = RequestAllocation {
-        request: RequestId(job.name.clone()),
+        request: RequestId::from(job.name.clone()),
         tenant: TenantId::from(job.class.tenant()),
         user: UserId::from("demo"),
         gpu_models: job.gpu_models.clone(),
@@ -175,5 +175,5 @@ fn identity(workload: &Workload) -> LogId {
         let row = (at_ms, ask, duration_ms);
         serde_json::to_writer(&mut hasher, &row).expect("a hasher takes every byte");
     }
-    LogId(format!("demo-{}", &hasher.finalize().to_hex()[..16]))
+    LogId::from(format!("demo-{}", &hasher.finalize().to_hex()[..16]))
 }

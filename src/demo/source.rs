@@ -134,7 +134,7 @@ fn job(task: openb::TaskRow, file: &Path) -> Result<Job> {
 /// A node as a command.
 pub(super) fn node(name: String, model: &str, gpus: i64, cpu: i64, memory: i64) -> RegisterNode {
     RegisterNode {
-        node: NodeId(name),
+        node: NodeId::from(name),
         gpu_model: GpuModel::from(model),
         gpu_count: gpus,
         cpu_milli: CpuMilli(cpu),

@@ -249,7 +249,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn command(offset: i64, value: Vec<u8>) -> StoredCommand {
-        let headers = vec![("traceparent".to_owned(), vec![7; 3]), (String::new(), vec![])];
+        let headers = vec![("traceparent".into(), vec![7; 3]), ("".into(), vec![])];
         let record =
             CommandRecord { time_ms: TimeMs(-offset), key: b"pool".to_vec(), value, headers };
         StoredCommand { offset: Offset(offset), record }
@@ -304,7 +304,7 @@ mod tests {
             offset: Offset(offset),
             key: vec![],
             value: vec![1, 2],
-            headers: vec![("why".to_owned(), b"cut".to_vec())],
+            headers: vec![("why".into(), b"cut".to_vec())],
         };
         let letters = [letter(5), letter(90)];
         assert_eq!(unpacked::<DeadLetterRecord>(&pack(&letters).unwrap()), letters);

@@ -11,10 +11,11 @@ pub mod memory;
 pub mod rocks;
 
 use crate::error::Result;
+use conclave_core::text::Text;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 
 /// Headers of a record: the envelope, which proves nothing.
-pub type Headers = Vec<(String, Vec<u8>)>;
+pub type Headers = Vec<(Text, Vec<u8>)>;
 
 /// A command to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,8 +62,7 @@ impl Correlation {
             (HEADER_CORRELATION_ID, self.correlation_id.map(String::into_bytes)),
             (HEADER_CAUSATION_ID, self.causation_id.map(String::into_bytes)),
         ];
-        let filled =
-            headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let filled = headers.into_iter().filter_map(|(name, value)| Some((name.into(), value?)));
         filled.collect()
     }
 }
@@ -89,7 +88,11 @@ fn is_sound_id(text: &str) -> bool {
 /// The command's id; its place in the log when it has none that a header could carry.
 fn cause_of(decision: &Decision) -> String {
     let id = &decision.command_id.0;
-    if is_sound_id(id) { id.clone() } else { format!("{}/{}", decision.partition, decision.offset) }
+    if is_sound_id(id) {
+        id.to_string()
+    } else {
+        format!("{}/{}", decision.partition, decision.offset)
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +101,7 @@ mod tests {
     use crate::telemetry::events::tests::decision;
 
     fn headers(pairs: &[(&str, &[u8])]) -> Headers {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect()
+        pairs.iter().map(|(name, value)| ((*name).into(), value.to_vec())).collect()
     }
 
     const TRACE: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

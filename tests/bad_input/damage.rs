@@ -269,7 +269,7 @@ fn a_command_that_the_log_takes_can_be_answered_however_long_it_is() {
         let length = COMMAND_RECORD_BYTES_MAX - spare;
         let long_value = bytes(0, b"p", vec![1; length]);
         let mut long_headers = bytes(0, b"p", vec![1]);
-        long_headers.headers = vec![("correlation_id".to_owned(), vec![b'x'; length])];
+        long_headers.headers = vec![("correlation_id".into(), vec![b'x'; length])];
         for long in [long_value, long_headers] {
             match partition.engine.accept(std::slice::from_ref(&long)) {
                 Err(error) => {
@@ -297,7 +297,7 @@ fn long_commands_do_not_make_the_cut_depend_on_where_reading_began() {
     let mut records = opening();
     let padded = |id: String, bytes_long: usize| {
         let mut cancel = command(&id, cancel("nobody"));
-        cancel.command_id.0.push_str(&"x".repeat(bytes_long));
+        cancel.command_id = (id + &"x".repeat(bytes_long)).into();
         record(0, &cancel)
     };
     records.extend((0..64).map(|index| padded(format!("short{index}"), 1)));

@@ -82,9 +82,10 @@ fn records() -> impl Strategy<Value = CommandRecord> {
     ];
     let headers = vec((".{0,8}", vec(any::<u8>(), 0..20)), 0..3);
     (times, keys, values(), headers).prop_map(|(time_ms, key, value, extra)| {
-        let mut headers = vec![("correlation_id".to_owned(), b"who-asked".to_vec())];
+        let mut headers = vec![("correlation_id".into(), b"who-asked".to_vec())];
         let taken = ["correlation_id", "rejection_code", "rejection_detail", "command_offset"];
-        headers.extend(extra.into_iter().filter(|(name, _)| !taken.contains(&name.as_str())));
+        let extra = extra.into_iter().filter(|(name, _)| !taken.contains(&name.as_str()));
+        headers.extend(extra.map(|(name, value)| (name.into(), value)));
         CommandRecord { time_ms: TimeMs(time_ms), key, value, headers }
     })
 }

@@ -23,9 +23,9 @@ struct Scroll {
 impl Scroll {
     fn new() -> Self {
         let lives_here =
-            |name: &String| home_partition(&PoolId(name.clone()), PARTITION_COUNT) == 0;
+            |name: &String| home_partition(&PoolId::from(name.clone()), PARTITION_COUNT) == 0;
         let pool = (0..).map(|index| format!("gold-{index}")).find(lives_here).unwrap();
-        Self { batches: vec![], pool: PoolId(pool), now: 1_000_000, next: 0 }
+        Self { batches: vec![], pool: PoolId::from(pool), now: 1_000_000, next: 0 }
     }
 
     fn command(&self, payload: impl Into<Payload>) -> Command {
@@ -118,8 +118,10 @@ fn work(scroll: &mut Scroll) {
     ];
     let first = scroll.next;
     let records = (0..).zip(asks).map(|(index, ask)| {
-        let command =
-            Command { command_id: CommandId(format!("batch-{index}")), ..scroll.command(ask) };
+        let command = Command {
+            command_id: CommandId::from(format!("batch-{index}")),
+            ..scroll.command(ask)
+        };
         record(scroll.now + index, &command)
     });
     let records = records.collect();
@@ -194,7 +196,7 @@ fn refusals(scroll: &mut Scroll) {
 
 fn unreadable(scroll: &mut Scroll) {
     let sound = encode_command(&scroll.command(cancel("waits-3")));
-    let key = scroll.pool.0.clone().into_bytes();
+    let key = scroll.pool.0.as_bytes().to_vec();
     let mut other_schema = sound.clone();
     other_schema[4] = 99;
     let mut other_magic = sound.clone();
@@ -206,14 +208,15 @@ fn unreadable(scroll: &mut Scroll) {
     let records: Vec<_> = values.into_iter().map(|value| bytes(now, &key, value)).collect();
     scroll.send_records(records);
     scroll.send_record(bytes(now, b"elsewhere", sound.clone()));
-    let foreign = |name: &String| home_partition(&PoolId(name.clone()), PARTITION_COUNT) == 1;
+    let foreign = |name: &String| home_partition(&PoolId::from(name.clone()), PARTITION_COUNT) == 1;
     let foreign = (0..).map(|index| format!("far-{index}")).find(foreign).unwrap();
-    let far = Command { pool: PoolId(foreign), ..scroll.command(set(policy())) };
+    let far = Command { pool: PoolId::from(foreign), ..scroll.command(set(policy())) };
     scroll.send_command(&far);
     let near = (1..).map(|index| format!("gold-{index}")).find(|name| {
-        *name != scroll.pool.0 && home_partition(&PoolId(name.clone()), PARTITION_COUNT) == 0
+        scroll.pool.0 != name.as_str()
+            && home_partition(&PoolId::from(name.clone()), PARTITION_COUNT) == 0
     });
-    let near = Command { pool: PoolId(near.unwrap()), ..scroll.command(cancel("r")) };
+    let near = Command { pool: PoolId::from(near.unwrap()), ..scroll.command(cancel("r")) };
     scroll.send_command(&near);
     scroll.send_record(bytes(i64::MIN, &key, sound));
 }

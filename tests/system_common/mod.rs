@@ -189,6 +189,6 @@ pub(crate) fn record(time_ms: i64, command: &Command) -> CommandRecord {
 
 /// Any bytes under any key.
 pub(crate) fn bytes(time_ms: i64, key: &[u8], value: Vec<u8>) -> CommandRecord {
-    let headers = vec![("correlation_id".to_owned(), b"who-asked".to_vec())];
+    let headers = vec![("correlation_id".into(), b"who-asked".to_vec())];
     CommandRecord { time_ms: TimeMs(time_ms), key: key.to_vec(), value, headers }
 }

@@ -64,7 +64,7 @@ fn the_input_hash_covers_everything_but_headers() {
         CommandReader::new().read(partition, &stored).input_hash
     };
     let first = hash(PARTITION, &|_| {});
-    let headers = vec![("traceparent".to_owned(), b"00-1-2-01".to_vec())];
+    let headers = vec![("traceparent".into(), b"00-1-2-01".to_vec())];
     assert_eq!(hash(PARTITION, &|stored| stored.record.headers.clone_from(&headers)), first);
 
     let changes: [&dyn Fn(&mut StoredCommand); 8] = [

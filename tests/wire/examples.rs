@@ -39,7 +39,7 @@ pub(crate) fn commands() -> Vec<Command> {
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
-        command_id: CommandId(format!("c-{index}")),
+        command_id: CommandId::from(format!("c-{index}")),
         pool: if payload.is_log_command() { "".into() } else { "vision".into() },
         actor: Actor { tenant: "étoile".into(), user: "ada".into(), role: roles[index % 4] },
         submitted_at_ms: TimeMs(1_700_000_000_000),

@@ -76,7 +76,7 @@ fn decide_one(
         time_ms: now,
         input_hash: input.input_hash,
         command_id: subject.command_id,
-        kind: subject.kind.to_owned(),
+        kind: subject.kind.into(),
         pool: subject.pool,
         tenant: subject.tenant,
         request: subject.request,

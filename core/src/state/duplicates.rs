@@ -1,28 +1,29 @@
 //! Which command ids a pool has seen lately, and what they asked.
 //!
-//! A ring of the ids in arrival order, with an index from id to place in the ring. Measured at
-//! 1,000,000 ids (`benches/duplicates.rs`): see `docs/decisions/0002-state-machine.md`.
+//! A ring of the ids in arrival order, and beside it a table from id to place in the ring, which
+//! follows from the ring and is no part of the window's value. At 1,000,000 ids they take 48 MB and
+//! 16 MB: `docs/decisions/0002-state-machine.md` has the times, and what else was tried.
 
+use super::place_table::{PlaceTable, number_of, place_of};
 use crate::decision::Remembered;
 use crate::units::{DurationMs, Hash16, Offset, TimeMs};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::VecDeque;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// What a pool remembers of recent commands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Ring", into = "Ring")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Ring")]
 pub struct DuplicateWindow {
     ring: Ring,
-    index: Index,
+    table: PlaceTable,
 }
 
-/// What is stored: the index follows from it.
+/// What is stored: the table follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Ring {
     ids_max: usize,
     window_ms: DurationMs,
-    /// How many entries ever left at the front: entry `sequence` stands at `sequence - dropped`.
+    /// How many entries ever left at the front: an entry's sequence is this and its place.
     dropped: u64,
     entries: VecDeque<Seen>,
 }
@@ -38,37 +39,6 @@ pub struct Seen {
     pub time_ms: TimeMs,
 }
 
-// The order of a hash map is never looked at: entries are only found, added and removed by key, and
-// equality and storage go by the ring. An ordered map took six times as long at a million ids.
-#[expect(clippy::disallowed_types, reason = "keyed access only; iteration order is never observed")]
-type Index = std::collections::HashMap<Hash16, u64, BuildHasherDefault<DigestHasher>>;
-
-/// Ids are digests already: their first 8 bytes are as good a hash as any, and the same everywhere.
-#[derive(Clone, Debug, Default)]
-struct DigestHasher(u64);
-
-impl Hasher for DigestHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks_exact(8) {
-            self.0 ^= u64::from_le_bytes(chunk.try_into().expect("chunks of eight"));
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {
-        // All digests have one length: mixing it in would add nothing.
-    }
-}
-
-impl std::hash::Hash for Hash16 {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
-    }
-}
-
 impl PartialEq for DuplicateWindow {
     fn eq(&self, other: &Self) -> bool {
         self.ring == other.ring
@@ -77,17 +47,33 @@ impl PartialEq for DuplicateWindow {
 
 impl Eq for DuplicateWindow {}
 
-impl From<Ring> for DuplicateWindow {
-    fn from(ring: Ring) -> Self {
-        let index = (ring.dropped..).zip(&ring.entries);
-        let index = index.map(|(sequence, seen)| (seen.digests.id_hash, sequence)).collect();
-        Self { ring, index }
+impl Serialize for DuplicateWindow {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.ring.serialize(to)
     }
 }
 
-impl From<DuplicateWindow> for Ring {
-    fn from(window: DuplicateWindow) -> Self {
-        window.ring
+impl From<Ring> for DuplicateWindow {
+    fn from(ring: Ring) -> Self {
+        Self { table: ring.table(), ring }
+    }
+}
+
+impl Ring {
+    fn number(&self, place: usize) -> u32 {
+        number_of(self.dropped + place as u64)
+    }
+
+    fn at(&self, number: u32) -> &Seen {
+        &self.entries[place_of(number, self.number(0))]
+    }
+
+    fn table(&self) -> PlaceTable {
+        let mut table = PlaceTable::for_count(self.entries.len());
+        for (place, seen) in self.entries.iter().enumerate() {
+            table.add(seen.digests.id_hash, self.number(place));
+        }
+        table
     }
 }
 
@@ -101,12 +87,10 @@ impl DuplicateWindow {
     /// What is remembered of this id at `now`.
     ///
     /// # Panics
-    /// Never: the index names places of the ring only.
+    /// Never: the table names places of the ring only.
     #[must_use]
     pub fn find(&self, id_hash: Hash16, now: TimeMs) -> Option<Seen> {
-        let sequence = *self.index.get(&id_hash)?;
-        let place = usize::try_from(sequence - self.ring.dropped).expect("a place in memory");
-        let seen = self.ring.entries[place];
+        let seen = *self.ring.at(self.number(id_hash)?);
         (!self.is_too_old(&seen, now)).then_some(seen)
     }
 
@@ -119,10 +103,15 @@ impl DuplicateWindow {
         if self.ring.ids_max == 0 {
             return;
         }
-        let sequence = self.ring.dropped + self.ring.entries.len() as u64;
-        let previous = self.index.insert(seen.digests.id_hash, sequence);
-        assert!(previous.is_none(), "{seen:?} remembered twice: decide missed a duplicate");
+        let id_hash = seen.digests.id_hash;
+        assert!(self.number(id_hash).is_none(), "{seen:?} again: decide missed a duplicate");
         self.ring.entries.push_back(seen);
+        let count = self.ring.entries.len();
+        if self.table.is_crowded_by(count) {
+            self.table = self.ring.table();
+        } else {
+            self.table.add(id_hash, self.ring.number(count - 1));
+        }
     }
 
     /// How many ids are held.
@@ -137,14 +126,18 @@ impl DuplicateWindow {
         self.ring.entries.is_empty()
     }
 
+    fn number(&self, id_hash: Hash16) -> Option<u32> {
+        self.table.find(id_hash, |number| self.ring.at(number).digests.id_hash == id_hash)
+    }
+
     fn forget_old(&mut self, now: TimeMs) {
         while let Some(&oldest) = self.ring.entries.front() {
             if self.ring.entries.len() < self.ring.ids_max && !self.is_too_old(&oldest, now) {
                 break;
             }
+            self.table.remove(oldest.digests.id_hash, self.ring.number(0));
             self.ring.entries.pop_front();
             self.ring.dropped += 1;
-            self.index.remove(&oldest.digests.id_hash);
         }
     }
 
@@ -187,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_index_follows_from_the_ring() {
+    fn the_table_follows_from_the_ring() {
         let mut window = DuplicateWindow::new(2, DurationMs(1_000));
         for id in 1..=9 {
             window.remember(seen(id, i64::from(id)));

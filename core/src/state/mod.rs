@@ -1,6 +1,7 @@
 //! What a partition knows: the fold of its decisions. Nothing here is ever set but by `evolve`.
 
 mod duplicates;
+mod place_table;
 mod queue;
 mod rate;
 mod request;

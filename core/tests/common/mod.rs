@@ -175,7 +175,7 @@ impl World {
     fn command(&self, payload: Payload) -> Command {
         let pool = if payload.is_log_command() { "" } else { POOL };
         Command {
-            command_id: CommandId(format!("c{}", self.inputs.len())),
+            command_id: CommandId::from(format!("c{}", self.inputs.len())),
             pool: PoolId::from(pool),
             actor: Actor {
                 tenant: TenantId::default(),
@@ -189,7 +189,7 @@ impl World {
 
     fn readable(&mut self, command: Command) -> Input {
         self.sent.push(command.clone());
-        let key = command.pool.0.clone().into_bytes();
+        let key = command.pool.0.as_bytes().to_vec();
         let digests = Remembered {
             id_hash: digest(&command.command_id.0),
             payload_hash: digest(&format!("{:?}", command.payload)),
@@ -282,7 +282,7 @@ impl World {
     fn request(&self, ask: &Ask) -> RequestAllocation {
         RequestAllocation {
             request: request_id(ask.request),
-            tenant: TenantId(format!("t{}", ask.tenant)),
+            tenant: TenantId::from(format!("t{}", ask.tenant)),
             user: UserId::from("u"),
             gpu_models: ask.models.iter().map(|model| model_id(*model)).collect(),
             replicas: ask.replicas,
@@ -389,7 +389,7 @@ pub(crate) fn register(node: u8, gpus: i64, model: u8) -> Payload {
 
 pub(crate) fn quota(tenant: u8, guarantee: i64, limit: i64, rate: i64) -> Payload {
     Payload::SetQuota(SetQuota {
-        tenant: TenantId(format!("t{tenant}")),
+        tenant: TenantId::from(format!("t{tenant}")),
         guarantee_gpu_milli: GpuMilli(guarantee),
         limit_gpu_milli: GpuMilli(limit),
         rate_per_minute: rate,
@@ -405,7 +405,7 @@ pub(crate) fn cancel(request: u8) -> Payload {
 }
 
 pub(crate) fn node_id(node: u8) -> NodeId {
-    NodeId(format!("n{node}"))
+    NodeId::from(format!("n{node}"))
 }
 
 pub(crate) fn model_id(model: u8) -> GpuModel {
@@ -413,5 +413,5 @@ pub(crate) fn model_id(model: u8) -> GpuModel {
 }
 
 pub(crate) fn request_id(request: u8) -> RequestId {
-    RequestId(format!("r{request}"))
+    RequestId::from(format!("r{request}"))
 }

@@ -122,7 +122,7 @@ impl Story {
             _ => (Role::Administrator, TenantId::default()),
         };
         Command {
-            command_id: CommandId(format!("c{at}")),
+            command_id: CommandId::from(format!("c{at}")),
             pool: if payload.is_log_command() { PoolId::default() } else { PoolId::from(POOL) },
             actor: Actor { tenant, user: UserId::from("somebody"), role },
             submitted_at_ms: TimeMs(0),
@@ -138,7 +138,7 @@ impl Story {
             id_hash: digest(&command.command_id.0),
             payload_hash: digest(&format!("{asked:?}")),
         };
-        let key = command.pool.0.clone().into_bytes();
+        let key = command.pool.0.as_bytes().to_vec();
         let content = Content::Readable { command: Box::new(command), digests };
         Input { offset, time_ms: TimeMs(at_ms), key, input_hash: Hash32::default(), content }
     }

@@ -164,7 +164,7 @@ fn record(at: i64, id: &str, role: Role, tenant: &str, payload: Payload) -> Comm
         payload,
     };
     let value = encode_command(&command);
-    CommandRecord { time_ms: TimeMs(at), key: pool.0.into_bytes(), value, headers: vec![] }
+    CommandRecord { time_ms: TimeMs(at), key: pool.0.as_bytes().to_vec(), value, headers: vec![] }
 }
 
 /// Accepts commands and decides everything that is accepted.

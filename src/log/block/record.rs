@@ -2,6 +2,7 @@
 
 use super::{BlockKind, plus};
 use crate::log::{CommandRecord, DeadLetterRecord, DecisionRecord, Headers, StoredCommand};
+use conclave_core::text::Text;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 
 /// Something that can be packed into a block.
@@ -197,7 +198,7 @@ impl<'a> Fields<'a> {
         // Grown as headers turn up: a count of damaged bytes must not reserve memory.
         let mut headers = Headers::new();
         for _ in 0..self.u32()? {
-            let name = std::str::from_utf8(self.bytes()?).ok()?.to_owned();
+            let name = Text::from(std::str::from_utf8(self.bytes()?).ok()?);
             headers.push((name, self.bytes()?.to_vec()));
         }
         Some(headers)
