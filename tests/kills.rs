@@ -1,5 +1,6 @@
-//! kill -9 at random moments of the demo: after each of them the log is sound and nothing that stood
-//! in it is gone, and the run that goes on arrives at the head of the run that was never killed.
+//! kill -9 at random moments of the demo: after each of them the log is sound and nothing that
+//! stood in it is gone, and the run that goes on arrives at the head of the run that was never
+//! killed.
 //!
 //! `CONCLAVE_KILLS` kills, 6 by default; `CONCLAVE_SEED` chooses other moments.
 #![cfg(unix)]

@@ -18,7 +18,7 @@ use crate::quota::{self, may_grant};
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// The head of a queue when it has waited so long that later arrivals must not overtake it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,12 @@ impl Barrier {
 /// The pool's barrier at `now`, if its head has waited long enough.
 #[must_use]
 pub fn barrier(pool: &Pool, now: TimeMs) -> Option<Barrier> {
-    let (group, arrival, waiter) = head(pool)?;
+    barrier_beside(pool, now, None)
+}
+
+/// The same as if `newcomer` had not come.
+fn barrier_beside(pool: &Pool, now: TimeMs, newcomer: Option<&RequestId>) -> Option<Barrier> {
+    let (group, arrival, waiter) = head_beside(pool, newcomer)?;
     has_waited_enough(pool, waiter.since_ms, now).then(|| Barrier {
         request: waiter.request.clone(),
         arrival,
@@ -48,15 +53,19 @@ pub fn barrier(pool: &Pool, now: TimeMs) -> Option<Barrier> {
     })
 }
 
-/// The first in the order that waits for capacity.
-fn head(pool: &Pool) -> Option<(&Group, Offset, &Waiter)> {
+/// The first in the order, `newcomer` left out, that waits for capacity.
+fn head_beside<'a>(
+    pool: &'a Pool,
+    newcomer: Option<&RequestId>,
+) -> Option<(&'a Group, Offset, &'a Waiter)> {
     let mut first: Option<(&Group, Offset, &Waiter)> = None;
     for (group, waiters) in pool.queue.groups() {
         // Groups come by priority: once one was found, a lower priority cannot stand before it.
         if first.is_some_and(|(found, ..)| found.priority != group.priority) {
             break;
         }
-        let (arrival, waiter) = waiters.first_key_value().expect("a group is never empty");
+        let mut others = waiters.iter().filter(|(_, waiter)| Some(&waiter.request) != newcomer);
+        let Some((arrival, waiter)) = others.next() else { continue };
         let is_earlier = first.is_none_or(|(_, earliest, _)| *arrival < earliest);
         if is_earlier && waits_for_capacity(pool, &pool.requests[&waiter.request]) {
             first = Some((group, *arrival, waiter));
@@ -72,7 +81,7 @@ fn waits_for_capacity(pool: &Pool, request: &Request) -> bool {
 }
 
 fn is_head(pool: &Pool, id: &RequestId) -> bool {
-    head(pool).is_some_and(|(_, _, waiter)| waiter.request == *id)
+    head_beside(pool, None).is_some_and(|(_, _, waiter)| waiter.request == *id)
 }
 
 fn has_waited_enough(pool: &Pool, since_ms: TimeMs, now: TimeMs) -> bool {
@@ -92,12 +101,16 @@ pub(crate) fn work_off_queues(draft: &mut Draft) {
             draft.emit(Event::QueueCaughtUp(QueueCaughtUp { pool: pool.clone() }));
         }
     }
+    let mut newcomers: BTreeMap<PoolId, Vec<RequestId>> = BTreeMap::new();
     for (pool, request) in draft.newcomers.clone() {
-        if pools.contains(&pool) || draft.state.carried_over.contains(&pool) {
+        newcomers.entry(pool).or_default().push(request);
+    }
+    for (pool, requests) in &newcomers {
+        if pools.contains(pool) || draft.state.carried_over.contains(pool) {
             continue;
         }
-        if timers_are_left || !grant_newcomer(draft, &pool, &request) {
-            carry_over(draft, &pool);
+        if timers_are_left || !grant_newcomers(draft, pool, requests) {
+            carry_over(draft, pool);
         }
     }
 }
@@ -109,27 +122,30 @@ fn carry_over(draft: &mut Draft, pool: &PoolId) {
     }
 }
 
-/// Tries a newcomer alone: nobody else could start before it came. Returns whether all is done.
-fn grant_newcomer(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> bool {
+/// Nobody else could start before the newcomers came: a single one is tried alone, unless it
+/// changes what the others may. Returns whether all is done.
+fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bool {
+    let [id] = ids else { return grant_waiters(draft, pool_id) };
     let pool = draft.state.pool(pool_id);
     let Some(request) = pool.request(id).filter(|request| request.lease().is_none()) else {
         return true;
     };
     let need = Group::of(&request.ask).need;
-    let (arrival, tenant) = (request.arrival, &request.ask.tenant);
-    let barrier = barrier(pool, draft.now);
-    let is_kept_back = barrier.as_ref().is_some_and(|barrier| barrier.keeps_back(arrival, &need));
-    if is_kept_back {
+    let barrier = barrier_beside(pool, draft.now, Some(id));
+    if let Some(barrier) = &barrier {
+        if is_head(pool, id) {
+            // It stands before the head of until now, whose barrier is gone: others may pass.
+            return grant_waiters(draft, pool_id);
+        }
+        if barrier.keeps_back(request.arrival, &need) {
+            return true;
+        }
+    }
+    if may_grant(pool, &request.ask.tenant, need.total_gpu_milli()).is_err() {
         return true;
     }
-    let outcome = match may_grant(pool, tenant, need.total_gpu_milli()) {
-        Ok(()) => try_grant(draft, pool_id, id),
-        Err(_) => Try::NoPlace,
-    };
-    match outcome {
+    match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
-        // It stands before the head of until now, whose barrier is gone: others may pass again.
-        Try::NoPlace if is_head(draft.state.pool(pool_id), id) => grant_waiters(draft, pool_id),
         Try::NoPlace => true,
         // The grant may have used up the quota of the head: then its barrier is gone.
         Try::Granted if barrier.is_some() => grant_waiters(draft, pool_id),

@@ -288,6 +288,18 @@ fn a_higher_priority_takes_the_heads_place() {
     assert_eq!(pool.blocker("late"), behind("urgent"));
 }
 
+/// The newcomer is urgent, and its grant brings the head to its tenant's limit.
+#[test]
+fn a_newcomer_that_uses_up_the_heads_quota_lets_the_others_pass() {
+    let mut pool = Story::given([node("a", 8, "A100"), quota("t", 0, 8), quota("u", 0, 8)]);
+    pool.check(0, ask("r1", "u").gpus(2).hours(9), &["r1 runs on a"]);
+    pool.check(0, ask("head", "t").gpus(8), &["head waits"]);
+    pool.check(HOUR, ask("small", "u"), &["small waits"]);
+    assert_eq!(pool.blocker("small"), behind("head"));
+    let urgent = ask("urgent", "t").slice(1).priority(10);
+    pool.check(HOUR, urgent, &["urgent runs on a", "small runs on a"]);
+}
+
 // Nodes.
 
 #[test]

@@ -148,6 +148,18 @@ fn a_request_that_ends_when_its_vote_is_due_has_no_use_for_the_vote() {
 }
 
 #[test]
+fn requests_that_are_approved_together_start_in_the_order_not_as_they_were_voted_on() {
+    let mut pool = pool(CouncilMode::Enforce);
+    pool.send(0, ask("a-low", "t").priority(2).hours(9).into());
+    pool.send(0, ask("b-high", "t").priority(4).hours(25).into());
+    pool.send(0, good("holder").gpus(15).hours(1).into());
+    pool.check(1, mode(CouncilMode::Off), &["the rules are set"]);
+    let due = ["a-low is due", "b-high is due"];
+    pool.check(RETRY, Payload::Tick, &due);
+    pool.check(RETRY, Payload::Tick, &["a-low waits", "b-high runs on a"]);
+}
+
+#[test]
 fn deferred_requests_count_towards_the_queue() {
     let mut pool = pool(CouncilMode::Enforce);
     let full = SetPoolPolicy { council: CouncilMode::Enforce, queue_max: 1, ..policy() };

@@ -21,8 +21,8 @@ pub const BLOCK_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one packed record: far beyond any decision, far below what a position can hold.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Bytes of one packed command. Its answer repeats its headers, and a dead letter all of it with the
-/// reason: whatever is accepted can be answered.
+/// Bytes of one packed command. Its answer repeats its headers, and a dead letter all of it with
+/// the reason: whatever is accepted can be answered.
 pub const COMMAND_RECORD_BYTES_MAX: usize = RECORD_BYTES_MAX / 2;
 
 const VERSION: u8 = 1;
@@ -98,8 +98,8 @@ pub fn pack<R: Pack>(records: &[R]) -> Result<Vec<PackedBlock>> {
         if length > max {
             let (offset, kind) = (record.offset(), R::KIND.as_str());
             return Err(Error::invalid(format!(
-                "record {offset} of the {kind} has {length} bytes, at most {max} are stored: send a \
-                 smaller one"
+                "record {offset} of the {kind} has {length} bytes, at most {max} are stored: send \
+                 a smaller one"
             )));
         }
         let overhead = HEADER_BYTES + (ends.len() + 1) * POSITION_BYTES + CHECK_BYTES;

@@ -41,7 +41,11 @@ fn payloads() -> impl Strategy<Value = Payload> {
 
 fn values() -> impl Strategy<Value = Vec<u8>> {
     let ids = prop_oneof![Just("same"), Just("other"), Just("")];
-    let roles = prop_oneof![4 => Just(Role::Administrator), 2 => Just(Role::Tenant), 1 => Just(Role::Reader)];
+    let roles = prop_oneof![
+        4 => Just(Role::Administrator),
+        2 => Just(Role::Tenant),
+        1 => Just(Role::Reader),
+    ];
     let pools = prop_oneof![6 => Just(None), 1 => Just(Some("q")), 1 => Just(Some(""))];
     let sound = (ids, payloads(), roles, pools).prop_map(|(id, payload, role, pool)| {
         let mut command = command(id, payload);
