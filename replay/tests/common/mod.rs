@@ -25,7 +25,8 @@ use std::path::Path;
 use std::process::Output;
 
 const MINUTE_MS: i64 = 60_000;
-/// No snapshot but those that a test keeps: the engine makes them in the background, in its own time.
+/// No snapshot but those that a test keeps: the engine makes them in the background, in its own
+/// time.
 const SNAPSHOT_EVERY: i64 = 1_000_000;
 /// Round ends of the story that have a snapshot.
 pub(crate) const SNAPSHOTS: [i64; 2] = [10, 16];
