@@ -8,6 +8,7 @@
 mod directory;
 mod families;
 mod heads_keeper;
+mod limit;
 mod loss;
 mod reader;
 mod snapshots;
@@ -158,9 +159,11 @@ fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
     if named.commands_next > Offset(0) && !path.exists() {
         return Err(Error::corrupt(format!("{} is missing", path.display())));
     }
-    let db = DB::open_cf_descriptors(&families::database(), &path, families::descriptors())
-        .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))?;
-    let store = Store { db };
+    let store = limit::opened(&path.clone(), move || {
+        DB::open_cf_descriptors(&families::database(), &path, families::descriptors())
+            .map(|db| Store { db })
+            .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))
+    })?;
     let ends = store.ends(named.commands_next)?;
     store.check_coverage(&ends)?;
     loss::check(named, &ends, &store)?;

@@ -1,7 +1,7 @@
 //! Reading a log beside its writer, or without one, and without ever writing to its directory.
 
 use super::store::{Store, store_error};
-use super::{directory, families, loss};
+use super::{directory, families, limit, loss};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand, heads};
@@ -36,6 +36,11 @@ impl RocksReader {
     /// just being created or there is no room for temporary files, `Corrupt` when nothing of it can
     /// be read.
     pub fn open(dir: &Path) -> Result<Self> {
+        let directory = dir.to_owned();
+        limit::opened(&directory::store(dir), move || Self::open_at_once(&directory))
+    }
+
+    fn open_at_once(dir: &Path) -> Result<Self> {
         directory::check_format(dir)?;
         let path = directory::store(dir);
         if !path.join("CURRENT").exists() {
