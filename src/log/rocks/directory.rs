@@ -18,11 +18,24 @@ pub(super) fn store(directory: &Path) -> PathBuf {
     directory.join(STORE_DIRECTORY)
 }
 
-/// Locks the directory against other writers until the file is dropped, creating it first.
+/// Keeps other writers out of a directory until it is dropped.
+pub(super) struct WriterLock(File);
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is being started just now has a copy
+        // of it until its program begins, and the lock would live as long as that copy.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the writer's lock ends with the process, not before");
+        }
+    }
+}
+
+/// Locks the directory against other writers until the lock is dropped, creating it first.
 ///
 /// # Errors
 /// `Unavailable` when somebody holds it, `Invalid` when the directory is not ours.
-pub(super) fn lock(directory: &Path) -> Result<File> {
+pub(super) fn lock(directory: &Path) -> Result<WriterLock> {
     let shown = directory.display();
     fs::create_dir_all(directory)
         .map_err(|error| refused(error, &format!("cannot create the data directory {shown}")))?;
@@ -38,7 +51,7 @@ pub(super) fn lock(directory: &Path) -> Result<File> {
         .open(directory.join(LOCK_FILE))
         .map_err(|error| refused(error, &format!("cannot write to {shown}")))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(WriterLock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!(
             "{shown} is in use by another conclave process: stop it, or send it commands over \
              HTTP; reading works beside it"

@@ -25,7 +25,6 @@ use crate::log::{
 use conclave_core::units::Offset;
 use heads_keeper::HeadsKeeper;
 use rocksdb::{DB, WriteBatch, WriteOptions};
-use std::fs::File;
 use std::path::Path;
 use store::{Store, store_error};
 
@@ -65,7 +64,7 @@ pub struct RocksLog {
     // Dropped in this order: the heads are written, the store is closed, the lock is released.
     keeper: HeadsKeeper,
     store: Store,
-    _lock: File,
+    _lock: directory::WriterLock,
     durability: Durability,
     ends: LogEnds,
     /// Why nothing is written any more until the log is opened again.
