@@ -45,6 +45,8 @@ pub struct Engine<L, S> {
     reader: CommandReader,
     folded: Folded,
     read_ahead: VecDeque<(StoredCommand, Input)>,
+    /// Whether the state holds a round of which nobody knows that it is committed.
+    is_ahead: bool,
     snapshot_every: i64,
     snapshot_due: bool,
     snapshot_being_made: Option<(Offset, JoinHandle<Vec<u8>>)>,
@@ -71,6 +73,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             reader: CommandReader::new(),
             folded,
             read_ahead: VecDeque::new(),
+            is_ahead: false,
             snapshot_every,
             snapshot_due: false,
             snapshot_being_made: None,
@@ -121,10 +124,18 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// Decides one round of accepted commands and commits it. Nothing when all are decided.
     ///
     /// # Errors
-    /// When the log cannot be read or written, or a round was aborted too often.
+    /// When the log cannot be read or written, or a round was aborted too often. Once a round could
+    /// not be committed, every turn fails: its state is ahead of the log, which has to be opened
+    /// again.
     pub fn turn(&mut self) -> Result<Vec<Decision>> {
+        if self.is_ahead {
+            return Err(Error::unavailable(
+                "an earlier round was not committed: open the log again, nothing is lost",
+            ));
+        }
         self.finish_snapshot(false)?;
         let Some((stored, round)) = self.cut()? else { return Ok(vec![]) };
+        self.is_ahead = true;
         let mut decisions = self.answer(&round);
         let (record, head) = self.encode(&stored, &mut decisions);
         let started = Instant::now();
@@ -141,6 +152,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
                 }
             }
         }
+        self.is_ahead = false;
         self.aborts_in_a_row = 0;
         self.folded.head = head;
         self.note_commit(&record, &decisions, started.elapsed());
@@ -239,17 +251,18 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             decision.prev_hash = head;
             let body = encode_decision(decision);
             head = body_hash(&body);
-            record.dead_letters.extend(dead_letter(stored, decision));
             let (command, header_count) = Correlation::parse(&stored.record.headers);
             if header_count > 0 {
                 let (partition, offset) = (PARTITION, stored.offset);
                 HeadersMalformed { partition, offset, header_count }.emit(&mut self.counters);
             }
+            let headers = command.of_decision(decision).into_headers();
+            record.dead_letters.extend(dead_letter(stored, decision, &headers));
             record.decisions.push(DecisionRecord {
                 offset: decision.offset,
                 hash: head,
                 body,
-                headers: command.of_decision(decision).into_headers(),
+                headers,
             });
         }
         self.latencies.record(Step::Encode, started.elapsed());
@@ -273,7 +286,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let (folded, report) = fold(&self.log, PARTITION, None)?;
         self.folded = folded;
         self.note_fold(&report, started.elapsed());
-        self.check_head()
+        self.check_head()?;
+        self.is_ahead = false;
+        Ok(())
     }
 
     fn check_head(&self) -> Result<()> {
@@ -351,10 +366,17 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
 /// The embedded log has one partition.
 const PARTITION: i64 = 0;
 
-fn dead_letter(stored: &StoredCommand, decision: &Decision) -> Option<DeadLetterRecord> {
+/// The command as it came, its decision's envelope and the reason behind its own headers: of a name
+/// that appears twice, the last counts.
+fn dead_letter(
+    stored: &StoredCommand,
+    decision: &Decision,
+    envelope: &Headers,
+) -> Option<DeadLetterRecord> {
     let Outcome::Rejected(rejected) = &decision.outcome else { return None };
     rejected.code.is_dead_letter().then(|| {
         let mut headers: Headers = stored.record.headers.clone();
+        headers.extend_from_slice(envelope);
         headers.push(("rejection_code".into(), rejected.code.as_str().into()));
         headers.push(("rejection_detail".into(), rejected.detail.clone().into()));
         headers.push(("command_offset".into(), stored.offset.to_string().into()));

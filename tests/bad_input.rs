@@ -10,6 +10,7 @@ mod system_common;
 
 use conclave::engine::Engine;
 use conclave::log::CommandRecord;
+use conclave::telemetry::Correlation;
 use conclave::wire::{COMMAND_BYTES_MAX, encode_command};
 use conclave_core::command::{ActivateDecider, Command, OpenLog, Payload, RequestAllocation, Role};
 use conclave_core::decision::{Decision, Event, Outcome};
@@ -60,6 +61,11 @@ fn check_dead_letters(partition: &Partition, sent: &[(&CommandRecord, &Decision)
             String::from_utf8(value.clone()).unwrap()
         };
         assert_eq!(header("correlation_id"), "who-asked");
+        // The command is the cause, by its name or by its place; the trace is its decision's.
+        let (envelope, malformed) = Correlation::parse(&letter.headers);
+        let decided = partition.disk.all_decisions();
+        let decided = decided.iter().find(|decided| decided.offset == letter.offset).unwrap();
+        assert_eq!((envelope, malformed), Correlation::parse(&decided.headers));
         assert_eq!(header("rejection_code"), rejected.code.as_str());
         assert_eq!(header("rejection_detail"), rejected.detail);
         assert_eq!(header("command_offset"), decision.offset.to_string());

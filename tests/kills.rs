@@ -39,9 +39,10 @@ fn head(output: &Output) -> String {
 }
 
 /// How many commands were accepted and decided; `None` when the run was killed before its log was
-/// there.
+/// whole: then nothing was acknowledged yet.
 fn check_log(directory: &Path) -> Option<(i64, i64)> {
-    if !directory.join("heads.log").exists() {
+    // The store names its first file after `heads.log` is there.
+    if !directory.join("heads.log").exists() || !directory.join("rocks/CURRENT").exists() {
         return None;
     }
     let reader = RocksReader::open(directory).unwrap_or_else(|error| panic!("{error}"));

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave::error::ErrorKind;
-use conclave::log::block::BLOCK_BYTES_MAX;
+use conclave::log::block::{BLOCK_BYTES_MAX, RECORD_HELD_BYTES};
 use conclave::log::memory::MemoryLog;
 use conclave::log::rocks::{Durability, OpenOptions, RocksLog};
 use conclave::log::{
@@ -290,7 +290,7 @@ fn reading_starts_anywhere(mut subject: impl Subject) {
 
 fn a_byte_limit_ends_a_read_once_it_is_passed(mut subject: impl Subject) {
     subject.log().accept(&commands(0..50)).unwrap();
-    let weight = 6 + 40 + 14 + 3; // key, value, header name, header value
+    let weight = RECORD_HELD_BYTES + 6 + 40 + 14 + 3; // key, value, header name, header value
     let table = [(0, 1), (weight - 1, 1), (weight, 2), (2 * weight - 1, 2), (2 * weight, 3)];
     for (bytes_max, count) in table {
         let read = subject.log().commands(Offset(7), bytes_max).unwrap();

@@ -139,3 +139,38 @@ fn counters_and_latencies_say_what_happened() {
     assert_eq!(commits.map(|row| row.count), Some(2));
     assert!(engine.latencies().total(Step::Decide).as_nanos() > 0);
 }
+
+/// Runs the demo with log lines as `variables` ask, and returns its exit code and its stderr.
+fn demo(variables: &[(&str, &str)]) -> (i32, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_conclave"));
+    command.args(["demo", "--headless", "--requests", "20", "--data"]).arg(directory.path());
+    command.env_remove("CONCLAVE_LOG").env_remove("CONCLAVE_LOG_FORMAT");
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn the_program_writes_the_lines_that_its_environment_asks_for() {
+    assert_eq!(demo(&[]), (0, String::new()), "nothing to look at is nothing to say");
+    let (code, said) = demo(&[("CONCLAVE_LOG", "debug"), ("CONCLAVE_LOG_FORMAT", "json")]);
+    let lines: Vec<Map<String, Value>> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |msg: &str| lines.iter().filter(|line| line["msg"] == msg).count();
+    assert_eq!((code, told("tail of the log folded")), (0, 1), "{said}");
+    let decided = lines.iter().filter(|line| line["msg"] == "decision committed");
+    let bears_ids = |line: &Map<String, Value>| {
+        ["command_id", "correlation_id", "causation_id", "trace_id"]
+            .iter()
+            .all(|name| line[*name].as_str().is_some_and(|text| !text.is_empty()))
+    };
+    assert!(decided.clone().count() > 20 && decided.clone().all(bears_ids), "{said}");
+    // A request's release belongs to the request.
+    let of_kind = |kind| decided.clone().find(move |line| line["kind"] == kind).unwrap();
+    let released = of_kind("ReleaseLease");
+    assert_eq!(released["correlation_id"], released["request"]);
+    for (variable, wrong) in [("CONCLAVE_LOG", "a=b=c"), ("CONCLAVE_LOG_FORMAT", "xml")] {
+        let (code, said) = demo(&[(variable, wrong)]);
+        assert!(code == 2 && said.contains(wrong), "{code} {said}");
+    }
+}

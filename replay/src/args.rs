@@ -26,7 +26,10 @@ const EXAMPLES: &str = "Examples:
   replay state --at 1200 --log data/demo
 
 Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
-4 corrupt log: what can be read was printed first, and stderr says where the log should end";
+4 corrupt log: what can be read was printed first, and stderr says where the log should end
+
+Log lines go to stderr: CONCLAVE_LOG sets their level (warn), CONCLAVE_LOG_FORMAT their form (text,
+json)";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -16,17 +16,18 @@ use args::{Arguments, Question};
 use clap::Parser;
 use conclave::cli::fail;
 use conclave::fold::is_catching;
+use conclave::telemetry::logs::init_from_environment;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     conclave::wire::init();
     stay_silent_about_answers();
     let arguments = Arguments::parse();
-    let answered = match arguments.question() {
+    let answered = init_from_environment().and_then(|()| match arguments.question() {
         Question::Timeline(arguments) => timeline::run(arguments),
         Question::Verify(arguments) => verify::run(arguments),
         Question::State(arguments) => state::run(arguments),
-    };
+    });
     match answered {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(&error),

@@ -3,7 +3,6 @@
 use super::{Output, print};
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo};
 use crate::error::{Error, Result};
-use crate::fold::FoldReport;
 use crate::log::rocks::{Durability, OpenOptions};
 use clap::{Args, ValueEnum};
 use conclave_core::command::PlacementPolicy;
@@ -102,11 +101,10 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let options = OpenOptions { durability, accept_loss_at };
     let bar = progress_bar(arguments, workload.arrivals.len());
-    let (summary, report) = run_demo(&workload, &arguments.data, &options, |sent, _| {
+    let summary = run_demo(&workload, &arguments.data, &options, |sent, _| {
         bar.set_position(u64::try_from(sent).unwrap_or(u64::MAX));
     })?;
     bar.finish_and_clear();
-    warn(&report);
     match arguments.output {
         Output::Json => print(&json(&summary)?),
         Output::Text => print(&text(&summary, &workload, arguments)),
@@ -154,13 +152,6 @@ fn progress_bar(arguments: &DemoArguments, requests: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {eta} left")
         .expect("the template is sound");
     ProgressBar::new(u64::try_from(requests).unwrap_or(u64::MAX)).with_style(style)
-}
-
-fn warn(report: &FoldReport) {
-    for (at, why) in &report.damaged {
-        let used = report.snapshot.map_or_else(|| "none".to_owned(), |at| at.to_string());
-        tracing::warn!(snapshot = at.0, used, why, "a damaged snapshot was passed over");
-    }
 }
 
 fn json(summary: &Summary) -> Result<String> {

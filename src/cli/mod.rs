@@ -4,6 +4,7 @@ mod demo;
 mod place;
 
 use crate::error::{Error, Result};
+use crate::telemetry::logs::init_from_environment;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,7 +18,10 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or different, 2 wrong usage, \
-    3 unavailable or not checkable, 4 corrupt log (see docs/runbooks/corrupt-log.md)";
+    3 unavailable or not checkable, 4 corrupt log (see docs/runbooks/corrupt-log.md)
+
+Log lines go to stderr: CONCLAVE_LOG sets their level (warn), CONCLAVE_LOG_FORMAT their form \
+    (text, json)";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -41,10 +45,10 @@ pub enum Output {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.command {
+    let done = init_from_environment().and_then(|()| match arguments.command {
         Command::Demo(demo) => demo::run(&demo),
         Command::Place(place) => place::run(&place),
-    };
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

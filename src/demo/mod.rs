@@ -17,14 +17,16 @@ pub use workload::{Arrival, Workload};
 
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
-use crate::fold::{FOLD_BYTES_MAX, FoldReport};
+use crate::fold::FOLD_BYTES_MAX;
 use crate::log::rocks::{OpenOptions, RocksLog};
-use crate::log::{CommandRecord, EventLog, Headers, LogReader};
+use crate::log::{CommandRecord, EventLog, LogReader};
+use crate::telemetry::Correlation;
 use crate::verify::chain_head;
 use crate::wire::{decode_decision, encode_command};
+use conclave_core::command::Command;
 use conclave_core::decision::{Decision, Event, Outcome, RequestEnd};
 use conclave_core::seat::{RuleSeat, Seat};
-use conclave_core::units::{Offset, TimeMs};
+use conclave_core::units::{LogId, Offset, TimeMs};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -87,12 +89,12 @@ pub fn run(
     dir: &Path,
     options: &OpenOptions,
     progress: impl FnMut(usize, usize),
-) -> Result<(Summary, FoldReport)> {
+) -> Result<Summary> {
     let log = RocksLog::open(dir, options)?;
-    let (engine, report) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
+    let (engine, _) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
     let (summary, log) = feed_to_the_end(workload, engine, progress)?;
     drop(log);
-    Ok((summary, report))
+    Ok(summary)
 }
 
 /// The same on any log.
@@ -105,6 +107,9 @@ pub fn feed_to_the_end<L: EventLog, S: Seat>(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<(Summary, L)> {
     let started = Instant::now();
+    // A run that was killed may have left accepted commands, OpenLog among them: whatever the
+    // settings are now, they are owed their decisions.
+    engine.run_to_end(|_| {})?;
     check_identity(workload, &engine)?;
     let mut summary = Summary {
         load_permille: workload.load_permille(),
@@ -130,7 +135,7 @@ pub fn feed_to_the_end<L: EventLog, S: Seat>(
             break;
         }
         let records: Vec<CommandRecord> =
-            batch.iter().map(|(at, command)| record(*at, command)).collect();
+            batch.iter().map(|(at, command)| record(&workload.log_id, *at, command)).collect();
         engine.accept(&records)?;
     }
     let folded = engine.folded();
@@ -168,9 +173,8 @@ fn for_each_decision(log: &dyn LogReader, mut see: impl FnMut(&Decision)) -> Res
     Ok(())
 }
 
-fn record(time_ms: TimeMs, command: &conclave_core::command::Command) -> CommandRecord {
-    let correlation = command.command_id.0.as_bytes().to_vec();
-    let headers: Headers = vec![("correlation_id".into(), correlation)];
+fn record(log: &LogId, time_ms: TimeMs, command: &Command) -> CommandRecord {
+    let headers = Correlation::of_sent(log, command).into_headers();
     let key = command.pool.0.as_bytes().to_vec();
     CommandRecord { time_ms, key, value: encode_command(command), headers }
 }

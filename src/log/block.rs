@@ -10,7 +10,7 @@
 
 mod record;
 
-pub use record::{NumberedCommand, Pack, Record, numbered};
+pub use record::{NumberedCommand, Pack, RECORD_HELD_BYTES, Record, numbered};
 
 use crate::error::{Error, Result};
 use conclave_core::units::Offset;

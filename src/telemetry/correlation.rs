@@ -4,7 +4,10 @@
 use super::names::{HEADER_CAUSATION_ID, HEADER_CORRELATION_ID, HEADER_TRACEPARENT};
 use super::trace::TraceParent;
 use crate::log::Headers;
+use conclave_core::command::Command;
+use conclave_core::decide::subject_request;
 use conclave_core::decision::Decision;
+use conclave_core::units::LogId;
 
 /// Bytes of a correlation or causation id; longer ones are malformed.
 pub const HEADER_ID_BYTES_MAX: usize = 128;
@@ -51,6 +54,20 @@ impl Correlation {
             correlation_id: Some(self.correlation_id.clone().unwrap_or_else(|| cause.clone())),
             causation_id: Some(cause),
             traceparent: Some(trace.of_decision(decision.partition, decision.offset)),
+        }
+    }
+
+    /// The envelope of a command that this program sends to `log` itself: what belongs to one
+    /// request shares its name and a trace, and the log's own workload is the cause. Nothing here
+    /// is drawn or timed, so a run that goes on where it was killed sends the same.
+    #[must_use]
+    pub fn of_sent(log: &LogId, command: &Command) -> Self {
+        let own = command.command_id.0.as_str();
+        let request = subject_request(&command.payload).map_or(own, |request| &request.0);
+        Self {
+            correlation_id: Some(request.to_owned()),
+            causation_id: Some(log.0.to_string()),
+            traceparent: Some(TraceParent::of_sent([&log.0, request, own])),
         }
     }
 

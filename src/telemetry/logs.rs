@@ -26,6 +26,30 @@ pub enum LogFormat {
 /// Bytes of one text within a log line; the rest is cut.
 pub const FIELD_BYTES_MAX: usize = 1024;
 
+/// Variable that holds the filter of log lines; `warn` when it is not set.
+pub const FILTER_VARIABLE: &str = "CONCLAVE_LOG";
+/// Variable that holds their form: `text` or `json`; `text` when it is not set.
+pub const FORMAT_VARIABLE: &str = "CONCLAVE_LOG_FORMAT";
+/// Only what somebody has to look at: commands that people type print their results elsewhere.
+const FILTER_DEFAULT: &str = "warn";
+
+/// Writes log lines to stderr from now on, as [`FILTER_VARIABLE`] and [`FORMAT_VARIABLE`] ask.
+///
+/// # Errors
+/// `Invalid` when one of them makes no sense; `Bug` when logs are being written already.
+pub fn init_from_environment() -> Result<()> {
+    let format = match std::env::var(FORMAT_VARIABLE).as_deref() {
+        Err(_) | Ok("" | "text") => LogFormat::Text,
+        Ok("json") => LogFormat::Json,
+        Ok(other) => {
+            let message = format!("{FORMAT_VARIABLE} is '{other}': write text or json");
+            return Err(Error::invalid(message));
+        }
+    };
+    let filter = std::env::var(FILTER_VARIABLE).unwrap_or_default();
+    init(if filter.is_empty() { FILTER_DEFAULT } else { &filter }, format)
+}
+
 /// Writes log lines to stderr from now on. `filter` is a level (`info`) or a list such as
 /// `info,conclave::log=debug`.
 ///

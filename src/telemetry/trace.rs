@@ -61,6 +61,25 @@ impl TraceParent {
         Self { trace_id, span_id: never_zero(span_id), flags: 0 }
     }
 
+    /// The span of a command that this program sends itself, in the trace of what it belongs to:
+    /// both follow from the names of the log, of that and of the command. It is not sampled.
+    #[must_use]
+    pub fn of_sent([log, whole, own]: [&str; 3]) -> Self {
+        let digest = |names: [&str; 2]| {
+            let mut hasher =
+                blake3::Hasher::new_derive_key("conclave 2026 trace of a sent command");
+            for name in names {
+                hasher.update(&(name.len() as u64).to_be_bytes()).update(name.as_bytes());
+            }
+            *hasher.finalize().as_bytes()
+        };
+        Self {
+            trace_id: never_zero(leading(&digest([log, whole]))),
+            span_id: never_zero(leading(&digest([whole, own]))),
+            flags: 0,
+        }
+    }
+
     /// The header's bytes.
     #[must_use]
     pub fn to_header(&self) -> [u8; HEADER_BYTES] {

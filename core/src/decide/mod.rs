@@ -18,7 +18,7 @@ mod shrink_lease;
 mod stage_one;
 mod table;
 
-pub use stage_one::{Bounds, is_within_bounds};
+pub use stage_one::{Bounds, is_within_bounds, subject_request};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
 
 use crate::command::{Command, Payload};
@@ -151,7 +151,7 @@ impl Subject {
                 kind: command.payload.name(),
                 pool: command.pool.clone(),
                 tenant: stage_one::subject_tenant(command).clone(),
-                request: stage_one::subject_request(&command.payload).cloned().unwrap_or_default(),
+                request: subject_request(&command.payload).cloned().unwrap_or_default(),
             },
             // Ids of any length would break the bound of a decision: the dead letter has them.
             Content::Readable { .. } | Content::Unreadable(_) => Self {

@@ -128,8 +128,9 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
     }
 }
 
-/// Which request it is about.
-pub(super) fn subject_request(payload: &Payload) -> Option<&RequestId> {
+/// Which request a command is about; none when it is about no single one.
+#[must_use]
+pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
     match payload {
         Payload::RequestAllocation(ask) => Some(&ask.request),
         Payload::CancelRequest(cancel) => Some(&cancel.request),

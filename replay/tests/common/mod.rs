@@ -242,6 +242,8 @@ impl Answer {
 pub(crate) fn replay(directory: &Path, arguments: &str) -> Answer {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_replay"));
     command.args(arguments.split_whitespace()).arg("--log").arg(directory);
+    // Help is wrapped at the width of whoever asks.
+    command.env_remove("COLUMNS");
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Answer { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }

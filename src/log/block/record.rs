@@ -19,12 +19,16 @@ pub trait Pack {
 
 /// A record that can be read from a block.
 pub trait Record: Pack + Sized {
-    /// What it weighs against a reader's byte limit: its own bytes, without any packing.
+    /// What it weighs against a reader's byte limit: its own bytes, and what holding it takes, so
+    /// that the limit also bounds how many empty ones there are.
     fn weight(&self) -> usize;
 
     /// The record that was packed at dense offset `dense`, unless the bytes are not one.
     fn unpack(dense: Offset, bytes: &[u8]) -> Option<Self>;
 }
+
+/// Bytes that a record takes in memory beside its contents, about.
+pub const RECORD_HELD_BYTES: usize = 128;
 
 /// A command on its way to its offset: packed without being copied first.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +77,10 @@ impl Pack for StoredCommand {
 
 impl Record for StoredCommand {
     fn weight(&self) -> usize {
-        self.record.key.len() + self.record.value.len() + headers_weight(&self.record.headers)
+        RECORD_HELD_BYTES
+            + self.record.key.len()
+            + self.record.value.len()
+            + headers_weight(&self.record.headers)
     }
 
     fn unpack(dense: Offset, bytes: &[u8]) -> Option<Self> {
@@ -103,7 +110,7 @@ impl Pack for DecisionRecord {
 
 impl Record for DecisionRecord {
     fn weight(&self) -> usize {
-        self.body.len() + headers_weight(&self.headers)
+        RECORD_HELD_BYTES + self.body.len() + headers_weight(&self.headers)
     }
 
     /// The digest is computed anew: a stored one could only disagree.
@@ -133,7 +140,7 @@ impl Pack for DeadLetterRecord {
 
 impl Record for DeadLetterRecord {
     fn weight(&self) -> usize {
-        self.key.len() + self.value.len() + headers_weight(&self.headers)
+        RECORD_HELD_BYTES + self.key.len() + self.value.len() + headers_weight(&self.headers)
     }
 
     fn unpack(_: Offset, bytes: &[u8]) -> Option<Self> {
