@@ -1,10 +1,11 @@
 //! Why a request is not running: derived from the state at any offset, never stored.
 
 use crate::command::RequestAllocation;
+use crate::overtaking::Barriers;
 use crate::placement::Shape;
-use crate::queue::{barrier, preferences};
+use crate::queue::preferences;
 use crate::quota::{QuotaBlock, may_grant, waits_for_capacity};
-use crate::state::{Group, Pool, Request, Stage, State};
+use crate::state::{Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
 use serde::Serialize;
 
@@ -41,10 +42,10 @@ pub enum Blocker {
         /// What the request wants.
         wanted_gpu_milli: GpuMilli,
     },
-    /// The head of the queue has waited W and must not be overtaken.
-    BehindHead {
-        /// The head.
-        head: RequestId,
+    /// Somebody who came before it has waited so long that nobody may overtake him.
+    BehindProtected {
+        /// Who.
+        protected: RequestId,
     },
     /// Nodes left the pool: even empty it could not hold the request.
     PoolTooSmall,
@@ -57,25 +58,47 @@ pub enum Blocker {
     },
 }
 
-/// What keeps a live request from running; none when it runs.
-///
-/// # Panics
-/// When the pool is not the request's: it has no such tenant.
-#[must_use]
-pub fn blocker(state: &State, pool_id: &PoolId, request: &Request) -> Option<Blocker> {
-    match request.stage {
-        Stage::Running(_) => None,
-        Stage::Deferred { retry_at_ms } => {
-            Some(Blocker::Deferred { attempts: request.attempts, retry_at_ms })
+/// What keeps the requests of a pool from running: what is the same for all of them is worked out
+/// once.
+#[derive(Debug)]
+pub struct Blockers<'a> {
+    pool: &'a Pool,
+    is_carried_over: bool,
+    barriers: Barriers,
+}
+
+impl<'a> Blockers<'a> {
+    /// The blockers of a pool as `state` stands.
+    ///
+    /// # Panics
+    /// When there is no such pool.
+    #[must_use]
+    pub fn of(state: &'a State, pool_id: &PoolId) -> Self {
+        let pool = state.pool(pool_id);
+        let barriers = Barriers::of(pool, state.time_ms);
+        Self { pool, is_carried_over: state.carried_over.contains(pool_id), barriers }
+    }
+
+    /// What keeps a live request of the pool from running; none when it runs.
+    ///
+    /// # Panics
+    /// When the request is not of the pool: it has no such tenant.
+    #[must_use]
+    pub fn blocker(&self, request: &Request) -> Option<Blocker> {
+        match request.stage {
+            Stage::Running(_) => None,
+            Stage::Deferred { retry_at_ms } => {
+                Some(Blocker::Deferred { attempts: request.attempts, retry_at_ms })
+            }
+            Stage::Due { .. } => Some(Blocker::VoteDue),
+            Stage::Admitted => panic!("{} is admitted and nothing else", request.ask.request),
+            Stage::Waiting { .. } if self.is_carried_over => Some(Blocker::CarriedOver),
+            Stage::Waiting { .. } => Some(queue_blocker(self.pool, &self.barriers, request)),
         }
-        Stage::Due { .. } => Some(Blocker::VoteDue),
-        Stage::Admitted => panic!("{} is admitted and nothing else", request.ask.request),
-        Stage::Waiting { .. } if state.carried_over.contains(pool_id) => Some(Blocker::CarriedOver),
-        Stage::Waiting { .. } => Some(queue_blocker(state, state.pool(pool_id), request)),
     }
 }
 
-fn queue_blocker(state: &State, pool: &Pool, request: &Request) -> Blocker {
+fn queue_blocker(pool: &Pool, barriers: &Barriers, request: &Request) -> Blocker {
     let ask = &request.ask;
     let wanted_gpu_milli = ask.total_gpu_milli();
     let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
@@ -92,11 +115,8 @@ fn queue_blocker(state: &State, pool: &Pool, request: &Request) -> Blocker {
             (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
         return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
     }
-    let need = Group::of(ask).need;
-    if let Some(barrier) = barrier(pool, state.time_ms)
-        && barrier.keeps_back(request.arrival, &need)
-    {
-        return Blocker::BehindHead { head: barrier.request };
+    if let Some(barrier) = barriers.before(pool, request) {
+        return Blocker::BehindProtected { protected: barrier.request.clone() };
     }
     let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
     let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);

@@ -23,6 +23,7 @@ pub mod evolve;
 pub mod input;
 pub mod invariants;
 pub mod limits;
+pub mod overtaking;
 pub mod partition;
 pub mod placement;
 pub mod queue;

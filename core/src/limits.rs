@@ -1,5 +1,5 @@
-//! Every bound of the core, with its unit. Raising one changes decisions: that needs a new
-//! `decide_version`.
+//! The bounds that users meet, each with its unit; how one decision's room is shared out stands in
+//! `draft.rs`. Raising any of them changes decisions: that needs a new `decide_version`.
 
 use crate::units::{DurationMs, TimeMs};
 

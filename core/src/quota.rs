@@ -60,6 +60,10 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
 /// Its limit caps what it holds, and so does what is guaranteed to others: at either cap it waits
 /// for its own leases, and whoever had to wait for that would leave promised GPUs idle.
 ///
+/// What runs on draining nodes takes none of the GPUs that can still be granted. Whose it is, is
+/// not looked up: it counts as if all of it were this tenant's, so that nobody loses its
+/// protection to a drain.
+///
 /// # Panics
 /// When the tenant has no quota: decide has checked it.
 #[must_use]
@@ -67,7 +71,8 @@ pub fn waits_for_capacity(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> b
     let tenant = &pool.tenants[tenant];
     let SetQuota { guarantee_gpu_milli: own, limit_gpu_milli: limit, .. } = &tenant.quota;
     let of_others = pool.guarantees.0 - own.0;
-    let beside_others = (pool.accepting_gpu_milli().0 - of_others).max(own.0);
+    let draining = pool.fleet.gpus().used_milli.0 - pool.fleet.gpus_accepting().used_milli.0;
+    let beside_others = (pool.accepting_gpu_milli().0 - of_others).max(own.0) + draining;
     let held = tenant.used_gpu_milli.0 + wanted.0;
     wanted.0 == 0 || (held <= limit.0 && (of_others == 0 || held <= beside_others))
 }

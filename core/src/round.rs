@@ -104,7 +104,7 @@ pub fn fixed_round_length<'a>(
     length
 }
 
-fn is_control(input: &Input) -> bool {
+pub(crate) fn is_control(input: &Input) -> bool {
     match &input.content {
         Content::Readable { command, .. } => command.payload.is_control(),
         Content::Unreadable(_) => false,

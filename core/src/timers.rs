@@ -3,6 +3,7 @@
 use crate::command::WorkOutcome;
 use crate::decision::{DeferralDue, Event, LeaseEnd, LeaseEnded, RequestEnd, RequestEnded};
 use crate::draft::Draft;
+use crate::overtaking::lifts_a_barrier;
 use crate::state::{Timer, TimerKind};
 
 /// Fires due timers until none is left or the decision has no room for more: the next command goes
@@ -24,7 +25,10 @@ fn fire(draft: &mut Draft, timer: Timer) {
             draft.emit(Event::LeaseEnded(ended));
         }
         TimerKind::DeadlinePasses => {
-            draft.freed.insert(pool.clone());
+            let is_freed = draft.freed.contains(&pool);
+            if !is_freed && lifts_a_barrier(draft.state.pool(&pool), &request, draft.now) {
+                draft.freed.insert(pool.clone());
+            }
             let reason = RequestEnd::DeadlinePassed;
             draft.emit(Event::RequestEnded(RequestEnded { pool, request, reason }));
         }

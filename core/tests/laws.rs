@@ -3,11 +3,13 @@
 mod common;
 
 use common::{POOL, World, run, run_fixed, steps};
+use conclave_core::blocker::Blockers;
 use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::evolve::evolve;
 use conclave_core::invariants::check;
 use conclave_core::limits::{DECISION_EVENTS_MAX, ID_BYTES_MAX};
+use conclave_core::overtaking::Barriers;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::round::{Ballot, Round, Votes, open_round};
 use conclave_core::seat::{RuleSeat, Seat};
@@ -115,7 +117,7 @@ proptest! {
     #[test]
     fn nobody_waits_who_could_start(steps in steps(1..120)) {
         let mut world = run(&steps);
-        while world.state.has_carry_over() || !world.state.due.is_empty() {
+        while world.state.needs_a_tick() {
             world.send(conclave_core::command::Payload::Tick);
         }
         let policy = world.state.pools[POOL].policy.clone();
@@ -142,11 +144,54 @@ proptest! {
     }
 
     #[test]
+    fn nobody_who_came_later_passes_a_protected_request(steps in steps(1..120)) {
+        let world = run(&steps);
+        let mut before = State::new(0);
+        for decision in &world.decisions {
+            for (at, event) in decision.events.iter().enumerate() {
+                let Event::LeaseGranted(granted) = event else { continue };
+                // As it stood right before the grant.
+                let events = decision.events[..at].to_vec();
+                let mut state = before.clone();
+                evolve(&mut state, &Decision { events, ..decision.clone() });
+                let pool = &state.pools[&granted.pool];
+                let barriers = Barriers::of(pool, decision.time_ms);
+                let barrier = barriers.before(pool, &pool.requests[&granted.request]);
+                prop_assert!(barrier.is_none(), "{granted:?} past {barrier:?}");
+            }
+            evolve(&mut before, decision);
+        }
+    }
+
+    #[test]
+    fn whoever_joins_takes_no_protection_away(steps in steps(1..120)) {
+        let world = run(&steps);
+        let pool_id = PoolId::from(POOL);
+        let mut state = State::new(0);
+        for decision in &world.decisions {
+            let before = state.pools.get(&pool_id).cloned();
+            evolve(&mut state, decision);
+            let is_joining = |event: &Event| {
+                use Event::{RequestAdmitted, RequestQueued, RequestVoted};
+                matches!(event, RequestAdmitted(_) | RequestVoted(_) | RequestQueued(_))
+            };
+            let only_joins = decision.events.iter().all(is_joining);
+            let Some(before) = before.filter(|_| only_joins) else { continue };
+            let was = Barriers::of(&before, state.time_ms);
+            let is = Barriers::of(&state.pools[&pool_id], state.time_ms);
+            for id in before.requests.keys().filter(|id| was.protect(id)) {
+                prop_assert!(is.protect(id), "{id} lost its protection at {}", decision.offset);
+            }
+        }
+    }
+
+    #[test]
     fn every_waiting_request_has_a_blocker(steps in steps(1..120)) {
         let world = run(&steps);
         let pool_id = PoolId::from(POOL);
+        let blockers = Blockers::of(&world.state, &pool_id);
         for request in world.state.pools[POOL].requests.values() {
-            let blocker = conclave_core::blocker::blocker(&world.state, &pool_id, request);
+            let blocker = blockers.blocker(request);
             prop_assert_eq!(blocker.is_none(), matches!(request.stage, Stage::Running(_)));
         }
     }

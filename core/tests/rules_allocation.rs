@@ -3,15 +3,11 @@
 mod story;
 
 use conclave_core::blocker::Blocker;
-use conclave_core::units::{GpuMilli, RequestId};
+use conclave_core::units::GpuMilli;
 use story::{HOUR, MINUTE, Story, ask, cancel, drain, node, policy, quota, release, remove, set};
 
 fn no_room(replicas_fit: i64, replicas: i64) -> Option<Blocker> {
     Some(Blocker::NoRoom { replicas_fit, replicas })
-}
-
-fn behind(head: &str) -> Option<Blocker> {
-    Some(Blocker::BehindHead { head: RequestId::from(head) })
 }
 
 // Gangs.
@@ -172,7 +168,8 @@ fn a_newcomer_cannot_overtake_a_waiter_that_fits_into_what_its_own_command_frees
     let held = || {
         let mut pool = Story::given([node("a", 1, "A100"), quota("t", 0, 99), quota("u", 0, 99)]);
         pool.check(0, ask("r1", "t"), &["r1 runs on a"]);
-        pool.check(1, ask("waiter", "t"), &["waiter waits"]);
+        // It has not waited W when that lease ends.
+        pool.check(2 * MINUTE, ask("waiter", "t"), &["waiter waits"]);
         pool
     };
     // The lease of r1 ends by itself: the command that notices it is the newcomer's.
@@ -180,124 +177,6 @@ fn a_newcomer_cannot_overtake_a_waiter_that_fits_into_what_its_own_command_frees
     held().check(end, ask("new", "u"), &["r1 expires", "new waits", "waiter runs on a"]);
     let higher = ask("new", "u").priority(6);
     held().check(end, higher, &["r1 expires", "new runs on a"]);
-}
-
-// Bounded overtaking: W is an hour.
-
-#[test]
-fn behind_a_head_that_waited_w_nobody_starts_who_could_want_one_of_its_models() {
-    let nodes = [node("a", 4, "A100"), node("t", 4, "T4"), quota("t", 0, 99)];
-    let mut pool = Story::given(nodes);
-    pool.check(0, ask("r1", "t").gpus(2).hours(9).on(&["A100"]), &["r1 runs on a"]);
-    pool.check(0, ask("early", "t").gpus(3).priority(1).on(&["A100"]), &["early waits"]);
-    pool.check(1, ask("head", "t").gpus(4).on(&["A100"]), &["head waits"]);
-    pool.check(HOUR, ask("before", "t").on(&["A100"]), &["before runs on a"]);
-    let late = HOUR + 1;
-    for (asked, expected, blocker) in [
-        (ask("same", "t").on(&["A100"]), "same waits", behind("head")),
-        (ask("any", "t").slice(1), "any waits", behind("head")),
-        (ask("either", "t").on(&["T4", "A100"]), "either waits", behind("head")),
-        (ask("cpu", "t").cpu_only(1), "cpu waits", behind("head")),
-        (ask("other", "t").on(&["T4"]), "other runs on t", None),
-    ] {
-        let name = asked.0.request.0.clone();
-        pool.check(late, asked, &[expected]);
-        assert_eq!(pool.blocker(&name), blocker, "{name}");
-    }
-    // Who came before the head is not held back by it.
-    let released = pool.release("before");
-    pool.check(late, released, &["before is released"]);
-    pool.check(late, node("b", 3, "A100"), &["b joins", "early runs on b"]);
-    let released = pool.release("r1");
-    let then = ["r1 is released", "head runs on a"];
-    let after = ["any runs on t", "either runs on t", "cpu runs on a"];
-    let told = pool.send(late, released);
-    assert_eq!(told[..2], then);
-    assert_eq!(told[2..], after, "the others follow as far as there is room");
-    assert_eq!(pool.blocker("same"), no_room(0, 1));
-}
-
-#[test]
-fn a_head_that_its_tenant_holds_back_holds_nobody_back() {
-    let mut pool = Story::given([node("a", 8, "A100"), quota("t", 0, 4), quota("u", 0, 8)]);
-    pool.check(0, ask("r1", "t").gpus(4).hours(9), &["r1 runs on a"]);
-    pool.check(0, ask("over", "t").gpus(1), &["over waits"]);
-    pool.check(2 * HOUR, ask("new", "u"), &["new runs on a"]);
-}
-
-#[test]
-fn a_tenant_at_its_share_does_not_make_others_leave_their_guarantee_idle() {
-    let mut pool = Story::given([node("a", 8, "A100"), quota("t", 0, 8), quota("u", 6, 8)]);
-    pool.check(0, ask("r1", "t").gpus(2).hours(9), &["r1 runs on a"]);
-    pool.check(0, ask("more", "t"), &["more waits"]);
-    pool.check(2 * HOUR, ask("r2", "u").gpus(6), &["r2 runs on a"]);
-    let released = pool.release("r2");
-    pool.check(2 * HOUR, released, &["r2 is released"]);
-    pool.check(2 * HOUR, ask("r3", "u"), &["r3 runs on a"]);
-}
-
-#[test]
-fn who_waits_for_what_others_hold_beside_the_guarantees_is_not_overtaken_for_ever() {
-    let quotas = [quota("t", 0, 8), quota("u", 3, 8), quota("v", 0, 8)];
-    let mut pool = Story::given([node("a", 8, "A100")].into_iter().chain(quotas));
-    pool.check(0, ask("v1", "v").gpus(1).hours(9), &["v1 runs on a"]);
-    pool.check(0, ask("v2", "v").gpus(4).hours(9), &["v2 runs on a"]);
-    pool.check(0, ask("two", "t").gpus(2), &["two waits"]);
-    let released = pool.release("v1");
-    pool.check(2 * HOUR, released, &["v1 is released"]);
-    // One GPU is free beside the three of u: a smaller request has to wait behind the larger one.
-    pool.check(2 * HOUR, ask("v3", "v"), &["v3 waits"]);
-    assert_eq!(pool.blocker("v3"), behind("two"));
-    let released = pool.release("v2");
-    pool.check(2 * HOUR, released, &["v2 is released", "two runs on a", "v3 runs on a"]);
-}
-
-#[test]
-fn a_cancelled_head_lets_the_others_pass() {
-    let mut pool = Story::given([node("a", 4, "A100"), quota("t", 0, 99)]);
-    pool.check(0, ask("r1", "t").gpus(2).hours(9), &["r1 runs on a"]);
-    pool.check(0, ask("head", "t").gpus(4), &["head waits"]);
-    pool.check(HOUR, ask("small", "t"), &["small waits"]);
-    pool.check(HOUR, cancel("head"), &["head is cancelled", "small runs on a"]);
-}
-
-#[test]
-fn a_head_that_the_pool_can_no_longer_hold_holds_nobody_back() {
-    let nodes = [node("a", 8, "A100"), node("b", 2, "A100"), quota("t", 0, 99)];
-    let mut pool = Story::given(nodes);
-    pool.check(0, ask("r1", "t").gpus(7).hours(9), &["r1 runs on a"]);
-    pool.check(0, ask("head", "t").gpus(8), &["head waits"]);
-    pool.check(2 * HOUR, ask("small", "t"), &["small waits"]);
-    pool.check(2 * HOUR, drain("a"), &["a drains", "small runs on b"]);
-    assert_eq!(pool.blocker("head"), Some(Blocker::PoolTooSmall));
-    pool.check(2 * HOUR, ask("more", "t"), &["more runs on b"]);
-}
-
-/// The head is the first *in the order*: a higher priority that comes takes its place, and then has
-/// to wait W itself before others must wait for it.
-#[test]
-fn a_higher_priority_takes_the_heads_place() {
-    let mut pool = Story::given([node("a", 4, "A100"), quota("t", 0, 99)]);
-    pool.check(0, ask("r1", "t").gpus(2).hours(9), &["r1 runs on a"]);
-    pool.check(0, ask("head", "t").gpus(4), &["head waits"]);
-    pool.check(HOUR, ask("small", "t"), &["small waits"]);
-    assert_eq!(pool.blocker("small"), behind("head"));
-    let urgent = ask("urgent", "t").gpus(3).priority(10);
-    pool.check(HOUR, urgent, &["urgent waits", "small runs on a"]);
-    pool.check(2 * HOUR, ask("late", "t").hours(9), &["late waits"]);
-    assert_eq!(pool.blocker("late"), behind("urgent"));
-}
-
-/// The newcomer is urgent, and its grant brings the head to its tenant's limit.
-#[test]
-fn a_newcomer_that_uses_up_the_heads_quota_lets_the_others_pass() {
-    let mut pool = Story::given([node("a", 8, "A100"), quota("t", 0, 8), quota("u", 0, 8)]);
-    pool.check(0, ask("r1", "u").gpus(2).hours(9), &["r1 runs on a"]);
-    pool.check(0, ask("head", "t").gpus(8), &["head waits"]);
-    pool.check(HOUR, ask("small", "u"), &["small waits"]);
-    assert_eq!(pool.blocker("small"), behind("head"));
-    let urgent = ask("urgent", "t").slice(1).priority(10);
-    pool.check(HOUR, urgent, &["urgent runs on a", "small runs on a"]);
 }
 
 // Nodes.

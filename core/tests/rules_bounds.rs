@@ -57,7 +57,7 @@ fn five_thousand_leases_that_end_at_once_end_over_several_decisions() {
         assert!(ticks <= 50, "{ended} of {LEASES} leases ended in {ticks} ticks");
         let decision = send(&mut pool, END, Payload::Tick);
         ended += ends(&decision);
-        assert_eq!(pool.state.has_carry_over(), ended < LEASES);
+        assert_eq!(pool.state.needs_a_tick(), ended < LEASES);
     }
     check_invariants(&pool.state);
     assert_eq!(pool.state.pools["p"].requests.len(), 0);
@@ -72,7 +72,7 @@ fn while_ends_are_carried_over_newcomers_wait_even_when_there_is_room() {
     let decision = send(&mut pool, END, ask("newer", "u").priority(9).into());
     assert_eq!(grants(&decision), 0);
     let mut last = decision;
-    while pool.state.has_carry_over() {
+    while pool.state.needs_a_tick() {
         assert_eq!(grants(&last), 0, "nobody starts before all ends have happened");
         last = send(&mut pool, END, Payload::Tick);
     }
@@ -112,7 +112,7 @@ fn one_node_that_feeds_three_thousand_waiters_does_so_over_several_decisions() {
     let first = send(&mut pool, 1, joins);
     let mut started = grants(&first);
     assert!((1..WAITERS).contains(&started), "{started} started at once");
-    assert!(pool.state.has_carry_over());
+    assert!(pool.state.needs_a_tick());
     let last = format!("w{:04}", WAITERS - 1);
     assert_eq!(pool.blocker(&last), Some(Blocker::CarriedOver));
     // A newcomer stands at the end of the line, though there is room for it now.
@@ -120,7 +120,7 @@ fn one_node_that_feeds_three_thousand_waiters_does_so_over_several_decisions() {
     started += grants(&decision);
     assert!(pool.request("new").lease().is_none());
     let mut ticks = 0;
-    while pool.state.has_carry_over() {
+    while pool.state.needs_a_tick() {
         ticks += 1;
         assert!(ticks <= 10, "{started} of {WAITERS} waiters started in {ticks} ticks");
         started += grants(&send(&mut pool, 1, Payload::Tick));

@@ -226,8 +226,8 @@ pub(crate) fn blocker(blocker: &Blocker, now: TimeMs) -> String {
             gpus(*held_gpu_milli),
             gpus(*wanted_gpu_milli)
         ),
-        Blocker::BehindHead { head } => {
-            format!("{head} came before it and has waited so long that nobody may overtake it")
+        Blocker::BehindProtected { protected } => {
+            format!("{protected} came before it and has waited so long that nobody may overtake it")
         }
         Blocker::PoolTooSmall => {
             "the nodes that accept work could not hold it even if they were empty".to_owned()

@@ -93,7 +93,7 @@ impl<'a> Feed<'a> {
         if self.arrived == self.workload.arrivals.len() {
             return vec![];
         }
-        if state.has_carry_over() || !state.due.is_empty() {
+        if state.needs_a_tick() {
             return vec![(state.time_ms, self.tick())];
         }
         let mut batch = Batch::default();

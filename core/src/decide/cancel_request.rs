@@ -4,6 +4,7 @@ use super::stage_one::own_request;
 use crate::command::{CancelRequest, Command};
 use crate::decision::{Event, Rejected, RequestEnd, RequestEnded};
 use crate::draft::Draft;
+use crate::overtaking::lifts_a_barrier;
 use crate::rejection::{RejectionCode as Code, refuse};
 
 pub(super) fn decide(
@@ -17,7 +18,9 @@ pub(super) fn decide(
         return Err(refuse(Code::RequestRunning, detail));
     }
     let (pool, request) = (command.pool.clone(), cancel.request.clone());
-    draft.freed.insert(pool.clone());
+    if lifts_a_barrier(draft.state.pool(&pool), &request, draft.now) {
+        draft.freed.insert(pool.clone());
+    }
     draft.emit(Event::RequestEnded(RequestEnded { pool, request, reason: RequestEnd::Cancelled }));
     Ok(())
 }

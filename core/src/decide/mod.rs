@@ -27,7 +27,7 @@ use crate::draft::Draft;
 use crate::input::{Content, Input};
 use crate::limits::TIME_MS_MAX;
 use crate::queue::work_off_queues;
-use crate::round::{Round, Vote, Votes};
+use crate::round::{Round, Vote, Votes, is_control};
 use crate::state::State;
 use crate::timers::fire_due_timers;
 use crate::units::{CommandId, Hash32, Offset, PoolId, RequestId, TenantId};
@@ -36,9 +36,12 @@ use crate::units::{CommandId, Hash32, Offset, PoolId, RequestId, TenantId};
 /// next round goes on from there; whoever cannot commit them folds the log again.
 ///
 /// # Panics
-/// When the round does not continue the state, or `votes` lack an answer to its ballot.
+/// When the round does not continue the state or holds a control command beside others, or `votes`
+/// lack an answer to its ballot.
 pub fn decide(state: &mut State, round: &Round, votes: &Votes) -> Vec<Decision> {
     let count = round.inputs.len();
+    let has_control = round.inputs.iter().any(is_control);
+    assert!(!has_control || count == 1, "a control command is alone in its round");
     let decide_at = |(index, input)| decide_one(state, round, index, count, input, votes);
     round.inputs.iter().enumerate().map(decide_at).collect()
 }
@@ -107,8 +110,10 @@ fn answer(draft: &mut Draft, input: &Input, vote: Option<&Vote>) -> (Outcome, Op
     if let Err(rejected) = stage_one::check_rate(draft.state, command, draft.now) {
         return (Outcome::Rejected(rejected), None);
     }
-    let remembered = (!command.payload.is_log_command()).then_some(digests);
-    match obey(draft, command, vote) {
+    let obeyed = obey(draft, command, vote);
+    // A pool remembers: a log command has none, and a first policy may have been refused.
+    let remembered = draft.state.pools.contains_key(&command.pool).then_some(digests);
+    match obeyed {
         Ok(()) => (Outcome::Accepted, remembered),
         Err(rejected) => (Outcome::Rejected(rejected), remembered),
     }

@@ -124,11 +124,12 @@ impl State {
         self.pools.get_mut(pool).unwrap_or_else(|| panic!("pool {pool} was checked before"))
     }
 
-    /// Whether timers are overdue or a queue is not worked off: until they are, nothing new is
-    /// granted, and the partition's owner appends ticks.
+    /// Whether something is to be done that no command asks for: timers are overdue or a queue is
+    /// not worked off (until they are, nothing new is granted), or votes are due. The partition's
+    /// owner appends ticks until this is over.
     #[must_use]
-    pub fn has_carry_over(&self) -> bool {
-        self.overdue_timer().is_some() || !self.carried_over.is_empty()
+    pub fn needs_a_tick(&self) -> bool {
+        self.overdue_timer().is_some() || !self.carried_over.is_empty() || !self.due.is_empty()
     }
 
     /// The first timer that is due and has not fired.

@@ -82,13 +82,31 @@ impl GangNeed {
         GpuMilli(self.replicas * self.gpu_count * self.gpu_milli.0)
     }
 
-    /// Whether both could want the same GPU. A request that accepts any model, or only CPU (every
-    /// node has some), shares with everybody.
+    /// Whether wherever this fits, `other` fits too.
+    #[must_use]
+    pub fn is_no_easier_than(&self, other: &Self) -> bool {
+        let takes_no_more = other.replicas <= self.replicas
+            && other.gpu_count <= self.gpu_count
+            && other.gpu_milli <= self.gpu_milli
+            && other.cpu_milli <= self.cpu_milli
+            && other.memory_mib <= self.memory_mib;
+        takes_no_more
+            && (other.shares_with_everybody()
+                || (!self.shares_with_everybody()
+                    && self.gpu_models.iter().all(|model| other.gpu_models.contains(model))))
+    }
+
+    /// Whether it accepts any model, or only wants CPU, of which every node has some.
+    #[must_use]
+    pub fn shares_with_everybody(&self) -> bool {
+        self.gpu_count == 0 || self.gpu_models.is_empty()
+    }
+
+    /// Whether both could want the same GPU.
     #[must_use]
     pub fn shares_a_model_with(&self, other: &Self) -> bool {
-        let any = |need: &Self| need.gpu_count == 0 || need.gpu_models.is_empty();
-        any(self)
-            || any(other)
+        self.shares_with_everybody()
+            || other.shares_with_everybody()
             || self.gpu_models.iter().any(|model| other.gpu_models.contains(model))
     }
 }

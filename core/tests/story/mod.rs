@@ -8,7 +8,7 @@ mod tell;
 pub(crate) use send::*;
 pub(crate) use tell::tell;
 
-use conclave_core::blocker::{Blocker, blocker};
+use conclave_core::blocker::{Blocker, Blockers};
 use conclave_core::command::{Actor, Command, Payload, Role};
 use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Remembered};
@@ -155,7 +155,7 @@ impl Story {
 
     /// What keeps a live request from running.
     pub(crate) fn blocker(&self, name: &str) -> Option<Blocker> {
-        blocker(&self.state, &PoolId::from(POOL), self.request(name))
+        Blockers::of(&self.state, &PoolId::from(POOL)).blocker(self.request(name))
     }
 
     /// The current fencing number of a lease.

@@ -1,12 +1,12 @@
 //! One pool as it stood.
 
 use crate::sentence;
-use conclave_core::blocker::{Blocker, blocker};
+use conclave_core::blocker::{Blocker, Blockers};
 use conclave_core::command::{RequestAllocation, SetPoolPolicy};
 use conclave_core::decision::Placement;
 use conclave_core::placement::{Fleet, Node};
 use conclave_core::state::{Lease, Pool, Request, Stage, State};
-use conclave_core::units::{Offset, PoolId};
+use conclave_core::units::{Offset, PoolId, TimeMs};
 use serde::Serialize;
 
 /// One pool. Its counts are of everything, its lists are cut for people.
@@ -134,10 +134,11 @@ fn leases(pool: &Pool) -> Vec<(&Request, &Lease)> {
 
 fn waiting<'a>(state: &'a State, id: &'a PoolId, rows_max: usize) -> Vec<Waiting<'a>> {
     let pool = state.pool(id);
+    let blockers = Blockers::of(state, id);
     let in_order = pool.queue.in_order().take(rows_max).enumerate();
     let waiting = in_order.map(|(index, (_, _, waiter))| {
         let request = &pool.requests[&waiter.request];
-        Waiting::of(state, id, request, Some(index + 1))
+        Waiting::of(&blockers, state.time_ms, request, Some(index + 1))
     });
     waiting.collect()
 }
@@ -148,10 +149,11 @@ fn deferred<'a>(state: &'a State, id: &'a PoolId, rows_max: usize) -> Vec<Waitin
         Stage::Deferred { .. } | Stage::Due { .. } => true,
         Stage::Admitted | Stage::Waiting { .. } | Stage::Running(_) => false,
     };
+    let blockers = Blockers::of(state, id);
     let mut deferred: Vec<&Request> = requests.filter(is_deferred).collect();
     deferred.sort_by_key(|request| request.arrival);
     let shown = deferred.into_iter().take(rows_max);
-    shown.map(|request| Waiting::of(state, id, request, None)).collect()
+    shown.map(|request| Waiting::of(&blockers, state.time_ms, request, None)).collect()
 }
 
 impl<'a> NodeState<'a> {
@@ -197,10 +199,14 @@ impl<'a> LeaseState<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn of(state: &State, pool: &PoolId, request: &'a Request, place: Option<usize>) -> Self {
-        let blocked_by = blocker(state, pool, request);
-        let sentence = blocked_by.as_ref();
-        let sentence = sentence.map(|blocker| sentence::blocker(blocker, state.time_ms));
+    fn of(
+        blockers: &Blockers<'_>,
+        now: TimeMs,
+        request: &'a Request,
+        place: Option<usize>,
+    ) -> Self {
+        let blocked_by = blockers.blocker(request);
+        let sentence = blocked_by.as_ref().map(|blocker| sentence::blocker(blocker, now));
         let Offset(arrival) = request.arrival;
         Self {
             place,
