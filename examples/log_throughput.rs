@@ -4,7 +4,9 @@
 
 use conclave::error::Result;
 use conclave::log::rocks::{Durability, OpenOptions, RocksLog};
-use conclave::log::{CommandRecord, CommitError, DecisionRecord, EventLog, LogReader, RoundRecord};
+use conclave::log::{
+    CommandRecord, CommitError, DecisionRecord, EventLog, Headers, LogReader, RoundRecord,
+};
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -79,17 +81,16 @@ fn noise(seed: i64, length: usize) -> Vec<u8> {
 }
 
 fn command(offset: i64) -> CommandRecord {
-    let headers = vec![];
     CommandRecord {
         time_ms: TimeMs(offset),
         key: b"pool-a".to_vec(),
         value: noise(offset, 200),
-        headers,
+        headers: Headers::new(),
     }
 }
 
 fn decision(offset: i64) -> DecisionRecord {
     let body = noise(-offset, 350);
     let hash = Hash32(*blake3::hash(&body).as_bytes());
-    DecisionRecord { offset: Offset(offset), hash, body, headers: vec![] }
+    DecisionRecord { offset: Offset(offset), hash, body, headers: Headers::new() }
 }

@@ -256,7 +256,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
                 let (partition, offset) = (PARTITION, stored.offset);
                 HeadersMalformed { partition, offset, header_count }.emit(&mut self.counters);
             }
-            let headers = command.of_decision(decision).into_headers();
+            let headers = command.of_decision(decision).to_headers();
             record.dead_letters.extend(dead_letter(stored, decision, &headers));
             record.decisions.push(DecisionRecord {
                 offset: decision.offset,
@@ -375,11 +375,11 @@ fn dead_letter(
 ) -> Option<DeadLetterRecord> {
     let Outcome::Rejected(rejected) = &decision.outcome else { return None };
     rejected.code.is_dead_letter().then(|| {
-        let mut headers: Headers = stored.record.headers.clone();
-        headers.extend_from_slice(envelope);
-        headers.push(("rejection_code".into(), rejected.code.as_str().into()));
-        headers.push(("rejection_detail".into(), rejected.detail.clone().into()));
-        headers.push(("command_offset".into(), stored.offset.to_string().into()));
+        let mut headers = stored.record.headers.clone();
+        headers.append(envelope);
+        headers.push("rejection_code", rejected.code.as_str().as_bytes());
+        headers.push("rejection_detail", rejected.detail.as_bytes());
+        headers.push("command_offset", stored.offset.to_string().as_bytes());
         DeadLetterRecord {
             offset: stored.offset,
             key: stored.record.key.clone(),

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::log::{DecisionRecord, LogReader};
 use crate::snapshot;
-use crate::wire::{body_hash, decode_decision};
+use crate::wire::decode_decision;
 use conclave_core::decision::Decision;
 use conclave_core::evolve::evolve;
 use conclave_core::state::State;
@@ -47,20 +47,38 @@ impl Folded {
         Offset(self.state.covered.0 + 1)
     }
 
-    /// Adds records that continue the fold, and returns their decisions.
+    /// Adds records that continue the fold.
     ///
     /// # Errors
     /// `Corrupt` when a record does not continue the chain, or says what cannot have happened: the
     /// fold is of no further use.
-    pub fn add(&mut self, records: &[DecisionRecord]) -> Result<Vec<Decision>> {
-        let decisions = read_chain(records, self.head, self.next())?;
-        for decision in &decisions {
-            evolve_recorded(&mut self.state, decision)?;
+    pub fn add(&mut self, records: &[DecisionRecord]) -> Result<()> {
+        for record in records {
+            let decision = self.read_next(record)?;
+            evolve_recorded(&mut self.state, &decision)?;
+            self.head = record.hash;
         }
-        if let Some(last) = records.last() {
-            self.head = last.hash;
+        Ok(())
+    }
+
+    /// Decodes a record and checks that it continues the chain. Its digest was computed when it was
+    /// read: see [`DecisionRecord::hash`].
+    fn read_next(&self, record: &DecisionRecord) -> Result<Decision> {
+        let (at, next) = (record.offset, self.next());
+        let broken = |what: &str| {
+            Error::corrupt(format!(
+                "decision {at} {what}: the log is sound up to offset {next} and should end there"
+            ))
+        };
+        let decision = decode_decision(&record.body)
+            .map_err(|error| broken("cannot be read").caused_by(error))?;
+        if decision.offset != at || at != next {
+            return Err(broken(&format!("stands where {next} belongs")));
         }
-        Ok(decisions)
+        if decision.prev_hash != self.head {
+            return Err(broken("does not continue the chain"));
+        }
+        Ok(decision)
     }
 }
 
@@ -97,41 +115,6 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> std::result::Result<T, Stri
         Ok(sentence) => *sentence,
         Err(payload) => payload.downcast_ref::<&str>().unwrap_or(&"no reason given").to_string(),
     })
-}
-
-/// Decodes records and checks that they continue the chain after `head`.
-///
-/// # Errors
-/// `Corrupt`, naming the first offset that does not.
-pub fn read_chain(
-    records: &[DecisionRecord],
-    mut head: Hash32,
-    mut next: Offset,
-) -> Result<Vec<Decision>> {
-    let mut decisions = Vec::with_capacity(records.len());
-    for record in records {
-        let at = record.offset;
-        let broken = |what: &str| {
-            Error::corrupt(format!(
-                "decision {at} {what}: the log is sound up to offset {next} and should end there"
-            ))
-        };
-        if body_hash(&record.body) != record.hash {
-            return Err(broken("is not what its digest says"));
-        }
-        let decision = decode_decision(&record.body)
-            .map_err(|error| broken("cannot be read").caused_by(error))?;
-        if decision.offset != at || at != next {
-            return Err(broken(&format!("stands where {next} belongs")));
-        }
-        if decision.prev_hash != head {
-            return Err(broken("does not continue the chain"));
-        }
-        head = record.hash;
-        next = Offset(at.0 + 1);
-        decisions.push(decision);
-    }
-    Ok(decisions)
 }
 
 /// Folds the log up to and without `until`, or to its end.

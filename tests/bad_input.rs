@@ -56,9 +56,9 @@ fn check_dead_letters(partition: &Partition, sent: &[(&CommandRecord, &Decision)
         assert_eq!(letter.offset, decision.offset);
         assert_eq!((&letter.key, &letter.value), (&record.key, &record.value));
         let header = |name: &str| {
-            let found = letter.headers.iter().find(|(found, _)| found == name);
+            let found = letter.headers.iter().find(|(found, _)| *found == name);
             let (_, value) = found.unwrap_or_else(|| panic!("a dead letter without {name}"));
-            String::from_utf8(value.clone()).unwrap()
+            String::from_utf8(value.to_vec()).unwrap()
         };
         assert_eq!(header("correlation_id"), "who-asked");
         // The command is the cause, by its name or by its place; the trace is its decision's.

@@ -13,7 +13,7 @@ mod system_common;
 
 use conclave::demo::{Scale, Source, feed_to_the_end};
 use conclave::engine::Engine;
-use conclave::log::{CommandRecord, LogReader};
+use conclave::log::{CommandRecord, Headers, LogReader};
 use conclave::wire::decode_decision;
 use conclave_core::command::PlacementPolicy;
 use conclave_core::decide::COMMANDS;
@@ -69,7 +69,7 @@ fn committed_batches() -> Vec<Vec<CommandRecord>> {
         batches.resize(batches.len().max(batch + 1), vec![]);
         let time_ms = TimeMs(line["time_ms"].as_i64().unwrap());
         let (key, value) = (unhex(&line["key"]), unhex(&line["value"]));
-        batches[batch].push(CommandRecord { time_ms, key, value, headers: vec![] });
+        batches[batch].push(CommandRecord { time_ms, key, value, headers: Headers::new() });
     }
     batches
 }

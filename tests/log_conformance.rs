@@ -6,7 +6,7 @@ use conclave::log::block::{BLOCK_BYTES_MAX, RECORD_HELD_BYTES};
 use conclave::log::memory::MemoryLog;
 use conclave::log::rocks::{Durability, OpenOptions, RocksLog};
 use conclave::log::{
-    CommandRecord, DeadLetterRecord, DecisionRecord, EventLog, LogReader, RoundRecord,
+    CommandRecord, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogReader, RoundRecord,
 };
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -123,7 +123,7 @@ fn command(number: usize, length: usize) -> CommandRecord {
         time_ms: TimeMs(number_ms * 10),
         key: format!("pool-{}", number % 3).into_bytes(),
         value: number.to_le_bytes().iter().copied().cycle().take(length).collect(),
-        headers: vec![("correlation_id".into(), vec![1, 2, 3])],
+        headers: Headers::from([("correlation_id", vec![1, 2, 3])]),
     }
 }
 
@@ -134,12 +134,12 @@ fn commands(numbers: std::ops::Range<usize>) -> Vec<CommandRecord> {
 fn decision(offset: i64, length: usize) -> DecisionRecord {
     let body: Vec<u8> = offset.to_le_bytes().iter().copied().cycle().take(length).collect();
     let hash = Hash32(*blake3::hash(&body).as_bytes());
-    let headers = vec![("traceparent".into(), b"00-1".to_vec())];
+    let headers = Headers::from([("traceparent", b"00-1")]);
     DecisionRecord { offset: Offset(offset), hash, body, headers }
 }
 
 fn dead_letter(offset: i64) -> DeadLetterRecord {
-    let headers = vec![("code".into(), b"unreadable".to_vec())];
+    let headers = Headers::from([("code", b"unreadable")]);
     DeadLetterRecord { offset: Offset(offset), key: vec![1], value: vec![2; 9], headers }
 }
 
@@ -192,7 +192,8 @@ fn what_is_appended_is_read(mut subject: impl Subject) {
     assert_eq!(all_commands(subject.log()), commands(0..300));
     let decided: Vec<_> = (0..200).map(|offset| decision(offset, 60)).collect();
     assert_eq!(all_decisions(subject.log()), decided);
-    let empty = CommandRecord { time_ms: TimeMs(-1), key: vec![], value: vec![], headers: vec![] };
+    let empty =
+        CommandRecord { time_ms: TimeMs(-1), key: vec![], value: vec![], headers: Headers::new() };
     let offset = subject.log().accept(std::slice::from_ref(&empty)).unwrap();
     assert_eq!(subject.log().commands(offset, 0).unwrap()[0].record, empty);
 }
@@ -283,6 +284,8 @@ fn reading_starts_anywhere(mut subject: impl Subject) {
         let expected = (from < 300).then_some(Offset(from));
         assert_eq!(read.first().map(|stored| stored.offset), expected);
         let read = log.decisions(Offset(from), usize::MAX).unwrap();
+        // The digest is of the bytes that were read.
+        assert!(read.iter().all(|one| one.hash.0 == *blake3::hash(&one.body).as_bytes()));
         assert_eq!(read.len(), usize::try_from((200 - from).max(0)).unwrap());
         assert!(read.first().is_none_or(|decision| decision.offset == Offset(from)));
     }
@@ -290,7 +293,8 @@ fn reading_starts_anywhere(mut subject: impl Subject) {
 
 fn a_byte_limit_ends_a_read_once_it_is_passed(mut subject: impl Subject) {
     subject.log().accept(&commands(0..50)).unwrap();
-    let weight = RECORD_HELD_BYTES + 6 + 40 + 14 + 3; // key, value, header name, header value
+    // Key, value, and a header with its two lengths.
+    let weight = RECORD_HELD_BYTES + 6 + 40 + (8 + 14 + 3);
     let table = [(0, 1), (weight - 1, 1), (weight, 2), (2 * weight - 1, 2), (2 * weight, 3)];
     for (bytes_max, count) in table {
         let read = subject.log().commands(Offset(7), bytes_max).unwrap();

@@ -31,8 +31,7 @@ impl Write for Lines {
 }
 
 fn record(value: Vec<u8>, headers: &[(&str, &str)]) -> CommandRecord {
-    let owned = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
-    let headers: Headers = headers.iter().map(owned).collect();
+    let headers: Headers = headers.iter().copied().collect();
     CommandRecord { time_ms: TimeMs(1_000), key: Vec::new(), value, headers }
 }
 

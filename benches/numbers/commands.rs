@@ -1,6 +1,6 @@
 //! Commands as they come from outside: encoded, keyed, with the headers of a traced request.
 
-use conclave::log::CommandRecord;
+use conclave::log::{CommandRecord, Headers};
 use conclave::wire::encode_command;
 use conclave_core::command::*;
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
@@ -61,10 +61,10 @@ impl Scribe {
             time_ms: TimeMs(offset * self.gap_ms),
             key: pool.as_bytes().to_vec(),
             value: encode_command(&command),
-            headers: vec![
-                ("traceparent".into(), trace.into_bytes()),
-                ("correlation_id".into(), format!("batch-{}", offset / 10).into_bytes()),
-            ],
+            headers: Headers::from([
+                ("traceparent", trace),
+                ("correlation_id", format!("batch-{}", offset / 10)),
+            ]),
         }
     }
 }

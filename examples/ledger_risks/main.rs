@@ -7,7 +7,7 @@
 mod files;
 
 use conclave::log::block::{self, Block, BlockKind, NumberedCommand, plus};
-use conclave::log::{CommandRecord, DecisionRecord, LogEnds, heads};
+use conclave::log::{CommandRecord, DecisionRecord, Headers, LogEnds, heads};
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use files::{DAMAGES, copy_directory};
 use rocksdb::{ColumnFamilyDescriptor, DB, DBRecoveryMode, Options, WriteBatch};
@@ -173,7 +173,7 @@ fn write_until_killed(directory: &Path, mode: Mode, rounds: i64) -> Result<(), F
             time_ms: TimeMs(round),
             key: b"pool".to_vec(),
             value: vec![7; 200],
-            headers: vec![],
+            headers: Headers::new(),
         };
         let first = ends.commands_next;
         let numbered: Vec<_> = (first.0..first.0 + ROUND)
@@ -205,7 +205,7 @@ fn write_until_killed(directory: &Path, mode: Mode, rounds: i64) -> Result<(), F
 fn decision(offset: i64) -> DecisionRecord {
     let body: Vec<u8> = offset.to_le_bytes().iter().copied().cycle().take(350).collect();
     let hash = Hash32(*blake3::hash(&body).as_bytes());
-    DecisionRecord { offset: Offset(offset), hash, body, headers: vec![] }
+    DecisionRecord { offset: Offset(offset), hash, body, headers: Headers::new() }
 }
 
 fn spawn(directory: &Path, mode_index: usize, rounds: i64) -> Result<Child, Failure> {

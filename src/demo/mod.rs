@@ -174,7 +174,7 @@ fn for_each_decision(log: &dyn LogReader, mut see: impl FnMut(&Decision)) -> Res
 }
 
 fn record(log: &LogId, time_ms: TimeMs, command: &Command) -> CommandRecord {
-    let headers = Correlation::of_sent(log, command).into_headers();
+    let headers = Correlation::of_sent(log, command).to_headers();
     let key = command.pool.0.as_bytes().to_vec();
     CommandRecord { time_ms, key, value: encode_command(command), headers }
 }

@@ -244,12 +244,12 @@ fn corrupt(kind: BlockKind, offset: Offset, what: &str) -> Error {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::log::{CommandRecord, DeadLetterRecord, DecisionRecord, StoredCommand};
+    use crate::log::{CommandRecord, DeadLetterRecord, DecisionRecord, Headers, StoredCommand};
     use conclave_core::units::{Hash32, TimeMs};
     use proptest::prelude::*;
 
     fn command(offset: i64, value: Vec<u8>) -> StoredCommand {
-        let headers = vec![("traceparent".into(), vec![7; 3]), ("".into(), vec![])];
+        let headers = Headers::from([("traceparent", vec![7; 3]), ("", vec![])]);
         let record =
             CommandRecord { time_ms: TimeMs(-offset), key: b"pool".to_vec(), value, headers };
         StoredCommand { offset: Offset(offset), record }
@@ -295,7 +295,7 @@ mod tests {
     fn decisions_come_back_with_their_digest_and_dead_letters_with_their_offset() {
         let body = b"datum".to_vec();
         let hash = Hash32(*blake3::hash(&body).as_bytes());
-        let decision = DecisionRecord { offset: Offset(3), hash, body, headers: vec![] };
+        let decision = DecisionRecord { offset: Offset(3), hash, body, headers: Headers::new() };
         assert_eq!(
             unpacked::<DecisionRecord>(&pack(std::slice::from_ref(&decision)).unwrap()),
             [decision]
@@ -304,7 +304,7 @@ mod tests {
             offset: Offset(offset),
             key: vec![],
             value: vec![1, 2],
-            headers: vec![("why".into(), b"cut".to_vec())],
+            headers: Headers::from([("why", b"cut")]),
         };
         let letters = [letter(5), letter(90)];
         assert_eq!(unpacked::<DeadLetterRecord>(&pack(&letters).unwrap()), letters);

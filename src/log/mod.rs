@@ -6,16 +6,15 @@
 //! share them.
 
 pub mod block;
+mod headers;
 pub mod heads;
 pub mod memory;
 pub mod rocks;
 
-use crate::error::Result;
-use conclave_core::text::Text;
-use conclave_core::units::{Hash32, Offset, TimeMs};
+pub use headers::Headers;
 
-/// Headers of a record: the envelope, which proves nothing.
-pub type Headers = Vec<(Text, Vec<u8>)>;
+use crate::error::Result;
+use conclave_core::units::{Hash32, Offset, TimeMs};
 
 /// A command to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +43,7 @@ pub struct StoredCommand {
 pub struct DecisionRecord {
     /// Offset of the command that it answers, and its own.
     pub offset: Offset,
-    /// Digest of `body`.
+    /// Digest of `body`: whoever reads a log computes it from the bytes that it read.
     pub hash: Hash32,
     /// The Avro datum, without framing: what the chain covers.
     pub body: Vec<u8>,

@@ -29,8 +29,8 @@ impl Correlation {
     #[must_use]
     pub fn parse(headers: &Headers) -> (Self, u64) {
         let (mut read, mut malformed) = (Self::default(), 0);
-        for (name, value) in headers {
-            let made_sense = match name.as_str() {
+        for (name, value) in headers.iter() {
+            let made_sense = match name {
                 HEADER_CORRELATION_ID => keep(&mut read.correlation_id, id_of(value)),
                 HEADER_CAUSATION_ID => keep(&mut read.causation_id, id_of(value)),
                 HEADER_TRACEPARENT => keep(&mut read.traceparent, TraceParent::parse(value)),
@@ -73,14 +73,19 @@ impl Correlation {
 
     /// As headers of a record.
     #[must_use]
-    pub fn into_headers(self) -> Headers {
-        let headers = [
-            (HEADER_TRACEPARENT, self.traceparent.map(|trace| trace.to_header().to_vec())),
-            (HEADER_CORRELATION_ID, self.correlation_id.map(String::into_bytes)),
-            (HEADER_CAUSATION_ID, self.causation_id.map(String::into_bytes)),
+    pub fn to_headers(&self) -> Headers {
+        let mut headers = Headers::new();
+        if let Some(trace) = self.traceparent {
+            headers.push(HEADER_TRACEPARENT, &trace.to_header());
+        }
+        let ids = [
+            (HEADER_CORRELATION_ID, &self.correlation_id),
+            (HEADER_CAUSATION_ID, &self.causation_id),
         ];
-        let filled = headers.into_iter().filter_map(|(name, value)| Some((name.into(), value?)));
-        filled.collect()
+        for (name, id) in ids.into_iter().filter_map(|(name, id)| Some((name, id.as_ref()?))) {
+            headers.push(name, id.as_bytes());
+        }
+        headers
     }
 }
 
@@ -118,7 +123,7 @@ mod tests {
     use crate::telemetry::events::tests::decision;
 
     fn headers(pairs: &[(&str, &[u8])]) -> Headers {
-        pairs.iter().map(|(name, value)| ((*name).into(), value.to_vec())).collect()
+        pairs.iter().copied().collect()
     }
 
     const TRACE: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -130,7 +135,7 @@ mod tests {
             causation_id: Some("c-1".into()),
             traceparent: TraceParent::parse(TRACE),
         };
-        assert_eq!(Correlation::parse(&written.clone().into_headers()), (written, 0));
+        assert_eq!(Correlation::parse(&written.to_headers()), (written, 0));
         assert_eq!(Correlation::parse(&Headers::new()), (Correlation::default(), 0));
     }
 
@@ -173,13 +178,13 @@ mod tests {
         let bare = Correlation::default();
         let answer = bare.of_decision(&decision());
         assert_eq!(answer.correlation_id.as_deref(), Some("c-1"));
-        assert_eq!(answer.clone().into_headers().len(), 3);
+        assert_eq!(answer.to_headers().len(), 3);
 
         let mut unreadable = decision();
         unreadable.command_id = "".into();
         assert_eq!(bare.of_decision(&unreadable).causation_id.as_deref(), Some("0/14"));
         unreadable.command_id = "two\nlines".into();
         let answer = bare.of_decision(&unreadable);
-        assert_eq!(Correlation::parse(&answer.clone().into_headers()), (answer, 0));
+        assert_eq!(Correlation::parse(&answer.to_headers()), (answer, 0));
     }
 }

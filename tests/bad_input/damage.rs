@@ -7,7 +7,7 @@ use conclave::error::{Error, ErrorKind};
 use conclave::log::block::COMMAND_RECORD_BYTES_MAX;
 use conclave::log::memory::{Faults, MemoryLog};
 use conclave::log::rocks::{OpenOptions, RocksLog};
-use conclave::log::{CommandRecord, DecisionRecord, EventLog, LogReader, RoundRecord};
+use conclave::log::{CommandRecord, DecisionRecord, EventLog, Headers, LogReader, RoundRecord};
 use conclave::wire::{body_hash, decode_decision, encode_decision};
 use conclave_core::command::Payload;
 use conclave_core::decision::{Decision, Outcome};
@@ -176,7 +176,7 @@ fn a_log_whose_rounds_were_joined_is_found_by_verify_and_nothing_panics() {
                 offset: decision.offset,
                 hash: body_hash(&body),
                 body,
-                headers: vec![],
+                headers: Headers::new(),
             }
         });
         let decisions = decisions.collect();
@@ -269,7 +269,7 @@ fn a_command_that_the_log_takes_can_be_answered_however_long_it_is() {
         let length = COMMAND_RECORD_BYTES_MAX - spare;
         let long_value = bytes(0, b"p", vec![1; length]);
         let mut long_headers = bytes(0, b"p", vec![1]);
-        long_headers.headers = vec![("correlation_id".into(), vec![b'x'; length])];
+        long_headers.headers = Headers::from([("correlation_id", vec![b'x'; length])]);
         for long in [long_value, long_headers] {
             match partition.engine.accept(std::slice::from_ref(&long)) {
                 Err(error) => {

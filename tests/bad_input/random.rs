@@ -3,7 +3,7 @@
 use super::check_dead_letters;
 use crate::system_common::*;
 use conclave::engine::Engine;
-use conclave::log::CommandRecord;
+use conclave::log::{CommandRecord, Headers};
 use conclave::wire::encode_command;
 use conclave_core::command::{Payload, Role};
 use conclave_core::invariants::check as check_invariants;
@@ -82,10 +82,10 @@ fn records() -> impl Strategy<Value = CommandRecord> {
     ];
     let headers = vec((".{0,8}", vec(any::<u8>(), 0..20)), 0..3);
     (times, keys, values(), headers).prop_map(|(time_ms, key, value, extra)| {
-        let mut headers = vec![("correlation_id".into(), b"who-asked".to_vec())];
+        let mut headers = Headers::from([("correlation_id", b"who-asked")]);
         let taken = ["correlation_id", "rejection_code", "rejection_detail", "command_offset"];
         let extra = extra.into_iter().filter(|(name, _)| !taken.contains(&name.as_str()));
-        headers.extend(extra.map(|(name, value)| (name.into(), value)));
+        extra.for_each(|(name, value)| headers.push(&name, &value));
         CommandRecord { time_ms: TimeMs(time_ms), key, value, headers }
     })
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-use conclave::log::{CommandRecord, DecisionRecord, EventLog, LogReader, RoundRecord};
+use conclave::log::{CommandRecord, DecisionRecord, EventLog, Headers, LogReader, RoundRecord};
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ pub(crate) fn command(offset: i64) -> CommandRecord {
         time_ms: TimeMs(offset),
         key: b"pool".to_vec(),
         value: offset.to_le_bytes().repeat(25),
-        headers: vec![],
+        headers: Headers::new(),
     }
 }
 
 pub(crate) fn decision(offset: i64) -> DecisionRecord {
     let body = offset.to_be_bytes().repeat(44);
     let hash = Hash32(*blake3::hash(&body).as_bytes());
-    DecisionRecord { offset: Offset(offset), hash, body, headers: vec![] }
+    DecisionRecord { offset: Offset(offset), hash, body, headers: Headers::new() }
 }
 
 pub(crate) fn round(offsets: std::ops::Range<i64>) -> RoundRecord {

@@ -11,8 +11,8 @@ use conclave::engine::Engine;
 use conclave::error::Result;
 use conclave::log::memory::MemoryLog;
 use conclave::log::{
-    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
-    RoundRecord, StoredCommand,
+    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogEnds,
+    LogReader, RoundRecord, StoredCommand,
 };
 use conclave::verify::{Report, verify};
 use conclave::wire::encode_command;
@@ -189,6 +189,6 @@ pub(crate) fn record(time_ms: i64, command: &Command) -> CommandRecord {
 
 /// Any bytes under any key.
 pub(crate) fn bytes(time_ms: i64, key: &[u8], value: Vec<u8>) -> CommandRecord {
-    let headers = vec![("correlation_id".into(), b"who-asked".to_vec())];
+    let headers = Headers::from([("correlation_id", b"who-asked")]);
     CommandRecord { time_ms: TimeMs(time_ms), key: key.to_vec(), value, headers }
 }

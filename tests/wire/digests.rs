@@ -2,7 +2,7 @@
 
 use crate::examples::commands;
 use crate::{PARTITION, stored};
-use conclave::log::StoredCommand;
+use conclave::log::{Headers, StoredCommand};
 use conclave::wire::{CommandReader, encode_command};
 use conclave_core::command::{Command, Payload, Role};
 use conclave_core::decision::Remembered;
@@ -64,7 +64,7 @@ fn the_input_hash_covers_everything_but_headers() {
         CommandReader::new().read(partition, &stored).input_hash
     };
     let first = hash(PARTITION, &|_| {});
-    let headers = vec![("traceparent".into(), b"00-1-2-01".to_vec())];
+    let headers = Headers::from([("traceparent", b"00-1-2-01")]);
     assert_eq!(hash(PARTITION, &|stored| stored.record.headers.clone_from(&headers)), first);
 
     let changes: [&dyn Fn(&mut StoredCommand); 8] = [

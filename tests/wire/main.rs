@@ -10,7 +10,7 @@ mod golden;
 mod laws;
 mod schemas;
 
-use conclave::log::{CommandRecord, StoredCommand};
+use conclave::log::{CommandRecord, Headers, StoredCommand};
 use conclave::wire::CommandReader;
 use conclave_core::command::Command;
 use conclave_core::input::{Content, Input};
@@ -21,7 +21,7 @@ const PARTITION: i64 = 3;
 
 fn stored(value: Vec<u8>) -> StoredCommand {
     let time_ms = TimeMs(1_700_000_000_123);
-    let record = CommandRecord { time_ms, key: b"vision".to_vec(), value, headers: vec![] };
+    let record = CommandRecord { time_ms, key: b"vision".to_vec(), value, headers: Headers::new() };
     StoredCommand { offset: Offset(42), record }
 }
 

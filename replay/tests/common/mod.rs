@@ -5,7 +5,7 @@
 use conclave::engine::Engine;
 use conclave::fold::fold;
 use conclave::log::rocks::{OpenOptions, RocksLog};
-use conclave::log::{CommandRecord, DecisionRecord, EventLog, RoundRecord};
+use conclave::log::{CommandRecord, DecisionRecord, EventLog, Headers, RoundRecord};
 use conclave::snapshot;
 use conclave::wire::{CommandReader, body_hash, encode_command, encode_decision};
 use conclave_core::command::{
@@ -165,7 +165,12 @@ fn record(at: i64, id: &str, role: Role, tenant: &str, payload: Payload) -> Comm
         payload,
     };
     let value = encode_command(&command);
-    CommandRecord { time_ms: TimeMs(at), key: pool.0.as_bytes().to_vec(), value, headers: vec![] }
+    CommandRecord {
+        time_ms: TimeMs(at),
+        key: pool.0.as_bytes().to_vec(),
+        value,
+        headers: Headers::new(),
+    }
 }
 
 /// Accepts commands and decides everything that is accepted.
@@ -220,7 +225,7 @@ pub(crate) fn commit_changed<L: EventLog>(
 
 /// Commits a body as it is.
 pub(crate) fn commit_body<L: EventLog>(log: &mut L, offset: Offset, body: Vec<u8>) {
-    let record = DecisionRecord { offset, hash: body_hash(&body), body, headers: vec![] };
+    let record = DecisionRecord { offset, hash: body_hash(&body), body, headers: Headers::new() };
     log.commit(&RoundRecord { decisions: vec![record], dead_letters: vec![] }).unwrap();
 }
 

@@ -2,7 +2,6 @@
 
 use super::{BlockKind, plus};
 use crate::log::{CommandRecord, DeadLetterRecord, DecisionRecord, Headers, StoredCommand};
-use conclave_core::text::Text;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 
 /// Something that can be packed into a block.
@@ -59,7 +58,7 @@ impl Pack for NumberedCommand<'_> {
         to.extend_from_slice(&self.record.time_ms.0.to_le_bytes());
         pack_bytes(&self.record.key, to);
         pack_bytes(&self.record.value, to);
-        pack_headers(&self.record.headers, to);
+        self.record.headers.pack(to);
     }
 }
 
@@ -80,7 +79,7 @@ impl Record for StoredCommand {
         RECORD_HELD_BYTES
             + self.record.key.len()
             + self.record.value.len()
-            + headers_weight(&self.record.headers)
+            + self.record.headers.bytes()
     }
 
     fn unpack(dense: Offset, bytes: &[u8]) -> Option<Self> {
@@ -104,13 +103,13 @@ impl Pack for DecisionRecord {
 
     fn pack(&self, to: &mut Vec<u8>) {
         pack_bytes(&self.body, to);
-        pack_headers(&self.headers, to);
+        self.headers.pack(to);
     }
 }
 
 impl Record for DecisionRecord {
     fn weight(&self) -> usize {
-        RECORD_HELD_BYTES + self.body.len() + headers_weight(&self.headers)
+        RECORD_HELD_BYTES + self.body.len() + self.headers.bytes()
     }
 
     /// The digest is computed anew: a stored one could only disagree.
@@ -134,13 +133,13 @@ impl Pack for DeadLetterRecord {
         to.extend_from_slice(&self.offset.0.to_le_bytes());
         pack_bytes(&self.key, to);
         pack_bytes(&self.value, to);
-        pack_headers(&self.headers, to);
+        self.headers.pack(to);
     }
 }
 
 impl Record for DeadLetterRecord {
     fn weight(&self) -> usize {
-        RECORD_HELD_BYTES + self.key.len() + self.value.len() + headers_weight(&self.headers)
+        RECORD_HELD_BYTES + self.key.len() + self.value.len() + self.headers.bytes()
     }
 
     fn unpack(_: Offset, bytes: &[u8]) -> Option<Self> {
@@ -155,23 +154,11 @@ impl Record for DeadLetterRecord {
     }
 }
 
-fn headers_weight(headers: &Headers) -> usize {
-    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
-}
-
 /// Longer than a length field can say only when longer than [`RECORD_BYTES_MAX`] as well: such a
 /// record is refused whatever its length field says.
 fn pack_bytes(bytes: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
     to.extend_from_slice(bytes);
-}
-
-fn pack_headers(headers: &Headers, to: &mut Vec<u8>) {
-    to.extend_from_slice(&u32::try_from(headers.len()).unwrap_or(u32::MAX).to_le_bytes());
-    for (name, value) in headers {
-        pack_bytes(name.as_bytes(), to);
-        pack_bytes(value, to);
-    }
 }
 
 /// What is left of a record's bytes; every read that does not fit answers `None`.
@@ -202,12 +189,6 @@ impl<'a> Fields<'a> {
     }
 
     fn headers(&mut self) -> Option<Headers> {
-        // Grown as headers turn up: a count of damaged bytes must not reserve memory.
-        let mut headers = Headers::new();
-        for _ in 0..self.u32()? {
-            let name = Text::from(std::str::from_utf8(self.bytes()?).ok()?);
-            headers.push((name, self.bytes()?.to_vec()));
-        }
-        Some(headers)
+        Headers::unpack(&mut self.0)
     }
 }

@@ -65,12 +65,12 @@ fn json_of(work: impl FnOnce()) -> Vec<Map<String, Value>> {
 
 fn envelope() -> Headers {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let headers: Headers = vec![
-        ("traceparent".into(), trace.into()),
-        ("correlation_id".into(), "nightly-17".into()),
-        ("authorization".into(), "Bearer hunter2".into()),
-    ];
-    Correlation::parse(&headers).0.of_decision(&decision()).into_headers()
+    let headers = Headers::from([
+        ("traceparent", trace),
+        ("correlation_id", "nightly-17"),
+        ("authorization", "Bearer hunter2"),
+    ]);
+    Correlation::parse(&headers).0.of_decision(&decision()).to_headers()
 }
 
 /// Emits each kind of event once.
