@@ -13,3 +13,7 @@ pub mod telemetry;
 pub mod trace;
 pub mod verify;
 pub mod wire;
+
+/// Deciding makes and drops many small values. Measured: `docs/decisions/0002-state-machine.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

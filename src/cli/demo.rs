@@ -9,7 +9,7 @@ use conclave_core::command::PlacementPolicy;
 use conclave_core::units::Offset;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Part of the fleet in thousandths: 60 nodes for the calibrated workload, 12 for the real trace,
 /// whose jobs never fill more than a hundredth of its GPUs at once.
@@ -165,7 +165,7 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     let gpus: i64 = workload.nodes.iter().map(|node| node.gpu_count).sum();
     let (nodes, load) = (workload.nodes.len(), summary.load_permille / 10);
     let per_second = summary.decisions.unsigned_abs() * 1_000 / summary.elapsed_ms.max(1);
-    let data = arguments.data.display();
+    let data = shell_word(&arguments.data);
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
     line(format!("pool          {nodes} nodes, {gpus} GPUs, load {load} %"));
@@ -177,7 +177,7 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     line(format!("chain head    {}", summary.chain_head));
     line(String::new());
     line("try next:".to_owned());
-    let replay = replay_binary();
+    let replay = shell_word(&replay_binary());
     line(format!("  {replay} verify --log {data} --expect-head {}", summary.chain_head));
     line(format!("  {replay} --from {} --log {data}", (summary.decisions - 10).max(0)));
     text.truncate(text.trim_end().len());
@@ -185,9 +185,19 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
 }
 
 /// `replay` where this program lies, so that the line works as it is printed.
-fn replay_binary() -> String {
-    let Ok(program) = std::env::current_exe() else { return "replay".to_owned() };
+fn replay_binary() -> PathBuf {
+    let Ok(program) = std::env::current_exe() else { return "replay".into() };
     let replay = program.with_file_name("replay");
     let here = std::env::current_dir().unwrap_or_default();
-    replay.strip_prefix(here).unwrap_or(&replay).display().to_string()
+    replay.strip_prefix(here).map(Path::to_path_buf).unwrap_or(replay)
+}
+
+/// A path as one word of a shell's line.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
