@@ -85,9 +85,9 @@ impl<'a> Feed<'a> {
     /// it. Empty at the end.
     #[must_use]
     pub fn next_batch(&self, state: &State) -> Vec<Timed> {
-        let opening = self.opening();
-        if self.seen < opening.len() {
-            return opening[self.seen..].to_vec();
+        // OpenLog and the policy, then the nodes and the quotas.
+        if self.seen < 2 + self.workload.nodes.len() + self.workload.quotas.len() {
+            return self.opening().skip(self.seen).collect();
         }
         let Some(end) = self.workload.arrivals.last().map(|last| last.at_ms) else { return vec![] };
         if self.arrived == self.workload.arrivals.len() {
@@ -164,7 +164,7 @@ impl<'a> Feed<'a> {
     }
 
     /// The commands before the first arrival, one decision each.
-    fn opening(&self) -> Vec<Timed> {
+    fn opening(&self) -> impl Iterator<Item = Timed> {
         let Workload { log_id, pool: _, policy, nodes, quotas, arrivals: _ } = self.workload;
         let open = OpenLog {
             log_id: log_id.clone(),
@@ -179,7 +179,6 @@ impl<'a> Feed<'a> {
         let quotas = quotas.iter().cloned().map(Payload::SetQuota);
         let all = payloads.into_iter().chain(nodes).chain(quotas).enumerate();
         all.map(|(index, payload)| (TimeMs(0), self.operator(format!("setup-{index}"), payload)))
-            .collect()
     }
 
     fn tick(&self) -> Command {
