@@ -13,7 +13,7 @@ use crate::log::{
 use crate::snapshot;
 use crate::telemetry::events::{
     DeadLettered, DecisionCommitted, HeadersMalformed, RoundAborted, RoundCommitted,
-    SnapshotDamaged, SnapshotKept, TailFolded,
+    SnapshotDamaged, SnapshotKept, StepTimed, TailFolded,
 };
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
 use crate::wire::{CommandReader, body_hash, encode_decision};
@@ -182,6 +182,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     pub fn close(mut self) -> Result<L> {
         self.finish_snapshot(true)?;
         self.log.sync()?;
+        for row in &self.latencies.summary() {
+            StepTimed { partition: PARTITION, row }.emit();
+        }
         Ok(self.log)
     }
 

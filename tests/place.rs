@@ -76,7 +76,8 @@ fn ten_seeds_agree_with_the_published_means() {
     let Some(folder) = traces() else {
         // Past the test harness, which would swallow it.
         let skipped = "SKIPPED ten_seeds_agree: name the traces' folder in CONCLAVE_TRACES";
-        writeln!(std::io::stderr(), "{skipped}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "{skipped}").unwrap();
         return;
     };
     let nodes = read_nodes(&folder.join("openb_node_list_gpu_node.csv")).unwrap();

@@ -157,6 +157,10 @@ fn the_program_writes_the_lines_that_its_environment_asks_for() {
         said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let told = |msg: &str| lines.iter().filter(|line| line["msg"] == msg).count();
     assert_eq!((code, told("tail of the log folded")), (0, 1), "{said}");
+    let timed: Vec<_> = lines.iter().filter(|line| line["msg"] == "step timed").collect();
+    let steps = ["accept", "ingest", "vote", "decide", "encode", "commit", "fold"];
+    assert_eq!(timed.iter().map(|line| line["step"].as_str().unwrap()).collect::<Vec<_>>(), steps);
+    assert!(timed.iter().all(|line| line["taken_count"].as_u64() > Some(0)), "{timed:?}");
     let decided = lines.iter().filter(|line| line["msg"] == "decision committed");
     let bears_ids = |line: &Map<String, Value>| {
         ["command_id", "correlation_id", "causation_id", "trace_id"]

@@ -6,6 +6,7 @@
 //! may read it.
 
 use super::counters::{Counters, outcome_text};
+use super::latency::LatencyRow;
 use super::{Correlation, Step, names};
 use crate::log::Headers;
 use conclave_core::decision::{Decision, Outcome};
@@ -101,6 +102,15 @@ pub struct HeadersMalformed {
     pub offset: Offset,
     /// How many.
     pub header_count: u64,
+}
+
+/// A process is done: how long one of its steps took each time.
+#[derive(Clone, Copy, Debug)]
+pub struct StepTimed<'a> {
+    /// The partition.
+    pub partition: i64,
+    /// What the step's histogram says.
+    pub row: &'a LatencyRow,
 }
 
 /// Writes a line about a decision, with every id of it. Reads the envelope only when somebody wants
@@ -234,6 +244,22 @@ impl TailFolded {
             { names::DECISION_COUNT } = self.decision_count,
             { names::ELAPSED_US } = micros(self.elapsed),
             "tail of the log folded"
+        );
+    }
+}
+
+impl StepTimed<'_> {
+    /// Logs it; the histogram counted it.
+    pub fn emit(self) {
+        let LatencyRow { step, count, p50_us, p90_us: _, p99_us, max_us } = self.row;
+        tracing::info!(
+            { names::STEP } = step,
+            { names::PARTITION } = self.partition,
+            { names::TAKEN_COUNT } = count,
+            { names::P50_US } = p50_us,
+            { names::P99_US } = p99_us,
+            { names::MAX_US } = max_us,
+            "step timed"
         );
     }
 }

@@ -178,6 +178,14 @@ names! {
     SNAPSHOT_BYTES = "snapshot_bytes", Field, Bytes;
     /// How long it took.
     ELAPSED_US = "elapsed_us", Field, Microseconds;
+    /// How often a step was taken.
+    TAKEN_COUNT = "taken_count", Field, Count;
+    /// Half of what was timed took at most this.
+    P50_US = "p50_us", Field, Microseconds;
+    /// 99 of 100 of what was timed took at most this.
+    P99_US = "p99_us", Field, Microseconds;
+    /// The longest that was timed.
+    MAX_US = "max_us", Field, Microseconds;
 
     /// W3C trace context: trace, span and flags.
     HEADER_TRACEPARENT = "traceparent", Header, Text;

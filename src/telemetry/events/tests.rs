@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::Error;
+use crate::telemetry::Latencies;
 use crate::telemetry::logs::{LogFormat, subscriber};
 use crate::telemetry::names::{Kind, TABLE};
 use conclave_core::decision::Rejected;
@@ -86,6 +87,9 @@ fn emit_all(counters: &mut Counters) {
     SnapshotDamaged { partition, offset, error }.emit(counters);
     TailFolded { partition, offset, decision_count: 9, elapsed }.emit(counters);
     HeadersMalformed { partition, offset, header_count: 2 }.emit(counters);
+    let mut latencies = Latencies::default();
+    latencies.record(Step::Vote, elapsed);
+    latencies.summary().iter().for_each(|row| StepTimed { partition: 0, row }.emit());
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn a_line_about_a_decision_bears_every_id_of_it() {
 fn every_event_writes_one_line_and_counts_itself() {
     let mut counters = Counters::default();
     let lines = json_of(|| emit_all(&mut counters));
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 9);
     let mut expected = Counters {
         rounds: 1,
         rounds_aborted: 1,
@@ -155,7 +159,7 @@ fn lines_and_the_table_of_names_list_the_same_fields() {
 fn no_line_quotes_what_a_sender_wrote() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let lines = lines_of("trace", format, || emit_all(&mut Counters::default()));
-        assert_eq!(lines.len(), 8);
+        assert_eq!(lines.len(), 9);
         let leak = lines.iter().find(|line| line.contains("hunter2"));
         assert_eq!(leak, None, "{format:?}");
     }
