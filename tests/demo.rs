@@ -1,4 +1,4 @@
-//! `conclave demo` as people run it: the program itself, its JSON, and the line that it says to try.
+//! `conclave demo` as people run it: the program, its JSON, and the line that it says to try.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use serde_json::Value;
