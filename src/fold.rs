@@ -1,6 +1,6 @@
 //! Folding a log into a state: the newest sound snapshot, then the decisions after it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::{DecisionRecord, LogReader};
 use crate::snapshot;
 use crate::wire::{body_hash, decode_decision};
@@ -73,7 +73,7 @@ pub fn evolve_recorded(state: &mut State, decision: &Decision) -> Result<()> {
     let offset = decision.offset;
     // Only the broken state could be seen half-changed, and the caller drops it.
     caught(|| evolve(state, decision)).map_err(|why| {
-        Error::corrupt(format!("decision {offset} cannot have happened, run replay verify: {why}"))
+        Error::corrupt(format!("decision {offset} cannot have happened: {why}"))
     })
 }
 
@@ -132,6 +132,17 @@ pub fn read_chain(
         decisions.push(decision);
     }
     Ok(decisions)
+}
+
+/// Adds to an error about a log that was to be taken up what its operator does next.
+pub(crate) fn with_advice(error: Error) -> Error {
+    if error.kind != ErrorKind::Corrupt {
+        return error;
+    }
+    let advice = "run `replay verify`, which names the offset up to which the log is sound, and \
+                  restore a copy or go on without the rest with --accept-loss-at (see \
+                  docs/runbooks/corrupt-log.md)";
+    Error { message: format!("{}; {advice}", error.message), ..error }
 }
 
 /// Folds the log up to and without `until`, or to its end.

@@ -6,6 +6,7 @@
 //! share them.
 
 pub mod block;
+mod file;
 pub mod heads;
 pub mod memory;
 pub mod rocks;

@@ -5,14 +5,17 @@
 //! another; both are there in one piece or not at all. What the store says when it opens is
 //! believed only as far as `heads.log` agrees.
 
+mod accept;
 mod directory;
 mod families;
 mod heads_keeper;
 mod limit;
 mod loss;
 mod reader;
+mod scratch;
 mod snapshots;
 mod store;
+mod wal;
 
 pub use reader::RocksReader;
 
@@ -84,7 +87,7 @@ impl RocksLog {
         directory::claim(dir)?;
         directory::check_format(dir)?;
         if let Some(offset) = options.accept_loss_at {
-            loss::accept(dir, offset)?;
+            accept::accept(dir, offset)?;
         }
         let named = loss::named(dir)?;
         let (store, ends) = open_whole(dir, &named).map_err(|error| loss::explain(dir, error))?;
@@ -155,10 +158,13 @@ impl RocksLog {
 /// Opens the store and checks that it holds all that `named` says.
 fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
     let path = directory::store(dir);
-    if named.commands_next > Offset(0) && !path.exists() {
+    let is_expected = named.commands_next > Offset(0) || directory::is_half_replaced(dir);
+    if is_expected && !path.exists() {
         return Err(Error::corrupt(format!("{} is missing", path.display())));
     }
-    let store = limit::opened(&path.clone(), move || {
+    directory::create_store(dir)?;
+    wal::check(&path)?;
+    let store = limit::opened(&path.clone(), limit::OPENING, move || {
         DB::open_cf_descriptors(&families::database(), &path, families::descriptors())
             .map(|db| Store { db })
             .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))
@@ -211,11 +217,12 @@ impl EventLog for RocksLog {
     }
 
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
+        // First, since after a failed write a caller may well be ahead of the log.
+        self.check_writable().map_err(CommitError::Failed)?;
         check_round(&self.ends, round);
         let Some(last) = round.decisions.last() else {
             return Ok(());
         };
-        self.check_writable().map_err(CommitError::Failed)?;
         let decisions = block::pack(&round.decisions).map_err(CommitError::Failed)?;
         let dead_letters = block::pack(&round.dead_letters).map_err(CommitError::Failed)?;
         let mut batch = WriteBatch::default();
