@@ -72,9 +72,8 @@ impl Folded {
 pub fn evolve_recorded(state: &mut State, decision: &Decision) -> Result<()> {
     let offset = decision.offset;
     // Only the broken state could be seen half-changed, and the caller drops it.
-    caught(|| evolve(state, decision)).map_err(|why| {
-        Error::corrupt(format!("decision {offset} cannot have happened: {why}"))
-    })
+    caught(|| evolve(state, decision))
+        .map_err(|why| Error::corrupt(format!("decision {offset} cannot have happened: {why}")))
 }
 
 thread_local! {
