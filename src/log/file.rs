@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Replaces `name` in `directory`: whoever reads it, or crashes, sees the old bytes or the new
-/// ones, and once this returns a power cut leaves the new ones.
+/// ones. A power cut may bring back the old ones until [`sync_names`] returns.
 ///
 /// # Errors
 /// When the disk refuses; the old file is still there.
@@ -15,8 +15,7 @@ pub(super) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<
     file.write_all(bytes)?;
     // Some file systems rename before they write: without this a power cut could leave it empty.
     file.sync_data()?;
-    fs::rename(&path_new, directory.join(name))?;
-    sync_names(directory)
+    fs::rename(&path_new, directory.join(name))
 }
 
 /// Waits until the names in `directory` are on the disk: a file's own sync does not cover the name

@@ -42,7 +42,8 @@ pub(super) fn accept(dir: &Path, offset: Offset) -> Result<()> {
     let take_place = || -> io::Result<()> {
         fs::rename(directory::store_new(dir), directory::store(dir))?;
         file::sync_names(dir)?;
-        heads::replace(dir, &loss.left)
+        heads::replace(dir, &loss.left)?;
+        file::sync_names(dir)
     };
     take_place().map_err(refused)
 }

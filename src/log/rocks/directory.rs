@@ -121,7 +121,9 @@ pub(super) fn claim(directory: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    file::replace(directory, VERSION_FILE, format!("{TITLE} {FORMAT}\n").as_bytes())
+    let text = format!("{TITLE} {FORMAT}\n");
+    file::replace(directory, VERSION_FILE, text.as_bytes())
+        .and_then(|()| file::sync_names(directory))
         .map_err(|error| refused(error, &format!("cannot write {}", path.display())))
 }
 

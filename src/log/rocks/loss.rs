@@ -5,7 +5,7 @@ use super::reader::RocksReader;
 use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{Record, plus};
-use crate::log::{DecisionRecord, LogEnds, StoredCommand, heads};
+use crate::log::{DecisionRecord, LogEnds, StoredCommand, file, heads};
 use conclave_core::units::{Hash32, Offset};
 use std::path::Path;
 
@@ -23,6 +23,7 @@ pub(super) fn named(dir: &Path) -> Result<LogEnds> {
         Ok(None) => {
             let named = LogEnds::default();
             heads::replace(dir, &named)
+                .and_then(|()| file::sync_names(dir))
                 .map_err(|error| directory::refused(error, "cannot write heads.log"))?;
             Ok(named)
         }

@@ -28,6 +28,7 @@ use crate::log::{
 use conclave_core::units::Offset;
 use heads_keeper::HeadsKeeper;
 use rocksdb::{DB, WriteBatch, WriteOptions};
+use std::io;
 use std::path::Path;
 use store::{Store, store_error};
 
@@ -140,17 +141,19 @@ impl RocksLog {
             self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
         self.ends = ends;
         self.keeper.note(ends);
-        if (is_first_commit || self.durability == Durability::Fsync)
-            && let Err(error) = self.write_heads()
-        {
+        let written = match self.durability {
+            _ if is_first_commit => self.keeper.sync(),
+            Durability::Fsync => self.keeper.write(),
+            Durability::Os => Ok(()),
+        };
+        if let Err(error) = self.check_heads(written) {
             // This write is stored and may be acknowledged; the next one finds the failure.
             tracing::error!(%error, "the log stops accepting writes");
         }
         Ok(())
     }
 
-    fn write_heads(&mut self) -> Result<()> {
-        let written = self.keeper.write();
+    fn check_heads(&mut self, written: io::Result<()>) -> Result<()> {
         written.map_err(|error| self.fail(directory::refused(error, "cannot replace heads.log")))
     }
 }
@@ -248,7 +251,8 @@ impl EventLog for RocksLog {
             return Err(self.fail(store_error(error, "the log could not be synced")));
         }
         self.keeper.note(self.ends);
-        self.write_heads()
+        let written = self.keeper.sync();
+        self.check_heads(written)
     }
 }
 
