@@ -141,7 +141,8 @@ pub(crate) fn with_advice(error: Error) -> Error {
     let advice = "run `replay verify`, which names the offset up to which the log is sound, and \
                   restore a copy or go on without the rest with --accept-loss-at (see \
                   docs/runbooks/corrupt-log.md)";
-    Error { message: format!("{}; {advice}", error.message), ..error }
+    // The cause belongs to what broke, before what to do.
+    Error::corrupt(format!("{error}; {advice}"))
 }
 
 /// Folds the log up to and without `until`, or to its end.

@@ -76,8 +76,8 @@ impl View {
             Ok(lost_from) => advice(lost_from),
             Err(other) => format!("from which offset on is not known: {other}"),
         };
-        let message = format!("{}; {advice}", error.message);
-        Error { message, ..error }
+        // The cause belongs to what broke, before what to do.
+        Error::corrupt(format!("{error}; {advice}"))
     }
 }
 

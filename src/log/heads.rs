@@ -53,8 +53,8 @@ pub fn read(directory: &Path) -> Result<Option<LogEnds>> {
     }
 }
 
-/// Replaces the file: whoever reads it, or crashes, sees the old one or the new one. A power cut may
-/// bring back the old one until the names of the directory are synced.
+/// Replaces the file: whoever reads it, or crashes, sees the old one or the new one. A power cut
+/// may bring back the old one until the names of the directory are synced.
 ///
 /// # Errors
 /// When the disk refuses; the old file is still there.

@@ -1,5 +1,5 @@
-//! Records whose type says that their file was recycled: `RocksDB` reads such a file for ever, so it
-//! must never get to see one.
+//! Records whose type says that their file was recycled: `RocksDB` reads such a file for ever, so
+//! it must never get to see one.
 
 use super::*;
 

@@ -182,7 +182,8 @@ pub(super) fn explain(dir: &Path, error: Error) -> Error {
              docs/runbooks/corrupt-log.md)"
             .to_owned(),
     };
-    Error { message: format!("{}; {advice}", error.message), ..error }
+    // The cause belongs to what broke, before what to do.
+    Error::corrupt(format!("{error}; {advice}"))
 }
 
 #[cfg(test)]

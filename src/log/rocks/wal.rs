@@ -40,7 +40,7 @@ impl Damage {
         let shown = path.display();
         Error::corrupt(format!(
             "{shown} is damaged at byte {byte}: a record there is of type {record_type}, which is \
-             never written (see docs/runbooks/corrupt-log.md)"
+             never written"
         ))
     }
 }
@@ -69,7 +69,11 @@ pub(super) fn check(store: &Path) -> Result<()> {
 pub(super) fn damages(store: &Path) -> Result<Vec<Damage>> {
     let refused = |error| directory::refused(error, &format!("cannot read {}", store.display()));
     if let Some(damage) = manifest(store).map_or(Ok(None), |path| found_twice(&path))? {
-        return Err(damage.error());
+        return Err(Error::corrupt(format!(
+            "{}, and nothing can be read without this file: restore a copy (see \
+             docs/runbooks/corrupt-log.md)",
+            damage.error()
+        )));
     }
     let mut found = Vec::new();
     let entries = match fs::read_dir(store) {
