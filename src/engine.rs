@@ -4,7 +4,7 @@
 //! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
 use crate::error::{Error, Result};
-use crate::fold::{FoldReport, Folded, fold};
+use crate::fold::{FoldReport, Folded, fold, with_advice};
 use crate::log::block::Record as _;
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
@@ -66,7 +66,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     pub fn open(log: L, seat: S, snapshot_every: i64) -> Result<(Self, FoldReport)> {
         assert!(snapshot_every > 0, "a snapshot every {snapshot_every} decisions");
         let started = Instant::now();
-        let (folded, report) = fold(&log, PARTITION, None)?;
+        let (folded, report) = fold(&log, PARTITION, None).map_err(with_advice)?;
         let mut engine = Self {
             log,
             seat,
@@ -286,7 +286,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         }
         self.read_ahead.clear();
         let started = Instant::now();
-        let (folded, report) = fold(&self.log, PARTITION, None)?;
+        let (folded, report) = fold(&self.log, PARTITION, None).map_err(with_advice)?;
         self.folded = folded;
         self.note_fold(&report, started.elapsed());
         self.check_head()?;
@@ -300,10 +300,10 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             return Ok(());
         }
         let (next, head) = (self.folded.next(), self.folded.head);
-        Err(Error::corrupt(format!(
-            "the fold ends at {next} with head {head}, the log at {} with {}: run replay verify",
+        Err(with_advice(Error::corrupt(format!(
+            "the fold ends at {next} with head {head}, the log at {} with {}",
             ends.decisions_next, ends.head
-        )))
+        ))))
     }
 
     fn note_snapshot(&mut self, decided: usize) {

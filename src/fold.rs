@@ -1,6 +1,6 @@
 //! Folding a log into a state: the newest sound snapshot, then the decisions after it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::{DecisionRecord, LogReader};
 use crate::snapshot;
 use crate::wire::decode_decision;
@@ -90,9 +90,8 @@ impl Folded {
 pub fn evolve_recorded(state: &mut State, decision: &Decision) -> Result<()> {
     let offset = decision.offset;
     // Only the broken state could be seen half-changed, and the caller drops it.
-    caught(|| evolve(state, decision)).map_err(|why| {
-        Error::corrupt(format!("decision {offset} cannot have happened, run replay verify: {why}"))
-    })
+    caught(|| evolve(state, decision))
+        .map_err(|why| Error::corrupt(format!("decision {offset} cannot have happened: {why}")))
 }
 
 thread_local! {
@@ -115,6 +114,18 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> std::result::Result<T, Stri
         Ok(sentence) => *sentence,
         Err(payload) => payload.downcast_ref::<&str>().unwrap_or(&"no reason given").to_string(),
     })
+}
+
+/// Adds to an error about a log that was to be taken up what its operator does next.
+pub(crate) fn with_advice(error: Error) -> Error {
+    if error.kind != ErrorKind::Corrupt {
+        return error;
+    }
+    let advice = "run `replay verify`, which names the offset up to which the log is sound, and \
+                  restore a copy or go on without the rest with --accept-loss-at (see \
+                  docs/runbooks/corrupt-log.md)";
+    // The cause belongs to what broke, before what to do.
+    Error::corrupt(format!("{error}; {advice}"))
 }
 
 /// Folds the log up to and without `until`, or to its end.

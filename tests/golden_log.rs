@@ -3,8 +3,8 @@
 //!
 //! `tests/golden/log/commands.jsonl` holds the records of a log, `decisions.jsonl` the digest of
 //! the body of each decision about them and, for people, what it says. `heads.json` holds the heads
-//! of larger logs that are made anew each time. `CONCLAVE_BLESS=1 cargo test --release --test
-//! golden_log` writes all three.
+//! of larger logs that are made anew each time, `snapshot.json` the digest of a snapshot of the
+//! golden log's fold. `CONCLAVE_BLESS=1 cargo test --release --test golden_log` writes all four.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[path = "golden_log/story.rs"]
@@ -13,7 +13,9 @@ mod system_common;
 
 use conclave::demo::{Scale, Source, feed_to_the_end};
 use conclave::engine::Engine;
+use conclave::fold::fold;
 use conclave::log::{CommandRecord, Headers, LogReader};
+use conclave::snapshot;
 use conclave::wire::decode_decision;
 use conclave_core::command::PlacementPolicy;
 use conclave_core::decide::COMMANDS;
@@ -160,6 +162,28 @@ fn the_golden_log_covers_every_command_event_and_rejection() {
         }
     }
     assert_eq!(left, BTreeSet::new(), "the golden log lacks these");
+}
+
+/// A snapshot does not describe itself: bytes of another layout may well be read as a state.
+#[test]
+fn a_snapshot_of_another_layout_has_another_version() {
+    let disk = decide(&committed_batches());
+    let (folded, _) = fold(&disk, 0, None).unwrap();
+    let bytes = snapshot::encode(&folded);
+    assert_eq!(snapshot::decode(&bytes, folded.next()).unwrap(), folded);
+    let now = json!({
+        "head": folded.head.to_string(),
+        "version": snapshot::SNAPSHOT_VERSION,
+        "digest": blake3::hash(&bytes).to_hex().as_str(),
+    });
+    let read = fs::read(path("snapshot.json"));
+    let then: Value = read.map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap());
+    let is_same_layout = (&now["head"], &now["version"]) == (&then["head"], &then["version"]);
+    if is_blessing() && !is_same_layout {
+        fs::write(path("snapshot.json"), format!("{now:#}\n")).unwrap();
+        return;
+    }
+    assert_eq!(now, then, "restore the layout of the state or raise SNAPSHOT_VERSION and bless");
 }
 
 /// Decisions about many: a demo per placement policy, and a queue that is carried over.

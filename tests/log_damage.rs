@@ -2,7 +2,11 @@
 //! operator has named it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+#[path = "log_damage/accepted.rs"]
+mod accepted;
 mod log_common;
+#[path = "log_damage/recycled.rs"]
+mod recycled;
 
 use conclave::error::{Error, ErrorKind};
 use conclave::log::rocks::{OpenOptions, RocksLog, RocksReader};
@@ -12,7 +16,8 @@ use log_common::{
     ROUND, check_all, copy_directory, cut, decision, flip, round, store_files, write_rounds,
 };
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Rounds in tables, and further ones in the write-ahead log.
@@ -59,7 +64,7 @@ fn check_loss(directory: &Path, lost: i64) {
     assert_eq!(check_all(&reader).1, lost, "all before it is readable");
     drop(reader);
 
-    for other in [lost - 1, lost + 1, END] {
+    for other in [lost - 1, lost + 1, END + ROUND] {
         let error = accept(directory, other).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
         assert!(error.message.contains(&format!("offset {lost}")), "{error}");
@@ -162,6 +167,8 @@ fn a_byte_changed_in_a_table_is_found_by_reading_and_all_before_it_is_readable()
     assert!(0 < unreadable && unreadable < ROUNDS_IN_TABLES * ROUND, "{unreadable}");
     assert_eq!(error.kind, ErrorKind::Corrupt);
     assert!(error.message.contains(&format!("offset {unreadable}")), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("checksum") && !said.contains("missing"), "{said}");
     assert_eq!(first_unreadable(&reader).0, unreadable);
     // A search that starts within the last good block looks at the damaged one behind it.
     for from in unreadable - ROUND..unreadable {
@@ -206,15 +213,34 @@ fn a_decision_that_is_not_the_one_named_is_refused() {
     assert_eq!(check_all(&log), (END, END - 1), "and made again by the next round");
 }
 
+/// A writer creates `heads.log`, the store and its families in this order.
 #[test]
-fn a_loss_is_accepted_once_more_after_a_crash_between_the_renames() {
-    let left = killed();
-    cut(store_files(left.path(), "log").last().unwrap(), 200);
-    let lost = END - ROUND;
-    fs::rename(left.path().join("rocks"), left.path().join(format!("rocks.lost-{lost}"))).unwrap();
-    let error = open(left.path()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
-    assert_eq!(check_all(&accept(left.path(), lost).unwrap()), (END, lost));
+fn a_log_that_is_just_being_created_is_not_there_yet_and_no_damage() {
+    let young = tempfile::tempdir().unwrap();
+    drop(open(young.path()).unwrap());
+    let rocks = young.path().join("rocks");
+    fs::remove_dir_all(&rocks).unwrap();
+    let named = LogEnds { commands_next: Offset(3), ..LogEnds::default() };
+    let create: [fn(&Path); 3] = [
+        |_| {},
+        |rocks| fs::create_dir(rocks).unwrap(),
+        |rocks| drop(rocksdb::DB::open_default(rocks).unwrap()),
+    ];
+    for create in create {
+        create(&rocks);
+        heads::replace(young.path(), &LogEnds::default()).unwrap();
+        let error = RocksReader::open(young.path()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+        assert!(error.message.contains("has no log yet: try again"), "{error}");
+        // The same under a promise is damage.
+        heads::replace(young.path(), &named).unwrap();
+        let error = RocksReader::open(young.path()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+        drop(fs::remove_dir_all(&rocks));
+    }
+    heads::replace(young.path(), &LogEnds::default()).unwrap();
+    rocksdb::DB::open_default(&rocks).unwrap();
+    assert_eq!(check_all(&open(young.path()).unwrap()), (0, 0), "the next writer finishes it");
 }
 
 #[test]

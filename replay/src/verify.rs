@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
     })?;
     bar.finish_and_clear();
     say_speed(&report, started);
-    let verified = judge(&view, &report);
+    let verified = judge(&view, &report)?;
     let mut page = Page::open();
     match output {
         Output::Json => page.json(&verified)?,
@@ -65,13 +65,14 @@ fn say_speed(report: &Report, started: Instant) {
     say(&format!("{} in {ms} ms, {speed} decisions/s", count(looked_at, "decision")));
 }
 
-fn judge<'a>(view: &View, report: &'a Report) -> Verified<'a> {
+fn judge<'a>(view: &View, report: &'a Report) -> Result<Verified<'a>> {
     let found = || report.stopped.clone().filter(|_| report.is_corrupt);
     let damage = view.log.damage().map(ToString::to_string).or_else(found);
     let is_corrupt = damage.is_some();
-    let lost_from = if is_corrupt { view.log.lost_from() } else { None };
+    let lost_from = if is_corrupt { view.log.lost_from()? } else { None };
     let verdict = if is_corrupt { Verdict::Corrupt } else { report.verdict() };
-    Verified { report, verdict, damage, should_end_before: lost_from.map(|offset| offset.0) }
+    let should_end_before = lost_from.map(|offset| offset.0);
+    Ok(Verified { report, verdict, damage, should_end_before })
 }
 
 fn exit_code(verdict: Verdict) -> u8 {

@@ -72,15 +72,20 @@ impl View {
         if error.kind != ErrorKind::Corrupt {
             return error;
         }
-        let message = format!("{}; {}", error.message, advice(self.log.lost_from()));
-        Error { message, ..error }
+        let advice = match self.log.lost_from() {
+            Ok(lost_from) => advice(lost_from),
+            Err(other) => format!("from which offset on is not known: {other}"),
+        };
+        // The cause belongs to what broke, before what to do.
+        Error::corrupt(format!("{error}; {advice}"))
     }
 }
 
 fn advice(lost_from: Option<Offset>) -> String {
     match lost_from {
         Some(offset) => format!(
-            "the log should end before offset {offset}: restore a copy, or go on without \
+            "the log should end before offset {offset}: restore a copy, or drop every lease with a \
+             fencing number of {offset} or more (docs/runbooks/corrupt-log.md) and go on without \
              everything from there with --accept-loss-at {offset}"
         ),
         None => {

@@ -6,8 +6,10 @@ mod common;
 mod log_common;
 
 use common::{Answer, STORY, decide_all, one_more, open, replay, story, tell};
+use conclave::engine::Engine;
 use conclave::log::rocks::{OpenOptions, RocksLog};
 use conclave::log::{EventLog, LogReader, heads};
+use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
 use log_common::{copy_directory, cut, flip, store_files};
 use std::fs;
@@ -84,6 +86,11 @@ fn a_flipped_byte_in_a_table_of_decisions() {
     let left = killed();
     // One table per family, in the order of the families: the second is the decisions'.
     flip(&store_files(left.path(), "sst")[1], |length| length / 2);
+    let error = Engine::open(open(left.path()), RuleSeat, i64::MAX).unwrap_err().to_string();
+    for said in ["checksum", "run `replay verify`", "--accept-loss-at", "docs/runbooks/"] {
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(!error.contains("missing"), "{error}");
     let lost = check_noticed(left.path());
     assert!(lost < IN_TABLES, "{lost}");
 }
@@ -102,6 +109,17 @@ fn a_flipped_byte_in_the_write_ahead_log() {
     flip(store_files(left.path(), "log").last().unwrap(), |length| length / 2);
     let lost = check_noticed(left.path());
     assert!((IN_TABLES..IN_TABLES + IN_WAL).contains(&lost), "{lost}");
+}
+
+/// One bit of a record's type: `RocksDB` alone would read the file for ever.
+#[test]
+fn a_flipped_bit_in_the_type_of_a_record() {
+    let left = killed();
+    let wal = store_files(left.path(), "log").pop().unwrap();
+    let mut bytes = fs::read(&wal).unwrap();
+    bytes[6] ^= 4; // The first record begins the file; its type is the last byte of its header.
+    fs::write(&wal, bytes).unwrap();
+    assert_eq!(check_noticed(left.path()), IN_TABLES);
 }
 
 #[test]

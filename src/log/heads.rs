@@ -5,11 +5,11 @@
 //! sync and when the log is closed, and never names anything that is not stored yet.
 
 use crate::error::{Error, Result};
-use crate::log::LogEnds;
+use crate::log::{LogEnds, file};
 use conclave_core::units::{Hash32, Offset};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file's name in the data directory.
@@ -53,17 +53,13 @@ pub fn read(directory: &Path) -> Result<Option<LogEnds>> {
     }
 }
 
-/// Replaces the file: whoever reads it, or crashes, sees the old one or the new one.
+/// Replaces the file: whoever reads it, or crashes, sees the old one or the new one. A power cut
+/// may bring back the old one until the names of the directory are synced.
 ///
 /// # Errors
 /// When the disk refuses; the old file is still there.
 pub fn replace(directory: &Path, ends: &LogEnds) -> io::Result<()> {
-    let path_new = directory.join(format!("{FILE_NAME}.new"));
-    let mut file = File::create(&path_new)?;
-    file.write_all(render(ends).as_bytes())?;
-    // Some file systems rename before they write: without this a power cut could leave it empty.
-    file.sync_data()?;
-    fs::rename(&path_new, path(directory))
+    file::replace(directory, FILE_NAME, render(ends).as_bytes())
 }
 
 fn render(ends: &LogEnds) -> String {

@@ -6,6 +6,7 @@
 //! share them.
 
 pub mod block;
+mod file;
 mod headers;
 pub mod heads;
 pub mod memory;

@@ -142,6 +142,7 @@ fn a_log_that_says_what_cannot_have_happened_is_refused_and_nothing_panics() {
     let error = Engine::open(disk.clone(), RuleSeat, NO_SNAPSHOT).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt);
     assert!(error.message.contains("decision 20 cannot have happened"), "{error}");
+    assert!(error.message.contains("run `replay verify`"), "{error}");
     assert!(!disk.verify().is_clean());
 }
 

@@ -1,8 +1,10 @@
 //! The data directory: whether it is ours, of which format, and that nobody else writes to it.
 
 use crate::error::{Error, Result};
+use crate::log::file;
+use conclave_core::units::Offset;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The format that this release writes and reads.
@@ -12,10 +14,45 @@ const TITLE: &str = "conclave data directory, format";
 const VERSION_FILE: &str = "VERSION";
 const LOCK_FILE: &str = "writer.lock";
 const STORE_DIRECTORY: &str = "rocks";
+const STORE_DIRECTORY_NEW: &str = "rocks.new";
 
 /// Where the store is.
 pub(super) fn store(directory: &Path) -> PathBuf {
     directory.join(STORE_DIRECTORY)
+}
+
+/// Where what is left of a damaged store is copied to.
+pub(super) fn store_new(directory: &Path) -> PathBuf {
+    directory.join(STORE_DIRECTORY_NEW)
+}
+
+/// Where a damaged store is kept once its loss from `offset` on was accepted.
+pub(super) fn store_lost(directory: &Path, offset: Offset) -> PathBuf {
+    directory.join(format!("{STORE_DIRECTORY}.lost-{offset}"))
+}
+
+/// Whether a crash interrupted the acceptance of a loss while the new store was taking the place of
+/// the damaged one. The new one is whole then: it is moved only once it is.
+pub(super) fn is_half_replaced(directory: &Path) -> bool {
+    !store(directory).exists() && store_new(directory).exists()
+}
+
+/// Where a reader finds the store.
+pub(super) fn store_to_read(directory: &Path) -> PathBuf {
+    if is_half_replaced(directory) { store_new(directory) } else { store(directory) }
+}
+
+/// Creates the place of the store, under a name that outlives a power cut.
+///
+/// # Errors
+/// `Unavailable` when the disk refuses.
+pub(super) fn create_store(directory: &Path) -> Result<()> {
+    let path = store(directory);
+    if path.exists() {
+        return Ok(());
+    }
+    file::create_directory(&path)
+        .map_err(|error| refused(error, &format!("cannot create {}", path.display())))
 }
 
 /// Keeps other writers out of a directory until it is dropped.
@@ -37,7 +74,7 @@ impl Drop for WriterLock {
 /// `Unavailable` when somebody holds it, `Invalid` when the directory is not ours.
 pub(super) fn lock(directory: &Path) -> Result<WriterLock> {
     let shown = directory.display();
-    fs::create_dir_all(directory)
+    file::create_directory(directory)
         .map_err(|error| refused(error, &format!("cannot create the data directory {shown}")))?;
     if !is_ours(directory)? {
         return Err(Error::invalid(format!(
@@ -81,17 +118,13 @@ fn is_ours(directory: &Path) -> Result<bool> {
 /// `Unavailable` when the disk refuses.
 pub(super) fn claim(directory: &Path) -> Result<()> {
     let path = directory.join(VERSION_FILE);
-    let write = || -> io::Result<()> {
-        let path_new = directory.join(format!("{VERSION_FILE}.new"));
-        let mut file = File::create(&path_new)?;
-        writeln!(file, "{TITLE} {FORMAT}")?;
-        file.sync_all()?;
-        fs::rename(&path_new, &path)
-    };
     if path.exists() {
         return Ok(());
     }
-    write().map_err(|error| refused(error, &format!("cannot write {}", path.display())))
+    let text = format!("{TITLE} {FORMAT}\n");
+    file::replace(directory, VERSION_FILE, text.as_bytes())
+        .and_then(|()| file::sync_names(directory))
+        .map_err(|error| refused(error, &format!("cannot write {}", path.display())))
 }
 
 /// Checks that this release reads the directory's format.

@@ -1,30 +1,81 @@
-//! Opening a store within a time limit: `RocksDB` reads some damaged tails of its newest file for
-//! ever.
+//! Opening a store within a time limit. `RocksDB` cannot be interrupted, and a damage of its files
+//! that nobody has met yet may keep it busy for ever: whoever waits gets an answer.
 
+use super::directory;
 use crate::error::{Error, Result};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// How long opening may take before the log counts as unreadable: a sound one of a million
-/// decisions takes a second or two.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long `RocksDB` may take to open a store. A sound one takes a second or two: what grows with
+/// the log is read afterwards.
+pub(super) const OPENING: Duration = Duration::from_secs(120);
 
-/// What `open` answers, or `Corrupt` when it does not come to an end. It cannot be interrupted: its
-/// thread is given up, and ends with the process.
+/// What `open` answers within `span`. Its thread is given up after that, and ends with the process.
+///
+/// # Errors
+/// `Unavailable` when it does not come to an end, `Bug` when it panicked, and whatever it answers.
 pub(super) fn opened<T: Send + 'static>(
     path: &Path,
+    span: Duration,
     open: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let shown = path.display();
     let (answer, answered) = mpsc::channel();
     // When nobody waits for the answer any more, it is dropped with the channel.
-    std::thread::spawn(move || answer.send(open()).ok());
-    answered.recv_timeout(OPEN_TIMEOUT).unwrap_or_else(|_| {
-        Err(Error::corrupt(format!(
-            "RocksDB does not come to an end with the newest file of {} within {} s: it is \
-             damaged, or the disk hardly answers (see docs/runbooks/corrupt-log.md)",
-            path.display(),
-            OPEN_TIMEOUT.as_secs()
-        )))
+    std::thread::Builder::new()
+        .name("open".to_owned())
+        .spawn(move || answer.send(open()).ok())
+        .map_err(|error| directory::refused(error, "cannot start a thread"))?;
+    answered.recv_timeout(span).unwrap_or_else(|error| match error {
+        RecvTimeoutError::Timeout => Err(Error::unavailable(format!(
+            "RocksDB did not open {shown} within {} s: the disk is damaged or very slow, try again \
+             and see docs/runbooks/corrupt-log.md",
+            span.as_secs()
+        ))),
+        RecvTimeoutError::Disconnected => Err(Error::bug(format!(
+            "opening {shown} panicked: report it with what was printed before this line"
+        ))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::time::Instant;
+
+    fn opened_within(span: Duration, open: fn() -> Result<u8>) -> Result<u8> {
+        opened(Path::new("some/rocks"), span, open)
+    }
+
+    #[test]
+    fn an_answer_in_time_is_the_answer() {
+        assert_eq!(opened_within(OPENING, || Ok(7)).unwrap(), 7);
+        let error = opened_within(OPENING, || Err(Error::corrupt("torn"))).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Corrupt, "torn"));
+    }
+
+    #[test]
+    fn no_answer_is_unavailable_and_says_where_to_look() {
+        let error = opened_within(Duration::from_millis(20), || {
+            loop {
+                std::thread::sleep(OPENING);
+            }
+        });
+        let error = error.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        for said in ["some/rocks", "damaged or very slow", "docs/runbooks/corrupt-log.md"] {
+            assert!(error.message.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_told_at_once_and_as_what_it_is() {
+        let started = Instant::now();
+        let error = opened_within(OPENING, || panic!("as this test wants it")).unwrap_err();
+        assert!(started.elapsed() < OPENING);
+        assert_eq!(error.kind, ErrorKind::Bug);
+        assert!(error.message.contains("some/rocks") && error.message.contains("panicked"));
+    }
 }

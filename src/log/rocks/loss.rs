@@ -1,20 +1,16 @@
-//! Acknowledged records that are gone: noticing it, naming the first one, and going on without them
-//! once the operator has named it too.
+//! Acknowledged records that are gone: noticing it, and naming the first one.
 
+use super::directory;
 use super::reader::RocksReader;
-use super::store::{Store, store_error};
-use super::{directory, families};
+use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::block::{self, Record, plus};
-use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, SNAPSHOTS_KEPT, StoredCommand, heads};
+use crate::log::block::{Record, plus};
+use crate::log::{DecisionRecord, LogEnds, StoredCommand, file, heads};
 use conclave_core::units::{Hash32, Offset};
-use rocksdb::{DB, WriteBatch, WriteOptions};
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Bytes copied at once.
-const COPY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes read at once.
+pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// What `heads.log` says of a directory that is ours; written first when nothing was stored yet.
 ///
@@ -27,6 +23,7 @@ pub(super) fn named(dir: &Path) -> Result<LogEnds> {
         Ok(None) => {
             let named = LogEnds::default();
             heads::replace(dir, &named)
+                .and_then(|()| file::sync_names(dir))
                 .map_err(|error| directory::refused(error, "cannot write heads.log"))?;
             Ok(named)
         }
@@ -84,59 +81,86 @@ fn head_at(decisions_next: Offset, store: &Store) -> Result<Hash32> {
 }
 
 /// How far the log can be read without a gap: decisions only as far as their commands.
-pub(super) fn readable(store: &Store, seen: &LogEnds) -> LogEnds {
-    let commands_next = readable_end::<StoredCommand>(store, seen.commands_next);
-    let decisions_end = readable_end::<DecisionRecord>(store, seen.decisions_next);
+///
+/// # Errors
+/// When the disk refuses: that is no end of what is readable.
+pub(super) fn readable(store: &Store, seen: &LogEnds) -> Result<LogEnds> {
+    let commands_next =
+        readable_end(|next| store.records::<StoredCommand>(next, seen.commands_next, READ_BYTES))?;
+    let decisions_end = readable_end(|next| {
+        store.records::<DecisionRecord>(next, seen.decisions_next, READ_BYTES)
+    })?;
     let decisions_next = decisions_end.min(commands_next);
-    let head = head_at(decisions_next, store).unwrap_or_default();
-    LogEnds { commands_next, decisions_next, head }
+    let head = unless_corrupt(head_at(decisions_next, store))?.unwrap_or_default();
+    Ok(LogEnds { commands_next, decisions_next, head })
 }
 
-fn readable_end<R: Record>(store: &Store, seen: Offset) -> Offset {
+/// The offset after the last record that `read` hands out, starting with the first.
+fn readable_end<R: Record>(mut read: impl FnMut(Offset) -> Result<Vec<R>>) -> Result<Offset> {
     let mut next = Offset(0);
-    while let Ok(records) = store.records::<R>(next, seen, COPY_BYTES) {
+    while let Some(records) = unless_corrupt(read(next))? {
         match records.last() {
             Some(last) => next = plus(last.offset(), 1),
             None => break,
         }
     }
-    next
+    Ok(next)
 }
 
-/// The first offset of which something acknowledged is gone, with what is left before it.
-struct Loss {
-    offset: Option<Offset>,
-    left: LogEnds,
+/// Nothing when what was read is damaged: that is an answer here. Other errors are none, since
+/// trying again may end otherwise.
+fn unless_corrupt<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-fn assess(dir: &Path, reader: &RocksReader) -> Loss {
+/// The first offset of which something acknowledged is gone, or may be, with what is left before.
+pub(super) struct Loss {
+    pub(super) offset: Option<Offset>,
+    pub(super) left: LogEnds,
+}
+
+/// Reads all there is and compares it with what `heads.log` names.
+///
+/// # Errors
+/// When the disk refuses: nothing is known then.
+pub(super) fn assess(dir: &Path, reader: &RocksReader) -> Result<Loss> {
     let store = reader.store();
-    let named = heads::read(dir).ok().flatten();
+    let named = unless_corrupt(heads::read(dir))?.flatten();
     let hint = named.unwrap_or_default();
-    let seen = store.ends(hint.commands_next).unwrap_or(hint);
-    let mut left = readable(store, &seen);
+    let seen = unless_corrupt(store.ends(hint.commands_next))?.unwrap_or(hint);
+    let mut left = readable(store, &seen)?;
     let decisions_end = seen.decisions_next.max(hint.decisions_next);
     let commands_end = seen.commands_next.max(hint.commands_next);
     let offset = if left.decisions_next < decisions_end {
         Some(left.decisions_next)
     } else if left.commands_next < commands_end {
         Some(left.commands_next)
-    } else if head_at(hint.decisions_next, store).ok() != Some(hint.head) {
+    } else if unless_corrupt(head_at(hint.decisions_next, store))? != Some(hint.head) {
         // The decision is there, but it is another one: it goes, and is made again.
         left.decisions_next = Offset(hint.decisions_next.0 - 1);
-        left.head = head_at(left.decisions_next, store).unwrap_or_default();
+        left.head = unless_corrupt(head_at(left.decisions_next, store))?.unwrap_or_default();
         Some(left.decisions_next)
-    } else if named.is_none() {
+    } else if named.is_none() || !reader.is_whole() {
+        // Whatever stood behind the last record may have been acknowledged after `heads.log` was
+        // written: nobody can tell, so the operator has to accept it.
         Some(left.decisions_next)
     } else {
         None
     };
-    Loss { offset, left }
+    Ok(Loss { offset, left })
 }
 
-/// The first offset of which something acknowledged is gone.
-pub(super) fn lost_from(dir: &Path, reader: &RocksReader) -> Option<Offset> {
-    assess(dir, reader).offset
+/// What the operator has to know before accepting that everything from `offset` on is lost.
+pub(super) fn price(offset: Offset) -> String {
+    format!(
+        "commands from there on that can still be read are decided anew, so fencing numbers of \
+         {offset} and more are given out again: executors have to drop every lease that has one \
+         first (docs/runbooks/corrupt-log.md)"
+    )
 }
 
 /// Adds to a `Corrupt` error which offset's loss would have to be accepted.
@@ -144,112 +168,43 @@ pub(super) fn explain(dir: &Path, error: Error) -> Error {
     if error.kind != ErrorKind::Corrupt {
         return error;
     }
-    let advice = match RocksReader::open(dir).map(|reader| assess(dir, &reader).offset) {
+    let assessed = RocksReader::open(dir).and_then(|reader| assess(dir, &reader));
+    let advice = match assessed.map(|loss| loss.offset) {
         Ok(Some(offset)) => format!(
             "restore a copy, or accept the loss of everything from offset {offset} on by naming \
-             that offset"
+             that offset; {}",
+            price(offset)
         ),
-        Ok(None) | Err(_) => "restore a copy: what is left cannot be opened".to_owned(),
+        Err(other) if other.kind != ErrorKind::Corrupt => {
+            format!("what is left of it is not known: {other}")
+        }
+        Ok(None) | Err(_) => "restore a copy: what is left cannot be opened (see \
+             docs/runbooks/corrupt-log.md)"
+            .to_owned(),
     };
-    Error { message: format!("{}; {advice}", error.message), ..error }
+    // The cause belongs to what broke, before what to do.
+    Error::corrupt(format!("{error}; {advice}"))
 }
 
-/// Goes on without everything from `offset` on: what is left is copied into a new store, and the
-/// old one and its `heads.log` are kept under names that end in `lost-` and the offset. The caller
-/// holds the lock.
-///
-/// # Errors
-/// `Invalid` when nothing is lost, `Corrupt` when something is lost at another offset or nothing
-/// can be read, `Unavailable` when the disk refuses.
-pub(super) fn accept(dir: &Path, offset: Offset) -> Result<()> {
-    let refused = |error| directory::refused(error, "cannot replace the damaged log");
-    let path = directory::store(dir);
-    let path_lost = dir.join(format!("rocks.lost-{offset}"));
-    if !path.exists() && path_lost.exists() {
-        // An earlier acceptance was interrupted between the two renames below.
-        fs::rename(&path_lost, &path).map_err(refused)?;
-    }
-    let reader = RocksReader::open(dir)?;
-    let loss = assess(dir, &reader);
-    match loss.offset {
-        Some(first) if first == offset => {}
-        Some(first) => {
-            return Err(Error::corrupt(format!(
-                "what is lost starts at offset {first}, not at {offset}: accept that, or restore a \
-                 copy"
-            )));
-        }
-        None => {
-            return Err(Error::invalid(format!(
-                "nothing is lost at offset {offset}: open the log without accepting a loss"
-            )));
-        }
-    }
-    tracing::warn!(%offset, "the operator accepts the loss of everything from this offset on");
-    let path_new = dir.join("rocks.new");
-    remove_if_there(&path_new).map_err(refused)?;
-    copy(reader.store(), &loss.left, &path_new)?;
-    drop(reader);
-    let swap = || -> io::Result<()> {
-        if heads::path(dir).exists() {
-            fs::copy(heads::path(dir), heads::path_of_lost(dir, offset))?;
-        }
-        fs::rename(&path, free_name(path_lost))?;
-        fs::rename(&path_new, &path)?;
-        heads::replace(dir, &loss.left)
-    };
-    swap().map_err(refused)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Headers;
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    if path.exists() { fs::remove_dir_all(path) } else { Ok(()) }
-}
-
-/// `path`, or that name with the first number that is free: evidence is never overwritten.
-fn free_name(path: PathBuf) -> PathBuf {
-    if !path.exists() {
-        return path;
+    fn decision(offset: Offset) -> DecisionRecord {
+        DecisionRecord { offset, hash: Hash32::default(), body: vec![], headers: Headers::new() }
     }
-    let numbered = (2_u32..).map(|number| path.with_added_extension(number.to_string()));
-    numbered.into_iter().find(|name| !name.exists()).expect("numbers do not end")
-}
 
-fn copy(from: &Store, left: &LogEnds, path: &Path) -> Result<()> {
-    let refused = |error| store_error(error, "cannot write the new store");
-    let db = DB::open_cf_descriptors(&families::database(), path, families::descriptors())
-        .map_err(refused)?;
-    let to = Store { db };
-    copy_records::<StoredCommand>(from, &to, left.commands_next)?;
-    copy_records::<DecisionRecord>(from, &to, left.decisions_next)?;
-    if let Err(error) = copy_records::<DeadLetterRecord>(from, &to, left.decisions_next) {
-        tracing::warn!(%error, "dead letters are lost as well");
+    /// What `readable_end` answers when offset 2 is answered by `at_two`.
+    fn end_when(at_two: fn() -> Result<Vec<DecisionRecord>>) -> Result<Offset> {
+        readable_end(|next| if next < Offset(2) { Ok(vec![decision(next)]) } else { at_two() })
     }
-    let snapshots = from.snapshots().unwrap_or_default();
-    let before = snapshots.into_iter().filter(|&offset| offset <= left.decisions_next);
-    for offset in before.take(SNAPSHOTS_KEPT) {
-        match from.snapshot(offset) {
-            Ok(bytes) => to.keep_snapshot(offset, &bytes, &WriteOptions::default())?,
-            Err(error) => tracing::warn!(%error, "a snapshot is lost as well"),
-        }
-    }
-    let mut batch = WriteBatch::default();
-    to.put_coverage(&mut batch, left);
-    to.db.write_opt(batch, &WriteOptions::default()).map_err(refused)?;
-    to.db.flush_wal(true).map_err(refused)
-}
 
-fn copy_records<R: Record>(from: &Store, to: &Store, before: Offset) -> Result<()> {
-    let mut next = Offset(0);
-    loop {
-        let records = from.records::<R>(next, before, COPY_BYTES)?;
-        let Some(last) = records.last() else {
-            return Ok(());
-        };
-        next = plus(last.offset(), 1);
-        let mut batch = WriteBatch::default();
-        to.put(&mut batch, R::KIND, &block::pack(&records)?);
-        to.db
-            .write_opt(batch, &WriteOptions::default())
-            .map_err(|error| store_error(error, "cannot write the new store"))?;
+    #[test]
+    fn only_the_end_and_damage_end_what_is_readable() {
+        assert_eq!(end_when(|| Ok(vec![])).unwrap(), Offset(2));
+        assert_eq!(end_when(|| Err(Error::corrupt("a hole"))).unwrap(), Offset(2));
+        let error = end_when(|| Err(Error::unavailable("too many open files"))).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "a disk that refuses loses nothing");
     }
 }

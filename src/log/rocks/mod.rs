@@ -5,14 +5,17 @@
 //! another; both are there in one piece or not at all. What the store says when it opens is
 //! believed only as far as `heads.log` agrees.
 
+mod accept;
 mod directory;
 mod families;
 mod heads_keeper;
 mod limit;
 mod loss;
 mod reader;
+mod scratch;
 mod snapshots;
 mod store;
+mod wal;
 
 pub use reader::RocksReader;
 
@@ -25,6 +28,7 @@ use crate::log::{
 use conclave_core::units::Offset;
 use heads_keeper::HeadsKeeper;
 use rocksdb::{DB, WriteBatch, WriteOptions};
+use std::io;
 use std::path::Path;
 use store::{Store, store_error};
 
@@ -84,7 +88,7 @@ impl RocksLog {
         directory::claim(dir)?;
         directory::check_format(dir)?;
         if let Some(offset) = options.accept_loss_at {
-            loss::accept(dir, offset)?;
+            accept::accept(dir, offset)?;
         }
         let named = loss::named(dir)?;
         let (store, ends) = open_whole(dir, &named).map_err(|error| loss::explain(dir, error))?;
@@ -137,17 +141,19 @@ impl RocksLog {
             self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
         self.ends = ends;
         self.keeper.note(ends);
-        if (is_first_commit || self.durability == Durability::Fsync)
-            && let Err(error) = self.write_heads()
-        {
+        let written = match self.durability {
+            _ if is_first_commit => self.keeper.sync(),
+            Durability::Fsync => self.keeper.write(),
+            Durability::Os => Ok(()),
+        };
+        if let Err(error) = self.check_heads(written) {
             // This write is stored and may be acknowledged; the next one finds the failure.
             tracing::error!(%error, "the log stops accepting writes");
         }
         Ok(())
     }
 
-    fn write_heads(&mut self) -> Result<()> {
-        let written = self.keeper.write();
+    fn check_heads(&mut self, written: io::Result<()>) -> Result<()> {
         written.map_err(|error| self.fail(directory::refused(error, "cannot replace heads.log")))
     }
 }
@@ -155,10 +161,13 @@ impl RocksLog {
 /// Opens the store and checks that it holds all that `named` says.
 fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
     let path = directory::store(dir);
-    if named.commands_next > Offset(0) && !path.exists() {
+    let is_expected = named.commands_next > Offset(0) || directory::is_half_replaced(dir);
+    if is_expected && !path.exists() {
         return Err(Error::corrupt(format!("{} is missing", path.display())));
     }
-    let store = limit::opened(&path.clone(), move || {
+    directory::create_store(dir)?;
+    wal::check(&path)?;
+    let store = limit::opened(&path.clone(), limit::OPENING, move || {
         DB::open_cf_descriptors(&families::database(), &path, families::descriptors())
             .map(|db| Store { db })
             .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))
@@ -211,11 +220,12 @@ impl EventLog for RocksLog {
     }
 
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
+        // First, since after a failed write a caller may well be ahead of the log.
+        self.check_writable().map_err(CommitError::Failed)?;
         check_round(&self.ends, round);
         let Some(last) = round.decisions.last() else {
             return Ok(());
         };
-        self.check_writable().map_err(CommitError::Failed)?;
         let decisions = block::pack(&round.decisions).map_err(CommitError::Failed)?;
         let dead_letters = block::pack(&round.dead_letters).map_err(CommitError::Failed)?;
         let mut batch = WriteBatch::default();
@@ -241,7 +251,8 @@ impl EventLog for RocksLog {
             return Err(self.fail(store_error(error, "the log could not be synced")));
         }
         self.keeper.note(self.ends);
-        self.write_heads()
+        let written = self.keeper.sync();
+        self.check_heads(written)
     }
 }
 

@@ -1,28 +1,36 @@
 //! Reading a log beside its writer, or without one, and without ever writing to its directory.
 
+use super::scratch::Scratch;
 use super::store::{Store, store_error};
+use super::wal::{self, Damage};
 use super::{directory, families, limit, loss};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand, heads};
 use conclave_core::units::Offset;
 use rocksdb::DB;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A writer that deletes a file between two of our reads makes an attempt fail or look short.
 const ATTEMPTS_MAX: u32 = 5;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(30);
 
+/// A store, and how it was opened.
+struct Opened {
+    store: Store,
+    /// Whether it follows a writer. If not, it is damaged, and what there is of it is read.
+    is_catching_up: bool,
+    /// What was cut off it, since `RocksDB` would not come to an end with it.
+    cut: Option<Error>,
+}
+
 /// A log, read up to where it ended at the last [`RocksReader::refresh`].
 pub struct RocksReader {
     // Dropped in this order: the store is closed before its scratch directory goes.
-    store: Store,
+    opened: Opened,
     scratch: Scratch,
     directory: PathBuf,
-    is_catching_up: bool,
     ends: LogEnds,
     damage: Option<Error>,
 }
@@ -36,26 +44,15 @@ impl RocksReader {
     /// just being created or there is no room for temporary files, `Corrupt` when nothing of it can
     /// be read.
     pub fn open(dir: &Path) -> Result<Self> {
-        let directory = dir.to_owned();
-        limit::opened(&directory::store(dir), move || Self::open_at_once(&directory))
-    }
-
-    fn open_at_once(dir: &Path) -> Result<Self> {
         directory::check_format(dir)?;
-        let path = directory::store(dir);
-        if !path.join("CURRENT").exists() {
-            return Err(match heads::read(dir)? {
-                Some(named) if named != LogEnds::default() => {
-                    Error::corrupt(format!("{} holds no log any more", path.display()))
-                }
-                _ => Error::unavailable(format!("{} has no log yet: try again", dir.display())),
-            });
+        if !directory::store_to_read(dir).join("CURRENT").exists() {
+            return Err(incomplete(dir));
         }
         let scratch = Scratch::create()?;
-        let (store, is_catching_up) = open_store(&path, &scratch)?;
+        let opened = open_store(dir, &scratch)?;
         let (ends, damage) = (LogEnds::default(), None);
         let directory = dir.to_owned();
-        let mut reader = Self { store, scratch, directory, is_catching_up, ends, damage };
+        let mut reader = Self { opened, scratch, directory, ends, damage };
         reader.look()?;
         Ok(reader)
     }
@@ -65,10 +62,11 @@ impl RocksReader {
     /// # Errors
     /// `Corrupt` when nothing of the log can be read any more, `Unavailable` when the disk refuses.
     pub fn refresh(&mut self) -> Result<()> {
-        if !self.is_catching_up {
+        let is_readable = self.opened.is_catching_up
+            && wal::damages(&directory::store_to_read(&self.directory))?.is_empty();
+        if !is_readable {
             // Opened as damaged: it may have been mended since, and does not follow a writer.
-            (self.store, self.is_catching_up) =
-                open_store(&directory::store(&self.directory), &self.scratch)?;
+            self.opened = open_store(&self.directory, &self.scratch)?;
         }
         self.look()
     }
@@ -82,9 +80,11 @@ impl RocksReader {
 
     /// The offset whose loss would have to be accepted to go on with this log: nothing from there
     /// on is whole. Reads everything; none when nothing is lost.
-    #[must_use]
-    pub fn lost_from(&self) -> Option<Offset> {
-        loss::lost_from(&self.directory, self)
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses: nothing is known then.
+    pub fn lost_from(&self) -> Result<Option<Offset>> {
+        Ok(loss::assess(&self.directory, self)?.offset)
     }
 
     fn look(&mut self) -> Result<()> {
@@ -92,13 +92,13 @@ impl RocksReader {
             // Read before catching up: what it names is stored, so catching up has to find it.
             let named = heads::read(&self.directory);
             // Twice: see `records`. Dead letters are sparse, so a hole in them would not show.
-            let caught_up = || (0..2).try_for_each(|_| self.store.db.try_catch_up_with_primary());
-            if self.is_catching_up && caught_up().is_err() {
-                let path = directory::store(&self.directory);
-                (self.store, self.is_catching_up) = open_store(&path, &self.scratch)?;
+            let db = &self.opened.store.db;
+            let caught_up = || (0..2).try_for_each(|_| db.try_catch_up_with_primary());
+            if self.opened.is_catching_up && caught_up().is_err() {
+                self.opened = open_store(&self.directory, &self.scratch)?;
             }
             (self.ends, self.damage) = self.judge(named)?;
-            if self.damage.is_none() || !self.is_catching_up {
+            if self.damage.is_none() || !self.opened.is_catching_up {
                 return Ok(());
             }
             if attempt < ATTEMPTS_MAX {
@@ -107,8 +107,8 @@ impl RocksReader {
         }
         if self.starts_at_zero(&self.ends).is_err() {
             // Following stops at the first file that is missing; whoever only reads sees the rest.
-            self.store = open_damaged(&directory::store(&self.directory), &self.scratch)?;
-            self.is_catching_up = false;
+            let path = directory::store_to_read(&self.directory);
+            self.opened = open_damaged(&path, &self.scratch, None)?;
             (self.ends, self.damage) = self.judge(heads::read(&self.directory))?;
         }
         Ok(())
@@ -121,31 +121,32 @@ impl RocksReader {
             Ok(None) => Some(loss::no_heads(&self.directory)),
             Err(error) => Some(error),
         };
-        let (seen, unseen) = match self.store.ends(hint.commands_next) {
+        let (seen, unseen) = match self.store().ends(hint.commands_next) {
             Ok(seen) => (seen, None),
             Err(error) if error.kind == ErrorKind::Corrupt => (hint, Some(error)),
             Err(error) => return Err(error),
         };
-        if self.is_catching_up {
+        if self.opened.is_catching_up {
             let checks =
-                [loss::check(&hint, &seen, &self.store).err(), self.starts_at_zero(&seen).err()];
+                [loss::check(&hint, &seen, self.store()).err(), self.starts_at_zero(&seen).err()];
             let found = checks.into_iter().flatten().next();
             let damage = unnamed.or(unseen).or(found);
             return Ok((seen, damage));
         }
-        let readable = loss::readable(&self.store, &seen);
+        let readable = loss::readable(self.store(), &seen)?;
         let lost = readable.decisions_next;
-        let damage = Error::corrupt(format!(
-            "the log in {} is damaged: it can be read before offset {lost} only",
-            self.directory.display()
-        ));
+        let why = match &self.opened.cut {
+            Some(cut) => cut.to_string(),
+            None => format!("the log in {} is damaged", self.directory.display()),
+        };
+        let damage = Error::corrupt(format!("{why}: it can be read before offset {lost} only"));
         Ok((readable, Some(damage)))
     }
 
     /// Whether the first records are there: those of the oldest files.
     fn starts_at_zero(&self, ends: &LogEnds) -> Result<()> {
-        self.store.records::<StoredCommand>(Offset(0), ends.commands_next, 0)?;
-        self.store.records::<DecisionRecord>(Offset(0), ends.decisions_next, 0)?;
+        self.store().records::<StoredCommand>(Offset(0), ends.commands_next, 0)?;
+        self.store().records::<DecisionRecord>(Offset(0), ends.decisions_next, 0)?;
         Ok(())
     }
 
@@ -153,53 +154,106 @@ impl RocksReader {
     /// up once more (measured): presumably a write-ahead log was deleted after we had read the
     /// manifest and before we came to the logs.
     fn records<R: Record>(&self, from: Offset, before: Offset, bytes: usize) -> Result<Vec<R>> {
-        let mut read = self.store.records(from, before, bytes);
+        let Opened { store, is_catching_up, cut: _ } = &self.opened;
+        let mut read = store.records(from, before, bytes);
         for _ in 1..ATTEMPTS_MAX {
-            let is_hole = self.is_catching_up
+            let is_hole = *is_catching_up
                 && read.as_ref().is_err_and(|error| error.kind == ErrorKind::Corrupt);
-            if !is_hole || self.store.db.try_catch_up_with_primary().is_err() {
+            if !is_hole || store.db.try_catch_up_with_primary().is_err() {
                 break;
             }
-            read = self.store.records(from, before, bytes);
+            read = store.records(from, before, bytes);
         }
         read
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.store
+        &self.opened.store
+    }
+
+    /// Whether the store can be opened for writing as it lies there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.opened.is_catching_up && !directory::is_half_replaced(&self.directory)
     }
 }
 
-/// Opens the store to follow its writer, or else, when it is damaged, to read what there is. Says
-/// which of the two.
-fn open_store(path: &Path, scratch: &Scratch) -> Result<(Store, bool)> {
-    let mut damage = None;
-    for _ in 0..ATTEMPTS_MAX {
-        let (options, families) = (families::secondary(), families::descriptors());
-        let secondary = scratch.path.as_path();
-        match DB::open_cf_descriptors_as_secondary(&options, path, secondary, families) {
-            Ok(db) => return Ok((Store { db }, true)),
-            Err(error) => {
-                let error = store_error(error, &format!("cannot read {}", path.display()));
-                if error.kind != ErrorKind::Corrupt {
-                    return Err(error);
-                }
-                damage = Some(error);
+/// What is wrong with a store that lacks what its writer creates before anything else. Until
+/// `heads.log` names something, that writer was killed early, or is just being slow.
+fn incomplete(dir: &Path) -> Error {
+    match heads::read(dir) {
+        Ok(Some(named)) if named != LogEnds::default() => Error::corrupt(format!(
+            "{} holds no log any more: heads.log names {} commands",
+            directory::store(dir).display(),
+            named.commands_next
+        )),
+        Ok(_) => Error::unavailable(format!("{} has no log yet: try again", dir.display())),
+        Err(error) => error,
+    }
+}
+
+/// Opens the store of `dir` to follow its writer, or else, when it is damaged, to read what there
+/// is.
+fn open_store(dir: &Path, scratch: &Scratch) -> Result<Opened> {
+    let path = directory::store_to_read(dir);
+    let mut attempt = 1;
+    loop {
+        // Before every attempt, since RocksDB must not meet such a damage at all.
+        let damages = wal::damages(&path)?;
+        let refusal = match damages.first() {
+            None => match follow(&path, scratch) {
+                Err(error) if lacks_family(&error) => return Err(incomplete(dir)),
+                Err(error) if error.kind == ErrorKind::Corrupt => error,
+                answer => return answer,
+            },
+            Some(_) => match open_cut(&path, scratch, &damages) {
+                Err(error) if error.kind == ErrorKind::Corrupt => error,
+                answer => return answer,
+            },
+        };
+        if attempt == ATTEMPTS_MAX {
+            if !damages.is_empty() {
+                return Err(refusal);
             }
+            return open_damaged(&path, scratch, None).inspect_err(|_| {
+                tracing::warn!(error = %refusal, "the log could not be followed either");
+            });
         }
+        attempt += 1;
         std::thread::sleep(ATTEMPT_PAUSE);
     }
-    open_damaged(path, scratch).map(|store| (store, false)).inspect_err(|_| {
-        tracing::warn!(?damage, "the log could not be followed either");
+}
+
+/// Families are created one by one after the store itself.
+fn lacks_family(error: &Error) -> bool {
+    error.to_string().contains("Column family not found")
+}
+
+fn follow(path: &Path, scratch: &Scratch) -> Result<Opened> {
+    let (path, secondary) = (path.to_owned(), scratch.path().to_owned());
+    limit::opened(&path.clone(), limit::OPENING, move || {
+        let (options, families) = (families::secondary(), families::descriptors());
+        DB::open_cf_descriptors_as_secondary(&options, &path, &secondary, families)
+            .map(|db| Opened { store: Store { db }, is_catching_up: true, cut: None })
+            .map_err(|error| store_error(error, &format!("cannot read {}", path.display())))
     })
 }
 
-fn open_damaged(path: &Path, scratch: &Scratch) -> Result<Store> {
-    let mut options = families::damaged();
-    options.set_db_log_dir(&scratch.path);
-    DB::open_cf_descriptors_read_only(&options, path, families::descriptors(), false)
-        .map(|db| Store { db })
-        .map_err(|error| store_error(error, &format!("nothing of {} can be read", path.display())))
+fn open_cut(path: &Path, scratch: &Scratch, damages: &[Damage]) -> Result<Opened> {
+    let mirror = scratch.mirror(path, damages)?;
+    open_damaged(&mirror, scratch, damages.first().map(Damage::error))
+}
+
+fn open_damaged(path: &Path, scratch: &Scratch, cut: Option<Error>) -> Result<Opened> {
+    let (path, notes) = (path.to_owned(), scratch.path().to_owned());
+    limit::opened(&path.clone(), limit::OPENING, move || {
+        let mut options = families::damaged();
+        options.set_db_log_dir(&notes);
+        DB::open_cf_descriptors_read_only(&options, &path, families::descriptors(), false)
+            .map(|db| Opened { store: Store { db }, is_catching_up: false, cut })
+            .map_err(|error| {
+                store_error(error, &format!("nothing of {} can be read", path.display()))
+            })
+    })
 }
 
 impl LogReader for RocksReader {
@@ -220,11 +274,11 @@ impl LogReader for RocksReader {
     }
 
     fn snapshots(&self) -> Result<Vec<Offset>> {
-        self.store.snapshots()
+        self.store().snapshots()
     }
 
     fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
-        self.store.snapshot(offset)
+        self.store().snapshot(offset)
     }
 }
 
@@ -236,38 +290,5 @@ impl std::fmt::Debug for RocksReader {
             .field("ends", ends)
             .field("damage", damage)
             .finish_non_exhaustive()
-    }
-}
-
-/// A directory of our own for what the store insists on writing while it reads.
-struct Scratch {
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn create() -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let parent = std::env::temp_dir();
-        loop {
-            let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-            let path = parent.join(format!("conclave-reader-{process}-{count}"));
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
-                // Left over by a process of the same number that was killed.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    let what = format!("cannot create a directory in {}", parent.display());
-                    return Err(directory::refused(error, &what));
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "temporary files are left over");
-        }
     }
 }

@@ -112,18 +112,21 @@ impl Store {
         let is_dense = R::KIND != BlockKind::DeadLetters;
         let mut next = from;
         let mut bytes = 0;
-        if next < before {
-            seek(&mut blocks, next);
-        }
+        let mut damage = if next < before { seek(&mut blocks, next).err() } else { None };
+        // A block that the search met and could not read is not missing.
+        let mut absent = |next| match damage.take() {
+            Some(error) => unreadable(R::KIND, next, error),
+            None => missing(R::KIND, next),
+        };
         while next < before {
             let Some((key, value)) = blocks.item() else {
                 blocks.status().map_err(|error| unreadable(R::KIND, next, error))?;
-                return if is_dense { Err(missing(R::KIND, next)) } else { Ok(()) };
+                return if is_dense { Err(absent(next)) } else { Ok(()) };
             };
             let first = offset_of(key, R::KIND)?;
             let block = Block::read(R::KIND, first, value)?;
             if is_dense && !(first <= next && next < plus(first, block.count())) {
-                return Err(missing(R::KIND, next));
+                return Err(absent(next));
             }
             let skipped = if is_dense { index_of(first, next) } else { 0 };
             for index in skipped..block.count() {
@@ -179,14 +182,17 @@ fn index_of(first: Offset, offset: Offset) -> usize {
     usize::try_from(offset.0 - first.0).expect("an offset within a block")
 }
 
-/// Moves to the block that holds `from`, or else to the first one.
-fn seek(blocks: &mut DBRawIterator<'_>, from: Offset) {
+/// Moves to the block that holds `from`, or else to the first one. An error is the damage that was
+/// met on the way: the block may be readable all the same.
+fn seek(blocks: &mut DBRawIterator<'_>, from: Offset) -> std::result::Result<(), rocksdb::Error> {
     blocks.seek_for_prev(key_of(from));
-    if blocks.status().is_err() {
+    let met = blocks.status();
+    if met.is_err() {
         seek_over_damage(blocks, from);
     } else if !blocks.valid() {
         blocks.seek_to_first();
     }
+    met
 }
 
 /// The same when the store cannot search backwards from `from`: it looks at the block behind as
