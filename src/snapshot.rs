@@ -7,7 +7,7 @@ use conclave_core::units::{Hash32, Offset};
 use serde::{Deserialize, Serialize};
 
 /// Version of the layout below, the state's included: it rises whenever the same fold would be
-/// other bytes (`tests/golden_log.rs` ties them to it). A snapshot of another version is passed over
+/// other bytes, which `tests/golden_log.rs` watches. A snapshot of another version is passed over
 /// and the log is folded.
 pub const SNAPSHOT_VERSION: u32 = 1;
 
