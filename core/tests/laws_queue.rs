@@ -10,9 +10,11 @@ use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::overtaking::Barriers;
 use conclave_core::placement::{Fleet, Need, Placer, Shape};
+use conclave_core::quota::may_grant;
 use conclave_core::state::{Group, Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
 use proptest::prelude::*;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What a tenant's leases hold.
@@ -84,6 +86,13 @@ fn finds_place(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
     } else {
         ask.gpu_models.iter().any(|model| finds(std::slice::from_ref(model)))
     }
+}
+
+fn can_start(pool: &Pool, barriers: &Barriers, request: &Request) -> bool {
+    let ask = &request.ask;
+    barriers.before(pool, request).is_none()
+        && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
+        && finds_place(&pool.fleet, ask, ask.replicas)
 }
 
 /// The nodes as if nothing ran.
@@ -176,6 +185,25 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn whoever_starts_is_the_first_in_the_order_who_can(stream in streams()) {
+        let world = stream.run();
+        walk(&world.decisions, world.begun, |state, decision, event| {
+            let Event::LeaseGranted(granted) = event else { return };
+            let ends_are_left = state.timers.first().is_some_and(|t| t.at_ms <= decision.time_ms);
+            assert!(!ends_are_left, "{granted:?} starts before all ends have happened");
+            let pool = &state.pools[&granted.pool];
+            let place = |request: &Request| (Reverse(request.ask.priority), request.arrival);
+            let own = place(&pool.requests[&granted.request]);
+            let barriers = Barriers::of(pool, decision.time_ms);
+            for (_, _, waiter) in pool.queue.in_order() {
+                let request = &pool.requests[&waiter.request];
+                let is_passed = place(request) < own && can_start(pool, &barriers, request);
+                assert!(!is_passed, "{granted:?} passes {request:?}, who could start");
+            }
+        });
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(crate) const MOMENT_MS: i64 = HOUR_MS + GRACE_MS;
 /// How long before that moment a crowded stream begins.
 const BEFORE_MS: i64 = 1_000;
 
-/// Pools with a lease and somebody who waits for it: more than one decision goes on with.
+/// Pools with a lease and somebody who waits for it: more than one decision goes on with, all of
+/// them before those of the streams.
 const SMALL_POOLS: usize = 70;
 /// Per pool of the streams: tiny leases, so that there are more ends than one decision holds.
 const TINY_LEASES: usize = 160;
@@ -37,11 +38,13 @@ fn build() -> World {
         world.send(pool, quota(CROWD, 0, 100_000, 0));
     });
     add_gangs(&mut world, POOLS[0]);
-    for pool in POOLS {
+    for pool in &POOLS[..2] {
         (0..24).step_by(3).for_each(|n| ask(&mut world, pool, named(&request_id(n).0)));
         (0..TINY_LEASES).for_each(|n| ask(&mut world, pool, slices(&format!("tiny{n:03}"), 10)));
     }
-    (0..SMALL_POOLS).for_each(|n| add_small_pool(&mut world, &format!("q{n:02}")));
+    // Ends come in the order of names: nothing is freed in this pool before its turn.
+    (0..TINY_LEASES).for_each(|n| ask(&mut world, POOLS[2], slices(&format!("z{n:03}"), 10)));
+    (0..SMALL_POOLS).for_each(|n| add_small_pool(&mut world, &format!("a{n:02}")));
     world.now = MOMENT_MS - RETRY_MS;
     for pool in POOLS {
         (0..DEFERRED).for_each(|n| ask(&mut world, pool, put_off(&format!("d{n:02}"))));
