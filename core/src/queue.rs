@@ -116,11 +116,14 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
         }
         match try_grant(draft, pool_id, &id) {
             Try::NoRoom => return Walk::NoRoom,
-            Try::NoPlace => {
-                no_place.add(group.need);
+            Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, group.need),
+            Try::Granted => {
+                no_place.after_grant();
+                if barriers.may_change_by_a_grant() {
+                    return Walk::BarriersChanged;
+                }
+                firsts.extend(first_of(draft.state.pool(pool_id), &group));
             }
-            Try::Granted if barriers.may_change_by_a_grant() => return Walk::BarriersChanged,
-            Try::Granted => firsts.extend(first_of(draft.state.pool(pool_id), &group)),
         }
     }
     Walk::Ended
