@@ -15,7 +15,7 @@ use conclave_core::state::{Group, Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
 use proptest::prelude::*;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// What a tenant's leases hold.
 fn used(pool: &Pool, tenant: &TenantId) -> i64 {
@@ -223,32 +223,28 @@ proptest! {
         let world = stream.run();
         let mut state = fold(&world.decisions[..world.begun]);
         for decision in &world.decisions[world.begun..] {
-            let barriers = |state: &State| -> BTreeMap<PoolId, Barriers> {
-                let of = |(id, pool): (&PoolId, &Pool)| (id.clone(), Barriers::of(pool, decision.time_ms));
-                state.pools.iter().map(of).collect()
-            };
-            let was = barriers(&state);
-            let waited: Vec<(PoolId, RequestId)> = protected(&state, &was);
+            let protected_before = protected(&state, decision.time_ms);
             evolve(&mut state, decision);
             let is_joining = |event: &Event| {
                 use Event::{RequestAdmitted, RequestQueued, RequestVoted};
                 matches!(event, RequestAdmitted(_) | RequestVoted(_) | RequestQueued(_))
             };
             if decision.events.iter().all(is_joining) {
-                let is = barriers(&state);
-                for (pool, id) in waited {
-                    let offset = decision.offset;
-                    prop_assert!(is[&pool].protect(&id), "{id} lost its protection at {offset}");
-                }
+                let protected = protected(&state, decision.time_ms);
+                let is_subset = protected_before.is_subset(&protected);
+                prop_assert!(is_subset, "{protected_before:?} became {protected:?}");
             }
         }
     }
 }
 
-fn protected(state: &State, barriers: &BTreeMap<PoolId, Barriers>) -> Vec<(PoolId, RequestId)> {
-    let of_pool = |(id, pool): (&PoolId, &Pool)| {
-        let protected = pool.requests.keys().filter(|request| barriers[id].protect(request));
-        protected.map(|request| (id.clone(), request.clone())).collect::<Vec<_>>()
-    };
-    state.pools.iter().flat_map(of_pool).collect()
+/// Pools and names of those whom nobody who comes later may pass.
+fn protected(state: &State, now: TimeMs) -> BTreeSet<(PoolId, RequestId)> {
+    let mut all = BTreeSet::new();
+    for (id, pool) in &state.pools {
+        let barriers = Barriers::of(pool, now);
+        let protected = pool.requests.keys().filter(|request| barriers.protect(request));
+        all.extend(protected.map(|request| (id.clone(), request.clone())));
+    }
+    all
 }

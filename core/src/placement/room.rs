@@ -23,9 +23,9 @@ struct Left {
 }
 
 impl Room {
-    /// What the nodes of `fleet` have left, with at most `left_max` amounts per model. Beyond it two
-    /// are taken together for one that has the most of both: then fewer needs are ruled out, and
-    /// none wrongly.
+    /// What the nodes of `fleet` have left, with at most `left_max` amounts per model. Beyond it,
+    /// two are taken together for one that has the most of both: then fewer needs are ruled out,
+    /// and none wrongly.
     pub(crate) fn of(fleet: &Fleet, left_max: usize) -> Self {
         let mut by_model: BTreeMap<GpuModel, Vec<Left>> = BTreeMap::new();
         for node in fleet.nodes().iter().filter(|node| node.accepts_work()) {
