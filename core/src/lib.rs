@@ -23,6 +23,7 @@ pub mod evolve;
 pub mod input;
 pub mod invariants;
 pub mod limits;
+mod no_place;
 pub mod overtaking;
 pub mod partition;
 pub mod placement;

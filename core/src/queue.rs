@@ -9,10 +9,11 @@ use crate::command::RequestAllocation;
 use crate::decision::{Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp};
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::limits::TIME_MS_MAX;
+use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
 use crate::placement::{Fleet, Shape, Spot, seed_of};
 use crate::quota::may_grant;
-use crate::state::{GangNeed, Group, Pool};
+use crate::state::{Group, Pool};
 use crate::units::{GpuModel, Offset, PoolId, RequestId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -115,32 +116,17 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
         }
         match try_grant(draft, pool_id, &id) {
             Try::NoRoom => return Walk::NoRoom,
-            Try::NoPlace => {
-                no_place.add(group.need);
+            Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, group.need),
+            Try::Granted => {
+                no_place.after_grant();
+                if barriers.may_change_by_a_grant() {
+                    return Walk::BarriersChanged;
+                }
+                firsts.extend(first_of(draft.state.pool(pool_id), &group));
             }
-            Try::Granted if barriers.may_change_by_a_grant() => return Walk::BarriersChanged,
-            Try::Granted => firsts.extend(first_of(draft.state.pool(pool_id), &group)),
         }
     }
     Walk::Ended
-}
-
-/// Needs that found no place: whoever needs as much or more, on no other models, finds none either.
-#[derive(Default)]
-struct NoPlace {
-    /// None of them rules out another.
-    least: Vec<GangNeed>,
-}
-
-impl NoPlace {
-    fn rules_out(&self, need: &GangNeed) -> bool {
-        self.least.iter().any(|failed| need.is_no_easier_than(failed))
-    }
-
-    fn add(&mut self, need: GangNeed) {
-        self.least.retain(|failed| !failed.is_no_easier_than(&need));
-        self.least.push(need);
-    }
 }
 
 type First = Reverse<(Reverse<i64>, Offset, RequestId)>;

@@ -164,6 +164,22 @@ fn who_does_not_fit_is_passed_by_smaller_ones_while_he_has_not_waited_long() {
 }
 
 #[test]
+fn however_many_do_not_fit_whoever_fits_starts() {
+    let mut pool = Story::given([node("a", 8, "A100"), quota("t", 0, 99)]);
+    pool.check(0, ask("large", "t").gpus(7), &["large runs on a"]);
+    pool.check(0, ask("one", "t"), &["one runs on a"]);
+    for index in 0..50 {
+        // None of them needs less than another.
+        let mut asked = ask(&format!("r{index}"), "t").gpus(2);
+        (asked.0.cpu_milli.0, asked.0.memory_mib.0) = (1_000 + index, 1_000 - index);
+        pool.send(0, asked.into());
+    }
+    pool.check(0, ask("small", "t"), &["small waits"]);
+    let released = pool.release("one");
+    pool.check(0, released, &["one is released", "small runs on a"]);
+}
+
+#[test]
 fn a_newcomer_cannot_overtake_a_waiter_that_fits_into_what_its_own_command_frees() {
     let held = || {
         let mut pool = Story::given([node("a", 1, "A100"), quota("t", 0, 99), quota("u", 0, 99)]);

@@ -4,11 +4,13 @@
 mod story;
 
 use conclave_core::blocker::Blocker;
-use conclave_core::command::{Payload, RegisterNode};
+use conclave_core::command::{Command, Payload, RegisterNode, SetPoolPolicy};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::invariants::check as check_invariants;
-use conclave_core::units::{CpuMilli, MemoryMib};
-use story::{Ask, HOUR, MINUTE, Story, ask, cancel, node, quota, release, renew, shrink};
+use conclave_core::units::{CpuMilli, DurationMs, MemoryMib};
+use story::{
+    Ask, HOUR, MINUTE, Story, ask, cancel, node, policy, quota, release, renew, set, shrink,
+};
 
 const LEASES: usize = 5_000;
 const WAITERS: usize = 3_000;
@@ -145,4 +147,44 @@ fn the_largest_gang_fits_one_decision() {
     let mut pool = Story::given(nodes.chain([quota("t", 0, 9_999)]));
     let told = pool.send(0, ask("gang", "t").replicas(1_024).no_cpu().into());
     assert!(told[0].starts_with("gang runs on"), "{told:?}");
+}
+
+/// Sends `payload` to `pool` and tells what followed.
+fn send_to(log: &mut Story, pool: &str, at_ms: i64, payload: Payload) -> Vec<String> {
+    let command = Command { pool: pool.into(), ..log.command(payload) };
+    story::tell(&log.decide_unchecked(at_ms, vec![command])[0])
+}
+
+/// 70 pools where a request waits for the end of a lease, not yet protected by W, and in the first
+/// of them so many other leases that their ends do not fit one decision. All end at [`END`].
+fn many_pools() -> Story {
+    let mut log = Story::of_a_log();
+    let patient = SetPoolPolicy { wait_bound_ms: DurationMs(9 * HOUR), ..policy() };
+    for n in 0..70 {
+        let pool = format!("p{n:02}");
+        let gpus = if n == 0 { 4 } else { 1 };
+        let begin = [set(patient.clone()), node("a", gpus, "A100"), quota("t", 0, 99)];
+        begin.into_iter().for_each(|payload| drop(send_to(&mut log, &pool, 0, payload)));
+        let told = send_to(&mut log, &pool, 0, ask("lease", "t").no_cpu().into());
+        assert_eq!(told, ["lease runs on a"]);
+        let told = send_to(&mut log, &pool, 0, ask("first", "t").gpus(gpus).into());
+        assert_eq!(told, ["first waits"]);
+    }
+    (0..200).for_each(|n| drop(send_to(&mut log, "p00", 0, tiny(&format!("tiny{n:03}")).into())));
+    log
+}
+
+#[test]
+fn in_a_pool_whose_turn_has_not_come_a_newcomer_does_not_pass_those_who_wait() {
+    let mut log = many_pools();
+    let told = send_to(&mut log, "", END, Payload::Tick);
+    assert_eq!(told.iter().filter(|line| line.ends_with("expires")).count(), 250);
+    assert_eq!(log.state.carried_over.len(), 70);
+    // The last ends happen, and the first 64 pools are looked at: not the newcomer's.
+    let told = send_to(&mut log, "p69", END, ask("new", "t").into());
+    assert!(log.state.overdue_timer().is_none());
+    assert!(told.contains(&"new waits".to_owned()), "{told:?}");
+    let told = send_to(&mut log, "", END, Payload::Tick);
+    assert_eq!(told[told.len() - 2..], ["first runs on a", "the queue has caught up"]);
+    check_invariants(&log.state);
 }

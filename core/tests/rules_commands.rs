@@ -4,7 +4,9 @@ mod story;
 
 use conclave_core::command::*;
 use conclave_core::decision::Outcome;
-use conclave_core::limits::{ID_BYTES_MAX, QUEUE_MAX, REPLICAS_MAX, TIME_MS_MAX};
+use conclave_core::limits::{
+    ID_BYTES_MAX, NODES_MAX, POOLS_MAX, QUEUE_MAX, REPLICAS_MAX, TENANTS_MAX, TIME_MS_MAX,
+};
 use conclave_core::units::*;
 use story::{
     HOUR, MINUTE, SECOND, Story, ask, cancel, drain, node, open_log, policy, quota, release,
@@ -213,6 +215,46 @@ fn versions_only_rise_and_only_as_far_as_this_release_knows() {
     story.check(0, activate(1), &["version 1 decides"]);
 }
 
+#[test]
+#[should_panic(expected = "a control command is alone in its round")]
+fn a_control_command_has_no_company_in_its_round() {
+    pool().send_round(0, vec![quota("v", 0, 1), Payload::Tick]);
+}
+
+/// Sends one after another until the log is full; returns how many it took, and what it refused.
+fn fill(log: &mut Story, sent: impl Fn(usize) -> (String, Payload)) -> (usize, Command) {
+    for n in 0.. {
+        let (pool, payload) = sent(n);
+        let command = Command { pool: pool.into(), ..log.command(payload) };
+        let told = story::tell(&log.decide_unchecked(0, vec![command.clone()])[0]);
+        if told[0].starts_with("refused") {
+            assert_eq!(told, ["refused: log_full"]);
+            return (n, command);
+        }
+    }
+    unreachable!("a log has bounds")
+}
+
+#[test]
+fn a_log_is_full_at_its_bounds_and_says_so() {
+    let pool = || story::POOL.to_owned();
+    let mut log = Story::given([]);
+    let (nodes, _) = fill(&mut log, |n| (pool(), node(&format!("n{n}"), 1, "T4")));
+    let (tenants, _) = fill(&mut log, |n| (pool(), quota(&format!("t{n}"), 0, 1)));
+    assert_eq!((nodes, tenants), (NODES_MAX, TENANTS_MAX));
+    // Whoever is known already may be changed.
+    log.check(0, quota("t0", 0, 2), &["t0 has a quota"]);
+    let (pools, refused) = fill(&mut log, |n| (format!("p{n}"), set(policy())));
+    assert_eq!(pools, POOLS_MAX - 1);
+    log.check(0, set(policy()), &["the rules are set"]);
+    // There is no pool that could remember it: it may be sent again.
+    for _ in 0..2 {
+        let decision = log.decide_unchecked(0, vec![refused.clone()]).remove(0);
+        assert_eq!(story::tell(&decision), ["refused: log_full"]);
+        assert_eq!(decision.remembered, None);
+    }
+}
+
 // Duplicates: 5 ids for an hour.
 
 #[test]
@@ -288,4 +330,7 @@ fn a_tenant_sends_a_minutes_worth_at_once_and_then_one_per_interval() {
     let command = pool.command_of(Role::Tenant, "t", cancel("r9"));
     pool.check_command(30 * SECOND, &command, &["refused: rate_limited"]);
     pool.check_command(MINUTE, &command, &["refused: unknown_request"]);
+    // What the rules refuse is paid for; what the rate refuses is not.
+    let command = pool.command_of(Role::Tenant, "t", cancel("r8"));
+    pool.check_command(MINUTE, &command, &["refused: rate_limited"]);
 }

@@ -169,3 +169,13 @@ fn the_latest_time_is_the_end_of_the_year_9999_and_nothing_overflows_there() {
     pool.check(i64::MAX, Payload::Tick, &["r3 expires"]);
     pool.check(i64::MAX, Payload::Tick, &[]);
 }
+
+#[test]
+fn no_renewal_outlasts_time() {
+    let mut pool = pool();
+    let last = conclave_core::limits::TIME_MS_MAX.0;
+    pool.check(last - 1, ask("r1", "t"), &["r1 runs on a"]);
+    let renewal = renew("r1", pool.fencing("r1"), HOUR);
+    pool.check(last - 1, renewal, &[&format!("r1 runs until {last}")]);
+    pool.check(i64::MAX, Payload::Tick, &["r1 expires"]);
+}

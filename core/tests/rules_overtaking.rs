@@ -5,7 +5,7 @@ mod story;
 
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{CouncilMode, Payload, SetPoolPolicy};
-use conclave_core::units::RequestId;
+use conclave_core::units::{DurationMs, RequestId};
 use story::*;
 
 fn behind(protected: &str) -> Option<Blocker> {
@@ -239,4 +239,67 @@ fn a_newcomer_that_uses_up_a_protected_tenants_quota_lets_the_others_pass() {
     assert_eq!(pool.blocker("small"), behind("head"));
     let other = ask("other", "t").slice(1).on(&["T4"]);
     pool.check(HOUR, other, &["other runs on t", "small runs on a"]);
+}
+
+/// They come before it in the order, so the queue was gone through to their end before it started.
+#[test]
+fn when_a_protected_request_starts_those_before_it_in_the_order_follow_at_once() {
+    let mut pool = Story::given([node("a", 4, "A100"), quota("t", 0, 99)]);
+    pool.check(0, ask("r1", "t").gpus(2).hours(9), &["r1 runs on a"]);
+    pool.check(0, ask("head", "t").gpus(3), &["head waits"]);
+    pool.check(HOUR, ask("urgent", "t").priority(10), &["urgent waits"]);
+    assert_eq!(pool.blocker("urgent"), behind("head"));
+    let released = pool.release("r1");
+    let then = ["r1 is released", "head runs on a", "urgent runs on a"];
+    pool.check(HOUR, released, &then);
+}
+
+/// A pool where `head` is protected, and `small` waits for it beside a GPU that is free.
+fn small_behind_head(head: Ask) -> Story {
+    let nodes = [node("a", 4, "A100"), node("b", 4, "A100"), quota("t", 0, 99)];
+    let mut pool = Story::given(nodes);
+    pool.check(0, ask("r1", "t").gpus(3).hours(9), &["r1 runs on a"]);
+    pool.check(0, head, &["head waits"]);
+    pool.check(HOUR, ask("small", "t"), &["small waits"]);
+    assert_eq!(pool.blocker("small"), behind("head"));
+    pool
+}
+
+/// Half of it would fit.
+fn head() -> Ask {
+    ask("head", "t").gpus(4).replicas(2)
+}
+
+#[test]
+fn whatever_ends_a_protection_lets_the_others_start_in_the_same_decision() {
+    let patient = SetPoolPolicy { wait_bound_ms: DurationMs(3 * HOUR), ..policy() };
+    let rows = [
+        (head(), set(patient), ["the rules are set", "small runs on a"]),
+        // Without b the pool could never hold it.
+        (head(), remove("b"), ["b leaves", "small runs on a"]),
+        (head(), cancel("head"), ["head is cancelled", "small runs on a"]),
+        (head(), quota("t", 0, 10), ["t has a quota", "small runs on a"]),
+        (head().deadline(HOUR + 1), Payload::Tick, ["head missed its deadline", "small runs on a"]),
+    ];
+    for (head, payload, told) in rows {
+        small_behind_head(head).check(HOUR + 1, payload, &told);
+    }
+}
+
+#[test]
+fn w_counts_from_joining_the_queue_not_from_arrival() {
+    let rules = SetPoolPolicy { council: CouncilMode::Enforce, ..policy() };
+    let mut pool = Story::given([set(rules), node("a", 4, "A100"), quota("t", 0, 99)]);
+    pool.send(0, ask("r1", "t").gpus(2).priority(10).hours(9).into());
+    pool.send(0, ask("put-off", "t").gpus(2).replicas(2).priority(9).hours(25).into());
+    for minute in [30, 30, 60, 60, 90, 90] {
+        pool.send(minute * MINUTE, Payload::Tick);
+    }
+    assert_eq!(pool.blocker("put-off"), no_room(1, 2));
+    // It was put off for longer than W, and has waited for less.
+    for (minute, name, blocker) in [(149, "early", None), (150, "late", behind("put-off"))] {
+        let asked = ask(name, "t").priority(9).preemptible().hours(9);
+        pool.send(minute * MINUTE, asked.into());
+        assert_eq!(pool.blocker(name), blocker, "{name}");
+    }
 }

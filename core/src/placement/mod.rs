@@ -12,6 +12,7 @@ pub mod fleet;
 mod history;
 pub mod node;
 mod random;
+mod room;
 pub mod shape;
 mod sigmoid;
 pub mod target;
@@ -19,6 +20,7 @@ pub mod target;
 pub use draw::seed_of;
 pub use fleet::{Fleet, GpuTotals};
 pub use node::{Node, NodeClass};
+pub(crate) use room::Room;
 pub use shape::{GpuSet, Kind, Need, Shape};
 
 use crate::command::{PlacementPolicy, TargetShape};

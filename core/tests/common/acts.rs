@@ -1,0 +1,137 @@
+//! What may happen in a random stream.
+
+use proptest::prelude::*;
+
+/// One step of a random stream: how much log time passes, what is sent, by whom and to which pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) gap_ms: i64,
+    /// Of [`super::POOLS`], or one more for a pool that nobody has set up.
+    pub(crate) pool: usize,
+    /// Which tenant sends it; the administrator when none.
+    pub(crate) sender: Option<u8>,
+    pub(crate) act: Act,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    Tick,
+    Garbage,
+    Open,
+    Activate { version: i64 },
+    Register { node: u8, gpus: i64, model: u8 },
+    Drain { node: u8 },
+    Remove { node: u8 },
+    Quota { tenant: u8, guarantee: i64, limit: i64, rate: i64 },
+    Policy { council: u8, placement: u8, queue_max: i64, wait_ms: i64 },
+    Request(Ask),
+    Cancel { request: u8 },
+    Renew { request: u8, stale: bool, extend_ms: i64 },
+    Shrink { request: u8, stale: bool, replicas: i64 },
+    Release { request: u8, stale: bool },
+    Repeat { back: usize, other_payload: bool },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) request: u8,
+    pub(crate) tenant: u8,
+    pub(crate) replicas: i64,
+    pub(crate) gpu_count: i64,
+    pub(crate) gpu_milli: i64,
+    pub(crate) models: Vec<u8>,
+    pub(crate) hours: i64,
+    pub(crate) priority: i64,
+    pub(crate) preemptible: bool,
+    pub(crate) deadline_in_ms: Option<i64>,
+}
+
+pub(super) fn steps(
+    count: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let gap = prop_oneof![5 => 0..2_000_i64, 3 => 0..3_600_000_i64, 1 => 0..40_000_000_i64];
+    let pool = prop_oneof![15 => 0..3_usize, 1 => Just(3)];
+    let sender = proptest::option::weighted(0.1, 2..4_u8);
+    let step = (gap, pool, sender, act());
+    let step = step.prop_map(|(gap_ms, pool, sender, act)| Step { gap_ms, pool, sender, act });
+    proptest::collection::vec(step, count)
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![9 => order(), 24 => ask().prop_map(Act::Request), 16 => change()]
+}
+
+/// What an operator sends, and what nobody should.
+fn order() -> impl Strategy<Value = Act> {
+    let rate = prop_oneof![4 => Just(0), 1 => 1..100_i64];
+    prop_oneof![
+        2 => Just(Act::Tick),
+        2 => Just(Act::Garbage),
+        1 => Just(Act::Open),
+        1 => (0..3_i64).prop_map(|version| Act::Activate { version }),
+        4 => (0..6_u8, 0..=8_i64, 0..3_u8)
+            .prop_map(|(node, gpus, model)| Act::Register { node, gpus, model }),
+        2 => (0..6_u8).prop_map(|node| Act::Drain { node }),
+        2 => (0..6_u8).prop_map(|node| Act::Remove { node }),
+        4 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, rate).prop_map(
+            |(tenant, guarantee, limit, rate)| Act::Quota { tenant, guarantee, limit, rate }
+        ),
+        2 => (0..3_u8, 0..3_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
+            |(council, placement, queue_max, wait_ms)| Act::Policy {
+                council, placement, queue_max, wait_ms
+            }
+        ),
+    ]
+}
+
+/// What is sent about a request that may be live, or about a command that was sent before.
+fn change() -> impl Strategy<Value = Act> {
+    let extension = prop_oneof![8 => 1..10_000_000_i64, 1 => 1..400_000_000_i64];
+    prop_oneof![
+        2 => (0..24_u8).prop_map(|request| Act::Cancel { request }),
+        4 => (0..24_u8, stale(), extension)
+            .prop_map(|(request, stale, extend_ms)| Act::Renew { request, stale, extend_ms }),
+        2 => (0..24_u8, stale(), 0..4_i64)
+            .prop_map(|(request, stale, replicas)| Act::Shrink { request, stale, replicas }),
+        6 => (0..24_u8, stale()).prop_map(|(request, stale)| Act::Release { request, stale }),
+        2 => (0..8_usize, any::<bool>())
+            .prop_map(|(back, other_payload)| Act::Repeat { back, other_payload }),
+    ]
+}
+
+/// Whether another fencing number than the current one is sent.
+fn stale() -> impl Strategy<Value = bool> {
+    proptest::bool::weighted(0.2)
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let gpus = prop_oneof![
+        1 => Just((0, 0)),
+        4 => (1..=1000_i64).prop_map(|milli| (1, milli)),
+        4 => (1..=8_i64).prop_map(|count| (count, 1_000)),
+        1 => (0..20_i64, -5..1_100_i64),
+    ];
+    (
+        (0..24_u8, 0..4_u8, prop_oneof![6 => Just(1), 3 => 2..5_i64, 1 => -1..2_000_i64], gpus),
+        proptest::collection::vec(0..3_u8, 0..3),
+        (1..40_i64, 0..12_i64, any::<bool>()),
+        proptest::option::weighted(0.2, 0..20_000_000_i64),
+    )
+        .prop_map(
+            |((request, tenant, replicas, (gpu_count, gpu_milli)), models, rest, deadline)| {
+                let (hours, priority, preemptible) = rest;
+                Ask {
+                    request,
+                    tenant,
+                    replicas,
+                    gpu_count,
+                    gpu_milli,
+                    models,
+                    hours,
+                    priority,
+                    preemptible,
+                    deadline_in_ms: deadline,
+                }
+            },
+        )
+}

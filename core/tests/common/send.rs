@@ -1,0 +1,112 @@
+//! What can be sent, with what a stream does not vary at a usual value.
+
+use conclave_core::command::*;
+use conclave_core::units::*;
+
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+/// How long a lease outlasts what was expected of it.
+pub(crate) const GRACE_MS: i64 = 60_000;
+/// How long a deferred request waits for its next vote.
+pub(crate) const RETRY_MS: i64 = HOUR_MS / 2;
+
+pub(crate) fn open_log() -> Payload {
+    Payload::OpenLog(OpenLog {
+        log_id: LogId::from("test"),
+        time_source: TimeSource::Carried,
+        partition_count: 1,
+        round_commands: 64,
+        duplicate_ids: 1_000,
+        duplicate_window_ms: DurationMs(HOUR_MS),
+    })
+}
+
+pub(crate) fn policy(council: u8, placement: u8, queue_max: i64, wait_ms: i64) -> Payload {
+    let shape = |gpu_count, gpu_milli, count| TargetShape {
+        cpu_milli: CpuMilli(1_000),
+        gpu_count,
+        gpu_milli: GpuMilli(gpu_milli),
+        gpu_models: vec![],
+        count,
+    };
+    Payload::SetPoolPolicy(SetPoolPolicy {
+        council: [CouncilMode::Off, CouncilMode::Advise, CouncilMode::Enforce]
+            [usize::from(council)],
+        lease_max_ms: DurationMs(48 * HOUR_MS),
+        lease_grace_ms: DurationMs(GRACE_MS),
+        wait_bound_ms: DurationMs(wait_ms),
+        defer_retry_ms: DurationMs(RETRY_MS),
+        queue_max,
+        placement: [PlacementPolicy::Random, PlacementPolicy::BestFit, PlacementPolicy::Fgd]
+            [usize::from(placement)],
+        target_workload: vec![
+            shape(1, 1_000, 5),
+            shape(1, 500, 3),
+            shape(0, 0, 1),
+            shape(4, 1_000, 1),
+        ],
+        prices: vec![],
+    })
+}
+
+pub(crate) fn register(node: u8, gpus: i64, model: u8) -> Payload {
+    Payload::RegisterNode(RegisterNode {
+        node: node_id(node),
+        gpu_model: model_id(model),
+        gpu_count: gpus,
+        cpu_milli: CpuMilli(64_000),
+        memory_mib: MemoryMib(262_144),
+        topology_group: String::new(),
+    })
+}
+
+pub(crate) fn quota(tenant: u8, guarantee: i64, limit: i64, rate: i64) -> Payload {
+    Payload::SetQuota(SetQuota {
+        tenant: TenantId::from(format!("t{tenant}")),
+        guarantee_gpu_milli: GpuMilli(guarantee),
+        limit_gpu_milli: GpuMilli(limit),
+        rate_per_minute: rate,
+        borrow_gpu_milli: GpuMilli(0),
+        weight: 1,
+        gpu_hour_budget: None,
+        budget_window_ms: DurationMs(0),
+    })
+}
+
+/// One whole GPU of any model for an hour, which every council approves.
+pub(crate) fn request(name: &str, tenant: u8) -> RequestAllocation {
+    RequestAllocation {
+        request: RequestId::from(name),
+        tenant: TenantId::from(format!("t{tenant}")),
+        user: UserId::from("u"),
+        gpu_models: vec![],
+        replicas: 1,
+        gpu_count: 1,
+        gpu_milli: GpuMilli(1_000),
+        cpu_milli: CpuMilli(0),
+        memory_mib: MemoryMib(0),
+        expected_duration_ms: DurationMs(HOUR_MS),
+        priority: 10,
+        preemptible: true,
+        deadline_ms: None,
+        budget_cap_micro_usd: None,
+        topology: Topology::None,
+        labels: vec![],
+    }
+}
+
+pub(crate) fn cancel(request: u8) -> Payload {
+    Payload::CancelRequest(CancelRequest { request: request_id(request), reason: String::new() })
+}
+
+pub(crate) fn node_id(node: u8) -> NodeId {
+    NodeId::from(format!("n{node}"))
+}
+
+pub(crate) fn model_id(model: u8) -> GpuModel {
+    GpuModel::from(["A100", "H100", "T4"][usize::from(model)])
+}
+
+/// Each pool has requests of the same names.
+pub(crate) fn request_id(request: u8) -> RequestId {
+    RequestId::from(format!("r{}", request / 3))
+}

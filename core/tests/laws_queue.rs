@@ -1,0 +1,250 @@
+//! Laws about who starts and who waits, counted anew from leases and nodes at every single grant
+//! and for everybody who waits.
+
+mod common;
+
+use common::{config, fold, streams, walk};
+use conclave_core::blocker::{Blocker, Blockers};
+use conclave_core::command::{PlacementPolicy, RequestAllocation};
+use conclave_core::decision::{Event, LeaseGranted};
+use conclave_core::evolve::evolve;
+use conclave_core::overtaking::Barriers;
+use conclave_core::placement::{Fleet, Need, Placer, Shape};
+use conclave_core::quota::may_grant;
+use conclave_core::state::{Group, Pool, Request, Stage, State};
+use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
+use proptest::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// What a tenant's leases hold.
+fn used(pool: &Pool, tenant: &TenantId) -> i64 {
+    let of_tenant = pool.requests.values().filter(|request| request.ask.tenant == *tenant);
+    let held = |request: &Request| {
+        let replicas = request.lease().map_or(0, |lease| lease.replicas.len());
+        i64::try_from(replicas).expect("a gang is bounded") * gpu_milli(&request.ask)
+    };
+    of_tenant.map(held).sum()
+}
+
+/// GPUs of one replica.
+fn gpu_milli(ask: &RequestAllocation) -> i64 {
+    ask.gpu_count * ask.gpu_milli.0
+}
+
+fn wanted(ask: &RequestAllocation) -> i64 {
+    ask.replicas * gpu_milli(ask)
+}
+
+/// What is promised to a tenant and not used by it.
+fn promised(pool: &Pool, tenant: &TenantId) -> i64 {
+    let guarantee = pool.tenants[tenant].quota.guarantee_gpu_milli.0;
+    (guarantee - used(pool, tenant)).max(0)
+}
+
+fn promised_to_others(pool: &Pool, tenant: &TenantId) -> i64 {
+    let others = pool.tenants.keys().filter(|other| *other != tenant);
+    others.map(|other| promised(pool, other)).sum()
+}
+
+fn free(pool: &Pool) -> i64 {
+    let nodes = pool.fleet.nodes().iter().filter(|node| node.accepts_work());
+    nodes.map(|node| node.gpu_left().iter().map(|left| i64::from(*left)).sum::<i64>()).sum()
+}
+
+fn check_grant(pool: &Pool, granted: &LeaseGranted) {
+    let ask = &pool.requests[&granted.request].ask;
+    let (wanted, tenant) = (wanted(ask), &ask.tenant);
+    let limit = pool.tenants[tenant].quota.limit_gpu_milli.0;
+    assert!(wanted == 0 || used(pool, tenant) + wanted <= limit, "{granted:?} is over {limit}");
+    let beside_others = free(pool) - promised_to_others(pool, tenant);
+    let is_own = wanted <= promised(pool, tenant);
+    assert!(is_own || wanted <= beside_others, "{granted:?} takes what is promised to others");
+    assert_eq!(i64::try_from(granted.replicas.len()), Ok(ask.replicas), "{granted:?} is a part");
+    let mut models = granted.replicas.iter().map(|replica| {
+        let node = pool.fleet.node(pool.fleet.index_of(&replica.node).expect("a node of the pool"));
+        assert!(node.accepts_work(), "{granted:?} sits on a draining node");
+        pool.fleet.model_of(node)
+    });
+    let wishes = &ask.gpu_models;
+    if ask.gpu_count > 0 && !wishes.is_empty() {
+        let is_wish = |model: &GpuModel| *model == granted.gpu_model && wishes.contains(model);
+        assert!(models.all(is_wish), "{granted:?} mixes models or has a wrong one");
+    }
+}
+
+/// Whether `replicas` of a request find a place together: on one model that it accepts, or on any.
+fn finds_place(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
+    let mut placer = Placer::new(PlacementPolicy::BestFit, &[]);
+    let mut fleet = fleet.clone();
+    let mut finds = |models: &[GpuModel]| {
+        placer.choose_gang(&mut fleet, &Shape::of(ask, models), replicas, 0).is_some()
+    };
+    let is_any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
+    if is_any {
+        finds(&[])
+    } else {
+        ask.gpu_models.iter().any(|model| finds(std::slice::from_ref(model)))
+    }
+}
+
+fn can_start(pool: &Pool, barriers: &Barriers, request: &Request) -> bool {
+    let ask = &request.ask;
+    barriers.before(pool, request).is_none()
+        && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
+        && finds_place(&pool.fleet, ask, ask.replicas)
+}
+
+/// The nodes as if nothing ran.
+fn emptied(pool: &Pool) -> Fleet {
+    let mut pool = pool.clone();
+    for request in pool.requests.values() {
+        for replica in request.lease().map_or([].as_slice(), |lease| &lease.replicas) {
+            let node = pool.fleet.index_of(&replica.node).expect("a node of the pool");
+            let gpus = conclave_core::placement::GpuSet::of(&replica.gpus);
+            pool.fleet.give_back(node, &Need::of(&request.ask), gpus);
+        }
+    }
+    pool.fleet
+}
+
+/// Asserts that what is said to keep a request waiting really does.
+fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocker) {
+    let (pool, ask) = (&state.pools[id], &request.ask);
+    let (tenant, want) = (&ask.tenant, wanted(ask));
+    let is_so = match blocker {
+        Blocker::Deferred { attempts, retry_at_ms } => {
+            request.attempts == *attempts && request.stage == deferred(*retry_at_ms)
+        }
+        Blocker::VoteDue => state.due.iter().any(|due| due.request == ask.request),
+        Blocker::CarriedOver => state.carried_over.contains(id),
+        Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => {
+            let limit = pool.tenants[tenant].quota.limit_gpu_milli;
+            let said = (used_gpu_milli.0, *limit_gpu_milli, wanted_gpu_milli.0);
+            said == (used(pool, tenant), limit, want) && used(pool, tenant) + want > limit.0
+        }
+        Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli } => {
+            let (free, held) = (free(pool), promised_to_others(pool, tenant));
+            let said = (free_gpu_milli.0, held_gpu_milli.0, wanted_gpu_milli.0);
+            said == (free, held, want) && want > free - held && want > promised(pool, tenant)
+        }
+        Blocker::BehindProtected { protected } => is_behind(state, pool, request, protected),
+        Blocker::PoolTooSmall => !finds_place(&emptied(pool), ask, ask.replicas),
+        Blocker::NoRoom { replicas_fit: fit, replicas } => {
+            let fits = |replicas| finds_place(&pool.fleet, ask, replicas);
+            *replicas == ask.replicas
+                && !fits(*replicas)
+                && (*fit == 0 || fits(*fit))
+                && !fits(fit + 1)
+        }
+    };
+    assert!(is_so, "{request:?} waits for {blocker:?} at {}", state.covered);
+}
+
+fn deferred(retry_at_ms: TimeMs) -> Stage {
+    Stage::Deferred { retry_at_ms }
+}
+
+/// Whether `protected` came before, has waited W, and could want one of the same models.
+fn is_behind(state: &State, pool: &Pool, request: &Request, protected: &RequestId) -> bool {
+    let elder = &pool.requests[protected];
+    let Stage::Waiting { since_ms } = elder.stage else { return false };
+    let shares = Group::of(&elder.ask).need.shares_a_model_with(&Group::of(&request.ask).need);
+    elder.arrival < request.arrival
+        && since_ms.plus(pool.policy.wait_bound_ms) <= state.time_ms
+        && shares
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn every_grant_obeys_limit_guarantee_and_gang(stream in streams()) {
+        let world = stream.run();
+        walk(&world.decisions, world.begun, |state, _, event| {
+            let Event::LeaseGranted(granted) = event else { return };
+            check_grant(&state.pools[&granted.pool], granted);
+        });
+    }
+
+    /// In particular nobody waits who could start.
+    #[test]
+    fn whoever_waits_has_a_blocker_that_is_so(stream in streams()) {
+        let mut world = stream.begin();
+        for step in &stream.steps {
+            world.step(step);
+            for (id, pool) in &world.state.pools {
+                let blockers = Blockers::of(&world.state, id);
+                for request in pool.requests.values() {
+                    let Some(blocker) = blockers.blocker(request) else {
+                        prop_assert!(request.lease().is_some(), "nothing blocks {:?}", request);
+                        continue;
+                    };
+                    prop_assert!(request.lease().is_none(), "{:?} runs", request);
+                    check_blocker(&world.state, id, request, &blocker);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_starts_is_the_first_in_the_order_who_can(stream in streams()) {
+        let world = stream.run();
+        walk(&world.decisions, world.begun, |state, decision, event| {
+            let Event::LeaseGranted(granted) = event else { return };
+            let ends_are_left = state.timers.first().is_some_and(|t| t.at_ms <= decision.time_ms);
+            assert!(!ends_are_left, "{granted:?} starts before all ends have happened");
+            let pool = &state.pools[&granted.pool];
+            let place = |request: &Request| (Reverse(request.ask.priority), request.arrival);
+            let own = place(&pool.requests[&granted.request]);
+            let barriers = Barriers::of(pool, decision.time_ms);
+            for (_, _, waiter) in pool.queue.in_order() {
+                let request = &pool.requests[&waiter.request];
+                let is_passed = place(request) < own && can_start(pool, &barriers, request);
+                assert!(!is_passed, "{granted:?} passes {request:?}, who could start");
+            }
+        });
+    }
+
+    #[test]
+    fn nobody_who_came_later_passes_a_protected_request(stream in streams()) {
+        let world = stream.run();
+        walk(&world.decisions, world.begun, |state, decision, event| {
+            let Event::LeaseGranted(granted) = event else { return };
+            let pool = &state.pools[&granted.pool];
+            let barriers = Barriers::of(pool, decision.time_ms);
+            let barrier = barriers.before(pool, &pool.requests[&granted.request]);
+            assert!(barrier.is_none(), "{granted:?} past {barrier:?}");
+        });
+    }
+
+    #[test]
+    fn whoever_joins_takes_no_protection_away(stream in streams()) {
+        let world = stream.run();
+        let mut state = fold(&world.decisions[..world.begun]);
+        for decision in &world.decisions[world.begun..] {
+            let protected_before = protected(&state, decision.time_ms);
+            evolve(&mut state, decision);
+            let is_joining = |event: &Event| {
+                use Event::{RequestAdmitted, RequestQueued, RequestVoted};
+                matches!(event, RequestAdmitted(_) | RequestVoted(_) | RequestQueued(_))
+            };
+            if decision.events.iter().all(is_joining) {
+                let protected = protected(&state, decision.time_ms);
+                let is_subset = protected_before.is_subset(&protected);
+                prop_assert!(is_subset, "{protected_before:?} became {protected:?}");
+            }
+        }
+    }
+}
+
+/// Pools and names of those whom nobody who comes later may pass.
+fn protected(state: &State, now: TimeMs) -> BTreeSet<(PoolId, RequestId)> {
+    let mut all = BTreeSet::new();
+    for (id, pool) in &state.pools {
+        let barriers = Barriers::of(pool, now);
+        let protected = pool.requests.keys().filter(|request| barriers.protect(request));
+        all.extend(protected.map(|request| (id.clone(), request.clone())));
+    }
+    all
+}

@@ -1,0 +1,108 @@
+//! The table of commands, compared with what `decide` answers to random streams: nothing happens
+//! that it does not say, and everything happens that it says.
+
+mod common;
+
+use common::{config, streams};
+use conclave_core::decide::{COMMANDS, CommandRow, STAGE_ONE};
+use conclave_core::decision::{Decision, Event, LeaseEnd, Outcome, RequestEnd};
+use conclave_core::rejection::RejectionCode;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::collections::BTreeSet;
+
+/// Streams enough for everything to happen; the same ones each time.
+const STREAMS: usize = 400;
+
+/// The row of what was asked; none when it could not be read.
+fn row(decision: &Decision) -> Option<&'static CommandRow> {
+    COMMANDS.iter().find(|row| decision.kind == row.name)
+}
+
+/// The event's name when the command itself brought it about, and not a timer, a due vote or the
+/// queue.
+fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
+    let is_subject = |request| decision.kind == "RequestAllocation" && decision.request == request;
+    let name = match event {
+        Event::LogOpened(_) => "LogOpened",
+        Event::DeciderActivated(_) => "DeciderActivated",
+        Event::NodeRegistered(_) => "NodeRegistered",
+        Event::NodeDrained(_) => "NodeDrained",
+        Event::NodeRemoved(_) => "NodeRemoved",
+        Event::QuotaSet(_) => "QuotaSet",
+        Event::PoolPolicySet(_) => "PoolPolicySet",
+        Event::RequestAdmitted(_) => "RequestAdmitted",
+        Event::RequestVoted(voted) if voted.attempt == 1 => "RequestVoted",
+        Event::RequestDeferred(put_off) if put_off.attempt == 1 => "RequestDeferred",
+        Event::RequestQueued(queued) if is_subject(queued.request.clone()) => "RequestQueued",
+        Event::LeaseGranted(granted) if is_subject(granted.request.clone()) => "LeaseGranted",
+        Event::RequestEnded(ended) if ended.reason == RequestEnd::Cancelled => "RequestEnded",
+        Event::LeaseRenewed(_) => "LeaseRenewed",
+        Event::LeaseShrunk(_) => "LeaseShrunk",
+        Event::LeaseEnded(ended) if ended.reason == LeaseEnd::Released => "LeaseEnded",
+        Event::RequestVoted(_)
+        | Event::RequestDeferred(_)
+        | Event::RequestQueued(_)
+        | Event::LeaseGranted(_)
+        | Event::RequestEnded(_)
+        | Event::LeaseEnded(_)
+        | Event::DeferralDue(_)
+        | Event::QueueCarriedOver(_)
+        | Event::QueueCaughtUp(_) => return None,
+    };
+    Some(name)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn nothing_happens_that_the_table_does_not_say(stream in streams()) {
+        let world = stream.run();
+        for decision in &world.decisions {
+            let Some(row) = row(decision) else { continue };
+            if let Outcome::Rejected(rejected) = &decision.outcome {
+                let code = rejected.code;
+                let is_said = row.rejections.contains(&code) || STAGE_ONE.contains(&code);
+                prop_assert!(is_said, "{} is refused with {code:?}", row.name);
+            }
+            for event in decision.events.iter().filter_map(|event| own(decision, event)) {
+                prop_assert!(row.events.contains(&event), "{} leads to {event}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn everything_happens_that_the_table_says() {
+    // It takes a thousand pools or ten thousand tenants: the rules of commands have a story of it.
+    let rare = [RejectionCode::LogFull];
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let (mut refused, mut led_to) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..STREAMS {
+        let stream = streams().new_tree(&mut runner).expect("every stream will do").current();
+        for decision in &stream.run().decisions {
+            let Some(row) = row(decision) else { continue };
+            if let Outcome::Rejected(rejected) = &decision.outcome {
+                refused.insert((row.name, rejected.code.as_str()));
+            }
+            led_to.extend(
+                decision
+                    .events
+                    .iter()
+                    .filter_map(|event| own(decision, event))
+                    .map(|event| (row.name, event)),
+            );
+        }
+    }
+    for row in COMMANDS {
+        for code in row.rejections.iter().filter(|code| !rare.contains(code)) {
+            assert!(refused.contains(&(row.name, code.as_str())), "{} and {code:?}", row.name);
+        }
+        for event in row.events {
+            assert!(led_to.contains(&(row.name, *event)), "{} and {event}", row.name);
+        }
+    }
+}
