@@ -121,6 +121,31 @@ fn a_write_ahead_log_deleted() {
     check_loss(left.path(), ROUNDS_IN_TABLES * ROUND);
 }
 
+/// Without `CURRENT` the store would be made anew, and what is left of it removed.
+#[test]
+fn a_store_without_its_first_file_is_refused_and_nothing_of_it_is_touched() {
+    for damage in
+        [|path: &Path| fs::remove_file(path).unwrap(), |path: &Path| fs::write(path, "").unwrap()]
+    {
+        let left = killed();
+        let current = left.path().join("rocks/CURRENT");
+        let kept = fs::read(&current).unwrap();
+        damage(&current);
+        let count = || fs::read_dir(left.path().join("rocks")).unwrap().count();
+        let files = count();
+        for _ in 0..3 {
+            let error = open(left.path()).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+            assert!(error.message.contains("CURRENT"), "{error}");
+            assert_eq!(RocksReader::open(left.path()).unwrap_err().kind, ErrorKind::Corrupt);
+            assert_eq!(accept(left.path(), 0).unwrap_err().kind, ErrorKind::Corrupt);
+        }
+        assert_eq!(count(), files);
+        fs::write(&current, kept).unwrap();
+        assert_eq!(check_all(&open(left.path()).unwrap()), (END, END));
+    }
+}
+
 #[test]
 fn a_table_deleted() {
     let left = killed();

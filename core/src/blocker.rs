@@ -4,7 +4,7 @@ use crate::command::RequestAllocation;
 use crate::overtaking::Barriers;
 use crate::placement::Shape;
 use crate::queue::preferences;
-use crate::quota::{QuotaBlock, may_grant, waits_for_capacity};
+use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
 use serde::Serialize;
@@ -64,6 +64,7 @@ pub enum Blocker {
 pub struct Blockers<'a> {
     pool: &'a Pool,
     is_carried_over: bool,
+    on_draining: OnDraining,
     barriers: Barriers,
 }
 
@@ -75,8 +76,9 @@ impl<'a> Blockers<'a> {
     #[must_use]
     pub fn of(state: &'a State, pool_id: &PoolId) -> Self {
         let pool = state.pool(pool_id);
-        let barriers = Barriers::of(pool, state.time_ms);
-        Self { pool, is_carried_over: state.carried_over.contains(pool_id), barriers }
+        let (on_draining, barriers) = (OnDraining::of(pool), Barriers::of(pool, state.time_ms));
+        let is_carried_over = state.carried_over.contains(pool_id);
+        Self { pool, is_carried_over, on_draining, barriers }
     }
 
     /// What keeps a live request of the pool from running; none when it runs.
@@ -93,34 +95,35 @@ impl<'a> Blockers<'a> {
             Stage::Due { .. } => Some(Blocker::VoteDue),
             Stage::Admitted => panic!("{} is admitted and nothing else", request.ask.request),
             Stage::Waiting { .. } if self.is_carried_over => Some(Blocker::CarriedOver),
-            Stage::Waiting { .. } => Some(queue_blocker(self.pool, &self.barriers, request)),
+            Stage::Waiting { .. } => Some(self.queue_blocker(request)),
         }
     }
-}
 
-fn queue_blocker(pool: &Pool, barriers: &Barriers, request: &Request) -> Blocker {
-    let ask = &request.ask;
-    let wanted_gpu_milli = ask.total_gpu_milli();
-    let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
-    if let Err(QuotaBlock::Limit { used, limit }) = may {
-        let (used_gpu_milli, limit_gpu_milli) = (used, limit);
-        return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
+    fn queue_blocker(&self, request: &Request) -> Blocker {
+        let pool = self.pool;
+        let ask = &request.ask;
+        let wanted_gpu_milli = ask.total_gpu_milli();
+        let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
+        if let Err(QuotaBlock::Limit { used, limit }) = may {
+            let (used_gpu_milli, limit_gpu_milli) = (used, limit);
+            return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
+        }
+        if !could_ever_hold(pool, ask) {
+            return Blocker::PoolTooSmall;
+        }
+        let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }));
+        if is_held || !self.on_draining.waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli) {
+            let (free_gpu_milli, held_gpu_milli) =
+                (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
+            return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
+        }
+        if let Some(barrier) = self.barriers.before(pool, request) {
+            return Blocker::BehindProtected { protected: barrier.request.clone() };
+        }
+        let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
+        let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
+        Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
     }
-    if !could_ever_hold(pool, ask) {
-        return Blocker::PoolTooSmall;
-    }
-    let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }));
-    if is_held || !waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli) {
-        let (free_gpu_milli, held_gpu_milli) =
-            (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
-        return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
-    }
-    if let Some(barrier) = barriers.before(pool, request) {
-        return Blocker::BehindProtected { protected: barrier.request.clone() };
-    }
-    let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
-    let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
-    Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
 }
 
 /// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)

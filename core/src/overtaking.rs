@@ -2,19 +2,19 @@
 //!
 //! A request that waits for capacity and has waited W (`wait_bound_ms`) is *protected*, unless
 //! somebody before it in the order joined the queue before that and could want one of its GPU
-//! models: then that one has to start first. Nobody who arrived later and could want one of its
-//! models is granted anything until a protected request starts.
+//! models: then that elder has to start first. Nobody who arrived later and could want one of its
+//! models is granted anything until a protected request starts. What a tenant's own guarantee
+//! covers is kept back by its own requests only: a guarantee is a right to GPUs of the pool,
+//! whoever waits.
 //!
-//! What a tenant's own guarantee covers is kept back by its own requests only: no other tenant was
-//! ever to have it.
-//!
-//! Whoever joins later takes no protection away, whatever its priority. Those who may still start
-//! before a request therefore joined within W of it, or within W of one of higher priority who did:
-//! with ten priorities, within ten times W.
+//! Whoever joins later takes no protection away, whatever its priority. So the elders of a request
+//! joined within W of it, and theirs within W of them, each of a higher priority: with ten
+//! priorities, within ten times W. As long as one of them waits, others may start on models that
+//! it does not want; the request itself would be kept back by it.
 
 use crate::blocker::could_ever_hold;
 use crate::command::RequestAllocation;
-use crate::quota;
+use crate::quota::OnDraining;
 use crate::state::{GangNeed, Group, Pool, Request, Waiter};
 use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TimeMs};
 use std::collections::BTreeMap;
@@ -39,37 +39,27 @@ impl Barrier {
 /// The barriers of a pool at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Barriers {
+    now: TimeMs,
+    on_draining: OnDraining,
+    /// Those who could be protected, in the order; nobody before the first has waited W.
+    candidates: Vec<Candidate>,
     barriers: Vec<Barrier>,
-    has_anybody_waited_enough: bool,
 }
 
 impl Barriers {
     /// The pool's barriers at `now`.
-    ///
-    /// Only the first of each group is asked: the others of its group stand behind it.
     #[must_use]
     pub fn of(pool: &Pool, now: TimeMs) -> Self {
-        let protected_from = |waiter: &Waiter| waiter.since_ms.plus(pool.policy.wait_bound_ms);
-        let mut firsts: Vec<First> = pool.queue.groups().iter().filter_map(First::of).collect();
-        if firsts.iter().all(|first| protected_from(first.waiter) > now) {
-            return Self::default();
+        let mut waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
+        if waiters.all(|waiter| protected_from(pool, waiter.since_ms) > now) {
+            return Self { now, ..Self::default() };
         }
-        firsts.sort_unstable_by_key(|first| (first.group.priority, first.arrival));
-        let (mut barriers, mut ahead) = (Vec::new(), Ahead::default());
-        for First { group, arrival, waiter } in firsts {
-            if !waits_for_capacity(pool, &pool.requests[&waiter.request]) {
-                continue;
-            }
-            let protected_from = protected_from(waiter);
-            let need = &group.need;
-            let has_elder = ahead.earliest(need).is_some_and(|since| since < protected_from);
-            if protected_from <= now && !has_elder {
-                let (request, group) = (waiter.request.clone(), group.clone());
-                barriers.push(Barrier { request, arrival, group });
-            }
-            ahead.add(waiter.since_ms, need);
-        }
-        Self { barriers, has_anybody_waited_enough: true }
+        let (on_draining, groups) = (OnDraining::of(pool), pool.queue.groups().keys());
+        let of_group = |group| Candidate::of_group(pool, &on_draining, group);
+        let candidates = groups.flat_map(of_group).collect();
+        let mut barriers = Self { now, on_draining, candidates, barriers: Vec::new() };
+        barriers.derive(pool);
+        barriers
     }
 
     /// The barrier that keeps a request of `pool` back, if one does.
@@ -92,25 +82,73 @@ impl Barriers {
         self.barriers.iter().any(|barrier| barrier.request == *request)
     }
 
-    /// Whether a grant may lift a barrier or make another one: nobody can be protected before the
-    /// first request has waited W.
-    pub(crate) fn may_change_by_a_grant(&self) -> bool {
-        self.has_anybody_waited_enough
+    /// Follows a grant to one of `group`. Returns whether a barrier is gone, so that somebody whom
+    /// it kept back may start: that of the one who started, or of one whose tenant's quota that
+    /// used up.
+    pub(crate) fn after_grant(&mut self, pool: &Pool, group: &Group) -> bool {
+        if self.candidates.is_empty() {
+            return false;
+        }
+        self.candidates.retain(|candidate| candidate.group != *group);
+        self.candidates.extend(Candidate::of_group(pool, &self.on_draining, group));
+        for candidate in &mut self.candidates {
+            if candidate.group.tenant == group.tenant {
+                candidate.waits_for_capacity =
+                    waits_for_capacity(pool, &self.on_draining, &candidate.request);
+            }
+        }
+        let before = std::mem::take(&mut self.barriers);
+        self.derive(pool);
+        before.iter().any(|barrier| !self.protect(&barrier.request))
+    }
+
+    fn derive(&mut self, pool: &Pool) {
+        self.candidates.sort_by_key(|candidate| (candidate.group.priority, candidate.arrival));
+        let mut ahead = Ahead::default();
+        for candidate in self.candidates.iter().filter(|candidate| candidate.waits_for_capacity) {
+            let Candidate { group, arrival, since_ms, request, waits_for_capacity: _ } = candidate;
+            let protected_from = protected_from(pool, *since_ms);
+            let has_elder = ahead.earliest(&group.need).is_some_and(|since| since < protected_from);
+            if protected_from <= self.now && !has_elder {
+                let (request, group) = (request.clone(), group.clone());
+                self.barriers.push(Barrier { request, arrival: *arrival, group });
+            }
+            ahead.add(*since_ms, &group.need);
+        }
     }
 }
 
-/// The first of a group.
-#[derive(Clone, Copy)]
-struct First<'a> {
-    group: &'a Group,
-    arrival: Offset,
-    waiter: &'a Waiter,
+fn protected_from(pool: &Pool, since_ms: TimeMs) -> TimeMs {
+    since_ms.plus(pool.policy.wait_bound_ms)
 }
 
-impl<'a> First<'a> {
-    fn of((group, waiters): (&'a Group, &'a BTreeMap<Offset, Waiter>)) -> Option<Self> {
-        let (arrival, waiter) = waiters.first_key_value()?;
-        Some(Self { group, arrival: *arrival, waiter })
+/// A waiting request that could be protected: nobody before it in its group joined the queue before
+/// it did, so that a late approval does not hide who has waited longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Candidate {
+    group: Group,
+    arrival: Offset,
+    since_ms: TimeMs,
+    request: RequestId,
+    waits_for_capacity: bool,
+}
+
+impl Candidate {
+    fn of_group(pool: &Pool, on_draining: &OnDraining, group: &Group) -> Vec<Self> {
+        let Some(waiters) = pool.queue.groups().get(group) else { return vec![] };
+        let mut candidates: Vec<Self> = Vec::new();
+        for (arrival, Waiter { request, since_ms }) in waiters {
+            if candidates.last().is_none_or(|before| *since_ms < before.since_ms) {
+                candidates.push(Self {
+                    group: group.clone(),
+                    arrival: *arrival,
+                    since_ms: *since_ms,
+                    request: request.clone(),
+                    waits_for_capacity: waits_for_capacity(pool, on_draining, request),
+                });
+            }
+        }
+        candidates
     }
 }
 
@@ -148,9 +186,9 @@ impl<'a> Ahead<'a> {
 
 /// Whether a request would start once enough leases ended: neither its tenant's quota nor the size
 /// of the pool forbids it.
-fn waits_for_capacity(pool: &Pool, request: &Request) -> bool {
-    let ask = &request.ask;
-    quota::waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
+fn waits_for_capacity(pool: &Pool, on_draining: &OnDraining, request: &RequestId) -> bool {
+    let ask = &pool.requests[request].ask;
+    on_draining.waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
         && could_ever_hold(pool, ask)
 }
 

@@ -60,7 +60,8 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     let Some(request) = pool.request(id).filter(|request| request.lease().is_none()) else {
         return true;
     };
-    let barriers = Barriers::of(pool, draft.now);
+    let mut barriers = Barriers::of(pool, draft.now);
+    let group = Group::of(&request.ask);
     if barriers.before(pool, request).is_some()
         || may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err()
     {
@@ -69,8 +70,9 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
         Try::NoPlace => true,
-        // The grant may have used up a protected tenant's quota: then its barrier is gone.
-        Try::Granted if barriers.may_change_by_a_grant() => grant_waiters(draft, pool_id),
+        Try::Granted if barriers.after_grant(draft.state.pool(pool_id), &group) => {
+            grant_waiters(draft, pool_id)
+        }
         Try::Granted => true,
     }
 }
@@ -83,7 +85,7 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
         match walk(draft, pool, &mut no_place) {
             Walk::Ended => return true,
             Walk::NoRoom => return false,
-            Walk::BarriersChanged => {}
+            Walk::BarrierIsGone => {}
         }
     }
 }
@@ -94,14 +96,14 @@ enum Walk {
     Ended,
     /// The decision has no room for the next grant.
     NoRoom,
-    /// A grant may have changed who keeps whom back: those passed over have to be asked again.
-    BarriersChanged,
+    /// A grant lifted a barrier: those whom it kept back have to be asked again.
+    BarrierIsGone,
 }
 
 /// One walk along the queue. Once the first of a group cannot start, none of the group can.
 fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
     let pool = draft.state.pool(pool_id);
-    let barriers = Barriers::of(pool, draft.now);
+    let mut barriers = Barriers::of(pool, draft.now);
     let mut firsts = firsts_of_groups(pool);
     while let Some(Reverse((_, _, id))) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
@@ -119,10 +121,11 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
             Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, group.need),
             Try::Granted => {
                 no_place.after_grant();
-                if barriers.may_change_by_a_grant() {
-                    return Walk::BarriersChanged;
+                let pool = draft.state.pool(pool_id);
+                if barriers.after_grant(pool, &group) {
+                    return Walk::BarrierIsGone;
                 }
-                firsts.extend(first_of(draft.state.pool(pool_id), &group));
+                firsts.extend(first_of(pool, &group));
             }
         }
     }

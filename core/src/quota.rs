@@ -1,8 +1,10 @@
 //! What a tenant may be granted: never over its limit, and never what is promised to others.
 
 use crate::command::SetQuota;
+use crate::decision::Placement;
 use crate::state::Pool;
 use crate::units::{GpuMilli, TenantId};
+use std::collections::BTreeMap;
 
 /// Why a tenant may not be granted more just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,25 +56,53 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
     Err(if wanted > free { QuotaBlock::NotFree } else { QuotaBlock::HeldForOthers { free, held } })
 }
 
-/// Whether `tenant` would be granted `wanted` more once enough leases ended: then it waits for
-/// capacity, and somebody may have to wait for it.
-///
-/// Its limit caps what it holds, and so does what is guaranteed to others: at either cap it waits
-/// for its own leases, and whoever had to wait for that would leave promised GPUs idle.
-///
-/// What runs on draining nodes takes none of the GPUs that can still be granted. Whose it is, is
-/// not looked up: it counts as if all of it were this tenant's, so that nobody loses its
-/// protection to a drain.
-///
-/// # Panics
-/// When the tenant has no quota: decide has checked it.
-#[must_use]
-pub fn waits_for_capacity(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
-    let tenant = &pool.tenants[tenant];
-    let SetQuota { guarantee_gpu_milli: own, limit_gpu_milli: limit, .. } = &tenant.quota;
-    let of_others = pool.guarantees.0 - own.0;
-    let draining = pool.fleet.gpus().used_milli.0 - pool.fleet.gpus_accepting().used_milli.0;
-    let beside_others = (pool.accepting_gpu_milli().0 - of_others).max(own.0) + draining;
-    let held = tenant.used_gpu_milli.0 + wanted.0;
-    wanted.0 == 0 || (held <= limit.0 && (of_others == 0 || held <= beside_others))
+/// What tenants hold on nodes that are draining: it takes none of the GPUs that can still be
+/// granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnDraining(BTreeMap<TenantId, GpuMilli>);
+
+impl OnDraining {
+    /// What it is in `pool`.
+    ///
+    /// # Panics
+    /// When a lease sits on a node that the pool does not have.
+    #[must_use]
+    pub fn of(pool: &Pool) -> Self {
+        let mut held = BTreeMap::new();
+        let fleet = &pool.fleet;
+        if fleet.gpus().used_milli == fleet.gpus_accepting().used_milli {
+            return Self(held);
+        }
+        for request in pool.requests.values() {
+            let replicas = request.lease().map_or([].as_slice(), |lease| &lease.replicas);
+            let is_draining = |at: &&Placement| {
+                let index = fleet.index_of(&at.node).expect("a lease sits on a node of the pool");
+                !fleet.node(index).accepts_work()
+            };
+            let replicas = replicas.iter().filter(is_draining).count();
+            let replicas = i64::try_from(replicas).expect("a gang is bounded");
+            let milli = replicas * request.ask.replica_gpu_milli().0;
+            held.entry(request.ask.tenant.clone()).or_insert(GpuMilli(0)).0 += milli;
+        }
+        Self(held)
+    }
+
+    /// Whether `tenant` would be granted `wanted` more once enough leases ended: then it waits for
+    /// capacity, and somebody may have to wait for it.
+    ///
+    /// Its limit caps what it holds, and so does what is guaranteed to others: at either cap it
+    /// waits for its own leases, and whoever had to wait for that would leave promised GPUs idle.
+    ///
+    /// # Panics
+    /// When the tenant has no quota: decide has checked it.
+    #[must_use]
+    pub fn waits_for_capacity(&self, pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
+        let on_draining = self.0.get(tenant).map_or(0, |milli| milli.0);
+        let tenant = &pool.tenants[tenant];
+        let SetQuota { guarantee_gpu_milli: own, limit_gpu_milli: limit, .. } = &tenant.quota;
+        let of_others = pool.guarantees.0 - own.0;
+        let beside_others = (pool.accepting_gpu_milli().0 - of_others + on_draining).max(own.0);
+        let held = tenant.used_gpu_milli.0 + wanted.0;
+        wanted.0 == 0 || (held <= limit.0 && (of_others == 0 || held <= beside_others))
+    }
 }

@@ -227,6 +227,61 @@ fn a_late_approval_takes_no_protection_away() {
     assert_eq!(pool.blocker("small"), behind("head"));
 }
 
+/// A late approval stands before its group-mate by arrival, and does not hide how long that waited.
+#[test]
+fn a_late_approval_of_the_same_kind_takes_no_protection_away() {
+    let rules = SetPoolPolicy { council: CouncilMode::Enforce, ..policy() };
+    let quotas = [quota("t", 0, 99), quota("x", 0, 99)];
+    let mut pool = Story::given([set(rules), node("a", 4, "A100")].into_iter().chain(quotas));
+    let of_a_kind = |name| ask(name, "x").gpus(4).priority(8).hours(9);
+    pool.send(0, ask("r1", "t").gpus(2).priority(10).hours(4).into());
+    // Longer work scores less and is put off; the class and the need are the same.
+    pool.send(0, of_a_kind("put-off").hours(25).into());
+    pool.send(1, of_a_kind("head").hours(3).into());
+    assert_eq!(pool.blocker("head"), no_room(0, 1));
+    for minute in [30, 30, 60, 60] {
+        pool.send(minute * MINUTE, Payload::Tick);
+    }
+    pool.send(75 * MINUTE, ask("small", "t").priority(10).hours(2).into());
+    assert_eq!(pool.blocker("small"), behind("head"));
+    for _ in 0..2 {
+        pool.send(90 * MINUTE, Payload::Tick);
+    }
+    assert_eq!(pool.blocker("put-off"), no_room(0, 1), "it waits, before its mate");
+    assert_eq!(pool.blocker("small"), behind("head"));
+    pool.send(91 * MINUTE, ask("late", "t").priority(10).hours(2).into());
+    assert_eq!(pool.blocker("late"), behind("head"));
+}
+
+/// As long as an elder waits, it is the one that is protected.
+#[test]
+fn an_elder_that_could_want_one_of_its_models_is_protected_first() {
+    let nodes = [node("a", 4, "A100"), node("t", 4, "T4"), quota("t", 0, 99)];
+    let mut pool = Story::given(nodes);
+    pool.check(0, ask("r1", "t").hours(47).on(&["T4"]), &["r1 runs on t"]);
+    pool.check(0, ask("elder", "t").gpus(4).on(&["T4"]), &["elder waits"]);
+    pool.check(0, ask("r2", "t").hours(47).on(&["A100"]), &["r2 runs on a"]);
+    pool.check(1, ask("either", "t").gpus(4).on(&["T4", "A100"]), &["either waits"]);
+    pool.check(2 * HOUR, ask("other", "t").hours(47).on(&["A100"]), &["other runs on a"]);
+    assert_eq!(pool.blocker("either"), behind("elder"));
+    let released = pool.release("r1");
+    pool.check(2 * HOUR, released, &["r1 is released", "elder runs on t"]);
+    pool.check(2 * HOUR, ask("late", "t").on(&["A100"]), &["late waits"]);
+    assert_eq!(pool.blocker("late"), behind("either"));
+}
+
+#[test]
+fn what_another_tenant_holds_on_a_draining_node_protects_nobody() {
+    let quotas = [quota("t", 0, 99), quota("u", 4, 99), quota("x", 0, 99)];
+    let mut pool = Story::given([node("b", 8, "A100")].into_iter().chain(quotas));
+    pool.check(0, ask("old", "x").gpus(4).hours(47), &["old runs on b"]);
+    pool.check(0, drain("b"), &["b drains"]);
+    pool.check(0, node("a", 8, "A100"), &["a joins"]);
+    // Beside what is guaranteed to u there are never more than four.
+    pool.check(0, ask("gang", "t").gpus(6), &["gang waits"]);
+    pool.check(2 * HOUR, ask("late", "x").gpus(4), &["late runs on a"]);
+}
+
 /// The newcomer's grant brings the protected request to its tenant's limit.
 #[test]
 fn a_newcomer_that_uses_up_a_protected_tenants_quota_lets_the_others_pass() {

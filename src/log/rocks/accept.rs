@@ -85,7 +85,7 @@ fn free_name(path: PathBuf) -> PathBuf {
 
 fn copy(from: &Store, left: &LogEnds, path: &Path) -> Result<()> {
     let refused = |error| store_error(error, "cannot write the new store");
-    let db = DB::open_cf_descriptors(&families::database(), path, families::descriptors())
+    let db = DB::open_cf_descriptors(&families::new_database(), path, families::descriptors())
         .map_err(refused)?;
     let to = Store { db };
     copy_records::<StoredCommand>(from, &to, left.commands_next)?;

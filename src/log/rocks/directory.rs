@@ -42,6 +42,24 @@ pub(super) fn store_to_read(directory: &Path) -> PathBuf {
     if is_half_replaced(directory) { store_new(directory) } else { store(directory) }
 }
 
+/// Checks that a store which holds something can be opened at all.
+///
+/// # Errors
+/// `Corrupt` when it is missing, or the file that names its manifest is.
+pub(super) fn check_store(store: &Path) -> Result<()> {
+    if !store.exists() {
+        return Err(Error::corrupt(format!("{} is missing", store.display())));
+    }
+    let current = store.join("CURRENT");
+    match fs::metadata(&current) {
+        Ok(found) if found.len() > 0 => Ok(()),
+        _ => Err(Error::corrupt(format!(
+            "{} is missing or empty, and nothing can be opened without it",
+            current.display()
+        ))),
+    }
+}
+
 /// Creates the place of the store, under a name that outlives a power cut.
 ///
 /// # Errors

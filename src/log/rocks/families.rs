@@ -24,13 +24,20 @@ const CACHE_BYTES_MAX: usize = 16 * MIB;
 const DATA_BLOCK_BYTES: usize = 16 * 1024;
 const TABLE_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Options of a store that may have to be made first. Never of one that somebody relies on: where
+/// its files are damaged, `RocksDB` would make an empty one of them and remove what is left.
+pub(super) fn new_database() -> Options {
+    let mut options = database();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options
+}
+
 /// Options of the whole store. The recovery mode is the one that
 /// `docs/decisions/0001-rocksdb-as-a-ledger.md` chose: it opens over a torn tail and over nothing
 /// else.
 pub(super) fn database() -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_manual_wal_flush(false);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
@@ -45,8 +52,6 @@ pub(super) fn database() -> Options {
 /// it meanwhile.
 pub(super) fn secondary() -> Options {
     let mut options = database();
-    options.create_if_missing(false);
-    options.create_missing_column_families(false);
     options.set_max_open_files(-1);
     options
 }
@@ -55,8 +60,6 @@ pub(super) fn secondary() -> Options {
 /// nothing is written, and a gap shows as one because offsets are dense.
 pub(super) fn damaged() -> Options {
     let mut options = database();
-    options.create_if_missing(false);
-    options.create_missing_column_families(false);
     options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
     // A missing file is opened, and missed, only where something is read from it.
     options.set_paranoid_checks(false);

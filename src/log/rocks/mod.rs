@@ -162,13 +162,14 @@ impl RocksLog {
 fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
     let path = directory::store(dir);
     let is_expected = named.commands_next > Offset(0) || directory::is_half_replaced(dir);
-    if is_expected && !path.exists() {
-        return Err(Error::corrupt(format!("{} is missing", path.display())));
+    if is_expected {
+        directory::check_store(&path)?;
     }
     directory::create_store(dir)?;
     wal::check(&path)?;
     let store = limit::opened(&path.clone(), limit::OPENING, move || {
-        DB::open_cf_descriptors(&families::database(), &path, families::descriptors())
+        let options = if is_expected { families::database() } else { families::new_database() };
+        DB::open_cf_descriptors(&options, &path, families::descriptors())
             .map(|db| Store { db })
             .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))
     })?;

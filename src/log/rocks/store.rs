@@ -230,11 +230,14 @@ fn unreadable(kind: BlockKind, offset: Offset, error: rocksdb::Error) -> Error {
 
 /// An error of the store, sorted by what to do next.
 pub(super) fn store_error(error: rocksdb::Error, what: &str) -> Error {
-    // A file that is gone is damage, however the system call that noticed it puts that.
+    // A file that is gone is damage, however the system call that noticed it puts that; and so is a
+    // family that the manifest does not name.
     let is_gone = error.as_ref().contains("No such file");
+    let lacks_family = error.as_ref().contains("Column family not found");
     match error.kind() {
         rocksdb::ErrorKind::Corruption => Error::corrupt(what),
         rocksdb::ErrorKind::IOError if is_gone => Error::corrupt(what),
+        rocksdb::ErrorKind::InvalidArgument if lacks_family => Error::corrupt(what),
         _ => Error::unavailable(what),
     }
     .caused_by(error)

@@ -93,7 +93,7 @@ pub(super) fn damages(store: &Path) -> Result<Vec<Damage>> {
 /// says so itself.
 fn manifest(store: &Path) -> Option<PathBuf> {
     let name = fs::read_to_string(store.join("CURRENT")).ok()?;
-    Some(store.join(name.trim_end()))
+    Some(name.trim_end()).filter(|name| !name.is_empty()).map(|name| store.join(name))
 }
 
 fn found_twice(path: &Path) -> Result<Option<Damage>> {
