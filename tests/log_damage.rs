@@ -146,6 +146,34 @@ fn a_store_without_its_first_file_is_refused_and_nothing_of_it_is_touched() {
     }
 }
 
+/// Where the newest write said that the log ends is stored, too. Without it everything is readable
+/// and nobody can tell whether it is all: so its end is named, and accepting that mends it.
+#[test]
+fn a_byte_changed_where_the_log_keeps_its_own_ends() {
+    let ended = || {
+        let left = tempfile::tempdir().unwrap();
+        write_rounds(&mut open(left.path()).unwrap(), ROUNDS_IN_TABLES);
+        drop(open(left.path()).unwrap()); // Opening moves the log's records into tables.
+        left
+    };
+    let end = ROUNDS_IN_TABLES * ROUND;
+    let places: [fn(usize) -> usize; 4] = [|_| 1, |_| 60, |length| length / 2, |length| length];
+    for (at, place) in places.into_iter().enumerate() {
+        let left = ended();
+        flip(store_files(left.path(), "sst").last().unwrap(), place);
+        let reader = RocksReader::open(left.path());
+        let Err(error) = open(left.path()) else {
+            // Bytes that nothing depends on: the log is whole, and everybody says so.
+            assert!(reader.unwrap().damage().is_none(), "place {at}");
+            continue;
+        };
+        assert_eq!(named_offset(&error), end, "place {at}: {error}");
+        assert!(reader.unwrap().damage().is_some(), "place {at}");
+        assert_eq!(check_all(&accept(left.path(), end).unwrap()), (end, end));
+        assert_eq!(check_all(&open(left.path()).unwrap()), (end, end));
+    }
+}
+
 #[test]
 fn a_table_deleted() {
     let left = killed();

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 const NODES_PERMILLE: i64 = 50;
 const NODES_PERMILLE_OPENB: i64 = 10;
 
+/// Requests of the calibrated workload: about a gigabyte of them.
+const REQUESTS_MAX: usize = 1_000_000;
+
 /// A million: nobody compresses time further.
 const PERMILLE_MAX: i64 = 1_000_000_000;
 
@@ -28,15 +31,16 @@ pub(super) struct DemoArguments {
     data: PathBuf,
     /// A real trace instead of the calibrated workload
     #[arg(long, num_args = 3, value_names = ["FORMAT", "NODES", "PODS"])]
+    #[arg(conflicts_with_all = ["seed", "requests"])]
     trace: Option<Vec<String>>,
     /// Seed of the calibrated workload
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// Requests of the calibrated workload
-    #[arg(long, default_value_t = JOBS_DEFAULT)]
+    #[arg(long, default_value_t = JOBS_DEFAULT, value_parser = requests)]
     requests: usize,
     /// Part of the fleet, 0.001 to 1 [default: 0.05, or 0.01 with --trace openb]
-    #[arg(long, value_parser = permille)]
+    #[arg(long, value_parser = fraction)]
     nodes_fraction: Option<i64>,
     /// Divides the gaps between arrivals [default: whatever gives a load of 105 %]
     #[arg(long, value_parser = permille)]
@@ -127,11 +131,24 @@ fn workload(arguments: &DemoArguments) -> Result<Workload> {
     let nodes_permille =
         if arguments.trace.is_some() { NODES_PERMILLE_OPENB } else { NODES_PERMILLE };
     let scale = Scale {
-        nodes_permille: arguments.nodes_fraction.unwrap_or(nodes_permille).min(1_000),
+        nodes_permille: arguments.nodes_fraction.unwrap_or(nodes_permille),
         time_permille: arguments.time_scale,
         placement: arguments.policy.into(),
     };
     Ok(scale.apply(&source))
+}
+
+fn requests(text: &str) -> std::result::Result<usize, String> {
+    let wrong = || format!("has to be a whole number from 1 to {REQUESTS_MAX}");
+    let requests = text.parse().map_err(|_| wrong())?;
+    if (1..=REQUESTS_MAX).contains(&requests) { Ok(requests) } else { Err(wrong()) }
+}
+
+fn fraction(text: &str) -> std::result::Result<i64, String> {
+    match permille(text)? {
+        fraction @ ..=1_000 => Ok(fraction),
+        _ => Err("has to be at most 1, the whole fleet".to_owned()),
+    }
 }
 
 /// `0.05` as 50: thousandths, so that no float decides what a demo does.

@@ -17,7 +17,7 @@ pub use workload::{Arrival, Workload};
 
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
-use crate::fold::FOLD_BYTES_MAX;
+use crate::fold::{FOLD_BYTES_MAX, with_advice};
 use crate::log::rocks::{OpenOptions, RocksLog};
 use crate::log::{CommandRecord, EventLog, LogReader};
 use crate::telemetry::Correlation;
@@ -165,7 +165,7 @@ fn for_each_decision(log: &dyn LogReader, mut see: impl FnMut(&Decision)) -> Res
     let end = log.ends()?.decisions_next;
     let mut from = Offset(0);
     while from < end {
-        for record in log.decisions(from, FOLD_BYTES_MAX)? {
+        for record in log.decisions(from, FOLD_BYTES_MAX).map_err(with_advice)? {
             see(&decode_decision(&record.body)?);
             from = Offset(record.offset.0 + 1);
         }

@@ -2,14 +2,23 @@
 //! measured on.
 
 use crate::error::{Error, Result};
-use conclave_core::limits::{CPU_MILLI_MAX, GPU_MILLI_WHOLE, MEMORY_MIB_MAX, NODE_GPUS_MAX};
+use conclave_core::limits::{
+    CPU_MILLI_MAX, DURATION_MS_MAX, GPU_MILLI_WHOLE, GPU_MODELS_MAX, ID_BYTES_MAX, MEMORY_MIB_MAX,
+    NODE_GPUS_MAX, NODES_MAX,
+};
 use conclave_core::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Bytes of one file: a hundred times the largest published one.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a name: an id of ours less what a feed puts before it.
+pub const NAME_BYTES_MAX: usize = ID_BYTES_MAX - 16;
+/// Seconds that a trace may span.
+const SECONDS_MAX: i64 = DURATION_MS_MAX.0 / 1_000;
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -97,11 +106,21 @@ pub enum Phase {
 /// [`crate::error::ErrorKind::Invalid`] naming file and line when something in it is not as
 /// published; `Unavailable` when the file cannot be read.
 pub fn read_nodes(path: &Path) -> Result<Vec<NodeRow>> {
-    read(path, |node: &NodeRow| {
+    let mut names = BTreeSet::new();
+    let nodes = read(path, |node: &NodeRow| {
+        is_name("sn", &node.node.0)?;
+        is_model(&node.gpu_model)?;
+        if !names.insert(node.node.clone()) {
+            return Err(format!("node {} is listed a second time", node.node));
+        }
+        if names.len() > NODES_MAX {
+            return Err(format!("more than {NODES_MAX} nodes"));
+        }
         in_range("gpu", node.gpu_count, NODE_GPUS_MAX)?;
         in_range("cpu_milli", node.cpu_milli.0, CPU_MILLI_MAX)?;
         in_range("memory_mib", node.memory_mib.0, MEMORY_MIB_MAX)
-    })
+    })?;
+    not_empty(path, nodes)
 }
 
 /// Reads a task list, in the order of the file.
@@ -109,7 +128,20 @@ pub fn read_nodes(path: &Path) -> Result<Vec<NodeRow>> {
 /// # Errors
 /// As [`read_nodes`].
 pub fn read_tasks(path: &Path) -> Result<Vec<TaskRow>> {
-    read(path, |task: &TaskRow| {
+    let tasks = read(path, |task: &TaskRow| {
+        is_name("name", &task.name)?;
+        task.gpu_models.iter().try_for_each(is_model)?;
+        if task.gpu_models.len() > GPU_MODELS_MAX {
+            let count = task.gpu_models.len();
+            return Err(format!("gpu_spec names {count} models, more than {GPU_MODELS_MAX}"));
+        }
+        for (name, seconds) in [
+            ("creation_time", task.created_s),
+            ("deletion_time", task.deleted_s),
+            ("scheduled_time", task.scheduled_s),
+        ] {
+            in_range(name, seconds.unwrap_or(0), SECONDS_MAX)?;
+        }
         in_range("num_gpu", task.gpu_count, NODE_GPUS_MAX)?;
         in_range("cpu_milli", task.cpu_milli.0, CPU_MILLI_MAX)?;
         in_range("memory_mib", task.memory_mib.0, MEMORY_MIB_MAX)?;
@@ -123,12 +155,34 @@ pub fn read_tasks(path: &Path) -> Result<Vec<TaskRow>> {
             }
             _ => Ok(()),
         }
-    })
+    })?;
+    not_empty(path, tasks)
+}
+
+fn not_empty<Row>(path: &Path, rows: Vec<Row>) -> Result<Vec<Row>> {
+    if rows.is_empty() {
+        return Err(Error::invalid(format!("{} holds no rows", path.display())));
+    }
+    Ok(rows)
+}
+
+fn is_name(column: &str, name: &str) -> std::result::Result<(), String> {
+    match name.len() {
+        1..=NAME_BYTES_MAX => Ok(()),
+        bytes => Err(format!("{column} has {bytes} bytes, not 1 to {NAME_BYTES_MAX}")),
+    }
+}
+
+fn is_model(model: &GpuModel) -> std::result::Result<(), String> {
+    match model.0.len() {
+        0..=ID_BYTES_MAX => Ok(()),
+        bytes => Err(format!("a model's name has {bytes} bytes, more than {ID_BYTES_MAX}")),
+    }
 }
 
 fn read<Row: DeserializeOwned>(
     path: &Path,
-    check: impl Fn(&Row) -> std::result::Result<(), String>,
+    mut check: impl FnMut(&Row) -> std::result::Result<(), String>,
 ) -> Result<Vec<Row>> {
     let shown = path.display();
     let unreadable = |e| Error::unavailable(format!("cannot read {shown}")).caused_by(e);
@@ -219,7 +273,9 @@ mod tests {
             ..task
         };
         assert_eq!(tasks(&format!("{FIVE}a,6000,12288,1,460\n")).unwrap(), [short]);
-        assert_eq!(tasks(FIVE).unwrap(), []);
+        for empty in [FIVE, "", "\0\0\0"] {
+            assert_eq!(tasks(empty).unwrap_err().kind, ErrorKind::Invalid, "{empty:?}");
+        }
     }
 
     #[test]
@@ -235,6 +291,11 @@ mod tests {
             "b,1,1,1,1000,,LS,Dreaming,0,5,0",
             "b,1,1,1,1000,,LS,Running,9,5,0",
             "b,1,1,1,1000,,LS,Running,,,0,0",
+            "b,1,1,1,1000,,LS,Running,0,9223372036854775807,0",
+            "b,1,1,1,1000,,LS,Running,-1,5,0",
+            ",1,1,1,1000,,LS,Running,0,5,0",
+            &format!("{},1,1,1,1000,,LS,Running,0,5,0", "b".repeat(NAME_BYTES_MAX + 1)),
+            &format!("b,1,1,1,1000,{}T4,LS,Running,0,5,0", "T4|".repeat(GPU_MODELS_MAX)),
         ] {
             let error = tasks(&format!("{ALL}{good}{bad}\n{good}")).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Invalid, "{bad}");
@@ -263,5 +324,8 @@ mod tests {
         std::fs::write(&path, format!("{text}b,1,1,99,T4\n")).unwrap();
         let error = read_nodes(&path).unwrap_err();
         assert!(error.message.contains("nodes.csv:4: "), "{}", error.message);
+        std::fs::write(&path, format!("{text}z,1,1,1,T4\n")).unwrap();
+        let error = read_nodes(&path).unwrap_err();
+        assert!(error.message.contains("nodes.csv:4: node z"), "{}", error.message);
     }
 }

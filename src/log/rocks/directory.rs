@@ -156,7 +156,7 @@ pub(super) fn check_format(directory: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Error::invalid(format!(
                 "{shown} is not a data directory of conclave: name one, or create it with \
-                 `conclave demo` or `conclave serve`"
+                 `conclave demo`"
             )));
         }
         Err(error) => return Err(refused(error, &format!("cannot read the format of {shown}"))),

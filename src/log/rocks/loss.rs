@@ -144,7 +144,10 @@ pub(super) fn assess(dir: &Path, reader: &RocksReader) -> Result<Loss> {
         left.decisions_next = Offset(hint.decisions_next.0 - 1);
         left.head = unless_corrupt(head_at(left.decisions_next, store))?.unwrap_or_default();
         Some(left.decisions_next)
-    } else if named.is_none() || !reader.is_whole() {
+    } else if named.is_none()
+        || !reader.is_whole()
+        || unless_corrupt(store.check_coverage(&seen))?.is_none()
+    {
         // Whatever stood behind the last record may have been acknowledged after `heads.log` was
         // written: nobody can tell, so the operator has to accept it.
         Some(left.decisions_next)

@@ -45,7 +45,11 @@ impl RocksReader {
     /// be read.
     pub fn open(dir: &Path) -> Result<Self> {
         directory::check_format(dir)?;
-        if !directory::store_to_read(dir).join("CURRENT").exists() {
+        let current = directory::store_to_read(dir).join("CURRENT");
+        let is_there = current.try_exists().map_err(|error| {
+            directory::refused(error, &format!("cannot read {}", current.display()))
+        })?;
+        if !is_there {
             return Err(incomplete(dir));
         }
         let scratch = Scratch::create()?;
@@ -127,8 +131,11 @@ impl RocksReader {
             Err(error) => return Err(error),
         };
         if self.opened.is_catching_up {
-            let checks =
-                [loss::check(&hint, &seen, self.store()).err(), self.starts_at_zero(&seen).err()];
+            let checks = [
+                loss::check(&hint, &seen, self.store()).err(),
+                self.store().check_coverage(&seen).err(),
+                self.starts_at_zero(&seen).err(),
+            ];
             let found = checks.into_iter().flatten().next();
             let damage = unnamed.or(unseen).or(found);
             return Ok((seen, damage));

@@ -68,6 +68,7 @@ pub(super) fn check(store: &Path) -> Result<()> {
 /// disk refuses.
 pub(super) fn damages(store: &Path) -> Result<Vec<Damage>> {
     let refused = |error| directory::refused(error, &format!("cannot read {}", store.display()));
+    check_manifest(store)?;
     if let Some(damage) = manifest(store).map_or(Ok(None), |path| found_twice(&path))? {
         return Err(Error::corrupt(format!(
             "{}, and nothing can be read without this file: restore a copy (see \
@@ -94,6 +95,23 @@ pub(super) fn damages(store: &Path) -> Result<Vec<Damage>> {
 fn manifest(store: &Path) -> Option<PathBuf> {
     let name = fs::read_to_string(store.join("CURRENT")).ok()?;
     Some(name.trim_end()).filter(|name| !name.is_empty()).map(|name| store.join(name))
+}
+
+/// That the manifest which `CURRENT` names is there. A writer replaces both, so a second look counts.
+fn check_manifest(store: &Path) -> Result<()> {
+    let is_missing = || manifest(store).is_some_and(|path| !path.exists());
+    if !is_missing() {
+        return Ok(());
+    }
+    std::thread::sleep(SECOND_LOOK_AFTER);
+    if !is_missing() {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!(
+        "{} names a manifest that is not there, and nothing can be read without it: restore a copy \
+         (see docs/runbooks/corrupt-log.md)",
+        store.join("CURRENT").display()
+    )))
 }
 
 fn found_twice(path: &Path) -> Result<Option<Damage>> {
@@ -227,6 +245,9 @@ mod tests {
         bytes[headers[1] + 6] ^= 4;
         fs::write(directory.path().join("MANIFEST-000004"), &bytes).unwrap();
         fs::write(directory.path().join("CURRENT"), "MANIFEST-000005\n").unwrap();
+        let error = damages(directory.path()).unwrap_err();
+        assert!(error.message.contains("is not there"), "{error}");
+        fs::write(directory.path().join("MANIFEST-000005"), sound().0).unwrap();
         assert_eq!(damages(directory.path()).unwrap(), []);
         fs::write(directory.path().join("CURRENT"), "MANIFEST-000004\n").unwrap();
         let error = damages(directory.path()).unwrap_err();
