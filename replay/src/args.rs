@@ -24,6 +24,7 @@ const EXAMPLES: &str = "Examples:
   replay --from 0 --log data/demo --kind LeaseGranted --output json | jq .offset
   replay verify --log data/demo
   replay state --at 1200 --log data/demo
+  replay why --request job-00042 --log data/demo
 
 Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
 4 corrupt log: what can be read was printed first, and stderr says where the log should end
@@ -37,6 +38,8 @@ enum Command {
     Verify(VerifyArguments),
     /// Shows the state right after a decision, and what keeps each waiting request from running
     State(StateArguments),
+    /// Says what became of a request, and what kept it from running, as intervals
+    Why(WhyArguments),
 }
 
 /// What is asked of the log.
@@ -44,6 +47,7 @@ pub(crate) enum Question<'a> {
     Timeline(&'a TimelineArguments),
     Verify(&'a VerifyArguments),
     State(&'a StateArguments),
+    Why(&'a WhyArguments),
 }
 
 impl Arguments {
@@ -51,6 +55,7 @@ impl Arguments {
         match (&self.command, &self.timeline) {
             (Some(Command::Verify(verify)), _) => Question::Verify(verify),
             (Some(Command::State(state)), _) => Question::State(state),
+            (Some(Command::Why(why)), _) => Question::Why(why),
             (None, Some(timeline)) => Question::Timeline(timeline),
             (None, None) => unreachable!("clap asks for --from and --log without a subcommand"),
         }
@@ -137,6 +142,34 @@ pub(crate) struct StateArguments {
     #[arg(long, value_parser = pool)]
     pub(crate) pool: Option<PoolId>,
     /// Lines for people, bounded; or one JSON object with everything (docs/replay.md)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(value_name = "text|json")]
+    pub(crate) output: Output,
+}
+
+const WHY_EXAMPLES: &str = "Examples:
+  replay why --request job-00042 --log data/demo
+  replay why --request job-00042 --at 1200 --log data/demo --output json | jq .waited
+
+Exit codes: 0 done, 2 wrong usage or nobody asked for such a request, 3 the log does not go that
+far, 4 corrupt log";
+
+#[derive(Debug, Args)]
+#[command(after_help = WHY_EXAMPLES)]
+pub(crate) struct WhyArguments {
+    /// The request; of several that bore this name, the last
+    #[arg(long, value_parser = request)]
+    pub(crate) request: RequestId,
+    /// In this pool [default: wherever it was asked for last]
+    #[arg(long, value_parser = pool)]
+    pub(crate) pool: Option<PoolId>,
+    /// The decision after which the answer holds [default: the last one]
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub(crate) at: Option<Offset>,
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: PathBuf,
+    /// Lines for people, or one JSON object (docs/replay.md)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     #[arg(value_name = "text|json")]
     pub(crate) output: Output,

@@ -11,6 +11,7 @@ mod state;
 mod timeline;
 mod verify;
 mod view;
+mod why;
 
 use args::{Arguments, Question};
 use clap::Parser;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Question::Timeline(arguments) => timeline::run(arguments),
         Question::Verify(arguments) => verify::run(arguments),
         Question::State(arguments) => state::run(arguments),
+        Question::Why(arguments) => why::run(arguments),
     });
     match answered {
         Ok(code) => ExitCode::from(code),

@@ -65,6 +65,10 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         ("verify --expect-head abc", "64 hexadecimal"),
         ("state --at 20 --pool nowhere", "pools: lab"),
         ("state", "--at"),
+        ("why", "--request"),
+        ("why --request nobody", "check the spelling"),
+        ("why --request b-1 --pool elsewhere", "in pool 'elsewhere'"),
+        ("why --request b-1 --at 7", "up to decision 7"),
     ] {
         let answer = replay(TOLD.path(), arguments);
         assert_eq!(answer.code, 2, "{arguments}: {answer:?}");
@@ -92,7 +96,9 @@ fn only_a_data_directory_of_this_format_is_read() {
 
 #[test]
 fn what_is_not_there_yet_is_3() {
-    for arguments in ["--from 21", "state --at 21", "verify --until 21"] {
+    for arguments in
+        ["--from 21", "state --at 21", "verify --until 21", "why --request b-1 --at 21"]
+    {
         let answer = replay(TOLD.path(), arguments);
         assert_eq!(answer.code, 3, "{answer:?}");
         assert!(answer.err.contains("the last one is 20"), "{answer:?}");

@@ -50,11 +50,26 @@ fn states() {
 }
 
 #[test]
+fn why() {
+    // Waited, granted by another's release, running.
+    check("why-b-1.txt", "why --request b-1");
+    check("why-b-1-at-14.txt", "why --request b-1 --at 14");
+    // Waits for its tenant's limit, then is cancelled.
+    check("why-b-2-at-18.txt", "why --request b-2 --at 18");
+    check("why-b-2.json", "why --request b-2 --output json");
+    // Put off by the council; refused at once; granted at once.
+    check("why-c-1-at-17.txt", "why --request c-1 --at 17");
+    check("why-x-1.txt", "why --request x-1");
+    check("why-a-2.txt", "why --request a-2");
+}
+
+#[test]
 fn help_has_examples_and_exit_codes() {
     for (file, arguments) in [
         ("help.txt", "--help"),
         ("help-verify.txt", "verify --help"),
         ("help-state.txt", "state --help"),
+        ("help-why.txt", "why --help"),
     ] {
         check(file, arguments);
     }
