@@ -7,15 +7,14 @@
 //! covers is kept back by its own requests only: a guarantee is a right to GPUs of the pool,
 //! whoever waits.
 //!
-//! Whoever joins later takes no protection away, whatever its priority. So the elders of a request
-//! joined within W of it, and theirs within W of them, each of a higher priority: with ten
-//! priorities, within ten times W. As long as one of them waits, others may start on models that
-//! it does not want; the request itself would be kept back by it.
+//! Whoever joins later takes no protection away, whatever its priority: the elders of a request
+//! joined within W of it, and theirs within W of them. As long as one of them waits, others may
+//! start on models that it does not want; the request itself would be kept back by it.
 
 use crate::blocker::could_ever_hold;
 use crate::command::RequestAllocation;
 use crate::quota::OnDraining;
-use crate::state::{GangNeed, Group, Pool, Request, Waiter};
+use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TimeMs};
 use std::collections::BTreeMap;
 
@@ -201,5 +200,6 @@ fn is_guaranteed(pool: &Pool, ask: &RequestAllocation) -> bool {
 /// Whether others may start because `request` leaves the queue without having started.
 #[must_use]
 pub(crate) fn lifts_a_barrier(pool: &Pool, request: &RequestId, now: TimeMs) -> bool {
-    Barriers::of(pool, now).protect(request)
+    let waits = matches!(pool.requests[request].stage, Stage::Waiting { .. });
+    waits && Barriers::of(pool, now).protect(request)
 }

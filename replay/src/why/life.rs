@@ -1,4 +1,4 @@
-//! One life of a request: followed decision by decision, with what kept it from running as intervals.
+//! One life of a request, decision by decision, with what kept it from running as intervals.
 
 use super::{Moment, Waited};
 use crate::event::Subject;

@@ -85,8 +85,8 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
     let Some(life) = follower.into_life() else {
         let place = pool.as_ref().map_or(String::new(), |pool| format!(" in pool '{pool}'"));
         return Err(Error::invalid(format!(
-            "nobody asked for request '{request}'{place} up to decision {last}: check the spelling, \
-             or look for it with `replay --from 0 --tenant TENANT`"
+            "nobody asked for request '{request}'{place} up to decision {last}: check the \
+             spelling, or look for it with `replay --from 0 --tenant TENANT`"
         )));
     };
     let report = WhyReport::of(&request.0, &life, &folded.state);

@@ -97,7 +97,8 @@ fn manifest(store: &Path) -> Option<PathBuf> {
     Some(name.trim_end()).filter(|name| !name.is_empty()).map(|name| store.join(name))
 }
 
-/// That the manifest which `CURRENT` names is there. A writer replaces both, so a second look counts.
+/// That the manifest which `CURRENT` names is there. A writer replaces both, so the second look
+/// counts.
 fn check_manifest(store: &Path) -> Result<()> {
     let is_missing = || manifest(store).is_some_and(|path| !path.exists());
     if !is_missing() {
