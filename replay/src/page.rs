@@ -2,6 +2,7 @@
 
 use conclave::error::{Error, Result};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
 pub(crate) struct Page {
@@ -20,7 +21,7 @@ impl Page {
     }
 
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
-        let written = writeln!(self.out, "{line}");
+        let written = writeln!(self.out, "{}", shown(line));
         self.note(written)
     }
 
@@ -46,8 +47,28 @@ impl Page {
     }
 }
 
+/// Names come from senders: what would move a terminal's cursor is shown as an escape.
+fn shown(line: &str) -> Cow<'_, str> {
+    if !line.contains(char::is_control) {
+        return line.into();
+    }
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    line.chars().map(escaped).collect::<String>().into()
+}
+
 /// Tells people something that is no result.
 pub(crate) fn say(sentence: &str) {
     // When stderr is closed there is nobody left to tell.
     let _ignored = writeln!(std::io::stderr(), "{sentence}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        assert_eq!(shown("job-1 für alle"), "job-1 für alle");
+        assert_eq!(shown("a\u{1b}[31mred\r\n"), r"a\u{1b}[31mred\r\n");
+    }
 }

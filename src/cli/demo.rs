@@ -177,8 +177,8 @@ fn json(summary: &Summary) -> Result<String> {
 }
 
 fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> String {
-    let Summary { commands, decisions, granted, queued, refused, deferred, dead_letters, .. } =
-        summary;
+    let Summary { commands, decisions, granted, queued, refused, cancelled, .. } = summary;
+    let Summary { deferred, dead_letters, .. } = summary;
     let gpus: i64 = workload.nodes.iter().map(|node| node.gpu_count).sum();
     let (nodes, load) = (workload.nodes.len(), summary.load_permille / 10);
     let per_second = summary.decisions.unsigned_abs() * 1_000 / summary.elapsed_ms.max(1);
@@ -187,7 +187,9 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
     line(format!("pool          {nodes} nodes, {gpus} GPUs, load {load} %"));
     line(format!("commands      {commands}, each with one decision ({decisions})"));
-    line(format!("requests      {granted} granted, {queued} waiting, {refused} refused"));
+    line(format!(
+        "requests      {granted} granted, {queued} waiting, {refused} refused, {cancelled} withdrawn"
+    ));
     line(format!("council       {deferred} put off at least once"));
     line(format!("dead letters  {dead_letters}"));
     line(format!("time          {} ms, {per_second} decisions/s", summary.elapsed_ms));

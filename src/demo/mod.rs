@@ -44,6 +44,8 @@ pub struct Summary {
     pub queued: i64,
     /// Requests that were refused, by a rule or by the council.
     pub refused: u64,
+    /// Requests that ended without a lease: withdrawn, or past their deadline.
+    pub cancelled: u64,
     /// Requests that the council ever put off.
     pub deferred: u64,
     /// Commands whose bytes went to the dead letters.
@@ -70,9 +72,10 @@ impl Summary {
                 Event::RequestDeferred(deferred) => {
                     self.deferred += u64::from(deferred.attempt == 1)
                 }
-                Event::RequestEnded(ended) => {
-                    self.refused += u64::from(ended.reason == RequestEnd::CouncilDenied);
-                }
+                Event::RequestEnded(ended) => match ended.reason {
+                    RequestEnd::CouncilDenied => self.refused += 1,
+                    RequestEnd::Cancelled | RequestEnd::DeadlinePassed => self.cancelled += 1,
+                },
                 _ => {}
             }
         }

@@ -108,8 +108,7 @@ pub(super) fn lock(directory: &Path) -> Result<WriterLock> {
     match file.try_lock() {
         Ok(()) => Ok(WriterLock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!(
-            "{shown} is in use by another conclave process: stop it, or send it commands over \
-             HTTP; reading works beside it"
+            "{shown} is in use by another conclave process: stop it first; reading works beside it"
         ))),
         Err(TryLockError::Error(error)) => Err(refused(error, &format!("cannot lock {shown}"))),
     }
