@@ -187,9 +187,8 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
     line(format!("pool          {nodes} nodes, {gpus} GPUs, load {load} %"));
     line(format!("commands      {commands}, each with one decision ({decisions})"));
-    line(format!(
-        "requests      {granted} granted, {queued} waiting, {refused} refused, {cancelled} withdrawn"
-    ));
+    let ended = format!("{refused} refused, {cancelled} withdrawn");
+    line(format!("requests      {granted} granted, {queued} waiting, {ended}"));
     line(format!("council       {deferred} put off at least once"));
     line(format!("dead letters  {dead_letters}"));
     line(format!("time          {} ms, {per_second} decisions/s", summary.elapsed_ms));
