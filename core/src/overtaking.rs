@@ -16,7 +16,8 @@ use crate::command::RequestAllocation;
 use crate::quota::OnDraining;
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TimeMs};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// A protected request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,27 +39,44 @@ impl Barrier {
 /// The barriers of a pool at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Barriers {
-    now: TimeMs,
-    on_draining: OnDraining,
-    /// Those who could be protected, in the order; nobody before the first has waited W.
-    candidates: Vec<Candidate>,
     barriers: Vec<Barrier>,
+    has_anybody_waited_enough: bool,
 }
 
 impl Barriers {
     /// The pool's barriers at `now`.
     #[must_use]
     pub fn of(pool: &Pool, now: TimeMs) -> Self {
-        let mut waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
-        if waiters.all(|waiter| protected_from(pool, waiter.since_ms) > now) {
-            return Self { now, ..Self::default() };
+        let protected_from = |since_ms: TimeMs| since_ms.plus(pool.policy.wait_bound_ms);
+        let waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
+        let Some(first_joined) = waiters.map(|waiter| waiter.since_ms).min() else {
+            return Self::default();
+        };
+        if protected_from(first_joined) > now {
+            return Self::default();
         }
-        let (on_draining, groups) = (OnDraining::of(pool), pool.queue.groups().keys());
-        let of_group = |group| Candidate::of_group(pool, &on_draining, group);
-        let candidates = groups.flat_map(of_group).collect();
-        let mut barriers = Self { now, on_draining, candidates, barriers: Vec::new() };
-        barriers.derive(pool);
-        barriers
+        let (on_draining, mut in_order) = (OnDraining::of(pool), candidates(pool));
+        let (mut barriers, mut ahead) = (Vec::new(), Ahead::default());
+        // Whoever is left is protected later than this, and has an elder whatever it wants.
+        let all_have_elders = |ahead: &Ahead<'_>| {
+            ahead.covers_every_model(protected_from(first_joined), pool.fleet.models())
+        };
+        while let Some(Reverse(candidate)) = in_order.pop() {
+            let Candidate { arrival, group, waiter, .. } = candidate;
+            if !waits_for_capacity(pool, &on_draining, &waiter.request) {
+                continue;
+            }
+            let protected_from = protected_from(waiter.since_ms);
+            let has_elder = ahead.earliest(&group.need).is_some_and(|at| at < protected_from);
+            if protected_from <= now && !has_elder {
+                let (request, group) = (waiter.request.clone(), group.clone());
+                barriers.push(Barrier { request, arrival, group });
+            }
+            if ahead.add(waiter.since_ms, &group.need) && all_have_elders(&ahead) {
+                break;
+            }
+        }
+        Self { barriers, has_anybody_waited_enough: true }
     }
 
     /// The barrier that keeps a request of `pool` back, if one does.
@@ -81,74 +99,41 @@ impl Barriers {
         self.barriers.iter().any(|barrier| barrier.request == *request)
     }
 
-    /// Follows a grant to one of `group`. Returns whether a barrier is gone, so that somebody whom
-    /// it kept back may start: that of the one who started, or of one whose tenant's quota that
-    /// used up.
-    pub(crate) fn after_grant(&mut self, pool: &Pool, group: &Group) -> bool {
-        if self.candidates.is_empty() {
+    /// Follows a grant. Returns whether a barrier is gone, so that somebody whom it kept back may
+    /// start: that of the one who started, or of one whose tenant's quota that used up.
+    pub(crate) fn after_grant(&mut self, pool: &Pool, now: TimeMs) -> bool {
+        if !self.has_anybody_waited_enough {
             return false;
         }
-        self.candidates.retain(|candidate| candidate.group != *group);
-        self.candidates.extend(Candidate::of_group(pool, &self.on_draining, group));
-        for candidate in &mut self.candidates {
-            if candidate.group.tenant == group.tenant {
-                candidate.waits_for_capacity =
-                    waits_for_capacity(pool, &self.on_draining, &candidate.request);
-            }
-        }
-        let before = std::mem::take(&mut self.barriers);
-        self.derive(pool);
-        before.iter().any(|barrier| !self.protect(&barrier.request))
-    }
-
-    fn derive(&mut self, pool: &Pool) {
-        self.candidates.sort_by_key(|candidate| (candidate.group.priority, candidate.arrival));
-        let mut ahead = Ahead::default();
-        for candidate in self.candidates.iter().filter(|candidate| candidate.waits_for_capacity) {
-            let Candidate { group, arrival, since_ms, request, waits_for_capacity: _ } = candidate;
-            let protected_from = protected_from(pool, *since_ms);
-            let has_elder = ahead.earliest(&group.need).is_some_and(|since| since < protected_from);
-            if protected_from <= self.now && !has_elder {
-                let (request, group) = (request.clone(), group.clone());
-                self.barriers.push(Barrier { request, arrival: *arrival, group });
-            }
-            ahead.add(*since_ms, &group.need);
-        }
+        let before = std::mem::replace(self, Self::of(pool, now));
+        before.barriers.iter().any(|barrier| !self.protect(&barrier.request))
     }
 }
 
-fn protected_from(pool: &Pool, since_ms: TimeMs) -> TimeMs {
-    since_ms.plus(pool.policy.wait_bound_ms)
-}
-
-/// A waiting request that could be protected: nobody before it in its group joined the queue before
-/// it did, so that a late approval does not hide who has waited longer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Candidate {
-    group: Group,
+/// A waiting request that could be protected, by its place in the order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate<'a> {
+    priority: Reverse<i64>,
     arrival: Offset,
-    since_ms: TimeMs,
-    request: RequestId,
-    waits_for_capacity: bool,
+    group: &'a Group,
+    waiter: &'a Waiter,
 }
 
-impl Candidate {
-    fn of_group(pool: &Pool, on_draining: &OnDraining, group: &Group) -> Vec<Self> {
-        let Some(waiters) = pool.queue.groups().get(group) else { return vec![] };
-        let mut candidates: Vec<Self> = Vec::new();
-        for (arrival, Waiter { request, since_ms }) in waiters {
-            if candidates.last().is_none_or(|before| *since_ms < before.since_ms) {
-                candidates.push(Self {
-                    group: group.clone(),
-                    arrival: *arrival,
-                    since_ms: *since_ms,
-                    request: request.clone(),
-                    waits_for_capacity: waits_for_capacity(pool, on_draining, request),
-                });
+/// Those before whom nobody of their group joined the queue: a late approval, which stands before
+/// them by arrival, must not hide how long they have waited.
+fn candidates(pool: &Pool) -> BinaryHeap<Reverse<Candidate<'_>>> {
+    let mut candidates = Vec::new();
+    for (group, waiters) in pool.queue.groups() {
+        let mut first_joined = None;
+        for (arrival, waiter) in waiters {
+            if first_joined.is_none_or(|first| waiter.since_ms < first) {
+                first_joined = Some(waiter.since_ms);
+                let (priority, arrival) = (group.priority, *arrival);
+                candidates.push(Reverse(Candidate { priority, arrival, group, waiter }));
             }
         }
-        candidates
     }
+    candidates.into()
 }
 
 /// When the earliest of those before a place in the order joined the queue.
@@ -161,16 +146,34 @@ struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    fn add(&mut self, since: TimeMs, need: &'a GangNeed) {
-        let earlier = |known: Option<TimeMs>| Some(known.map_or(since, |known| known.min(since)));
-        self.of_all = earlier(self.of_all);
+    /// Returns whether that made any of the times earlier.
+    fn add(&mut self, since: TimeMs, need: &'a GangNeed) -> bool {
+        let is_earlier = |known: Option<TimeMs>| known.is_none_or(|known| since < known);
+        if is_earlier(self.of_all) {
+            self.of_all = Some(since);
+        }
         if need.shares_with_everybody() {
-            self.of_any_model = earlier(self.of_any_model);
-            return;
+            let is_news = is_earlier(self.of_any_model);
+            if is_news {
+                self.of_any_model = Some(since);
+            }
+            return is_news;
         }
+        let mut is_news = false;
         for model in &need.gpu_models {
-            self.of_model.entry(model).and_modify(|at| *at = since.min(*at)).or_insert(since);
+            if is_earlier(self.of_model.get(model).copied()) {
+                self.of_model.insert(model, since);
+                is_news = true;
+            }
         }
+        is_news
+    }
+
+    /// Whether somebody joined before `time` on each of `models`.
+    fn covers_every_model(&self, time: TimeMs, models: &[GpuModel]) -> bool {
+        let is_before = |at: &TimeMs| *at < time;
+        self.of_any_model.as_ref().is_some_and(is_before)
+            || models.iter().all(|model| self.of_model.get(model).is_some_and(is_before))
     }
 
     /// Among those who could want a GPU that `need` could want.

@@ -61,7 +61,6 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
         return true;
     };
     let mut barriers = Barriers::of(pool, draft.now);
-    let group = Group::of(&request.ask);
     if barriers.before(pool, request).is_some()
         || may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err()
     {
@@ -70,7 +69,7 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
         Try::NoPlace => true,
-        Try::Granted if barriers.after_grant(draft.state.pool(pool_id), &group) => {
+        Try::Granted if barriers.after_grant(draft.state.pool(pool_id), draft.now) => {
             grant_waiters(draft, pool_id)
         }
         Try::Granted => true,
@@ -104,16 +103,17 @@ enum Walk {
 fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
     let pool = draft.state.pool(pool_id);
     let mut barriers = Barriers::of(pool, draft.now);
-    let mut firsts = firsts_of_groups(pool);
+    let (mut firsts, mut is_somebody_kept_back) = (firsts_of_groups(pool), false);
     while let Some(Reverse((_, _, id))) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
         let request = &pool.requests[&id];
         let group = Group::of(&request.ask);
         let Group { tenant, need, .. } = &group;
-        if barriers.before(pool, request).is_some()
-            || may_grant(pool, tenant, need.total_gpu_milli()).is_err()
-            || no_place.rules_out(need)
-        {
+        if barriers.before(pool, request).is_some() {
+            is_somebody_kept_back = true;
+            continue;
+        }
+        if may_grant(pool, tenant, need.total_gpu_milli()).is_err() || no_place.rules_out(need) {
             continue;
         }
         match try_grant(draft, pool_id, &id) {
@@ -122,7 +122,7 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
             Try::Granted => {
                 no_place.after_grant();
                 let pool = draft.state.pool(pool_id);
-                if barriers.after_grant(pool, &group) {
+                if barriers.after_grant(pool, draft.now) && is_somebody_kept_back {
                     return Walk::BarrierIsGone;
                 }
                 firsts.extend(first_of(pool, &group));

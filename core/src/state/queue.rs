@@ -47,7 +47,7 @@ pub struct GangNeed {
 }
 
 /// One waiting request within its group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Waiter {
     /// Which request.
     pub request: RequestId,
