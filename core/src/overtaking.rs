@@ -8,8 +8,8 @@
 //! whoever waits.
 //!
 //! Whoever joins later takes no protection away, whatever its priority: the elders of a request
-//! joined within W of it, and theirs within W of them. As long as one of them waits, others may
-//! start on models that it does not want; the request itself would be kept back by it.
+//! joined before it or within W of it, and theirs likewise. As long as one of them waits, others
+//! may start on models that it does not want; the request itself would be kept back by it.
 
 use crate::blocker::could_ever_hold;
 use crate::command::RequestAllocation;
@@ -17,7 +17,7 @@ use crate::quota::OnDraining;
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
 use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TimeMs};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// A protected request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Barriers {
         let (on_draining, mut in_order) = (OnDraining::of(pool), candidates(pool));
         let (mut barriers, mut ahead) = (Vec::new(), Ahead::default());
         // Whoever is left is protected later than this, and has an elder whatever it wants.
-        let all_have_elders = |ahead: &Ahead<'_>| {
-            ahead.covers_every_model(protected_from(first_joined), pool.fleet.models())
-        };
+        let named = models_named(pool);
+        let all_have_elders =
+            |ahead: &Ahead<'_>| ahead.covers_all(protected_from(first_joined), &named);
         while let Some(Reverse(candidate)) = in_order.pop() {
             let Candidate { arrival, group, waiter, .. } = candidate;
             if !waits_for_capacity(pool, &on_draining, &waiter.request) {
@@ -108,6 +108,13 @@ impl Barriers {
         let before = std::mem::replace(self, Self::of(pool, now));
         before.barriers.iter().any(|barrier| !self.protect(&barrier.request))
     }
+}
+
+/// The models that waiting requests name.
+fn models_named(pool: &Pool) -> BTreeSet<&GpuModel> {
+    let needs = pool.queue.groups().keys().map(|group| &group.need);
+    let named = needs.filter(|need| !need.shares_with_everybody());
+    named.flat_map(|need| &need.gpu_models).collect()
 }
 
 /// A waiting request that could be protected, by its place in the order.
@@ -169,11 +176,13 @@ impl<'a> Ahead<'a> {
         is_news
     }
 
-    /// Whether somebody joined before `time` on each of `models`.
-    fn covers_every_model(&self, time: TimeMs, models: &[GpuModel]) -> bool {
-        let is_before = |at: &TimeMs| *at < time;
-        self.of_any_model.as_ref().is_some_and(is_before)
-            || models.iter().all(|model| self.of_model.get(model).is_some_and(is_before))
+    /// Whether somebody joined before `time` who could want what anybody does who takes any model
+    /// or one of `named`.
+    fn covers_all(&self, time: TimeMs, named: &BTreeSet<&GpuModel>) -> bool {
+        let is_before = |at: Option<&TimeMs>| at.is_some_and(|at| *at < time);
+        is_before(self.of_any_model.as_ref())
+            || (is_before(self.of_all.as_ref())
+                && named.iter().all(|model| is_before(self.of_model.get(model))))
     }
 
     /// Among those who could want a GPU that `need` could want.

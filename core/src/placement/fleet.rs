@@ -194,7 +194,7 @@ impl Fleet {
         self.models.iter().map(|model| shape.accepts(model)).collect()
     }
 
-    pub(crate) fn models(&self) -> &[GpuModel] {
+    pub(super) fn models(&self) -> &[GpuModel] {
         &self.models
     }
 

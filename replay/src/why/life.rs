@@ -37,14 +37,19 @@ impl<'a> Follower<'a> {
         Self { request, pool, life: None }
     }
 
-    pub(super) fn into_life(self) -> Option<Life> {
-        self.life
+    /// The last life, given the state that the last decision left: time alone can put somebody
+    /// protected before a request.
+    pub(super) fn into_life(self, state: &State) -> Option<Life> {
+        let Self { request, pool: _, life } = self;
+        let mut life = life?;
+        life.note_blocker(request, state, Moment::at(state));
+        Some(life)
     }
 
     /// Takes note of a decision. `state` is what it left.
     pub(super) fn see(&mut self, decision: &Decision, state: &State) {
         let now = Moment::of(decision);
-        self.begin(decision, now);
+        self.begin(decision, state, now);
         let Some(life) = &mut self.life else { return };
         let mut touches_pool = decision.pool == life.pool;
         // What stands before the admission is of an earlier life under the same name.
@@ -59,18 +64,26 @@ impl<'a> Follower<'a> {
                 continue;
             }
             touches_pool = true;
-            if request == Some(self.request) && !matches!(event, Event::RequestAdmitted(_)) {
+            // A life that was refused has votes at the most.
+            let is_of_it = match event {
+                Event::RequestAdmitted(_) => false,
+                Event::RequestVoted(_) => true,
+                _ => life.refused.is_none(),
+            };
+            if request == Some(self.request) && is_of_it {
                 life.events.push((now, event.clone()));
             }
         }
-        // Nothing can start in a pool that no decision touches, whoever waits there.
+        // Nobody starts in a pool that no decision touches; see also `into_life`.
         if touches_pool {
             life.note_blocker(self.request, state, now);
         }
     }
 
     /// Starts a new life when the decision is about asking for it.
-    fn begin(&mut self, decision: &Decision, asked: Moment) {
+    fn begin(&mut self, decision: &Decision, state: &State, asked: Moment) {
+        let pool = state.pools.get(&decision.pool);
+        let lives = pool.is_some_and(|pool| pool.request(self.request).is_some());
         let is_meant = decision.kind == "RequestAllocation"
             && decision.request == *self.request
             && self.pool.is_none_or(|pool| *pool == decision.pool);
@@ -78,7 +91,7 @@ impl<'a> Follower<'a> {
             _ if !is_meant => return,
             // It lives already, or the command came twice: nothing changed.
             Outcome::Duplicate(_) => return,
-            Outcome::Rejected(_) if self.lives() => return,
+            Outcome::Rejected(_) if lives => return,
             Outcome::Rejected(refused) => (None, Some(refused.clone())),
             Outcome::Accepted => (admitted(decision), None),
         };
@@ -91,10 +104,6 @@ impl<'a> Follower<'a> {
             intervals: vec![],
             intervals_forgotten: 0,
         });
-    }
-
-    fn lives(&self) -> bool {
-        self.life.as_ref().is_some_and(|life| life.refused.is_none() && !life.has_ended())
     }
 }
 
@@ -124,13 +133,6 @@ impl Life {
             _ => None,
         });
         last.unwrap_or("admitted")
-    }
-
-    fn has_ended(&self) -> bool {
-        let last = self.events.last();
-        last.is_some_and(|(_, event)| {
-            matches!(event, Event::RequestEnded(_) | Event::LeaseEnded(_))
-        })
     }
 
     fn note_blocker(&mut self, id: &RequestId, state: &State, now: Moment) {

@@ -35,6 +35,10 @@ impl Moment {
     fn of(decision: &Decision) -> Self {
         Self { offset: decision.offset.0, time_ms: decision.time_ms.0 }
     }
+
+    fn at(state: &State) -> Self {
+        Self { offset: state.covered.0, time_ms: state.time_ms.0 }
+    }
 }
 
 /// What kept a request from running, from one decision to another.
@@ -82,7 +86,7 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
     view.check_reaches(last.max(Offset(0)))?;
     let mut follower = Follower::new(request, pool.as_ref());
     let folded = follow(&view, last, &mut follower).map_err(|error| view.explain(error))?;
-    let Some(life) = follower.into_life() else {
+    let Some(life) = follower.into_life(&folded.state) else {
         let place = pool.as_ref().map_or(String::new(), |pool| format!(" in pool '{pool}'"));
         return Err(Error::invalid(format!(
             "nobody asked for request '{request}'{place} up to decision {last}: check the \
@@ -125,7 +129,7 @@ impl<'a> WhyReport<'a> {
         Self {
             request,
             pool: &life.pool.0,
-            as_of: Moment { offset: state.covered.0, time_ms: state.time_ms.0 },
+            as_of: Moment::at(state),
             asked: life.asked,
             stands: life.stands(),
             ask: life.ask.as_ref(),
