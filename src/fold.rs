@@ -53,12 +53,18 @@ impl Folded {
     /// `Corrupt` when a record does not continue the chain, or says what cannot have happened: the
     /// fold is of no further use.
     pub fn add(&mut self, records: &[DecisionRecord]) -> Result<()> {
-        for record in records {
-            let decision = self.read_next(record)?;
-            evolve_recorded(&mut self.state, &decision)?;
-            self.head = record.hash;
-        }
-        Ok(())
+        records.iter().try_for_each(|record| self.add_one(record).map(|_| ()))
+    }
+
+    /// The same for one record, whose decision is handed out.
+    ///
+    /// # Errors
+    /// As [`Folded::add`].
+    pub fn add_one(&mut self, record: &DecisionRecord) -> Result<Decision> {
+        let decision = self.read_next(record)?;
+        evolve_recorded(&mut self.state, &decision)?;
+        self.head = record.hash;
+        Ok(decision)
     }
 
     /// Decodes a record and checks that it continues the chain. Its digest was computed when it was

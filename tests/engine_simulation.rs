@@ -47,11 +47,13 @@ fn workload(seed: u64) -> Workload {
 struct Witness {
     disk: Disk,
     acknowledged: Rc<Cell<LogEnds>>,
+    /// Whether the next commit fails for good.
+    is_failing: Rc<Cell<bool>>,
 }
 
 impl Witness {
     fn of(disk: Disk) -> Self {
-        Self { disk, acknowledged: Rc::default() }
+        Self { disk, acknowledged: Rc::default(), is_failing: Rc::default() }
     }
 
     /// Everything acknowledged is there, in its place.
@@ -99,6 +101,9 @@ impl EventLog for Witness {
     }
 
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
+        if self.is_failing.take() {
+            return Err(CommitError::Failed(Error::unavailable("the disk is full")));
+        }
         self.disk.commit(round)?;
         let decisions_next = self.disk.ends().unwrap().decisions_next;
         self.acknowledged.set(LogEnds { decisions_next, ..self.acknowledged.get() });
@@ -175,65 +180,12 @@ fn the_same_when_a_power_cut_takes_the_newest_writes() {
     check(Faults { loss: CrashLoss::Unsynced, crash_per_mille: 20, ..OFTEN }, 20);
 }
 
-/// A log whose first commit fails for good.
-struct FailsOnce {
-    disk: Disk,
-    has_failed: bool,
-}
-
-impl LogReader for FailsOnce {
-    fn ends(&self) -> Result<LogEnds> {
-        self.disk.ends()
-    }
-
-    fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>> {
-        self.disk.commands(from, bytes_max)
-    }
-
-    fn decisions(&self, from: Offset, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
-        self.disk.decisions(from, bytes_max)
-    }
-
-    fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
-        self.disk.dead_letters(from, bytes_max)
-    }
-
-    fn snapshots(&self) -> Result<Vec<Offset>> {
-        self.disk.snapshots()
-    }
-
-    fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
-        self.disk.snapshot(offset)
-    }
-}
-
-impl EventLog for FailsOnce {
-    fn accept(&mut self, commands: &[CommandRecord]) -> Result<Offset> {
-        self.disk.accept(commands)
-    }
-
-    fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
-        if self.has_failed {
-            return self.disk.commit(round);
-        }
-        self.has_failed = true;
-        Err(CommitError::Failed(Error::unavailable("the disk is full")))
-    }
-
-    fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()> {
-        self.disk.keep_snapshot(offset, bytes)
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        self.disk.sync()
-    }
-}
-
 #[test]
 fn an_engine_whose_round_was_not_committed_never_says_that_all_is_decided() {
     let disk = Disk::new(MemoryLog::new());
-    let log = FailsOnce { disk: disk.clone(), has_failed: false };
-    let (mut engine, _) = Engine::open(log, RuleSeat, NO_SNAPSHOT).unwrap();
+    let witness = Witness::of(disk.clone());
+    witness.is_failing.set(true);
+    let (mut engine, _) = Engine::open(witness, RuleSeat, NO_SNAPSHOT).unwrap();
     engine.accept(&[system_common::bytes(0, b"", vec![1, 2, 3])]).unwrap();
     for _ in 0..3 {
         let error = engine.run_to_end(|_| panic!("nothing is decided")).unwrap_err();

@@ -1,7 +1,7 @@
 //! Who stands before a waiting request, and by which rule.
 
 use conclave_core::state::{State, Waiter};
-use conclave_core::units::{Offset, PoolId};
+use conclave_core::units::PoolId;
 use serde::Serialize;
 
 /// Requests that are named one by one.
@@ -24,20 +24,20 @@ impl Ahead {
     /// None when the request does not wait in the queue.
     pub(super) fn of(state: &State, pool: &PoolId, request: &str) -> Option<Self> {
         let queue = &state.pools.get(pool)?.queue;
-        let mut before: Vec<(i64, Offset, &Waiter)> = Vec::new();
-        for (group, arrival, waiter) in queue.in_order() {
+        let mut before: Vec<(i64, &Waiter)> = Vec::new();
+        for (group, _, waiter) in queue.in_order() {
             let priority = group.priority.0;
             if waiter.request.0 == *request {
-                let by_priority = before.iter().filter(|(other, ..)| *other > priority).count();
+                let by_priority = before.iter().filter(|(other, _)| *other > priority).count();
                 let named = before.iter().take(NAMED_MAX);
                 return Some(Self {
                     place: before.len() + 1,
                     by_priority,
                     by_arrival: before.len() - by_priority,
-                    first: named.map(|(.., waiter)| waiter.request.to_string()).collect(),
+                    first: named.map(|(_, waiter)| waiter.request.to_string()).collect(),
                 });
             }
-            before.push((priority, arrival, waiter));
+            before.push((priority, waiter));
         }
         None
     }

@@ -13,9 +13,8 @@ use crate::view::{PARTITION, View};
 use ahead::Ahead;
 use conclave::cli::Output;
 use conclave::error::{Error, Result};
-use conclave::fold::{FOLD_BYTES_MAX, Folded, evolve_recorded};
+use conclave::fold::{FOLD_BYTES_MAX, Folded};
 use conclave::log::LogReader;
-use conclave::wire::decode_decision;
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::Decision;
@@ -114,9 +113,7 @@ fn follow(view: &View, last: Offset, follower: &mut Follower<'_>) -> Result<Fold
             return Err(Error::corrupt(format!("there is no decision {next}")));
         }
         for record in records.iter().take_while(|record| record.offset <= last) {
-            let decision = decode_decision(&record.body)?;
-            evolve_recorded(&mut folded.state, &decision)?;
-            folded.head = record.hash;
+            let decision = folded.add_one(record)?;
             follower.see(&decision, &folded.state);
         }
     }
