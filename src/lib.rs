@@ -8,6 +8,7 @@ pub mod error;
 pub mod fold;
 pub mod log;
 pub mod place;
+pub mod report;
 pub mod snapshot;
 pub mod telemetry;
 pub mod trace;

@@ -1,7 +1,7 @@
 //! Which decisions are shown.
 
 use crate::args::TimelineArguments;
-use crate::event::{NAMES, Subject, name};
+use conclave::report::event::{NAMES, Subject, name};
 use conclave_core::decide::COMMANDS;
 use conclave_core::decision::Decision;
 use conclave_core::units::{PoolId, RequestId, TenantId};

@@ -1,12 +1,7 @@
 //! `replay`: reads a decision log, shows it, verifies it, rebuilds states. It writes nothing.
 
 mod args;
-mod decision;
-mod event;
 mod filter;
-mod page;
-mod sentence;
-mod show;
 mod state;
 mod timeline;
 mod verify;

@@ -1,15 +1,15 @@
 //! `replay --from OFFSET`: decision after decision.
 
 use crate::args::TimelineArguments;
-use crate::decision::{DecisionJson, print};
 use crate::filter::Filter;
-use crate::page::{Page, say};
-use crate::show::count;
 use crate::view::View;
 use conclave::cli::Output;
+use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
 use conclave::fold::FOLD_BYTES_MAX;
 use conclave::log::LogReader;
+use conclave::report::decision::{DecisionJson, print};
+use conclave::report::show::count;
 use conclave::wire::decode_decision;
 use conclave_core::units::{Offset, TimeMs};
 

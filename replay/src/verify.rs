@@ -1,11 +1,11 @@
 //! `replay verify`: every decision computed again.
 
 use crate::args::VerifyArguments;
-use crate::page::{Page, say};
-use crate::show::count;
 use crate::view::{PARTITION, View};
 use conclave::cli::Output;
+use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
+use conclave::report::show::count;
 use conclave::verify::{Report, Scope, Verdict, verify_with_progress};
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;

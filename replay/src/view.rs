@@ -1,6 +1,6 @@
 //! The log as it is seen: up to where, since when, and what is wrong with it.
 
-use crate::page::say;
+use conclave::cli::page::say;
 use conclave::error::{Error, ErrorKind, Result};
 use conclave::log::rocks::RocksReader;
 use conclave::log::{LogEnds, LogReader};

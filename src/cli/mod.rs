@@ -1,6 +1,7 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
 mod demo;
+pub mod page;
 mod place;
 
 use crate::error::{Error, Result};

@@ -4,14 +4,14 @@ mod pool;
 mod text;
 
 use crate::args::StateArguments;
-use crate::decision::title;
-use crate::page::{Page, say};
-use crate::show::between;
 use crate::view::{PARTITION, View};
 use conclave::cli::Output;
+use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
 use conclave::fold::{Folded, fold};
 use conclave::log::LogReader;
+use conclave::report::decision::title;
+use conclave::report::show::between;
 use conclave::wire::decode_decision;
 use conclave_core::command::OpenLog;
 use conclave_core::state::{State, Timer, TimerKind};

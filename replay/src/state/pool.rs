@@ -1,6 +1,6 @@
 //! One pool as it stood.
 
-use crate::sentence;
+use conclave::report::sentence;
 use conclave_core::blocker::{Blocker, Blockers};
 use conclave_core::command::{RequestAllocation, SetPoolPolicy};
 use conclave_core::decision::Placement;

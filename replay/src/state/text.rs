@@ -2,10 +2,10 @@
 
 use super::pool::{LeaseState, PoolState, TenantState, Waiting};
 use super::{StateReport, TimerState};
-use crate::page::Page;
-use crate::sentence::{ago, moment, part, policy, time_source, wants};
-use crate::show::{gpus, or_dash};
+use conclave::cli::page::Page;
 use conclave::error::Result;
+use conclave::report::sentence::{ago, moment, part, policy, time_source, wants};
+use conclave::report::show::{gpus, or_dash};
 use conclave_core::units::{GpuMilli, TimeMs};
 
 pub(super) fn print(

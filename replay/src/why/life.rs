@@ -1,8 +1,8 @@
 //! One life of a request, decision by decision, with what kept it from running as intervals.
 
 use super::{Moment, Waited};
-use crate::event::Subject;
-use crate::sentence;
+use conclave::report::event::Subject;
+use conclave::report::sentence;
 use conclave_core::blocker::{Blocker, Blockers};
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event, Outcome, Rejected};

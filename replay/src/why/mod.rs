@@ -7,14 +7,14 @@ mod life;
 mod text;
 
 use crate::args::WhyArguments;
-use crate::event::EventJson;
-use crate::page::Page;
 use crate::view::{PARTITION, View};
 use ahead::Ahead;
 use conclave::cli::Output;
+use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
 use conclave::fold::{FOLD_BYTES_MAX, Folded};
 use conclave::log::LogReader;
+use conclave::report::event::EventJson;
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::Decision;

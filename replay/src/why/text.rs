@@ -2,11 +2,11 @@
 
 use super::life::Life;
 use super::{Moment, WhyReport};
-use crate::event::name;
-use crate::page::Page;
-use crate::sentence;
-use crate::show::{between, span};
+use conclave::cli::page::Page;
 use conclave::error::Result;
+use conclave::report::event::name;
+use conclave::report::sentence;
+use conclave::report::show::{between, span};
 use conclave_core::decision::Event;
 use conclave_core::units::TimeMs;
 

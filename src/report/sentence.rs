@@ -1,6 +1,6 @@
 //! Events and blockers in a sentence each.
 
-use crate::show::{between, gpus, or_dash, span};
+use crate::report::show::{between, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
     CouncilMode, PlacementPolicy, RequestAllocation, SetPoolPolicy, TimeSource, WorkOutcome,
@@ -15,7 +15,8 @@ use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 const REPLICAS_SHOWN_MAX: usize = 8;
 
 /// What happened at `now`, without the event's name and pool.
-pub(crate) fn event(event: &Event, now: TimeMs) -> String {
+#[must_use]
+pub fn event(event: &Event, now: TimeMs) -> String {
     match event {
         Event::LogOpened(opened) => format!(
             "log {}: {}, {} partition(s), rounds of {}",
@@ -76,7 +77,8 @@ pub(crate) fn event(event: &Event, now: TimeMs) -> String {
 }
 
 /// A moment as a time and as seen from `now`.
-pub(crate) fn moment(now: TimeMs, at: TimeMs) -> String {
+#[must_use]
+pub fn moment(now: TimeMs, at: TimeMs) -> String {
     format!("at {at} ms (in {})", span(between(now, at)))
 }
 
@@ -101,7 +103,8 @@ fn vote(voted: &RequestVoted) -> String {
 }
 
 /// What a request asks for.
-pub(crate) fn ask(ask: &RequestAllocation) -> String {
+#[must_use]
+pub fn ask(ask: &RequestAllocation) -> String {
     let preemptible = if ask.preemptible { ", preemptible" } else { "" };
     let RequestAllocation { request, tenant, user, priority, .. } = ask;
     let wants = wants(ask);
@@ -112,7 +115,8 @@ pub(crate) fn ask(ask: &RequestAllocation) -> String {
 }
 
 /// Replicas, GPUs, CPU and memory of a request.
-pub(crate) fn wants(ask: &RequestAllocation) -> String {
+#[must_use]
+pub fn wants(ask: &RequestAllocation) -> String {
     let RequestAllocation { replicas, gpu_count, gpu_milli, cpu_milli, memory_mib, .. } = ask;
     let models: Vec<&str> = ask.gpu_models.iter().map(|model| model.0.as_str()).collect();
     let models = if models.is_empty() { "any model".to_owned() } else { models.join(" or ") };
@@ -131,7 +135,8 @@ fn grant(granted: &LeaseGranted, now: TimeMs) -> String {
 }
 
 /// `node-1[0,1] + node-2[0,1] (G2)`.
-pub(crate) fn places(replicas: &[Placement], model: &GpuModel) -> String {
+#[must_use]
+pub fn places(replicas: &[Placement], model: &GpuModel) -> String {
     let place = |placement: &Placement| {
         let gpus: Vec<String> = placement.gpus.iter().map(ToString::to_string).collect();
         format!("{}[{}]", placement.node, gpus.join(","))
@@ -169,7 +174,8 @@ fn request_end(reason: RequestEnd) -> &'static str {
 }
 
 /// A pool's rules.
-pub(crate) fn policy(policy: &SetPoolPolicy) -> String {
+#[must_use]
+pub fn policy(policy: &SetPoolPolicy) -> String {
     let placement = match policy.placement {
         PlacementPolicy::Random => "random",
         PlacementPolicy::BestFit => "best_fit",
@@ -197,7 +203,8 @@ fn council(mode: CouncilMode) -> &'static str {
 }
 
 /// Where command times come from.
-pub(crate) fn time_source(source: TimeSource) -> &'static str {
+#[must_use]
+pub fn time_source(source: TimeSource) -> &'static str {
     match source {
         TimeSource::LogAppend => "stamped when appended",
         TimeSource::Carried => "times carried by records",
@@ -205,7 +212,8 @@ pub(crate) fn time_source(source: TimeSource) -> &'static str {
 }
 
 /// What keeps a request from running at `now`.
-pub(crate) fn blocker(blocker: &Blocker, now: TimeMs) -> String {
+#[must_use]
+pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
     match blocker {
         Blocker::Deferred { attempts, retry_at_ms } => {
             format!("put off by vote {attempts}, looked at again {}", moment(now, *retry_at_ms))
@@ -239,12 +247,14 @@ pub(crate) fn blocker(blocker: &Blocker, now: TimeMs) -> String {
 }
 
 /// `1.5 of 4 GPUs` of a sum.
-pub(crate) fn part(used: GpuMilli, total: GpuMilli) -> String {
+#[must_use]
+pub fn part(used: GpuMilli, total: GpuMilli) -> String {
     format!("{} of {} GPUs", gpus(used), gpus(total))
 }
 
 /// Since when, seen from `now`.
-pub(crate) fn ago(now: TimeMs, since: TimeMs) -> String {
+#[must_use]
+pub fn ago(now: TimeMs, since: TimeMs) -> String {
     let DurationMs(ms) = between(since, now);
     format!("for {}", span(DurationMs(ms)))
 }

@@ -1,11 +1,11 @@
 //! One decision as a line of JSON, or as lines for people.
 
-use crate::event::{EventJson, name};
-use crate::page::Page;
-use crate::sentence;
-use crate::show::{between, or_dash, span};
-use conclave::error::Result;
-use conclave::log::DecisionRecord;
+use crate::cli::page::Page;
+use crate::error::Result;
+use crate::log::DecisionRecord;
+use crate::report::event::{EventJson, name};
+use crate::report::sentence;
+use crate::report::show::{between, or_dash, span};
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::units::TimeMs;
 use serde::Serialize;
@@ -13,8 +13,8 @@ use serde::Serialize;
 /// The fields are those of the Avro record `Decision`, with these differences: `since_start_ms` and
 /// `hash` are added, digests are hexadecimal, the outcome is spread over four fields, and each
 /// event carries its name. `docs/replay.md` shows one.
-#[derive(Serialize)]
-pub(crate) struct DecisionJson<'a> {
+#[derive(Debug, Serialize)]
+pub struct DecisionJson<'a> {
     offset: i64,
     time_ms: i64,
     since_start_ms: i64,
@@ -42,7 +42,9 @@ pub(crate) struct DecisionJson<'a> {
 }
 
 impl<'a> DecisionJson<'a> {
-    pub(crate) fn of(record: &DecisionRecord, decision: &'a Decision, began_at: TimeMs) -> Self {
+    /// A decision as JSON; `began_at` is when the log's first decision was made.
+    #[must_use]
+    pub fn of(record: &DecisionRecord, decision: &'a Decision, began_at: TimeMs) -> Self {
         let (code, detail, first_offset) = match &decision.outcome {
             Outcome::Accepted => (None, None, None),
             Outcome::Rejected(no) => (Some(no.code.as_str()), Some(no.detail.as_str()), None),
@@ -87,7 +89,10 @@ fn outcome(outcome: &Outcome) -> &'static str {
 }
 
 /// One line for the decision and an indented one for each event.
-pub(crate) fn print(page: &mut Page, decision: &Decision, began_at: TimeMs) -> Result<()> {
+///
+/// # Errors
+/// As the page's.
+pub fn print(page: &mut Page, decision: &Decision, began_at: TimeMs) -> Result<()> {
     page.line(&line(decision, began_at))?;
     for event in &decision.events {
         let sentence = sentence::event(event, decision.time_ms);
@@ -111,6 +116,7 @@ fn line(decision: &Decision, began_at: TimeMs) -> String {
 }
 
 /// The same for the head of a state.
-pub(crate) fn title(decision: &Decision, began_at: TimeMs) -> String {
+#[must_use]
+pub fn title(decision: &Decision, began_at: TimeMs) -> String {
     line(decision, began_at).trim_start().to_owned()
 }

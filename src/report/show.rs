@@ -3,7 +3,8 @@
 use conclave_core::units::{DurationMs, GpuMilli, TimeMs};
 
 /// `1d02h03m04.005s`, from the first part that is not zero.
-pub(crate) fn span(span: DurationMs) -> String {
+#[must_use]
+pub fn span(span: DurationMs) -> String {
     let sign = if span.0 < 0 { "-" } else { "" };
     let ms = span.0.unsigned_abs();
     let (days, hours) = (ms / 86_400_000, ms / 3_600_000 % 24);
@@ -18,12 +19,14 @@ pub(crate) fn span(span: DurationMs) -> String {
 }
 
 /// From `from` to `to`.
-pub(crate) fn between(from: TimeMs, to: TimeMs) -> DurationMs {
+#[must_use]
+pub fn between(from: TimeMs, to: TimeMs) -> DurationMs {
     DurationMs(to.0.saturating_sub(from.0))
 }
 
 /// Thousandths of a GPU as GPUs: `2`, `1.5`, `0.25`.
-pub(crate) fn gpus(milli: GpuMilli) -> String {
+#[must_use]
+pub fn gpus(milli: GpuMilli) -> String {
     let sign = if milli.0 < 0 { "-" } else { "" };
     let milli = milli.0.unsigned_abs();
     let text = format!("{sign}{}.{:03}", milli / 1_000, milli % 1_000);
@@ -31,12 +34,14 @@ pub(crate) fn gpus(milli: GpuMilli) -> String {
 }
 
 /// `text`, or a dash where there is none.
-pub(crate) fn or_dash(text: &str) -> &str {
+#[must_use]
+pub fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
 /// `1 decision`, `2 decisions`.
-pub(crate) fn count(number: u64, of: &str) -> String {
+#[must_use]
+pub fn count(number: u64, of: &str) -> String {
     if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 

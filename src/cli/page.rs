@@ -1,36 +1,53 @@
 //! Results on stdout, line by line. A reader that has seen enough is no error.
 
-use conclave::error::{Error, Result};
+use crate::error::{Error, Result};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
-pub(crate) struct Page {
+/// Stdout, one line at a time.
+#[derive(Debug)]
+pub struct Page {
     out: BufWriter<StdoutLock<'static>>,
     is_closed: bool,
 }
 
 impl Page {
-    pub(crate) fn open() -> Self {
+    /// Takes stdout until it is dropped.
+    #[must_use]
+    pub fn open() -> Self {
         Self { out: BufWriter::new(std::io::stdout().lock()), is_closed: false }
     }
 
     /// Whether nobody reads on, so that nothing more need be said.
-    pub(crate) fn is_closed(&self) -> bool {
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    pub(crate) fn line(&mut self, line: &str) -> Result<()> {
+    /// One line, with control characters shown as escapes.
+    ///
+    /// # Errors
+    /// `Unavailable` when stdout cannot be written; not when its reader has gone.
+    pub fn line(&mut self, line: &str) -> Result<()> {
         let written = writeln!(self.out, "{}", shown(line));
         self.note(written)
     }
 
-    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
+    /// One value as a line of JSON.
+    ///
+    /// # Errors
+    /// `Unavailable` when stdout cannot be written; not when its reader has gone.
+    pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let line = serde_json::to_string(value);
         self.line(&line.map_err(|error| Error::bug("a result is no JSON").caused_by(error))?)
     }
 
-    pub(crate) fn flush(&mut self) -> Result<()> {
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// `Unavailable` when stdout cannot be written; not when its reader has gone.
+    pub fn flush(&mut self) -> Result<()> {
         let flushed = self.out.flush();
         self.note(flushed)
     }
@@ -57,7 +74,7 @@ fn shown(line: &str) -> Cow<'_, str> {
 }
 
 /// Tells people something that is no result.
-pub(crate) fn say(sentence: &str) {
+pub fn say(sentence: &str) {
     // When stderr is closed there is nobody left to tell.
     let _ignored = writeln!(std::io::stderr(), "{sentence}");
 }

@@ -5,7 +5,8 @@ use conclave_core::units::{PoolId, RequestId, TenantId};
 use serde::{Serialize, Serializer};
 
 /// An event as a JSON object: its name under `event`, then its fields.
-pub(crate) struct EventJson<'a>(pub(crate) &'a Event);
+#[derive(Debug)]
+pub struct EventJson<'a>(pub &'a Event);
 
 #[derive(Serialize)]
 struct Named<'a, T> {
@@ -17,10 +18,11 @@ struct Named<'a, T> {
 macro_rules! events {
     ($($variant:ident),*) => {
         /// Every event's name.
-        pub(crate) const NAMES: &[&str] = &[$(stringify!($variant)),*];
+        pub const NAMES: &[&str] = &[$(stringify!($variant)),*];
 
         /// The event's name.
-        pub(crate) fn name(event: &Event) -> &'static str {
+        #[must_use]
+        pub fn name(event: &Event) -> &'static str {
             match event { $(Event::$variant(_) => stringify!($variant)),* }
         }
 
@@ -59,15 +61,20 @@ events!(
 );
 
 /// What an event names.
-#[derive(Default)]
-pub(crate) struct Subject<'a> {
-    pub(crate) pool: Option<&'a PoolId>,
-    pub(crate) tenant: Option<&'a TenantId>,
-    pub(crate) request: Option<&'a RequestId>,
+#[derive(Debug, Default)]
+pub struct Subject<'a> {
+    /// Its pool.
+    pub pool: Option<&'a PoolId>,
+    /// The tenant whose quota or request it is, where the event says.
+    pub tenant: Option<&'a TenantId>,
+    /// The request or lease.
+    pub request: Option<&'a RequestId>,
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn of(event: &'a Event) -> Self {
+    /// What `event` names.
+    #[must_use]
+    pub fn of(event: &'a Event) -> Self {
         let about = |pool, request| Self { pool: Some(pool), request: Some(request), tenant: None };
         let within = |pool| Self { pool: Some(pool), ..Self::default() };
         match event {
