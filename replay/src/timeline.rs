@@ -62,7 +62,7 @@ fn show(
             }
             shown.matching += 1;
             match arguments.output {
-                Output::Json => page.json(&DecisionJson::of(&record, &decision, began_at))?,
+                Output::Json => page.json(&DecisionJson::of(record.hash, &decision, began_at))?,
                 Output::Text => print(page, &decision, began_at)?,
             }
         }

@@ -13,11 +13,13 @@ mod limit;
 mod loss;
 mod reader;
 mod scratch;
+mod shared;
 mod snapshots;
 mod store;
 mod wal;
 
 pub use reader::RocksReader;
+pub use shared::SharedReader;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{self, BlockKind, plus};
@@ -28,8 +30,10 @@ use crate::log::{
 use conclave_core::units::Offset;
 use heads_keeper::HeadsKeeper;
 use rocksdb::{DB, WriteBatch, WriteOptions};
+use shared::SharedEnds;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use store::{Store, store_error};
 
 /// What an acknowledged write outlives.
@@ -67,10 +71,11 @@ pub struct OpenOptions {
 pub struct RocksLog {
     // Dropped in this order: the heads are written, the store is closed, the lock is released.
     keeper: HeadsKeeper,
-    store: Store,
+    store: Arc<Store>,
     _lock: directory::WriterLock,
     durability: Durability,
     ends: LogEnds,
+    shared_ends: SharedEnds,
     /// Why nothing is written any more until the log is opened again.
     failure: Option<String>,
 }
@@ -95,7 +100,10 @@ impl RocksLog {
         let keeper = HeadsKeeper::start(dir, named)
             .map_err(|error| directory::refused(error, "cannot start a thread"))?;
         let durability = options.durability;
-        let mut log = Self { keeper, store, _lock: lock, durability, ends, failure: None };
+        let (store, shared_ends) = (Arc::new(store), SharedEnds::default());
+        shared_ends.set(ends);
+        let mut log =
+            Self { keeper, store, _lock: lock, durability, ends, shared_ends, failure: None };
         log.sync()?;
         Ok(log)
     }
@@ -104,6 +112,12 @@ impl RocksLog {
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// The same log for reading in other threads, for as long as it is open.
+    #[must_use]
+    pub fn reader(&self) -> SharedReader {
+        SharedReader::of(&self.store, &self.shared_ends)
     }
 
     fn write_options(&self) -> WriteOptions {
@@ -140,6 +154,7 @@ impl RocksLog {
         let is_first_commit =
             self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
         self.ends = ends;
+        self.shared_ends.set(ends);
         self.keeper.note(ends);
         let written = match self.durability {
             _ if is_first_commit => self.keeper.sync(),
