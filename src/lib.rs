@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod error;
@@ -9,6 +10,7 @@ pub mod fold;
 pub mod log;
 pub mod place;
 pub mod report;
+pub mod service;
 pub mod snapshot;
 pub mod telemetry;
 pub mod trace;
