@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::filter::{Kind, kind};
 use clap::{Args, Parser, Subcommand};
 use conclave::cli::Output;
+use conclave::report::filter::{Kind, kind};
 use conclave_core::units::{Hash32, Offset, PoolId, RequestId, TenantId};
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ impl Arguments {
 }
 
 /// Which decisions are shown; every filter has to match.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct TimelineArguments {
     /// First decision to show
     #[arg(long, value_name = "OFFSET", value_parser = offset)]
@@ -105,7 +105,7 @@ Exit codes: 0 every decision is verified, and the chain head is the expected one
 2 wrong usage; 3 a part could not be checked (commands or another release missing, a damaged
 snapshot: a start passes it over, nothing is lost); 4 corrupt log. The worst one wins: 4, 1, 3";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArguments {
     /// Data directory of the log
@@ -129,7 +129,7 @@ const STATE_EXAMPLES: &str = "Examples:
 
 Exit codes: 0 done, 2 wrong usage or no such pool, 3 the log does not go that far, 4 corrupt log";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = STATE_EXAMPLES)]
 pub(crate) struct StateArguments {
     /// The decision after which the state is shown
@@ -154,7 +154,7 @@ const WHY_EXAMPLES: &str = "Examples:
 Exit codes: 0 done, 2 wrong usage or nobody asked for such a request, 3 the log does not go that
 far, 4 corrupt log";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = WHY_EXAMPLES)]
 pub(crate) struct WhyArguments {
     /// The request; of several that bore this name, the last

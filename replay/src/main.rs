@@ -1,7 +1,6 @@
 //! `replay`: reads a decision log, shows it, verifies it, rebuilds states. It writes nothing.
 
 mod args;
-mod filter;
 mod state;
 mod timeline;
 mod verify;

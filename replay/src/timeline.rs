@@ -1,13 +1,13 @@
 //! `replay --from OFFSET`: decision after decision.
 
 use crate::args::TimelineArguments;
-use crate::filter::Filter;
 use crate::view::View;
 use conclave::cli::Output;
 use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
 use conclave::fold::FOLD_BYTES_MAX;
 use conclave::log::LogReader;
+use conclave::report::filter::Filter;
 use conclave::report::decision::{DecisionJson, print};
 use conclave::report::show::count;
 use conclave::wire::decode_decision;
@@ -45,7 +45,8 @@ fn show(
     page: &mut Page,
 ) -> Result<Shown> {
     let began_at = view.began_at().unwrap_or(TimeMs(0));
-    let filter = Filter::of(arguments);
+    let TimelineArguments { pool, tenant, request, kind, .. } = arguments.clone();
+    let filter = Filter { pool, tenant, request, kind };
     let mut shown = Shown::default();
     let mut next = arguments.from;
     while next <= last && !page.is_closed() {

@@ -3,5 +3,6 @@
 
 pub mod decision;
 pub mod event;
+pub mod filter;
 pub mod sentence;
 pub mod show;

@@ -67,6 +67,20 @@ impl ServiceOptions {
     }
 }
 
+/// An answer that is on its way.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<std::result::Result<T, SubmitError>>);
+
+impl<T> Pending<T> {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub async fn wait(self) -> std::result::Result<T, SubmitError> {
+        self.0.await.unwrap_or(Err(SubmitError::Closing))
+    }
+}
+
 type Deciding = Engine<RocksLog, RuleSeat>;
 
 /// A running service.
@@ -105,24 +119,26 @@ impl Service {
         Ok(Self { intake, shared, past: Past::default(), threads })
     }
 
-    /// Submits a command and waits until it is decided.
+    /// Submits a command and returns at once with what will be its decision. Commands are decided
+    /// in the order in which they are submitted.
     ///
     /// # Errors
     /// See [`SubmitError`].
-    pub async fn decide(&self, command: NewCommand) -> std::result::Result<Answer, SubmitError> {
+    pub fn decide(&self, command: NewCommand) -> std::result::Result<Pending<Answer>, SubmitError> {
         let (reply, answered) = oneshot::channel();
         self.submit(command, Reply::Decided(reply))?;
-        answered.await.unwrap_or(Err(SubmitError::Closing))
+        Ok(Pending(answered))
     }
 
-    /// Submits a command and waits until it is accepted: from then on it will be decided.
+    /// Submits a command and returns at once with what will be its offset: from its acceptance on
+    /// it will be decided, whatever happens.
     ///
     /// # Errors
     /// See [`SubmitError`].
-    pub async fn accept(&self, command: NewCommand) -> std::result::Result<Offset, SubmitError> {
+    pub fn accept(&self, command: NewCommand) -> std::result::Result<Pending<Offset>, SubmitError> {
         let (reply, answered) = oneshot::channel();
         self.submit(command, Reply::Accepted(reply))?;
-        answered.await.unwrap_or(Err(SubmitError::Closing))
+        Ok(Pending(answered))
     }
 
     fn submit(&self, command: NewCommand, reply: Reply) -> std::result::Result<(), SubmitError> {
@@ -163,20 +179,26 @@ impl Service {
         self.shared.view.began_at()
     }
 
-    /// The fold of what is committed, at least up to what was committed when the question came.
+    /// Waits until the view has folded what is committed now.
     ///
     /// # Errors
     /// `Unavailable` when the view does not catch up.
-    pub async fn view(&self) -> Result<&View> {
+    pub async fn view(&self) -> Result<()> {
         let wanted = self.shared.published.borrow().decisions_next;
         let mut seen = self.shared.view.watch();
         let caught_up = seen.wait_for(|next| *next >= wanted);
         match tokio::time::timeout(VIEW_PATIENCE, caught_up).await {
-            Ok(Ok(_)) => Ok(&self.shared.view),
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Error::unavailable(
                 "the view lags behind the log: ask again, and look at /readyz if this goes on",
             )),
         }
+    }
+
+    /// The fold as far as it has come.
+    #[must_use]
+    pub fn view_now(&self) -> &View {
+        &self.shared.view
     }
 
     /// The state right after the decision at `offset`. Reads the log: call it where blocking is
