@@ -154,10 +154,11 @@ impl Draft {
         }
         let last_ms = arrivals.last().map_or(starts_at_ms, |last| last.at_ms);
         if last_ms.0 - starts_at_ms.0 > DURATION_MS_MAX.0 {
+            let [first, last] = [arrivals.first(), arrivals.last()]
+                .map(|arrival| arrival.map_or("", |arrival| &arrival.ask.request.0));
             return Err(Error::invalid(format!(
-                "the last of all jobs, '{}', comes more than ten years after the first: is its \
-                 time damaged? Repair or remove its row",
-                arrivals.last().map_or("", |last| &last.ask.request.0)
+                "'{last}' comes more than ten years after '{first}': is the time of one of them \
+                 damaged? Repair or remove its row, or choose a larger --time-scale"
             )));
         }
         let mut workload = Workload {
