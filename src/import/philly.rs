@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Part of the time during which a fleet that nobody named has a GPU for everyone. Measured on the
-/// published trace: a thousandth of the jobs is left out of the smaller fleet that covers 95 %, and
-/// nobody ever waits on the one that covers it all.
+/// published trace: where 95 % are covered, 310 of 68,063 jobs are withdrawn before they start;
+/// where 99 % are, none is and 5,230 wait a while; where all of it is, nobody ever waits.
 const COVERED_PERMILLE: i128 = 990;
 /// Every job is as important as every other one.
 const PRIORITY: i64 = 5;
