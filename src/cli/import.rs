@@ -7,7 +7,7 @@ use crate::demo::FeedEnd;
 use crate::error::Result;
 use crate::import::{Fleet, Settings, Trace, read, run as run_import};
 use crate::log::rocks::OpenOptions;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use conclave_core::command::CouncilMode;
 use conclave_core::limits::{NODE_GPUS_MAX, NODES_MAX};
 use conclave_core::units::{GpuModel, Offset};
@@ -55,7 +55,7 @@ struct PhillyArguments {
     #[arg(long, value_parser = node_count)]
     nodes: Option<usize>,
     /// GPUs of each node
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=NODE_GPUS_MAX))]
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(i64).range(1..=NODE_GPUS_MAX))]
     gpus_per_node: i64,
     /// Model of all GPUs, for people: jobs accept any
     #[arg(long, default_value = "GPU", value_parser = gpu_model)]
@@ -100,7 +100,7 @@ struct CommonArguments {
 
 const EXAMPLES: &str = "Examples:
   conclave import openb NODES.csv PODS.csv --data data/openb
-  conclave import openb NODES.csv PODS.csv --data data/small --nodes-fraction 0.01 --time-scale 20
+  conclave import openb NODES.csv PODS.csv --data data/small --nodes-fraction 0.01 --time-scale 4
   conclave import philly JOBS.csv --data data/philly
   conclave import philly JOBS.csv --data data/busy --nodes 50 --skip-damaged --output json
 

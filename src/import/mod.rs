@@ -116,11 +116,12 @@ fn check(files: &[&FileRead], settings: &Settings, tell: &mut dyn FnMut(&Damage)
     if damages > 0 && !settings.skip_damaged {
         let listed: usize = files.iter().map(|file| file.damages.len()).sum();
         let rows: usize = files.iter().map(|file| file.damaged_rows).sum();
+        let counts = format!("{} in {}", counted(damages, "damage"), counted(rows, "row"));
         let which =
             if listed < damages { format!(", {listed} of them listed") } else { String::new() };
         return Err(Error::invalid(format!(
-            "{damages} damages in {rows} rows{which}: nothing was imported. Repair them, or leave \
-             those rows out with --skip-damaged"
+            "{counts}{which}: nothing was imported. Repair them, or leave those rows out with \
+             --skip-damaged"
         )));
     }
     let empty = files.iter().find(|file| file.rows == file.damaged_rows);
@@ -131,6 +132,11 @@ fn check(files: &[&FileRead], settings: &Settings, tell: &mut dyn FnMut(&Damage)
         }
         None => Ok(()),
     }
+}
+
+/// `1 row`, `2 rows`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn rows<Row>(table: Table<Row>) -> (Vec<(u64, Row)>, FileRead) {

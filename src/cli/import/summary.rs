@@ -9,6 +9,9 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
 
+/// Above it a load says nothing: too little time passes until the last arrival.
+const LOAD_PERMILLE_SHOWN_MAX: i64 = 1_000_000;
+
 /// What an import did. `docs/import.md` documents the fields.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ImportSummary<'a> {
@@ -20,6 +23,8 @@ pub(super) struct ImportSummary<'a> {
     gpus: i64,
     /// Jobs of the trace that are sent.
     requests: usize,
+    /// Jobs that the council had put off when the import ended.
+    put_off: u64,
     /// Jobs that were granted in the moment in which they asked.
     granted_at_once: u64,
     /// Jobs that were granted later.
@@ -54,6 +59,7 @@ impl<'a> ImportSummary<'a> {
             nodes: workload.nodes.len(),
             gpus: workload.nodes.iter().map(|node| node.gpu_count).sum(),
             requests: workload.arrivals.len(),
+            put_off: put_off(workload.arrivals.len(), fed),
             granted_at_once: waits.at_once,
             granted_later: waits.later,
             longest_wait_ms: waits.longest.as_ref().map_or(0, |(wait_ms, _)| wait_ms.0),
@@ -80,15 +86,15 @@ impl<'a> ImportSummary<'a> {
         for FileSummary { path, rows, skipped, .. } in &self.files {
             line("read", format!("{rows} rows of {path}, {skipped} damaged and skipped"));
         }
-        let (nodes, gpus, load) = (self.nodes, self.gpus, self.fed.load_permille / 10);
-        line("pool", format!("{nodes} nodes, {gpus} GPUs, load {load} %"));
+        let (nodes, gpus) = (self.nodes, self.gpus);
+        line("pool", format!("{nodes} nodes, {gpus} GPUs, {}", load(self.fed.load_permille)));
         for (index, assumed) in self.assumed.iter().enumerate() {
             line(if index == 0 { "assumed" } else { "" }, assumed.clone());
         }
         line("log", self.log_id.to_owned());
         line("commands", format!("{commands}, each with one decision ({decisions})"));
-        let ended = format!("{refused} refused, {cancelled} withdrawn");
-        let requests = self.requests;
+        let (requests, put_off) = (self.requests, self.put_off);
+        let ended = format!("{put_off} put off, {refused} refused, {cancelled} withdrawn");
         line("requests", format!("{requests}: {granted} granted, {queued} waiting, {ended}"));
         line("waits", self.waits());
         line("council", format!("{deferred} put off at least once"));
@@ -122,6 +128,19 @@ impl<'a> ImportSummary<'a> {
         ];
         lines.into_iter().chain(why).collect()
     }
+}
+
+/// What neither started, ended nor waits rests until its next vote.
+fn put_off(requests: usize, fed: &Summary) -> u64 {
+    let known = fed.granted + fed.refused + fed.cancelled + fed.queued.unsigned_abs();
+    u64::try_from(requests).unwrap_or(u64::MAX).saturating_sub(known)
+}
+
+fn load(permille: i64) -> String {
+    if permille > LOAD_PERMILLE_SHOWN_MAX {
+        return "no load to speak of: all jobs come at nearly the same time".to_owned();
+    }
+    format!("load {} %", permille / 10)
 }
 
 fn file(file: &crate::trace::table::FileRead) -> FileSummary {
