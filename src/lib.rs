@@ -7,6 +7,7 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod fold;
+pub mod import;
 pub mod log;
 pub mod place;
 pub mod report;

@@ -1,6 +1,7 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
 mod demo;
+mod import;
 pub mod page;
 mod place;
 
@@ -28,6 +29,8 @@ Log lines go to stderr: CONCLAVE_LOG sets their level (warn), CONCLAVE_LOG_FORMA
 enum Command {
     /// Runs the whole pipeline on the embedded log and prints the replay line to try next
     Demo(demo::DemoArguments),
+    /// Makes a log of a published trace, with the trace's own times
+    Import(import::ImportArguments),
     /// Runs the published inflation experiment with one placement policy
     Place(place::PlaceArguments),
 }
@@ -48,6 +51,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = init_from_environment().and_then(|()| match arguments.command {
         Command::Demo(demo) => demo::run(&demo),
+        Command::Import(import) => import::run(&import),
         Command::Place(place) => place::run(&place),
     });
     match done {
