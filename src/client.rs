@@ -4,8 +4,10 @@
 //! tried again a few times before it is an error.
 
 mod answer;
+mod question;
 mod stream;
 
+pub use question::Question;
 pub use stream::Decisions;
 
 use crate::error::{Error, Result};
@@ -95,17 +97,17 @@ impl Client {
     ///
     /// # Errors
     /// `Unavailable` when no service answers or it is busy, otherwise what it says is wrong.
-    pub fn get(&self, path: &str) -> Result<String> {
-        self.call(|| self.request(self.agent.get(self.url(path))).call())
+    pub fn get(&self, question: &Question) -> Result<String> {
+        self.call(|| self.request(self.agent.get(self.url(question.as_str()))).call())
     }
 
     /// The answer to what is sent.
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn post(&self, path: &str, sent: &Sent<'_>) -> Result<String> {
+    pub fn post(&self, question: &Question, sent: &Sent<'_>) -> Result<String> {
         self.call(|| {
-            let mut request = self.request(self.agent.post(self.url(path)));
+            let mut request = self.request(self.agent.post(self.url(question.as_str())));
             request = request.content_type(sent.content_type);
             if let Some(key) = sent.idempotency_key {
                 request = request.header("idempotency-key", key);
@@ -119,7 +121,8 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn decisions_from(&self, offset: i64) -> Result<Decisions> {
-        let url = self.url(&format!("/v1/decisions/stream?from={offset}"));
+        let question = Question::of(&["v1", "decisions", "stream"]).with("from", Some(offset));
+        let url = self.url(question.as_str());
         let request = self.agent.get(&url).header("accept", "text/event-stream");
         let answered = self.with_token(request).call();
         let answered = answered.map_err(|error| Failure::no_answer(&self.address, error));

@@ -38,7 +38,7 @@ macro_rules! answer {
 #[track_caller]
 fn check(answers: &'static [&'static str], expected: std::result::Result<&str, (ErrorKind, &str)>) {
     let (address, serving) = service(answers);
-    let answered = Client::new(&address, None).unwrap().get("/v1/status");
+    let answered = Client::new(&address, None).unwrap().get(&Question::of(&["v1", "status"]));
     serving.join().unwrap();
     match (answered, expected) {
         (Ok(answer), Ok(expected)) => assert_eq!(answer, expected),
@@ -93,7 +93,8 @@ fn without_a_service_the_error_says_how_to_start_one() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let error = Client::new(&address, None).unwrap().get("/v1/status").unwrap_err();
+    let error =
+        Client::new(&address, None).unwrap().get(&Question::of(&["v1", "status"])).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.message.contains("conclave serve --data DIR"), "{error}");
 }
@@ -103,7 +104,8 @@ fn a_command_carries_its_id_and_the_token() {
     let (address, serving) = service(&[answer!("200 OK", "content-length: 2\r\n", "{}")]);
     let client = Client::new(&address, Some("secret".to_owned())).unwrap();
     let sent = Sent { content_type: "application/json", idempotency_key: Some("c-1"), body: b"{}" };
-    client.post("/v1/commands?wait=decision", &sent).unwrap();
+    let question = Question::of(&["v1", "commands"]).with("wait", Some("decision"));
+    client.post(&question, &sent).unwrap();
     let asked = serving.join().unwrap().remove(0).to_lowercase();
     for part in [
         "post /v1/commands?wait=decision http/1.1",
@@ -141,4 +143,7 @@ fn addresses_tokens_and_names_cannot_break_a_request() {
     {
         assert_eq!(escaped(name), path);
     }
+    let question =
+        Question::of_pool("a/b", &["queue"]).with("limit", Some(2)).with("at", None::<i64>);
+    assert_eq!(question.with("x", Some("?")).as_str(), "/v1/pools/a%2Fb/queue?limit=2&x=%3F");
 }
