@@ -1,5 +1,6 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
+mod appeal;
 mod command_id;
 mod connection;
 mod decided;
@@ -72,6 +73,10 @@ enum Command {
     Renew(lease::RenewArguments),
     /// Gives back the last replicas of a gang
     Shrink(lease::ShrinkArguments),
+    /// Puts an operator's word in place of the council's
+    Override(appeal::OverrideArguments),
+    /// Asks for another look at a request that was put off or denied
+    Appeal(appeal::AppealArguments),
     /// Shows decisions as they are made
     Tail(tail::TailArguments),
     /// Shows pools, a queue and the last decisions, live
@@ -120,6 +125,8 @@ impl Command {
             Self::Release(release) => lease::release(release),
             Self::Renew(renew) => lease::renew(renew),
             Self::Shrink(shrink) => lease::shrink(shrink),
+            Self::Override(word) => appeal::decide(word),
+            Self::Appeal(appeal) => appeal::appeal(appeal),
             Self::Tail(tail) => tail::run(tail),
             Self::Top(top) => top::run(top),
             Self::Completions(completions) => papers::completions(completions),
