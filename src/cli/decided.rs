@@ -5,12 +5,27 @@ use crate::report::event::from_json;
 use crate::report::sentence;
 use crate::report::show::or_dash;
 use conclave_core::decision::{Event, RequestEnd};
-use conclave_core::units::TimeMs;
+use conclave_core::units::{RequestId, TimeMs};
 use serde_json::Value;
 
 /// A decision, or what stands where one was asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Decided(Value);
+
+const DENIED: &str = "denied by the council";
+
+/// What an event makes of a request.
+fn fate(event: &Event) -> Option<(&RequestId, &'static str)> {
+    match event {
+        Event::LeaseGranted(granted) => Some((&granted.request, "granted")),
+        Event::RequestQueued(queued) => Some((&queued.request, "it waits for capacity")),
+        Event::RequestDeferred(deferred) => Some((&deferred.request, "put off by the council")),
+        Event::RequestEnded(ended) if ended.reason == RequestEnd::CouncilDenied => {
+            Some((&ended.request, DENIED))
+        }
+        _ => None,
+    }
+}
 
 impl Decided {
     pub(super) fn read(json: &str) -> Result<Self> {
@@ -36,18 +51,18 @@ impl Decided {
 
     /// 1 when the rules or the council said no.
     pub(super) fn exit_code(&self) -> u8 {
-        u8::from(self.text("outcome") == "rejected" || self.is_denied())
+        let is_denied = self.fate() == Some(DENIED);
+        u8::from(self.text("outcome") == "rejected" || is_denied)
     }
 
-    fn is_denied(&self) -> bool {
-        let is_denial = |event: &Event| match event {
-            Event::RequestEnded(ended) => {
-                ended.reason == RequestEnd::CouncilDenied
-                    && *ended.request.0 == *self.text("request")
-            }
-            _ => false,
+    /// What became of the request that it was about; none when nothing did.
+    fn fate(&self) -> Option<&'static str> {
+        let events = self.events();
+        let own = |event: &Event| {
+            let (request, fate) = fate(event)?;
+            (*request.0 == *self.text("request")).then_some(fate)
         };
-        self.events().iter().any(is_denial)
+        events.iter().rev().find_map(own)
     }
 
     fn events(&self) -> Vec<Event> {
@@ -75,8 +90,10 @@ impl Decided {
             "duplicate" => {
                 format!("was asked before: decision {} is the answer", self.0["first_offset"])
             }
-            outcome if self.is_denied() => format!("{outcome}, and denied by the council"),
-            outcome => outcome.to_owned(),
+            outcome => match self.fate() {
+                Some(fate) => format!("{outcome}: {fate}"),
+                None => outcome.to_owned(),
+            },
         }
     }
 

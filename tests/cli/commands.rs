@@ -4,7 +4,7 @@ use crate::tale::{LAST, conclave, told};
 use std::fs;
 use std::path::PathBuf;
 
-/// Compares an output with a golden file. `CONCLAVE_GOLDEN=write` writes them anew.
+/// Compares an output with a golden file. `UPDATE_GOLDEN=1` writes the files anew.
 #[track_caller]
 fn golden(file: &str, arguments: &str) {
     let answer = conclave(arguments, Some(told()));
@@ -15,7 +15,7 @@ fn golden(file: &str, arguments: &str) {
 #[track_caller]
 fn compare(file: &str, out: &str, arguments: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/golden").join(file);
-    if std::env::var("CONCLAVE_GOLDEN").is_ok_and(|how| how == "write") {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, out).unwrap();
     }
     assert_eq!(out, fs::read_to_string(&path).unwrap(), "conclave {arguments}");
@@ -102,7 +102,7 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         ("queue x", "there is no pool 'x': use one of p, q"),
         ("requests p --request nobody", "conclave explain nobody"),
         ("requests p --stage asleep", "waiting, deferred, running"),
-        ("status --at -1", "--at"),
+        ("status --at x", "whole number, 0 or more"),
         ("status --server http://localhost:1", "cannot be used with"),
         ("nodes p drain a", "commands go to a service"),
         ("quota p set x --limit 2 --at 3", "commands go to a service"),

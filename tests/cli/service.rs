@@ -153,7 +153,7 @@ fn short_commands_send_what_they_say() {
 #[test]
 fn answers_become_lines_and_exit_codes() {
     let (answer, _) = ask("cancel r --command-id c-1", plays_well);
-    let said = "decision 7: Some lab/r accepted\n  RequestQueued     r waits for capacity\n";
+    let said = "decision 7: Some lab/r accepted: it waits for capacity\n  RequestQueued     r waits for capacity\n";
     assert_eq!((answer.code, answer.out.as_str()), (0, said), "{answer:?}");
     let (answer, _) = ask("cancel bad", plays_well);
     assert_eq!(answer.code, 1, "{answer:?}");
@@ -191,7 +191,7 @@ fn files_are_submitted_as_they_are_or_line_by_line() {
     let (answer, heard) = ask(&format!("submit {many} --id-prefix x --wait"), plays_well);
     assert_eq!(answer.code, 1, "{answer:?}");
     let lines: Vec<&str> = answer.out.lines().collect();
-    assert_eq!(lines[0], "   1  decision 7: Some lab/r accepted");
+    assert_eq!(lines[0], "   1  decision 7: Some lab/r accepted: it waits for capacity");
     assert_eq!(lines[1], "   2  decision 7: Some lab/r refused: over_limit: 8 of 4");
     let sent =
         "{\"command_id\":\"x-1\",\"pool\":\"lab\"}\n{\"command_id\":\"c\",\"pool\":\"bad\"}\n";

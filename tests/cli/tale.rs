@@ -24,7 +24,7 @@ pub(crate) const LAST: i64 = 20;
 fn tale() -> Vec<CommandRecord> {
     let council = CouncilMode::Enforce;
     let train = ask("train-1", "vision").gpus(4).on(&["A100"]).hours(4);
-    let sweep = ask("sweep", "batch").replicas(2).gpus(2).on(&["A100"]).hours(4);
+    let sweep = ask("sweep", "batch").replicas(2).on(&["A100"]).hours(4);
     let gang = ask("gang-1", "batch").gpus(4).on(&["A100"]).priority(7);
     let late = |name, tenant| ask(name, tenant).on(&["A100"]).into();
     let told: Vec<(i64, &str, Payload)> = vec![
