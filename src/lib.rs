@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod client;
 pub mod demo;
 pub mod engine;
 pub mod error;

@@ -3,6 +3,7 @@
 use conclave_core::decision::Event;
 use conclave_core::units::{PoolId, RequestId, TenantId};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// An event as a JSON object: its name under `event`, then its fields.
 #[derive(Debug)]
@@ -24,6 +25,17 @@ macro_rules! events {
         #[must_use]
         pub fn name(event: &Event) -> &'static str {
             match event { $(Event::$variant(_) => stringify!($variant)),* }
+        }
+
+        /// The event that JSON of [`EventJson`] was made of; none when this release knows none such.
+        #[must_use]
+        pub fn from_json(json: &Value) -> Option<Event> {
+            match json.get("event")?.as_str()? {
+                $(stringify!($variant) => {
+                    serde_json::from_value(json.clone()).ok().map(Event::$variant)
+                })*
+                _ => None,
+            }
         }
 
         impl Serialize for EventJson<'_> {

@@ -3,6 +3,7 @@
 use crate::report::pools::PoolStatus;
 use crate::report::show::clock;
 use crate::report::viewer::Viewer;
+use crate::verify::chain_head;
 use conclave_core::state::State;
 use conclave_core::units::{Hash32, TimeMs};
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,7 @@ pub struct StatusReport {
     pub as_of: AsOf,
     /// The log's identity; none before it is opened.
     pub log_id: Option<String>,
-    /// Digest of the last decision, which fixes all before it.
+    /// What `replay verify --expect-head` takes: it fixes every decision up to here.
     pub chain_head: String,
     /// Which rules decide the next command.
     pub decide_version: i64,
@@ -63,7 +64,7 @@ impl StatusReport {
         Self {
             as_of: AsOf::of(state),
             log_id: state.log.as_ref().map(|log| log.log_id.to_string()),
-            chain_head: head.to_string(),
+            chain_head: chain_head(&[head]).to_string(),
             decide_version: state.decide_version,
             pools: PoolStatus::all(state, viewer),
         }
@@ -81,6 +82,6 @@ impl StatusReport {
             [] => "no pools yet: a SetPoolPolicy creates one\n".to_owned(),
             pools => PoolStatus::table(pools, as_of.time()),
         };
-        format!("{log}\nhead {chain_head}\n\n{pools}")
+        format!("{log}\nchain head {chain_head}\n\n{pools}")
     }
 }
