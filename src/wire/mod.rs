@@ -14,6 +14,7 @@ pub mod command;
 mod datum;
 pub mod decision;
 pub mod head;
+pub mod json;
 pub mod schemas;
 
 pub use command::{COMMAND_BYTES_MAX, CommandReader, encode_command};
