@@ -60,6 +60,19 @@ fn the_page_names_every_field() {
     }
 }
 
+#[test]
+fn the_page_shows_errors_as_they_are() {
+    let block = PAGE.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut shown = 0;
+    for pair in block.trim_end().split("\n\n") {
+        let (sent, answer) = pair.split_once('\n').unwrap();
+        let error = read_command(sent.as_bytes(), &defaults()).unwrap_err();
+        assert_eq!(error.to_string(), answer, "{sent}");
+        shown += 1;
+    }
+    assert!(shown >= 4, "{shown} errors found on the page");
+}
+
 /// One thing done to a text.
 #[derive(Clone, Debug)]
 enum Damage {

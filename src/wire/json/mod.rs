@@ -6,11 +6,13 @@
 //! -3 replicas gets a rejection from the core, which stands in the log.
 //!
 //! Reading order: `payload` (which command it is), `inventory`, `policy` and `work` (its fields),
-//! `quantity` (durations, GPUs, labels), `object`, [`error`] (where and why it was refused), [`lines`].
+//! `quantity` and `labels` (what may be said in two ways), `object` (no list in its place),
+//! [`error`] (where and why it was refused), [`lines`].
 
 mod command;
 pub mod error;
 mod inventory;
+mod labels;
 pub mod lines;
 mod object;
 mod payload;
@@ -22,7 +24,7 @@ mod work;
 
 pub use error::JsonError;
 pub use lines::read_lines;
-pub use quantity::{NoSpan, Span};
+pub use quantity::{Gpus, NoGpus, NoSpan, Span};
 
 use conclave_core::command::{Actor, Command};
 use conclave_core::units::{CommandId, TimeMs};

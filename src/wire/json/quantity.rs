@@ -1,12 +1,9 @@
-//! Quantities as people say them: `"2h30m"`, `1.5` GPUs, labels by name. All in whole numbers.
+//! Quantities as people say them: `2h30m`, `1.5` GPUs. All in whole numbers.
 
-use super::object::Object;
-use conclave_core::command::Label;
-use conclave_core::limits::{GPU_MILLI_WHOLE, LABELS_MAX};
+use conclave_core::limits::GPU_MILLI_WHOLE;
 use conclave_core::units::{DurationMs, GpuMilli};
 use serde::Deserialize;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
 use std::fmt;
 use std::str::FromStr;
 
@@ -114,9 +111,22 @@ impl Visitor<'_> for SpanText {
     }
 }
 
-/// GPUs as people count them: `8` or `"1.5"`.
-#[derive(Clone, Copy)]
-pub(super) struct Gpus(GpuMilli);
+/// GPUs as people count them: `8` or `1.5`, in a command `8` or `"1.5"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gpus(pub GpuMilli);
+
+/// Why a text is no [`Gpus`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("GPUs are a number with at most three decimals, such as \"8\" or \"1.5\"")]
+pub struct NoGpus;
+
+impl FromStr for Gpus {
+    type Err = NoGpus;
+
+    fn from_str(text: &str) -> Result<Self, NoGpus> {
+        thousandths(text).map(|milli| Self(GpuMilli(milli))).ok_or(NoGpus)
+    }
+}
 
 impl<'de> Deserialize<'de> for Gpus {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -143,10 +153,7 @@ impl Visitor<'_> for GpusText {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Gpus, E> {
-        let milli = thousandths(text).ok_or_else(|| {
-            E::custom("GPUs in a text are a number with at most three decimals, such as \"1.5\"")
-        })?;
-        Ok(Gpus(GpuMilli(milli)))
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -181,51 +188,4 @@ fn twice(one: &str, other: &str) -> String {
 /// What each of `gpu_count` GPUs is when nobody asks for a slice.
 pub(super) fn whole_gpu(gpu_count: i64) -> GpuMilli {
     if gpu_count == 0 { GpuMilli(0) } else { GpuMilli(GPU_MILLI_WHOLE) }
-}
-
-/// Labels: `[{"name": "team", "value": "vision"}]` or `{"team": "vision"}`.
-#[derive(Default)]
-pub(super) struct Labels(pub(super) Vec<Label>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LabelForm {
-    name: String,
-    value: String,
-}
-
-impl<'de> Deserialize<'de> for Labels {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(EitherForm)
-    }
-}
-
-struct EitherForm;
-
-impl<'de> Visitor<'de> for EitherForm {
-    type Value = Labels;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("labels such as {\"team\": \"vision\"}")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Labels, A::Error> {
-        let forms = Vec::<Object<LabelForm>>::deserialize(SeqAccessDeserializer::new(seq))?;
-        let label = |Object(LabelForm { name, value })| Label { name, value };
-        Ok(Labels(forms.into_iter().map(label).collect()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-        let mut labels: Vec<Label> = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, String>()? {
-            if labels.len() == LABELS_MAX {
-                return Err(A::Error::custom(format!("at most {LABELS_MAX} labels")));
-            }
-            if labels.iter().any(|label| label.name == name) {
-                return Err(A::Error::custom(format!("label `{name}` stands here twice")));
-            }
-            labels.push(Label { name, value });
-        }
-        Ok(Labels(labels))
-    }
 }

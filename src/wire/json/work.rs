@@ -1,7 +1,8 @@
 //! The fields of commands about requests and their leases.
 
+use super::labels::Labels;
 use super::payload::Form;
-use super::quantity::{Labels, Span, span, whole_gpu};
+use super::quantity::{Span, span, whole_gpu};
 use conclave_core::command::{
     Actor, CancelRequest, Payload, ReleaseLease, RenewLease, RequestAllocation, ShrinkLease,
     Topology, WorkOutcome,
