@@ -13,28 +13,54 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use std::fmt;
 
-/// A payload as it may be written. Boxed, because most payloads are small.
-pub(super) enum PayloadForm {
-    /// Nothing is missing.
-    Whole(Box<Payload>),
-    /// Who asks may still have to come from the actor.
-    Request(Box<RequestAllocationForm>),
+/// A payload as it may be written.
+pub(super) struct PayloadForm {
+    /// Boxed, because most payloads are small.
+    payload: Box<Payload>,
+    gaps: Gaps,
 }
 
-impl PayloadForm {
-    /// The payload, its gaps filled from the `actor` of the command.
-    pub(super) fn payload(self, actor: &Actor) -> Result<Payload, String> {
-        match self {
-            Self::Whole(payload) => Ok(*payload),
-            Self::Request(form) => form.payload(actor),
-        }
-    }
+/// What a request left to the actor of its command.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Gaps {
+    /// Whose quota pays.
+    pub(super) tenant: bool,
+    /// Who asks.
+    pub(super) user: bool,
 }
 
 /// The fields of one command.
 pub(super) trait Form: DeserializeOwned {
+    /// What is still to be filled in what [`Self::payload`] makes.
+    fn gaps(&self) -> Gaps {
+        Gaps::default()
+    }
+
     /// The payload, or what contradicts itself in it.
     fn payload(self) -> Result<Payload, String>;
+}
+
+impl PayloadForm {
+    /// The payload, its gaps filled from the `actor` of the command.
+    pub(super) fn payload(mut self, actor: &Actor) -> Result<Payload, String> {
+        let Gaps { tenant, user } = self.gaps;
+        if tenant && actor.tenant.0.is_empty() {
+            return Err("missing field `tenant`: say whose quota pays".to_owned());
+        }
+        if let Payload::RequestAllocation(ask) = &mut *self.payload {
+            if tenant {
+                ask.tenant = actor.tenant.clone();
+            }
+            if user {
+                ask.user = actor.user.clone();
+            }
+        }
+        Ok(*self.payload)
+    }
+
+    fn whole(payload: Payload) -> Self {
+        Self { payload: Box::new(payload), gaps: Gaps::default() }
+    }
 }
 
 /// The names of all commands, as people type them.
@@ -73,7 +99,7 @@ impl<'de> Visitor<'de> for Named {
     fn visit_str<E: Error>(self, text: &str) -> Result<PayloadForm, E> {
         let name: StrDeserializer<'_, E> = text.into_deserializer();
         match Name::deserialize(name)? {
-            Name::Tick => Ok(PayloadForm::Whole(Box::new(Payload::Tick))),
+            Name::Tick => Ok(PayloadForm::whole(Payload::Tick)),
             _ => Err(E::custom(format!("{text} has fields: write {{\"{text}\": {{…}}}}"))),
         }
     }
@@ -92,32 +118,31 @@ impl<'de> Visitor<'de> for Named {
 
 fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm, A::Error> {
     match name {
-        Name::OpenLog => whole::<OpenLogForm, _>(map),
-        Name::ActivateDecider => whole::<ActivateDeciderForm, _>(map),
+        Name::OpenLog => form::<OpenLogForm, _>(map),
+        Name::ActivateDecider => form::<ActivateDeciderForm, _>(map),
         Name::Tick => tick(map),
-        Name::RegisterNode => whole::<RegisterNodeForm, _>(map),
-        Name::DrainNode => whole::<DrainNodeForm, _>(map),
-        Name::RemoveNode => whole::<RemoveNodeForm, _>(map),
-        Name::SetQuota => whole::<SetQuotaForm, _>(map),
-        Name::SetPoolPolicy => whole::<SetPoolPolicyForm, _>(map),
-        Name::RequestAllocation => {
-            let Object(form) = map.next_value()?;
-            Ok(PayloadForm::Request(Box::new(form)))
-        }
-        Name::CancelRequest => whole::<CancelRequestForm, _>(map),
-        Name::RenewLease => whole::<RenewLeaseForm, _>(map),
-        Name::ShrinkLease => whole::<ShrinkLeaseForm, _>(map),
-        Name::ReleaseLease => whole::<ReleaseLeaseForm, _>(map),
+        Name::RegisterNode => form::<RegisterNodeForm, _>(map),
+        Name::DrainNode => form::<DrainNodeForm, _>(map),
+        Name::RemoveNode => form::<RemoveNodeForm, _>(map),
+        Name::SetQuota => form::<SetQuotaForm, _>(map),
+        Name::SetPoolPolicy => form::<SetPoolPolicyForm, _>(map),
+        Name::RequestAllocation => form::<RequestAllocationForm, _>(map),
+        Name::CancelRequest => form::<CancelRequestForm, _>(map),
+        Name::RenewLease => form::<RenewLeaseForm, _>(map),
+        Name::ShrinkLease => form::<ShrinkLeaseForm, _>(map),
+        Name::ReleaseLease => form::<ReleaseLeaseForm, _>(map),
     }
 }
 
 /// Its fields are none: `{"Tick": {}}` and `{"Tick": null}` say what the bare name says.
 fn tick<'de, A: MapAccess<'de>>(map: &mut A) -> Result<PayloadForm, A::Error> {
     let _: Option<Object<TickForm>> = map.next_value()?;
-    Ok(PayloadForm::Whole(Box::new(Payload::Tick)))
+    Ok(PayloadForm::whole(Payload::Tick))
 }
 
-fn whole<'de, F: Form, A: MapAccess<'de>>(map: &mut A) -> Result<PayloadForm, A::Error> {
-    let payload = map.next_value::<Object<F>>()?.0.payload().map_err(A::Error::custom)?;
-    Ok(PayloadForm::Whole(Box::new(payload)))
+fn form<'de, F: Form, A: MapAccess<'de>>(map: &mut A) -> Result<PayloadForm, A::Error> {
+    let Object(form) = map.next_value::<Object<F>>()?;
+    let gaps = form.gaps();
+    let payload = form.payload().map_err(A::Error::custom)?;
+    Ok(PayloadForm { payload: Box::new(payload), gaps })
 }

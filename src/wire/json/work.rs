@@ -1,11 +1,11 @@
 //! The fields of commands about requests and their leases.
 
 use super::labels::Labels;
-use super::payload::Form;
+use super::payload::{Form, Gaps};
 use super::quantity::{Span, span, whole_gpu};
 use conclave_core::command::{
-    Actor, CancelRequest, Payload, ReleaseLease, RenewLease, RequestAllocation, ShrinkLease,
-    Topology, WorkOutcome,
+    CancelRequest, Payload, ReleaseLease, RenewLease, RequestAllocation, ShrinkLease, Topology,
+    WorkOutcome,
 };
 use conclave_core::units::{
     CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, MicroUsd, Offset, RequestId, TenantId,
@@ -43,22 +43,18 @@ pub(super) struct RequestAllocationForm {
     labels: Labels,
 }
 
-impl RequestAllocationForm {
-    /// The payload; who asks is the `actor` unless it says otherwise.
-    pub(super) fn payload(self, actor: &Actor) -> Result<Payload, String> {
-        let tenant = match self.tenant {
-            Some(tenant) => tenant,
-            None if actor.tenant.0.is_empty() => {
-                return Err("missing field `tenant`: say whose quota pays".to_owned());
-            }
-            None => actor.tenant.clone(),
-        };
+impl Form for RequestAllocationForm {
+    fn gaps(&self) -> Gaps {
+        Gaps { tenant: self.tenant.is_none(), user: self.user.is_none() }
+    }
+
+    fn payload(self) -> Result<Payload, String> {
         let duration =
             span("expected_duration", self.expected_duration_ms, self.expected_duration)?;
         Ok(Payload::RequestAllocation(RequestAllocation {
             request: self.request,
-            tenant,
-            user: self.user.unwrap_or_else(|| actor.user.clone()),
+            tenant: self.tenant.unwrap_or_default(),
+            user: self.user.unwrap_or_default(),
             gpu_models: self.gpu_models,
             replicas: self.replicas.unwrap_or(1),
             gpu_count: self.gpu_count,
