@@ -79,6 +79,8 @@ pub enum Payload {
     ShrinkLease(ShrinkLease),
     /// Gives back everything.
     ReleaseLease(ReleaseLease),
+    /// Says whether a node works.
+    ReportNodeHealth(ReportNodeHealth),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -358,6 +360,27 @@ pub enum WorkOutcome {
     Stopped,
 }
 
+/// Says whether a node works. While it does not, nothing new is placed on it; its leases live on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportNodeHealth {
+    /// Which node.
+    pub node: NodeId,
+    /// How it is. Reporting the same again changes nothing.
+    pub health: NodeHealth,
+    /// What was seen, for people.
+    pub reason: String,
+}
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeHealth {
+    /// It takes new work, unless it drains.
+    Healthy,
+    /// It takes no new work.
+    Unhealthy,
+}
+
 impl Payload {
     /// The command's name as people type and read it.
     #[must_use]
@@ -376,6 +399,28 @@ impl Payload {
             Self::RenewLease(_) => "RenewLease",
             Self::ShrinkLease(_) => "ShrinkLease",
             Self::ReleaseLease(_) => "ReleaseLease",
+            Self::ReportNodeHealth(_) => "ReportNodeHealth",
+        }
+    }
+
+    /// Its branch of the union.
+    #[must_use]
+    pub fn branch(&self) -> u32 {
+        match self {
+            Self::OpenLog(_) => 0,
+            Self::ActivateDecider(_) => 1,
+            Self::Tick => 2,
+            Self::RegisterNode(_) => 3,
+            Self::DrainNode(_) => 4,
+            Self::RemoveNode(_) => 5,
+            Self::SetQuota(_) => 6,
+            Self::SetPoolPolicy(_) => 7,
+            Self::RequestAllocation(_) => 8,
+            Self::CancelRequest(_) => 9,
+            Self::RenewLease(_) => 10,
+            Self::ShrinkLease(_) => 11,
+            Self::ReleaseLease(_) => 12,
+            Self::ReportNodeHealth(_) => 13,
         }
     }
 
@@ -385,7 +430,8 @@ impl Payload {
         matches!(self, Self::OpenLog(_) | Self::ActivateDecider(_) | Self::Tick)
     }
 
-    /// A control command (log, policy or inventory, but not a tick) is alone in its round.
+    /// A control command (log, policy or inventory, but neither a tick nor a report of a node's
+    /// health, which come all the time and mostly change nothing) is alone in its round.
     #[must_use]
     pub fn is_control(&self) -> bool {
         match self {
@@ -401,7 +447,8 @@ impl Payload {
             | Self::CancelRequest(_)
             | Self::RenewLease(_)
             | Self::ShrinkLease(_)
-            | Self::ReleaseLease(_) => false,
+            | Self::ReleaseLease(_)
+            | Self::ReportNodeHealth(_) => false,
         }
     }
 }

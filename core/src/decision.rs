@@ -4,7 +4,8 @@
 //! State is a fold of decisions alone, so events repeat what a fold needs from their command.
 
 use crate::command::{
-    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
+    CouncilMode, NodeHealth, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota,
+    WorkOutcome,
 };
 use crate::rejection::RejectionCode;
 use crate::text::Text;
@@ -132,6 +133,8 @@ pub enum Event {
     QueueCarriedOver(QueueCarriedOver),
     /// The queue is worked off again.
     QueueCaughtUp(QueueCaughtUp),
+    /// A node broke, or works again.
+    NodeHealthChanged(NodeHealthChanged),
 }
 
 /// The log began.
@@ -396,4 +399,17 @@ pub struct QueueCarriedOver {
 pub struct QueueCaughtUp {
     /// Whose queue.
     pub pool: PoolId,
+}
+
+/// A node broke, or works again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeHealthChanged {
+    /// Its pool.
+    pub pool: PoolId,
+    /// Which node.
+    pub node: NodeId,
+    /// How it is from now on.
+    pub health: NodeHealth,
+    /// What was seen, as reported.
+    pub reason: String,
 }

@@ -2,7 +2,7 @@
 //! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
 //! sentence.
 
-use crate::command::RegisterNode;
+use crate::command::{NodeHealth, RegisterNode};
 use crate::decision::{
     Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
     NodeRegistered, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnded, RequestQueued,
@@ -78,6 +78,10 @@ impl State {
             }
             Event::QueueCaughtUp(caught) => {
                 self.carried_over.remove(&caught.pool);
+            }
+            Event::NodeHealthChanged(changed) => {
+                let is_healthy = changed.health == NodeHealth::Healthy;
+                self.pool_mut(&changed.pool).fleet.set_health(&changed.node, is_healthy);
             }
         }
     }

@@ -30,6 +30,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::NodeRegistered(_) => "NodeRegistered",
         Event::NodeDrained(_) => "NodeDrained",
         Event::NodeRemoved(_) => "NodeRemoved",
+        Event::NodeHealthChanged(_) => "NodeHealthChanged",
         Event::QuotaSet(_) => "QuotaSet",
         Event::PoolPolicySet(_) => "PoolPolicySet",
         Event::RequestAdmitted(_) => "RequestAdmitted",

@@ -9,8 +9,8 @@ use conclave_core::limits::{
 };
 use conclave_core::units::*;
 use story::{
-    HOUR, MINUTE, SECOND, Story, ask, cancel, drain, node, open_log, policy, quota, release,
-    remove, renew, set, share, shrink,
+    HOUR, MINUTE, SECOND, Story, ask, breaks, cancel, drain, node, open_log, policy, quota,
+    release, remove, renew, set, share, shrink,
 };
 
 fn pool() -> Story {
@@ -112,6 +112,7 @@ fn fields_out_of_bounds_are_refused_by_name() {
         (renew("r", 0, i64::MAX), "extend_ms"),
         (shrink("r", 0, i64::MIN), "replicas"),
         (drain(&long()), "node"),
+        (breaks(&long()), "node"),
         (remove(""), "node is empty"),
         (cancel(""), "request is empty"),
         (release("", 0), "request is empty"),
@@ -146,13 +147,14 @@ fn fields_whose_rule_is_not_built_yet_are_refused_unless_they_are_neutral() {
 #[test]
 fn everybody_sends_what_his_role_may() {
     use Role::{Administrator, Operator, Reader, Tenant};
-    let rows: [(Payload, Role); 12] = [
+    let rows: [(Payload, Role); 13] = [
         (ask("r", "t").into(), Tenant),
         (cancel("waits"), Tenant),
         (renew("runs", 4, HOUR), Tenant),
         (release("runs", 4), Tenant),
         (node("new", 8, "A100"), Operator),
         (drain("a"), Operator),
+        (breaks("a"), Operator),
         (remove("idle"), Operator),
         (quota("new", 0, 1), Operator),
         (set(policy()), Operator),

@@ -57,7 +57,8 @@ events!(
     LeaseShrunk,
     LeaseEnded,
     QueueCarriedOver,
-    QueueCaughtUp
+    QueueCaughtUp,
+    NodeHealthChanged
 );
 
 /// What an event names.
@@ -82,6 +83,7 @@ impl<'a> Subject<'a> {
             Event::NodeRegistered(event) => within(&event.pool),
             Event::NodeDrained(event) => within(&event.pool),
             Event::NodeRemoved(event) => within(&event.pool),
+            Event::NodeHealthChanged(event) => within(&event.pool),
             Event::PoolPolicySet(event) => within(&event.pool),
             Event::QueueCarriedOver(event) => within(&event.pool),
             Event::QueueCaughtUp(event) => within(&event.pool),

@@ -169,7 +169,7 @@ fn newcomer(code: Code) -> (&'static str, &'static str) {
             "The pool could not hold it even when empty: too many replicas, more GPUs per replica \
              than any node has, or models that no node has.",
             "Compare it with the pool's nodes: ask for less, accept more GPU models, or register \
-             nodes. Drained nodes do not count.",
+             nodes. Drained and unhealthy nodes do not count.",
         ),
         Code::QueueFull => (
             "As many requests wait in this pool as its policy allows. Nothing that waits was lost.",

@@ -74,6 +74,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     council(&mut scroll);
     refusals(&mut scroll);
     unreadable(&mut scroll);
+    people(&mut scroll);
     scroll.batches
 }
 
@@ -219,6 +220,13 @@ fn unreadable(scroll: &mut Scroll) {
     let near = Command { pool: PoolId::from(near.unwrap()), ..scroll.command(cancel("r")) };
     scroll.send_command(&near);
     scroll.send_record(bytes(i64::MIN, &key, sound));
+}
+
+/// What came with the second schema of commands.
+fn people(scroll: &mut Scroll) {
+    for payload in [breaks("h"), breaks("h"), works("h"), breaks("nowhere")] {
+        scroll.send(payload);
+    }
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

@@ -36,6 +36,11 @@ pub(crate) fn commands() -> Vec<Command> {
             outcome: WorkOutcome::Stopped,
             utilisation_bp: Some(9_870),
         }),
+        Payload::ReportNodeHealth(ReportNodeHealth {
+            node: "gpu-0001".into(),
+            health: NodeHealth::Unhealthy,
+            reason: "Xid 79".into(),
+        }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -51,7 +56,7 @@ pub(crate) fn commands() -> Vec<Command> {
 /// One decision per event, then one per outcome that is not `Accepted`.
 pub(crate) fn decisions() -> Vec<(String, Decision)> {
     let mut named = Vec::new();
-    for event in events() {
+    for event in events().into_iter().chain(later_events()) {
         let name = serde_json::to_value(&event).unwrap();
         let name = name.as_object().unwrap().keys().next().unwrap().clone();
         named.push((name, decision(Outcome::Accepted, vec![event])));
@@ -65,6 +70,7 @@ pub(crate) fn decisions() -> Vec<(String, Decision)> {
     let duplicate = Duplicate { first_offset: Offset(17) };
     named.push(("Duplicate".into(), decision(Outcome::Duplicate(duplicate), vec![])));
     named.push(("AllEvents".into(), decision(Outcome::Accepted, events())));
+    named.push(("LaterEvents".into(), decision(Outcome::Accepted, later_events())));
     named
 }
 
@@ -91,6 +97,7 @@ fn decision(outcome: Outcome, events: Vec<Event>) -> Decision {
     }
 }
 
+/// The events of the first schema: their bytes together never change.
 fn events() -> Vec<Event> {
     let pool = || PoolId::from("vision");
     let request = || RequestId::from("r-7");
@@ -141,6 +148,16 @@ fn events() -> Vec<Event> {
         Event::QueueCarriedOver(QueueCarriedOver { pool: pool() }),
         Event::QueueCaughtUp(QueueCaughtUp { pool: pool() }),
     ]
+}
+
+/// The events that came after the first schema.
+fn later_events() -> Vec<Event> {
+    vec![Event::NodeHealthChanged(NodeHealthChanged {
+        pool: "vision".into(),
+        node: "gpu-0001".into(),
+        health: NodeHealth::Healthy,
+        reason: "Lüfter getauscht".into(),
+    })]
 }
 
 fn open_log() -> OpenLog {

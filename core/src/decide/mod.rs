@@ -11,6 +11,7 @@ mod register_node;
 mod release_lease;
 mod remove_node;
 mod renew_lease;
+mod report_node_health;
 mod request_allocation;
 mod set_pool_policy;
 mod set_quota;
@@ -136,6 +137,9 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::RenewLease(renew) => renew_lease::decide(draft, command, renew),
         Payload::ShrinkLease(shrink) => shrink_lease::decide(draft, command, shrink),
         Payload::ReleaseLease(release) => release_lease::decide(draft, command, release),
+        Payload::ReportNodeHealth(report) => {
+            report_node_health::decide(draft, &command.pool, report)
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub fn is_within_bounds(command: &Command) -> Result<(), Rejected> {
         Payload::RenewLease(renew) => renew_lease::check(renew),
         Payload::ShrinkLease(shrink) => shrink_lease::check(shrink),
         Payload::ReleaseLease(release) => release_lease::check(release),
+        Payload::ReportNodeHealth(report) => drain_node::check(&report.node, &report.reason),
     }
 }
 
@@ -124,7 +125,8 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
-        | Payload::ReleaseLease(_) => &command.actor.tenant,
+        | Payload::ReleaseLease(_)
+        | Payload::ReportNodeHealth(_) => &command.actor.tenant,
     }
 }
 
@@ -144,7 +146,8 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::DrainNode(_)
         | Payload::RemoveNode(_)
         | Payload::SetQuota(_)
-        | Payload::SetPoolPolicy(_) => None,
+        | Payload::SetPoolPolicy(_)
+        | Payload::ReportNodeHealth(_) => None,
     }
 }
 

@@ -175,6 +175,14 @@ pub const COMMANDS: &[CommandRow] = &[
         events: &["LeaseEnded"],
         rejections: &[UnknownPool, UnknownTenant, UnknownRequest, NoLease, StaleFencing],
     },
+    CommandRow {
+        name: "ReportNodeHealth",
+        least_role: Role::Operator,
+        is_control: false,
+        precondition: "the pool has the node; what is known already changes nothing",
+        events: &["NodeHealthChanged"],
+        rejections: &[UnknownPool, UnknownNode],
+    },
 ];
 
 /// The row of a command.

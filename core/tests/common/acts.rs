@@ -22,6 +22,7 @@ pub(crate) enum Act {
     Register { node: u8, gpus: i64, model: u8 },
     Drain { node: u8 },
     Remove { node: u8 },
+    Health { node: u8, is_healthy: bool },
     Quota { tenant: u8, guarantee: i64, limit: i64, rate: i64 },
     Policy { council: u8, placement: u8, queue_max: i64, wait_ms: i64 },
     Request(Ask),
@@ -58,7 +59,7 @@ pub(super) fn steps(
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![9 => order(), 24 => ask().prop_map(Act::Request), 16 => change()]
+    prop_oneof![10 => order(), 24 => ask().prop_map(Act::Request), 16 => change()]
 }
 
 /// What an operator sends, and what nobody should.
@@ -73,6 +74,8 @@ fn order() -> impl Strategy<Value = Act> {
             .prop_map(|(node, gpus, model)| Act::Register { node, gpus, model }),
         2 => (0..6_u8).prop_map(|node| Act::Drain { node }),
         2 => (0..6_u8).prop_map(|node| Act::Remove { node }),
+        4 => (0..4_u8, any::<bool>())
+            .prop_map(|(node, is_healthy)| Act::Health { node, is_healthy }),
         4 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, rate).prop_map(
             |(tenant, guarantee, limit, rate)| Act::Quota { tenant, guarantee, limit, rate }
         ),

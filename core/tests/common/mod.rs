@@ -196,6 +196,7 @@ impl World {
             Act::Remove { node } => {
                 Payload::RemoveNode(RemoveNode { node: node_id(*node), reason: String::new() })
             }
+            Act::Health { node, is_healthy } => health(*node, *is_healthy),
             Act::Quota { tenant, guarantee, limit, rate } => {
                 quota(*tenant, *guarantee, *limit, *rate)
             }

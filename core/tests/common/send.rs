@@ -59,6 +59,12 @@ pub(crate) fn register(node: u8, gpus: i64, model: u8) -> Payload {
     })
 }
 
+pub(crate) fn health(node: u8, is_healthy: bool) -> Payload {
+    let health = if is_healthy { NodeHealth::Healthy } else { NodeHealth::Unhealthy };
+    let reason = "as the robot saw it".to_owned();
+    Payload::ReportNodeHealth(ReportNodeHealth { node: node_id(node), health, reason })
+}
+
 pub(crate) fn quota(tenant: u8, guarantee: i64, limit: i64, rate: i64) -> Payload {
     Payload::SetQuota(SetQuota {
         tenant: TenantId::from(format!("t{tenant}")),

@@ -35,6 +35,21 @@ pub(crate) fn remove(name: &str) -> Payload {
     Payload::RemoveNode(RemoveNode { node: name.into(), reason: "repair".into() })
 }
 
+/// A robot's report that a node broke.
+pub(crate) fn breaks(name: &str) -> Payload {
+    report(name, NodeHealth::Unhealthy)
+}
+
+/// A robot's report that a node works.
+pub(crate) fn works(name: &str) -> Payload {
+    report(name, NodeHealth::Healthy)
+}
+
+fn report(name: &str, health: NodeHealth) -> Payload {
+    let reason = "as the robot saw it".to_owned();
+    Payload::ReportNodeHealth(ReportNodeHealth { node: name.into(), health, reason })
+}
+
 /// A tenant with a guarantee and a limit in whole GPUs.
 pub(crate) fn quota(tenant: &str, guarantee: i64, limit: i64) -> Payload {
     Payload::SetQuota(share(tenant, guarantee, limit))

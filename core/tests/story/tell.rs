@@ -28,6 +28,7 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::DeciderActivated(activated) => format!("version {} decides", activated.version),
         Event::NodeRegistered(registered) => format!("{} joins", registered.node.node),
         Event::NodeDrained(drained) => format!("{} drains", drained.node),
+        Event::NodeHealthChanged(changed) => format!("{} is {:?}", changed.node, changed.health),
         Event::NodeRemoved(removed) => format!("{} leaves", removed.node),
         Event::QuotaSet(set) => format!("{} has a quota", set.quota.tenant),
         Event::PoolPolicySet(_) => "the rules are set".to_owned(),
