@@ -1,7 +1,9 @@
 //! The fields of commands about nodes.
 
 use super::payload::Form;
-use conclave_core::command::{DrainNode, Payload, RegisterNode, RemoveNode};
+use conclave_core::command::{
+    DrainNode, NodeHealth, Payload, RegisterNode, RemoveNode, ReportNodeHealth,
+};
 use conclave_core::units::{CpuMilli, GpuModel, MemoryMib, NodeId};
 use serde::Deserialize;
 
@@ -54,5 +56,21 @@ impl Form for RemoveNodeForm {
     fn payload(self) -> Result<Payload, String> {
         let Self { node, reason } = self;
         Ok(Payload::RemoveNode(RemoveNode { node, reason }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportNodeHealthForm {
+    node: NodeId,
+    health: NodeHealth,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Form for ReportNodeHealthForm {
+    fn payload(self) -> Result<Payload, String> {
+        let Self { node, health, reason } = self;
+        Ok(Payload::ReportNodeHealth(ReportNodeHealth { node, health, reason }))
     }
 }

@@ -5,10 +5,11 @@
 //! stands: a misspelt field must never be a default. Values are not judged here: whoever asks for
 //! -3 replicas gets a rejection from the core, which stands in the log.
 //!
-//! Reading order: `payload` (which command it is), `inventory`, `policy` and `work` (its fields),
-//! `quantity` and `labels` (what may be said in two ways), `object` (no list in its place),
-//! [`error`] (where and why it was refused), [`lines`].
+//! Reading order: `payload` (which command it is), `inventory`, `policy`, `work` and `appeal` (its
+//! fields), `quantity` and `labels` (what may be said in two ways), `object` (no list in its
+//! place), [`error`] (where and why it was refused), [`lines`].
 
+mod appeal;
 mod command;
 pub mod error;
 mod inventory;

@@ -1,13 +1,14 @@
 //! Which command it is: a payload is an object with one name in it, or a bare name where there is
 //! nothing more to say.
 
-use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm};
+use super::appeal::{AppealForm, OverrideDecisionForm};
+use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNodeHealthForm};
 use super::object::Object;
 use super::policy::{ActivateDeciderForm, OpenLogForm, SetPoolPolicyForm, SetQuotaForm, TickForm};
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
 };
-use conclave_core::command::{Actor, Payload};
+use conclave_core::command::{Actor, Payload, RequestAllocation};
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
@@ -47,7 +48,7 @@ impl PayloadForm {
         if tenant && actor.tenant.0.is_empty() {
             return Err("missing field `tenant`: say whose quota pays".to_owned());
         }
-        if let Payload::RequestAllocation(ask) = &mut *self.payload {
+        if let Some(ask) = asked(&mut self.payload) {
             if tenant {
                 ask.tenant = actor.tenant.clone();
             }
@@ -79,6 +80,18 @@ enum Name {
     RenewLease,
     ShrinkLease,
     ReleaseLease,
+    ReportNodeHealth,
+    OverrideDecision,
+    Appeal,
+}
+
+/// What a sender may ask for in its own name.
+fn asked(payload: &mut Payload) -> Option<&mut RequestAllocation> {
+    match payload {
+        Payload::RequestAllocation(ask) => Some(ask),
+        Payload::Appeal(appeal) => appeal.ask.as_deref_mut(),
+        _ => None,
+    }
 }
 
 impl<'de> Deserialize<'de> for PayloadForm {
@@ -131,6 +144,9 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::RenewLease => form::<RenewLeaseForm, _>(map),
         Name::ShrinkLease => form::<ShrinkLeaseForm, _>(map),
         Name::ReleaseLease => form::<ReleaseLeaseForm, _>(map),
+        Name::ReportNodeHealth => form::<ReportNodeHealthForm, _>(map),
+        Name::OverrideDecision => form::<OverrideDecisionForm, _>(map),
+        Name::Appeal => form::<AppealForm, _>(map),
     }
 }
 

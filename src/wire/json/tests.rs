@@ -206,7 +206,8 @@ fn a_wrong_name_is_answered_with_the_nearest_or_with_all() {
             r#"{"Qqq":{}}"#,
             "unknown command `Qqq`; known here: OpenLog, ActivateDecider, Tick, \
             RegisterNode, DrainNode, RemoveNode, SetQuota, SetPoolPolicy, RequestAllocation, \
-            CancelRequest, RenewLease, ShrinkLease, ReleaseLease",
+            CancelRequest, RenewLease, ShrinkLease, ReleaseLease, ReportNodeHealth, \
+            OverrideDecision, Appeal",
         ),
         (
             r#"{"SetPoolPolicy":{"council":"enforced"}}"#,
@@ -363,6 +364,29 @@ fn gpus_have_up_to_three_decimals() {
         r#"{"SetQuota":{"tenant":"t","limit_gpus":"a few"}}"#,
         "GPUs are a number with at most three decimals, such as \"8\" or \"1.5\"",
     );
+}
+
+#[test]
+fn an_appeal_asks_for_its_own_request_in_the_name_of_its_sender() {
+    let ask = r#""gpu_count":1,"expected_duration":"1h""#;
+    let appeal =
+        |ask: &str| format!(r#"{{"Appeal":{{"request":"r","reason":"why not","ask":{{{ask}}}}}}}"#);
+    let said = payload(&appeal(&format!(r#""request":"r","tenant":"vision","user":"ada",{ask}"#)));
+    assert_eq!(payload(&appeal(ask)), said);
+    payload_refused(
+        &appeal(r#""gpu_count":1"#),
+        "missing field `expected_duration`, such as \"2h30m\"",
+    );
+    let approve = |ask: &str| {
+        let order = r#""request":"r","action":"approve","reason":"""#;
+        format!("{{\"OverrideDecision\":{{{order},\"ask\":{{{ask}}}}}}}")
+    };
+    payload_refused(&approve(ask), "missing field `tenant` in `ask`: say whose quota pays");
+    payload_refused(
+        &approve(&format!(r#""tenant":"t",{ask}"#)),
+        "missing field `user` in `ask`: say who asked",
+    );
+    payload(&approve(&format!(r#""tenant":"t","user":"u",{ask}"#)));
 }
 
 #[test]

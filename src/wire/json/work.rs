@@ -19,7 +19,7 @@ const PRIORITY_USUAL: i64 = 5;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestAllocationForm {
-    request: RequestId,
+    request: Option<RequestId>,
     tenant: Option<TenantId>,
     user: Option<UserId>,
     #[serde(default)]
@@ -49,10 +49,18 @@ impl Form for RequestAllocationForm {
     }
 
     fn payload(self) -> Result<Payload, String> {
+        self.ask(None).map(Payload::RequestAllocation)
+    }
+}
+
+impl RequestAllocationForm {
+    /// What is asked for; `about` names the request when this does not.
+    pub(super) fn ask(self, about: Option<&RequestId>) -> Result<RequestAllocation, String> {
+        let request = self.request.or_else(|| about.cloned()).ok_or("missing field `request`")?;
         let duration =
             span("expected_duration", self.expected_duration_ms, self.expected_duration)?;
-        Ok(Payload::RequestAllocation(RequestAllocation {
-            request: self.request,
+        Ok(RequestAllocation {
+            request,
             tenant: self.tenant.unwrap_or_default(),
             user: self.user.unwrap_or_default(),
             gpu_models: self.gpu_models,
@@ -69,7 +77,7 @@ impl Form for RequestAllocationForm {
             budget_cap_micro_usd: self.budget_cap_micro_usd,
             topology: self.topology.unwrap_or(Topology::None),
             labels: self.labels.0,
-        }))
+        })
     }
 }
 
