@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
-pub mod config;
 pub mod client;
+pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod error;

@@ -94,6 +94,8 @@ pub(super) enum DurabilityName {
     Os,
     /// A power cut as well
     Fsync,
+    /// Nothing: a kill takes the newest second or so
+    None,
 }
 
 impl From<DurabilityName> for Durability {
@@ -101,6 +103,7 @@ impl From<DurabilityName> for Durability {
         match name {
             DurabilityName::Os => Self::Os,
             DurabilityName::Fsync => Self::Fsync,
+            DurabilityName::None => Self::None,
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum DurabilitySetting {
     Os,
     /// A power cut as well.
     Fsync,
+    /// Nothing: a kill takes the newest second or so of what was acknowledged.
+    None,
 }
 
 /// Bounds of the HTTP server: each is what one client, or all of them, can cost.
@@ -113,6 +115,7 @@ impl From<DurabilitySetting> for Durability {
         match setting {
             DurabilitySetting::Os => Self::Os,
             DurabilitySetting::Fsync => Self::Fsync,
+            DurabilitySetting::None => Self::None,
         }
     }
 }
