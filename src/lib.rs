@@ -11,6 +11,7 @@ pub mod place;
 pub mod report;
 pub mod snapshot;
 pub mod telemetry;
+pub mod timeline;
 pub mod trace;
 pub mod verify;
 pub mod wire;
