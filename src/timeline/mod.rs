@@ -10,8 +10,6 @@ mod follow;
 mod heat;
 mod life;
 pub mod page;
-#[cfg(test)]
-mod tests;
 mod waiting;
 
 pub use data::{Heat, KINDS, Kind, Requests, Segments, Timeline, UNTIL_OPEN};

@@ -58,6 +58,7 @@
 
   const ORDERS = {
     received: null,
+    latest: () => (one, other) => other - one,
     waited: (model) => (one, other) => model.waited[other] - model.waited[one] || one - other,
     ran: (model) => (one, other) => model.ran[other] - model.ran[one] || one - other,
     tenant: (model) => (one, other) =>

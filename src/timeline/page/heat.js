@@ -2,7 +2,7 @@
 // How full each node was, on the same time axis as the requests.
 
 (() => {
-  const HEIGHT_MAX = 168;
+  const HEIGHT_MAX = 150;
 
   const mix = (cold, hot, part) => {
     const parts = (colour) => colour.match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16));
@@ -14,7 +14,7 @@
     const chart = { cursor: null };
     let height = 3, shades = [];
 
-    const rowHeight = (nodes) => Math.max(3, Math.min(16, Math.floor(HEIGHT_MAX / Math.max(nodes, 1))));
+    const rowHeight = (nodes) => Math.max(2, Math.min(16, Math.floor(HEIGHT_MAX / Math.max(nodes, 1))));
     const heat = () => page.model.data.heat;
     const drains = (node, bucket) => heat().draining[node].some(([first, last]) => first <= bucket && bucket <= last);
     chart.recolour = () => {

@@ -52,7 +52,11 @@ const STYLE: Asset = Asset {
     body: include_str!("page.css"),
 };
 
-/// Where [`HTML`] names its style, its data (none when it is served) and its scripts.
+const ICON: Asset =
+    Asset { path: "icon.svg", content_type: "image/svg+xml", body: include_str!("icon.svg") };
+
+/// Where [`HTML`] names its icon (a file to keep has none), its style, its data (none when it is served) and its scripts.
+const ICON_MARK: &str = r#"<link rel="icon" href="icon.svg">"#;
 const STYLE_MARK: &str = r#"<link rel="stylesheet" href="page.css">"#;
 const DATA_MARK: &str = "<!-- data -->";
 
@@ -70,7 +74,7 @@ pub fn live_page() -> &'static str {
 
 /// What [`live_page`] loads.
 pub fn assets() -> impl Iterator<Item = &'static Asset> {
-    std::iter::once(&STYLE).chain(SCRIPTS)
+    [&STYLE, &ICON].into_iter().chain(SCRIPTS)
 }
 
 /// The page as one file that holds `timeline` and the decisions behind it, and needs no network.
@@ -78,7 +82,8 @@ pub fn assets() -> impl Iterator<Item = &'static Asset> {
 /// # Errors
 /// `Bug` when the timeline is no JSON.
 pub fn self_contained(timeline: &Timeline, details: &Details) -> Result<String> {
-    let mut page = HTML.replacen(STYLE_MARK, &style(), 1);
+    let mut page = HTML.replacen(ICON_MARK, "", 1);
+    page = page.replacen(STYLE_MARK, &style(), 1);
     page = page.replacen(DATA_MARK, &data(timeline, details)?, 1);
     for script in SCRIPTS {
         let mark = format!("<script src=\"{}\"></script>", script.path);

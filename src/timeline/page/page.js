@@ -28,7 +28,7 @@
   // Everything again, for another size, time or colour.
   page.draw = () => {
     if (!page.model) return;
-    const gutter = byId("axis-name").getBoundingClientRect().width;
+    const gutter = document.querySelector(".heat-name").getBoundingClientRect().width;
     page.view.width = Math.max(60, Math.floor(box.clientWidth - gutter));
     Conclave.drawAxis(byId("axis"), page.model, page.view);
     page.heat.draw();

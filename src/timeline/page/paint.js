@@ -10,7 +10,7 @@
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(name).trim();
     colours = {
-      ink: read("--ink"), soft: read("--soft"), line: read("--line"), paper: read("--paper"),
+      ink: read("--ink"), soft: read("--soft"), line: read("--line"), edge: read("--edge"), paper: read("--paper"),
       raised: read("--raised"), chosen: read("--chosen"), bad: read("--bad"), heat: read("--heat"), cold: read("--cold"),
     };
     for (const kind of Object.keys(Conclave.KINDS)) colours[kind] = read(`--${kind.replace(/_/g, "-")}`);
@@ -121,10 +121,16 @@
       line(context, [x - size, y + size], [x + size, y - size]);
     } else if (shape === "notch") line(context, [x, y + 3], [x, y + 9]);
     else if (shape === "dot") {
+      context.fillStyle = colours.soft;
       context.beginPath();
-      context.arc(x, y - 7.5, 1.6, 0, 7);
+      context.arc(x, y - 8, 1.4, 0, 7);
       context.fill();
-    }
+    } else if (shape === "ring") {
+      context.lineWidth = 1;
+      context.beginPath();
+      context.arc(x, y - 8, 2, 0, 7);
+      context.stroke();
+    } else if (shape === "stroke") line(context, [x - 3, y - 8], [x + 3, y - 8]);
   };
 
   // A canvas with one sample, for the legend.
@@ -133,8 +139,12 @@
     const context = Conclave.sharp(canvas, 22, 16);
     const about = Conclave.KINDS[kind];
     if (about.hatch) Conclave.drawSpan(context, kind, 0, 22, 8);
+    else if (about.mark && about.mark !== "notch") Conclave.drawMark(context, kind, 11, 16);
     else {
-      if (kind !== "refused") Conclave.drawSpan(context, "running", 0, about.mark ? 22 : 11, 8);
+      if (kind !== "refused") {
+        context.fillStyle = colours.edge;
+        context.fillRect(0, about.mark ? 2 : 4, about.mark ? 22 : 11, 8);
+      }
       Conclave.drawMark(context, kind, 11, 8);
     }
     return canvas;

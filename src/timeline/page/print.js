@@ -2,7 +2,7 @@
 // Paper: a plain list of the requests that are shown, with bars as drawings, black on white.
 
 (() => {
-  const ROWS_MAX = 800, WIDTH = 420, NS = "http://www.w3.org/2000/svg";
+  const ROWS_MAX = 800, WIDTH = 560, NS = "http://www.w3.org/2000/svg";
   const { el, name } = Conclave;
 
   const svg = (tag, attributes, ...children) => {
