@@ -217,42 +217,41 @@ impl<'a> Follower<'a> {
         };
         let RequestVoted { attempt, score, .. } = voted;
         let note = format!("vote {attempt}: {verdict} by {seat} with {score} of 100 points");
-        let note = self.names.place(&note);
-        let name = self.names.place(&voted.request.0);
-        if let Some(life) = self.lives.live(pool, &voted.request) {
-            life.mark(kind, now, note);
-        } else if let Some(refused) = self.lives.last().filter(|life| life.is_refused_at(now, name))
-        {
+        let Self { lives, names, .. } = self;
+        if let Some(life) = lives.live(pool, &voted.request) {
+            life.mark(kind, now, names.place(&note));
+        } else if let Some(refused) = lives.last().filter(|life| life.is_refused_at(now)) {
             // Its first vote said no: the refusal stands already, and the vote goes before it.
             let end = refused.segments.pop();
-            refused.mark(kind, now, note);
+            refused.mark(kind, now, names.place(&note));
             refused.segments.extend(end);
         }
     }
 
     fn note_grant(&mut self, pool: &PoolId, granted: &LeaseGranted, now: Moment) {
         let nodes = self.nodes(pool, &granted.replicas);
-        let note = sentence::places(&granted.replicas, &granted.gpu_model);
-        let note = self.names.place(&note);
-        if let Some(life) = self.lives.live(pool, &granted.request) {
-            life.open(Kind::Running, now, note);
+        let Self { lives, names, .. } = self;
+        if let Some(life) = lives.live(pool, &granted.request) {
+            let note = sentence::places(&granted.replicas, &granted.gpu_model);
+            life.open(Kind::Running, now, names.place(&note));
             life.nodes.extend(nodes);
         }
     }
 
+    // A text is kept only for a life that is shown: its name may be nobody else's to see.
     fn mark(&mut self, pool: &PoolId, request: &RequestId, kind: Kind, now: Moment, note: &str) {
-        let note = self.names.place(note);
-        if let Some(life) = self.lives.live(pool, request) {
-            life.mark(kind, now, note);
+        let Self { lives, names, .. } = self;
+        if let Some(life) = lives.live(pool, request) {
+            life.mark(kind, now, names.place(note));
         }
     }
 
     fn end(&mut self, pool: &PoolId, request: &RequestId, kind: Kind, now: Moment, note: &str) {
-        let note = self.names.place(note);
-        if let Some(life) = self.lives.live(pool, request) {
-            life.end(kind, now, note);
+        let Self { lives, names, .. } = self;
+        if let Some(life) = lives.live(pool, request) {
+            life.end(kind, now, names.place(note));
         }
-        self.lives.forget_name(pool, request);
+        lives.forget_name(pool, request);
     }
 
     /// Nobody's reason to wait changes in a pool that no decision touches.
@@ -326,9 +325,9 @@ impl Options {
 }
 
 impl Life {
-    fn is_refused_at(&self, now: Moment, name: u32) -> bool {
+    fn is_refused_at(&self, now: Moment) -> bool {
         let last = self.segments.last().map(|segment| segment.kind);
-        self.received == now && self.name == name && last == Some(Kind::Refused)
+        self.received == now && last == Some(Kind::Refused)
     }
 }
 

@@ -91,6 +91,9 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.call(&format!("{domain}.enable"), json!({}));
         }
+        let screen =
+            json!({ "width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", screen);
     }
 
     /// Calls a method of the protocol and waits for its answer.

@@ -110,7 +110,7 @@ fn details(browser: &mut Browser) {
     }
     let decision = browser.ask("JSON.parse(document.querySelector('.details pre').textContent)");
     assert_eq!(decision["kind"], "RequestAllocation");
-    assert_eq!(decision["events"][0]["event"], "RequestVoted");
+    assert_eq!(decision["events"][0]["event"], "RequestAdmitted");
     browser.press("Escape");
     assert_eq!(browser.ask("document.getElementById('details').hidden"), true);
     browser.press("Escape");
