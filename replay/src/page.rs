@@ -21,14 +21,16 @@ pub(crate) fn run(arguments: &PageArguments) -> Result<u8> {
     let timeline = Timeline::of(&view.log, &options).map_err(|error| view.explain(error))?;
     let details =
         Details::of(&view.log, &timeline, &options).map_err(|error| view.explain(error))?;
-    // A page of half a log would look like the whole one.
-    view.end(0)?;
+    if until.is_none() {
+        // A page of half a log would look like the whole one.
+        view.end(0)?;
+    }
     let text = page::self_contained(&timeline, &details)?;
     write_whole(html, text.as_bytes(), *force)?;
     let mut out = Page::open();
     out.line(&said(html, &timeline, &details, text.len()))?;
     out.flush()?;
-    Ok(0)
+    view.end(0)
 }
 
 fn said(html: &Path, timeline: &Timeline, details: &Details, bytes: usize) -> String {
@@ -69,9 +71,7 @@ fn there_already(html: &Path) -> Error {
 /// Writes beside the file and renames, so that nobody ever opens half a page.
 fn write_whole(html: &Path, bytes: &[u8], force: bool) -> Result<()> {
     let beside = beside(html)?;
-    let written = write_synced(&beside, bytes).and_then(|()| {
-        if force { fs::rename(&beside, html) } else { fs::hard_link(&beside, html) }
-    });
+    let written = write_synced(&beside, bytes).and_then(|()| put(&beside, html, force));
     // Gone already when it was renamed.
     let _ignored = fs::remove_file(&beside);
     written.map_err(|error| match error.kind() {
@@ -84,6 +84,20 @@ fn write_whole(html: &Path, bytes: &[u8], force: bool) -> Result<()> {
             .caused_by(error)
         }
     })
+}
+
+/// Gives the file its name. A link never replaces anything, whoever was faster; where there are no
+/// links, a rename has to do.
+fn put(beside: &Path, html: &Path, force: bool) -> std::io::Result<()> {
+    if force {
+        return fs::rename(beside, html);
+    }
+    match fs::hard_link(beside, html) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists && !html.exists() => {
+            fs::rename(beside, html)
+        }
+        done => done,
+    }
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -216,6 +216,11 @@ impl Names {
         place
     }
 
+    /// The place of a text that is known.
+    pub(super) fn find(&self, text: &str) -> Option<u32> {
+        self.places.get(text).copied()
+    }
+
     pub(super) fn into_texts(self) -> Vec<String> {
         self.texts
     }

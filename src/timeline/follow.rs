@@ -7,23 +7,20 @@ use super::waiting::Waiting;
 use super::{LOOK_EVERY, Options};
 use crate::report::event::Subject;
 use crate::report::sentence;
-use crate::report::show::{count, span};
+use crate::report::show::span;
 use conclave_core::blocker::Blocker;
-use conclave_core::command::{RequestAllocation, WorkOutcome};
-use conclave_core::decision::{
-    Decision, Event, LeaseEnd, LeaseEnded, LeaseGranted, Outcome, Placement, RequestEnd,
-    RequestVoted, SeatKind, Verdict,
-};
+use conclave_core::command::RequestAllocation;
+use conclave_core::decision::{Decision, Event, Placement};
 use conclave_core::state::{Request, Stage, State};
-use conclave_core::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
+use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Follower<'a> {
-    options: &'a Options,
+    pub(super) options: &'a Options,
     began_at: TimeMs,
     from_ms: TimeMs,
-    names: Names,
-    lives: Lives,
+    pub(super) names: Names,
+    pub(super) lives: Lives,
     heat: HeatMap,
     waiting: BTreeMap<PoolId, Waiting>,
     touches: u64,
@@ -55,7 +52,7 @@ impl<'a> Follower<'a> {
         follower
     }
 
-    fn shows(&self, pool: &PoolId) -> bool {
+    pub(super) fn shows(&self, pool: &PoolId) -> bool {
         self.options.shows(pool)
     }
 
@@ -82,7 +79,12 @@ impl<'a> Follower<'a> {
         self.lives.begin(pool, &request.ask.request, life);
     }
 
-    fn life(&mut self, pool: &PoolId, ask: &RequestAllocation, received: Moment) -> Life {
+    pub(super) fn life(
+        &mut self,
+        pool: &PoolId,
+        ask: &RequestAllocation,
+        received: Moment,
+    ) -> Life {
         let place = |names: &mut Names, text: &str| names.place(text);
         let names = &mut self.names;
         let shape = format!("{} for {}", sentence::wants(ask), span(ask.expected_duration_ms));
@@ -101,7 +103,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn nodes(&self, pool: &PoolId, replicas: &[Placement]) -> BTreeSet<u32> {
+    pub(super) fn nodes(&self, pool: &PoolId, replicas: &[Placement]) -> BTreeSet<u32> {
         let places = replicas.iter().filter_map(|replica| self.heat.place(pool, &replica.node));
         places.map(|place| u32::try_from(place).expect("nodes are bounded")).collect()
     }
@@ -130,128 +132,6 @@ impl<'a> Follower<'a> {
             self.heat.take_over(state, pool);
             self.note_waiting(state, pool, &newcomers, now);
         }
-    }
-
-    fn note_refusal(&mut self, decision: &Decision, now: Moment) {
-        let Outcome::Rejected(refused) = &decision.outcome else { return };
-        let Decision { kind, pool, tenant, request, .. } = decision;
-        let is_meant = kind == "RequestAllocation" && !request.0.is_empty();
-        if !is_meant || !self.shows(pool) || !self.options.may_see(tenant) {
-            return;
-        }
-        let note = format!("{}: {}", refused.code.as_str(), refused.detail);
-        let mut life = Life {
-            name: self.names.place(&request.0),
-            pool: self.names.place(&pool.0),
-            tenant: self.names.place(&tenant.0),
-            user: 0,
-            shape: 0,
-            gpu_milli: GpuMilli(0),
-            priority: 0,
-            received: now,
-            segments: vec![],
-            nodes: BTreeSet::new(),
-            is_over: false,
-        };
-        life.end(Kind::Refused, now, self.names.place(&note));
-        self.lives.begin(pool, request, life);
-    }
-
-    fn note_event(&mut self, pool: &PoolId, event: &Event, now: Moment) {
-        match event {
-            Event::RequestAdmitted(admitted) => {
-                let ask = &admitted.request;
-                if self.options.may_see(&ask.tenant) {
-                    let life = self.life(pool, ask, now);
-                    self.lives.begin(pool, &ask.request, life);
-                }
-            }
-            Event::RequestVoted(voted) => self.note_vote(pool, voted, now),
-            Event::RequestDeferred(deferred) => {
-                if let Some(life) = self.lives.live(pool, &deferred.request) {
-                    life.open(Kind::Deferred, now, 0);
-                }
-            }
-            Event::DeferralDue(due) => {
-                if let Some(life) = self.lives.live(pool, &due.request) {
-                    life.open(Kind::VoteDue, now, 0);
-                }
-            }
-            Event::LeaseGranted(granted) => self.note_grant(pool, granted, now),
-            Event::LeaseRenewed(renewed) => {
-                self.mark(pool, &renewed.request, Kind::Renewed, now, "")
-            }
-            Event::LeaseShrunk(shrunk) => {
-                let keeps = u64::try_from(shrunk.replicas).unwrap_or(0);
-                let note = format!("keeps {}", count(keeps, "replica"));
-                self.mark(pool, &shrunk.request, Kind::Shrunk, now, &note);
-            }
-            Event::LeaseEnded(ended) => {
-                let kind = match ended.reason {
-                    LeaseEnd::Released => Kind::Released,
-                    LeaseEnd::Expired => Kind::Expired,
-                };
-                self.end(pool, &ended.request, kind, now, &work(ended));
-            }
-            Event::RequestEnded(ended) => {
-                let kind = match ended.reason {
-                    RequestEnd::Cancelled => Kind::Cancelled,
-                    RequestEnd::DeadlinePassed => Kind::DeadlinePassed,
-                    RequestEnd::CouncilDenied => Kind::Denied,
-                };
-                self.end(pool, &ended.request, kind, now, "");
-            }
-            _ => {}
-        }
-    }
-
-    fn note_vote(&mut self, pool: &PoolId, voted: &RequestVoted, now: Moment) {
-        let (kind, verdict) = match voted.verdict {
-            Verdict::Approve => (Kind::Approved, "approved"),
-            Verdict::Defer => (Kind::PutOff, "put off"),
-            Verdict::Deny => (Kind::VotedDown, "voted down"),
-        };
-        let seat = match voted.seat {
-            SeatKind::Rules => "the rules",
-            SeatKind::RulesFinal => "the rules, for the last time",
-        };
-        let RequestVoted { attempt, score, .. } = voted;
-        let note = format!("vote {attempt}: {verdict} by {seat} with {score} of 100 points");
-        let Self { lives, names, .. } = self;
-        if let Some(life) = lives.live(pool, &voted.request) {
-            life.mark(kind, now, names.place(&note));
-        } else if let Some(refused) = lives.last().filter(|life| life.is_refused_at(now)) {
-            // Its first vote said no: the refusal stands already, and the vote goes before it.
-            let end = refused.segments.pop();
-            refused.mark(kind, now, names.place(&note));
-            refused.segments.extend(end);
-        }
-    }
-
-    fn note_grant(&mut self, pool: &PoolId, granted: &LeaseGranted, now: Moment) {
-        let nodes = self.nodes(pool, &granted.replicas);
-        let Self { lives, names, .. } = self;
-        if let Some(life) = lives.live(pool, &granted.request) {
-            let note = sentence::places(&granted.replicas, &granted.gpu_model);
-            life.open(Kind::Running, now, names.place(&note));
-            life.nodes.extend(nodes);
-        }
-    }
-
-    // A text is kept only for a life that is shown: its name may be nobody else's to see.
-    fn mark(&mut self, pool: &PoolId, request: &RequestId, kind: Kind, now: Moment, note: &str) {
-        let Self { lives, names, .. } = self;
-        if let Some(life) = lives.live(pool, request) {
-            life.mark(kind, now, names.place(note));
-        }
-    }
-
-    fn end(&mut self, pool: &PoolId, request: &RequestId, kind: Kind, now: Moment, note: &str) {
-        let Self { lives, names, .. } = self;
-        if let Some(life) = lives.live(pool, request) {
-            life.end(kind, now, names.place(note));
-        }
-        lives.forget_name(pool, request);
     }
 
     /// Nobody's reason to wait changes in a pool that no decision touches.
@@ -324,13 +204,6 @@ impl Options {
     }
 }
 
-impl Life {
-    fn is_refused_at(&self, now: Moment) -> bool {
-        let last = self.segments.last().map(|segment| segment.kind);
-        self.received == now && last == Some(Kind::Refused)
-    }
-}
-
 /// Takes note of why somebody waits, unless that is known.
 fn note_blocker(
     (lives, names): (&mut Lives, &mut Names),
@@ -357,19 +230,4 @@ fn hidden(state: &State, pool: &PoolId, options: &Options, blocker: &Blocker) ->
     let another = RequestId::from("another tenant's request");
     (!options.may_see(&protected.ask.tenant))
         .then_some(Blocker::BehindProtected { protected: another })
-}
-
-/// How the work ended, as far as its holder said.
-fn work(ended: &LeaseEnded) -> String {
-    let outcome = match ended.outcome {
-        WorkOutcome::Unknown => "",
-        WorkOutcome::Succeeded => "the work succeeded",
-        WorkOutcome::Failed => "the work failed",
-        WorkOutcome::Stopped => "the work was stopped",
-    };
-    match ended.utilisation_bp {
-        None => outcome.to_owned(),
-        Some(used) if outcome.is_empty() => format!("{} % used", used / 100),
-        Some(used) => format!("{outcome}, {} % used", used / 100),
-    }
 }

@@ -6,6 +6,7 @@
 
 mod data;
 mod details;
+mod events;
 mod follow;
 mod heat;
 mod life;

@@ -2,7 +2,7 @@
 // How full each node was, on the same time axis as the requests.
 
 (() => {
-  const HEIGHT_MAX = 150;
+  const HEIGHT_MAX = 132;
 
   const mix = (cold, hot, part) => {
     const parts = (colour) => colour.match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16));

@@ -38,6 +38,7 @@ const SCRIPTS: &[Asset] = scripts!(
     "filter.js",
     "paint.js",
     "axis.js",
+    "flow.js",
     "heat.js",
     "rows.js",
     "details.js",

@@ -24,8 +24,8 @@ Conclave.KINDS = {
   released: { label: "released", group: "ended", end: "cap", long: "it gave its GPUs back" },
   expired: { label: "expired", group: "ended", end: "diamond", long: "its lease expired" },
   cancelled: { label: "cancelled", group: "ended", end: "times", long: "it was withdrawn" },
-  deadline_passed: { label: "deadline passed", group: "ended", end: "times", long: "its deadline passed" },
-  denied: { label: "denied", group: "ended", end: "times", long: "the council said no" },
+  deadline_passed: { label: "deadline passed", group: "ended", end: "hour", long: "its deadline passed" },
+  denied: { label: "denied", group: "ended", end: "barred", long: "the council said no" },
   refused: { label: "refused", group: "refused", end: "cross", long: "refused when it was asked for" },
 };
 

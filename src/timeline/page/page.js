@@ -7,6 +7,7 @@
   const filter = byId("filter"), box = byId("rows");
   page.rows = Conclave.rows(page);
   page.details = Conclave.details(page);
+  page.flow = Conclave.flow(byId("flow"), byId("flow-note"), page);
   page.heat = Conclave.heat(byId("heat"), byId("heat-scroll"), byId("heat-note"), page);
   Conclave.page = page;
 
@@ -31,6 +32,7 @@
     const gutter = document.querySelector(".heat-name").getBoundingClientRect().width;
     page.view.width = Math.max(60, Math.floor(box.clientWidth - gutter));
     Conclave.drawAxis(byId("axis"), page.model, page.view);
+    page.flow.draw();
     page.heat.draw();
     page.rows.draw();
   };
@@ -46,6 +48,7 @@
   const applyFilter = () => {
     const { rows, unknown } = Conclave.filter(page.model, page.filterText, page.group, byId("order").value);
     page.rows.show(rows);
+    page.drawSoon();
     const all = Conclave.count(page.model.rows);
     byId("count").textContent = unknown.length
       ? `${unknown.join(", ")} is no filter: see Keys`

@@ -115,7 +115,13 @@
     context.strokeStyle = context.fillStyle = kind === "refused" || kind === "voted_down" ? colours.bad : colours.ink;
     if (shape === "cap") line(context, [x, y - 6], [x, y + 6]);
     else if (shape === "diamond") line(context, [x, y - 5], [x + 5, y], [x, y + 5], [x - 5, y], [x, y - 5]);
-    else if (shape === "times" || shape === "cross") {
+    else if (shape === "hour") line(context, [x - 4, y - 5], [x + 4, y - 5], [x - 4, y + 5], [x + 4, y + 5], [x - 4, y - 5]);
+    else if (shape === "barred") {
+      context.beginPath();
+      context.arc(x, y, 4.5, 0, 7);
+      context.stroke();
+      line(context, [x - 3.2, y + 3.2], [x + 3.2, y - 3.2]);
+    } else if (shape === "times" || shape === "cross") {
       const size = shape === "cross" ? 4.5 : 3.5;
       line(context, [x - size, y - size], [x + size, y + size]);
       line(context, [x - size, y + size], [x + size, y - size]);

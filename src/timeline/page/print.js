@@ -2,7 +2,7 @@
 // Paper: a plain list of the requests that are shown, with bars as drawings, black on white.
 
 (() => {
-  const ROWS_MAX = 800, WIDTH = 560, NS = "http://www.w3.org/2000/svg";
+  const ROWS_MAX = 800, WIDTH = 620, NS = "http://www.w3.org/2000/svg";
   const { el, name } = Conclave;
 
   const svg = (tag, attributes, ...children) => {
@@ -14,7 +14,7 @@
 
   const LINES = {
     slash: "M0 6L6 0", backslash: "M0 0L6 6", upright: "M1.5 0V6M4.5 0V6", level: "M0 3H6",
-    cross: "M0 6L6 0M0 0L6 6", dots: "M1 1h1M4 4h1", sparse: "M3 3h1",
+    cross: "M0 6L6 0M0 0L6 6", dots: "M0.8 1.5h1.6M3.8 4.5h1.6", sparse: "M2.2 3h1.6",
   };
   const patterns = () => {
     const defs = svg("defs", {});
@@ -41,8 +41,9 @@
       const from = model.data.segments.from_ms[at], until = model.end(at), kind = model.kind(at);
       if (until < view.from || from > view.until) continue;
       if (!model.isMoment(at)) {
-        const left = Math.max(0, x(from));
-        drawn.append(span(kind, left, Math.min(WIDTH, x(until)) - left));
+        const left = Math.max(0, x(from)), right = Math.min(WIDTH, x(until));
+        drawn.append(span(kind, left, right - left));
+        if (model.data.segments.until_ms[at] < 0) drawn.append(svg("path", { d: `M${right} 2L${right + 4} 5L${right} 8Z` }));
       } else if (Conclave.KINDS[kind].end) {
         const isGood = kind === "released", at_x = x(from);
         const path = isGood ? `M${at_x} 0V10` : `M${at_x - 3} 2L${at_x + 3} 8M${at_x - 3} 8L${at_x + 3} 2`;
@@ -58,7 +59,7 @@
     const items = Object.entries(Conclave.KINDS).filter(([kind, about]) => used.has(kind) && about.hatch);
     return el("p", { class: "paper-legend" }, ...items.map(([kind, about]) =>
       el("span", {}, svg("svg", { width: 22, height: 10 }, span(kind, 1, 20)), ` ${about.label}`)),
-      el("span", {}, "| released"), el("span", {}, "× ended otherwise"));
+      el("span", {}, "▸ lasts"), el("span", {}, "| released"), el("span", {}, "× ended otherwise"));
   };
 
   // Builds the list in `paper`. Returns how many rows it has.
