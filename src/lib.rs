@@ -15,6 +15,7 @@ pub mod report;
 pub mod service;
 pub mod snapshot;
 pub mod telemetry;
+pub mod timeline;
 pub mod trace;
 pub mod verify;
 pub mod wire;

@@ -138,7 +138,7 @@ impl Stored {
         let records = self.log.decisions(from, FOLD_BYTES_MAX)?;
         let json = |record: &DecisionRecord| {
             let decision = decode_decision(&record.body)?;
-            let json = serde_json::to_value(DecisionJson::of(record, &decision, began_at));
+            let json = serde_json::to_value(DecisionJson::of(record.hash, &decision, began_at));
             json.map_err(|error| Error::bug("a decision is no JSON").caused_by(error))
         };
         records.iter().map(json).collect()
