@@ -8,6 +8,7 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod fold;
+pub mod http;
 pub mod import;
 pub mod log;
 pub mod place;
