@@ -81,6 +81,10 @@ pub enum Payload {
     ReleaseLease(ReleaseLease),
     /// Says whether a node works.
     ReportNodeHealth(ReportNodeHealth),
+    /// Sets an operator's word above the council's, or ends a request.
+    OverrideDecision(OverrideDecision),
+    /// Asks the council to look again.
+    Appeal(Appeal),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -381,6 +385,41 @@ pub enum NodeHealth {
     Unhealthy,
 }
 
+/// Sets an operator's word above the council's, or ends a request whatever its stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideDecision {
+    /// Which request.
+    pub request: RequestId,
+    /// What is done with it.
+    pub action: OverrideAction,
+    /// Why; it stands in the decision.
+    pub reason: String,
+    /// To approve a request that is not live any more, say because the council denied it: what it
+    /// asks for. Null for a live one, and to end one.
+    pub ask: Option<Box<RequestAllocation>>,
+}
+
+/// What an operator does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideAction {
+    /// It joins the queue, whatever the council says; hard rules stay.
+    Approve,
+    /// It ends: its waiting, or its lease.
+    End,
+}
+
+/// Asks the council to look again, once per request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appeal {
+    /// Which request: one that was put off, or that was denied lately.
+    pub request: RequestId,
+    /// Why, for people; it stands in the decision.
+    pub reason: String,
+    /// For a request that was denied: what it asks for. Null for one that was put off.
+    pub ask: Option<Box<RequestAllocation>>,
+}
+
 impl Payload {
     /// The command's name as people type and read it.
     #[must_use]
@@ -400,6 +439,8 @@ impl Payload {
             Self::ShrinkLease(_) => "ShrinkLease",
             Self::ReleaseLease(_) => "ReleaseLease",
             Self::ReportNodeHealth(_) => "ReportNodeHealth",
+            Self::OverrideDecision(_) => "OverrideDecision",
+            Self::Appeal(_) => "Appeal",
         }
     }
 
@@ -421,6 +462,8 @@ impl Payload {
             Self::ShrinkLease(_) => 11,
             Self::ReleaseLease(_) => 12,
             Self::ReportNodeHealth(_) => 13,
+            Self::OverrideDecision(_) => 14,
+            Self::Appeal(_) => 15,
         }
     }
 
@@ -430,8 +473,8 @@ impl Payload {
         matches!(self, Self::OpenLog(_) | Self::ActivateDecider(_) | Self::Tick)
     }
 
-    /// A control command (log, policy or inventory, but neither a tick nor a report of a node's
-    /// health, which come all the time and mostly change nothing) is alone in its round.
+    /// A control command (log, policy, inventory or override, but neither a tick nor a report of a
+    /// node's health, which come all the time and mostly change nothing) is alone in its round.
     #[must_use]
     pub fn is_control(&self) -> bool {
         match self {
@@ -441,14 +484,16 @@ impl Payload {
             | Self::DrainNode(_)
             | Self::RemoveNode(_)
             | Self::SetQuota(_)
-            | Self::SetPoolPolicy(_) => true,
+            | Self::SetPoolPolicy(_)
+            | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)
             | Self::CancelRequest(_)
             | Self::RenewLease(_)
             | Self::ShrinkLease(_)
             | Self::ReleaseLease(_)
-            | Self::ReportNodeHealth(_) => false,
+            | Self::ReportNodeHealth(_)
+            | Self::Appeal(_) => false,
         }
     }
 }

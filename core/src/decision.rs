@@ -4,13 +4,14 @@
 //! State is a fold of decisions alone, so events repeat what a fold needs from their command.
 
 use crate::command::{
-    CouncilMode, NodeHealth, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota,
-    WorkOutcome,
+    CouncilMode, NodeHealth, OpenLog, OverrideAction, RegisterNode, RequestAllocation,
+    SetPoolPolicy, SetQuota, WorkOutcome,
 };
 use crate::rejection::RejectionCode;
 use crate::text::Text;
 use crate::units::{
     CommandId, GpuModel, Hash16, Hash32, NodeId, Offset, PoolId, RequestId, TenantId, TimeMs,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,10 @@ pub enum Event {
     QueueCaughtUp(QueueCaughtUp),
     /// A node broke, or works again.
     NodeHealthChanged(NodeHealthChanged),
+    /// An operator set the council aside, or ended a request.
+    DecisionOverridden(DecisionOverridden),
+    /// Somebody asked the council to look again.
+    AppealFiled(AppealFiled),
 }
 
 /// The log began.
@@ -308,6 +313,8 @@ pub enum RequestEnd {
     DeadlinePassed,
     /// A later vote said no.
     CouncilDenied,
+    /// An operator ended it.
+    Overridden,
 }
 
 /// A request got its GPUs.
@@ -385,6 +392,8 @@ pub enum LeaseEnd {
     Released,
     /// Nobody renewed it.
     Expired,
+    /// An operator ended it.
+    Revoked,
 }
 
 /// The queue was not worked off within one decision.
@@ -411,5 +420,31 @@ pub struct NodeHealthChanged {
     /// How it is from now on.
     pub health: NodeHealth,
     /// What was seen, as reported.
+    pub reason: String,
+}
+
+/// An operator set the council aside, or ended a request; the events after it say what followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionOverridden {
+    /// The request's pool.
+    pub pool: PoolId,
+    /// Which request.
+    pub request: RequestId,
+    /// Who did it.
+    pub operator: UserId,
+    /// What was done.
+    pub action: OverrideAction,
+    /// Why.
+    pub reason: String,
+}
+
+/// Somebody asked the council to look again; the events after it say what followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppealFiled {
+    /// The request's pool.
+    pub pool: PoolId,
+    /// Which request.
+    pub request: RequestId,
+    /// Why.
     pub reason: String,
 }

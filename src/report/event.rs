@@ -58,7 +58,9 @@ events!(
     LeaseEnded,
     QueueCarriedOver,
     QueueCaughtUp,
-    NodeHealthChanged
+    NodeHealthChanged,
+    DecisionOverridden,
+    AppealFiled
 );
 
 /// What an event names.
@@ -94,6 +96,8 @@ impl<'a> Subject<'a> {
                 let ask = &event.request;
                 Self { tenant: Some(&ask.tenant), ..about(&event.pool, &ask.request) }
             }
+            Event::DecisionOverridden(event) => about(&event.pool, &event.request),
+            Event::AppealFiled(event) => about(&event.pool, &event.request),
             Event::RequestVoted(event) => about(&event.pool, &event.request),
             Event::RequestQueued(event) => about(&event.pool, &event.request),
             Event::RequestDeferred(event) => about(&event.pool, &event.request),

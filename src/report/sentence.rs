@@ -3,12 +3,12 @@
 use crate::report::show::{between, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
-    CouncilMode, NodeHealth, PlacementPolicy, RequestAllocation, SetPoolPolicy, TimeSource,
-    WorkOutcome,
+    CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
+    TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{
-    Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd, RequestVoted, SeatKind,
-    Verdict,
+    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd,
+    RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 
@@ -74,6 +74,15 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             format!("{}: the queue is worked off by the next decisions", carried.pool)
         }
         Event::QueueCaughtUp(caught) => format!("{}: the queue is worked off", caught.pool),
+        Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
+            said_by_people(event).unwrap_or_default()
+        }
+    }
+}
+
+/// Events that somebody gave a reason for.
+fn said_by_people(event: &Event) -> Option<String> {
+    Some(match event {
         Event::NodeHealthChanged(changed) => {
             let how = match changed.health {
                 NodeHealth::Healthy => "works again",
@@ -81,7 +90,19 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             };
             format!("{} {how}{}", changed.node, because(&changed.reason))
         }
-    }
+        Event::DecisionOverridden(said) => {
+            let what = match said.action {
+                OverrideAction::Approve => "goes on, whatever the council says",
+                OverrideAction::End => "ends",
+            };
+            let DecisionOverridden { request, operator, reason, .. } = said;
+            format!("{request} {what}, says {}{}", or_dash(&operator.0), because(reason))
+        }
+        Event::AppealFiled(appeal) => {
+            format!("{} is to be looked at again{}", appeal.request, because(&appeal.reason))
+        }
+        _ => return None,
+    })
 }
 
 /// `: REASON`, when one was given.
@@ -167,6 +188,7 @@ fn lease_end(ended: &LeaseEnded) -> String {
     let reason = match ended.reason {
         LeaseEnd::Released => "given back",
         LeaseEnd::Expired => "expired",
+        LeaseEnd::Revoked => "ended by an operator",
     };
     let outcome = match ended.outcome {
         WorkOutcome::Unknown => "",
@@ -183,6 +205,7 @@ fn request_end(reason: RequestEnd) -> &'static str {
         RequestEnd::Cancelled => "cancelled",
         RequestEnd::DeadlinePassed => "its deadline passed",
         RequestEnd::CouncilDenied => "the council said no",
+        RequestEnd::Overridden => "an operator ended it",
     }
 }
 

@@ -29,7 +29,7 @@ pub const COMMAND_SCHEMA_1: &str = include_str!("../../schemas/released/command-
 pub const COMMAND_SCHEMA_ID: u32 = 2;
 
 /// Branches of the payload that each version of ours has, by its id from 1.
-const BRANCHES: [u32; 2] = [13, 14];
+const BRANCHES: [u32; 2] = [13, 16];
 
 /// Bytes of a schema's text.
 pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;

@@ -224,7 +224,31 @@ fn unreadable(scroll: &mut Scroll) {
 
 /// What came with the second schema of commands.
 fn people(scroll: &mut Scroll) {
+    let council = CouncilMode::Enforce;
+    scroll.send(set(SetPoolPolicy { council, queue_max: 9, ..policy() }));
     for payload in [breaks("h"), breaks("h"), works("h"), breaks("nowhere")] {
+        scroll.send(payload);
+    }
+    let fair = |name: &str| ask(name, "u").cpu_only(1).hours(25);
+    let bad = |name: &str| ask(name, "u").gpus(1).replicas(9).priority(1).hours(25);
+    for name in ["put-off", "appeals", "ends"] {
+        scroll.send(fair(name));
+    }
+    scroll.send(bad("denied"));
+    for payload in [
+        appeal("appeals", None),
+        appeal("appeals", None),
+        Payload::Tick,
+        approve("put-off", None),
+        approve("put-off", None),
+        end("put-off"),
+        end("ends"),
+        appeal("denied", None),
+        appeal("denied", Some(bad("denied"))),
+        appeal("denied", Some(bad("denied"))),
+        approve("denied", Some(bad("denied"))),
+        end("denied"),
+    ] {
         scroll.send(payload);
     }
 }

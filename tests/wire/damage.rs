@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "05ee921bc4b1387474f2b029b93a4952277d955dc202f74469ddb424232cb123";
+const ANSWERS: &str = "48d2439fb97f921fd4a2f0d1097af8607ab744cfa7078177c6f8fa1fd45051ce";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

@@ -96,7 +96,7 @@ fn has(fields: &[(String, Avro)], name: &str) -> bool {
 /// Before the last branch and three optional fields came; with the symbols of one enum elsewhere.
 fn older() -> Value {
     changed(|schema| {
-        assert_eq!(branches(schema).pop().unwrap()["name"], "ReportNodeHealth");
+        assert_eq!(branches(schema).pop().unwrap()["name"], "Appeal");
         remove_field(schema, "SetQuota", "gpu_hour_budget");
         remove_field(schema, "RequestAllocation", "deadline_ms");
         remove_field(schema, "RequestAllocation", "budget_cap_micro_usd");
@@ -122,7 +122,7 @@ fn every_branch_of_an_older_writer_is_read_and_what_it_lacks_is_null() {
     let reader = reader_of(&schema);
     for mut command in commands() {
         match &mut command.payload {
-            Payload::ReportNodeHealth(_) => continue,
+            Payload::Appeal(_) => continue,
             Payload::SetQuota(quota) => quota.gpu_hour_budget = None,
             Payload::RequestAllocation(request) => request.deadline_ms = None,
             _ => {}
@@ -132,7 +132,7 @@ fn every_branch_of_an_older_writer_is_read_and_what_it_lacks_is_null() {
         assert_eq!(digests(&reader, &value), digests(&reader, &encode_command(&command)));
         read_count += 1;
     }
-    assert_eq!(read_count, 13);
+    assert_eq!(read_count, 15);
 }
 
 fn digests(reader: &CommandReader, value: &[u8]) -> Remembered {
@@ -246,13 +246,13 @@ fn a_branch_that_does_not_exist_yet_is_unreadable() {
             for (name, value) in fields {
                 if name == "payload" {
                     let unheard = vec![("request".into(), Avro::String("r-7".into()))];
-                    *value = Avro::Union(14, Box::new(Avro::Record(unheard)));
+                    *value = Avro::Union(16, Box::new(Avro::Record(unheard)));
                 }
             }
         });
     });
     let answer = content(&reader_of(&schema), &value).unwrap_err();
-    assert!(answer.starts_with("unreadable: branch 14 of a union of which"), "{answer}");
+    assert!(answer.starts_with("unreadable: branch 16 of a union of which"), "{answer}");
 }
 
 /// What an instance of the first version wrote, and what it could not.

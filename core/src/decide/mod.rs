@@ -4,9 +4,11 @@
 //! the same as a table, and a test compares the two.
 
 mod activate_decider;
+mod appeal;
 mod cancel_request;
 mod drain_node;
 mod open_log;
+mod override_decision;
 mod register_node;
 mod release_lease;
 mod remove_node;
@@ -140,6 +142,8 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::ReportNodeHealth(report) => {
             report_node_health::decide(draft, &command.pool, report)
         }
+        Payload::OverrideDecision(order) => override_decision::decide(draft, command, order),
+        Payload::Appeal(appeal) => appeal::decide(draft, command, appeal, vote),
     }
 }
 

@@ -116,3 +116,17 @@ pub(crate) fn model_id(model: u8) -> GpuModel {
 pub(crate) fn request_id(request: u8) -> RequestId {
     RequestId::from(format!("r{}", request / 3))
 }
+
+pub(crate) fn overriding(
+    request: u8,
+    action: OverrideAction,
+    ask: Option<RequestAllocation>,
+) -> Payload {
+    let (request, reason) = (request_id(request), "on call".to_owned());
+    Payload::OverrideDecision(OverrideDecision { request, action, reason, ask: ask.map(Box::new) })
+}
+
+pub(crate) fn appeal(request: u8, ask: Option<RequestAllocation>) -> Payload {
+    let (request, reason) = (request_id(request), "the paper is due".to_owned());
+    Payload::Appeal(Appeal { request, reason, ask: ask.map(Box::new) })
+}

@@ -175,6 +175,27 @@ pub(crate) fn cancel(name: &str) -> Payload {
     Payload::CancelRequest(CancelRequest { request: name.into(), reason: String::new() })
 }
 
+/// An operator's word that a request goes on; `ask` for one that is not live.
+pub(crate) fn approve(name: &str, ask: Option<Ask>) -> Payload {
+    overriding(name, OverrideAction::Approve, ask)
+}
+
+/// An operator's word that a request ends.
+pub(crate) fn end(name: &str) -> Payload {
+    overriding(name, OverrideAction::End, None)
+}
+
+pub(crate) fn overriding(name: &str, action: OverrideAction, ask: Option<Ask>) -> Payload {
+    let (request, reason) = (name.into(), "on call".to_owned());
+    let ask = ask.map(|ask| Box::new(ask.0));
+    Payload::OverrideDecision(OverrideDecision { request, action, reason, ask })
+}
+
+pub(crate) fn appeal(name: &str, ask: Option<Ask>) -> Payload {
+    let (request, reason) = (name.into(), "a deadline".to_owned());
+    Payload::Appeal(Appeal { request, reason, ask: ask.map(|ask| Box::new(ask.0)) })
+}
+
 pub(crate) fn renew(name: &str, fencing: i64, extend_ms: i64) -> Payload {
     let (fencing, extend_ms) = (Offset(fencing), DurationMs(extend_ms));
     Payload::RenewLease(RenewLease { request: name.into(), fencing, extend_ms })
