@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::fold::{FoldReport, Folded, fold, with_advice};
 use crate::log::block::Record as _;
+use crate::log::skip::Skip;
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
     StoredCommand,
@@ -18,8 +19,8 @@ use crate::telemetry::events::{
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
 use crate::wire::{CommandReader, body_hash, encode_decision};
 use conclave_core::command::TimeSource;
-use conclave_core::decide::decide;
-use conclave_core::decision::{Decision, Outcome};
+use conclave_core::decide::{decide, fail};
+use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
 use conclave_core::limits::{ROUND_COMMANDS_DEFAULT, ROUND_SPAN_MS_MAX};
 use conclave_core::round::{Round, fixed_round_length, open_round};
@@ -46,6 +47,8 @@ pub struct Engine<L, S> {
     reader: CommandReader,
     folded: Folded,
     read_ahead: VecDeque<(StoredCommand, Input)>,
+    /// Undecided commands that a person had skipped, by offset.
+    skips: VecDeque<Skip>,
     /// Whether the state holds a round of which nobody knows that it is committed.
     is_ahead: bool,
     snapshot_every: i64,
@@ -68,12 +71,14 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         assert!(snapshot_every > 0, "a snapshot every {snapshot_every} decisions");
         let started = Instant::now();
         let (folded, report) = fold(&log, PARTITION, None).map_err(with_advice)?;
+        let skips = log.skips()?.into();
         let mut engine = Self {
             log,
             seat,
             reader: CommandReader::new(),
             folded,
             read_ahead: VecDeque::new(),
+            skips,
             is_ahead: false,
             snapshot_every,
             snapshot_due: false,
@@ -196,8 +201,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
         // The cut may depend on the log alone, never on where reading began.
         while self.leading(commands_max) == self.read_ahead.len() && self.read_on()? {}
+        let room = self.before_skip(self.leading(commands_max));
         let next = self.read_ahead.iter().map(|(_, input)| input);
-        let length = fixed_round_length(next, self.leading(commands_max));
+        let length = fixed_round_length(next, room);
         if length == 0 {
             return Ok(None);
         }
@@ -220,6 +226,15 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         fits.count().max(1).min(self.read_ahead.len())
     }
 
+    /// How many of the next `count` commands come before one that is skipped; one that is, alone.
+    fn before_skip(&mut self, count: usize) -> usize {
+        let next = self.folded.next();
+        while self.skips.pop_front_if(|skip| skip.offset < next).is_some() {}
+        let Some(skip) = self.skips.front() else { return count };
+        let before = usize::try_from(skip.offset.0 - next.0).expect("the others are popped");
+        count.min(before.max(1))
+    }
+
     /// Reads further ahead; false at the end of the log.
     fn read_on(&mut self) -> Result<bool> {
         let started = Instant::now();
@@ -238,6 +253,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     }
 
     fn answer(&mut self, round: &Round) -> Vec<Decision> {
+        if let Some(skip) = self.skips.front().filter(|skip| skip.offset == round.first()) {
+            let Skip { offset: _, operator, reason } = skip.clone();
+            let state = &mut self.folded.state;
+            return vec![fail(state, &round.inputs[0], Failed { operator, reason })];
+        }
         let opened = Instant::now();
         let votes = self.seat.vote(&open_round(&self.folded.state, &round.inputs));
         let voted = Instant::now();

@@ -110,6 +110,7 @@ fn said(disk: &Disk) -> Vec<Value> {
             Outcome::Accepted => "accepted".to_owned(),
             Outcome::Rejected(rejected) => rejected.code.as_str().to_owned(),
             Outcome::Duplicate(duplicate) => format!("duplicate of {}", duplicate.first_offset),
+            Outcome::Failed(failed) => format!("skipped: {}", failed.reason),
         };
         let events: Vec<String> = decision.events.iter().map(event_name).collect();
         let hash = record.hash.to_string();

@@ -256,7 +256,7 @@ fn alone(sizes: &Sizes, parent: &Path, figures: &mut Figures) -> io::Result<()> 
         let row = format!("one command alone ({name}): p99");
         match durability {
             Durability::Os => figures.add_with_goal(&row, at(0.99), "ms", Goal::AtMost(2.0)),
-            Durability::Fsync => figures.add(&row, at(0.99), "ms"),
+            Durability::Fsync | Durability::None => figures.add(&row, at(0.99), "ms"),
         }
         figures.add(&format!("one command alone ({name}): longest"), at(1.0), "ms");
     }

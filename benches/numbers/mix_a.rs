@@ -56,6 +56,7 @@ impl Batch {
                 Outcome::Accepted => None,
                 Outcome::Rejected(rejected) => Some(rejected.code),
                 Outcome::Duplicate(_) => panic!("no command of the mix is sent twice"),
+                Outcome::Failed(_) => panic!("nobody has a command of the mix skipped"),
             };
             assert_eq!(answered, *expected, "the mix is not what it says: {decision:?}");
         }

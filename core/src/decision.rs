@@ -3,9 +3,12 @@
 //!
 //! State is a fold of decisions alone, so events repeat what a fold needs from their command.
 
+mod people;
+
+pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
+
 use crate::command::{
-    CouncilMode, NodeHealth, OpenLog, OverrideAction, RegisterNode, RequestAllocation,
-    SetPoolPolicy, SetQuota, WorkOutcome,
+    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
 };
 use crate::rejection::RejectionCode;
 use crate::text::Text;
@@ -51,7 +54,7 @@ pub struct Decision {
     pub request: RequestId,
     /// What the duplicate window keeps; null when the command must not be remembered.
     pub remembered: Option<Remembered>,
-    /// Yes, no, or asked before.
+    /// Yes, no, asked before, or skipped.
     pub outcome: Outcome,
     /// What happened, in order: due timers first, then the command's own effects.
     pub events: Vec<Event>,
@@ -66,7 +69,7 @@ pub struct Remembered {
     pub payload_hash: Hash16,
 }
 
-/// Yes, no, or asked before.
+/// Yes, no, asked before, or skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Done; the events say what.
@@ -75,6 +78,8 @@ pub enum Outcome {
     Rejected(Rejected),
     /// The same command was answered before.
     Duplicate(Duplicate),
+    /// Deciding it stops the partition, so a person had it skipped.
+    Failed(Failed),
 }
 
 /// The rules say no.
@@ -91,6 +96,15 @@ pub struct Rejected {
 pub struct Duplicate {
     /// The decision that answered it.
     pub first_offset: Offset,
+}
+
+/// A command that was skipped: it changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Who had it skipped.
+    pub operator: UserId,
+    /// Why.
+    pub reason: String,
 }
 
 /// Something that happened. A variant's index is its branch of the union.
@@ -408,43 +422,4 @@ pub struct QueueCarriedOver {
 pub struct QueueCaughtUp {
     /// Whose queue.
     pub pool: PoolId,
-}
-
-/// A node broke, or works again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeHealthChanged {
-    /// Its pool.
-    pub pool: PoolId,
-    /// Which node.
-    pub node: NodeId,
-    /// How it is from now on.
-    pub health: NodeHealth,
-    /// What was seen, as reported.
-    pub reason: String,
-}
-
-/// An operator set the council aside, or ended a request; the events after it say what followed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionOverridden {
-    /// The request's pool.
-    pub pool: PoolId,
-    /// Which request.
-    pub request: RequestId,
-    /// Who did it.
-    pub operator: UserId,
-    /// What was done.
-    pub action: OverrideAction,
-    /// Why.
-    pub reason: String,
-}
-
-/// Somebody asked the council to look again; the events after it say what followed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppealFiled {
-    /// The request's pool.
-    pub pool: PoolId,
-    /// Which request.
-    pub request: RequestId,
-    /// Why.
-    pub reason: String,
 }

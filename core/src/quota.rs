@@ -56,8 +56,8 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
     Err(if wanted > free { QuotaBlock::NotFree } else { QuotaBlock::HeldForOthers { free, held } })
 }
 
-/// What tenants hold on nodes that take no new work (they drain, or broke): it takes none of the GPUs that can still be
-/// granted.
+/// What tenants hold on nodes that take no new work (they drain, or broke): it takes none of the
+/// GPUs that can still be granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnDraining(BTreeMap<TenantId, GpuMilli>);
 

@@ -95,6 +95,7 @@ fn text(verified: &Verified<'_>) -> Vec<String> {
         ("input_missing", report.input_missing),
         ("other_version", report.other_version),
         ("unchecked", report.unchecked),
+        ("skipped", report.skipped),
         ("undecided", report.undecided),
         ("snapshots_checked", report.snapshots_checked),
         ("snapshots_damaged", report.snapshots_damaged),

@@ -96,8 +96,8 @@ async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
 
 /// Resolves once the process is told to end.
 fn ended() -> Result<impl Future<Output = ()>> {
-    let refused = |error| {
-        Error::unavailable("signals cannot be listened to").caused_by::<std::io::Error>(error)
+    let refused = |error: std::io::Error| {
+        Error::unavailable("signals cannot be listened to").caused_by(error)
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;

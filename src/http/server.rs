@@ -31,13 +31,13 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// Bounds of connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub(super) struct Bounds {
     /// Open at once.
-    pub connections_max: usize,
+    pub(super) connections_max: usize,
     /// Until the head of a request is there.
-    pub head_timeout: Duration,
+    pub(super) head_timeout: Duration,
     /// Without a byte written, while there is something to write.
-    pub stall_timeout: Duration,
+    pub(super) stall_timeout: Duration,
 }
 
 /// Binds an address.
@@ -58,7 +58,7 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until `ended`, then lets open requests finish.
-pub async fn serve(
+pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     bounds: Bounds,

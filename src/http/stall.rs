@@ -107,7 +107,7 @@ mod tests {
         let reads = tokio::spawn(async move {
             let mut read = [0; 16];
             for _ in 0..4 {
-                tokio::time::sleep(Duration::from_millis(150)).await;
+                sleep(Duration::from_millis(150)).await;
                 theirs.read_exact(&mut read).await.expect("there is more");
             }
         });

@@ -11,6 +11,7 @@ mod headers;
 pub mod heads;
 pub mod memory;
 pub mod rocks;
+pub mod skip;
 
 pub use headers::Headers;
 
@@ -161,6 +162,15 @@ pub trait EventLog: LogReader {
     /// # Panics
     /// When `offset` is beyond the decisions that are committed: stored state never leads.
     fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()>;
+
+    /// Commands that a person wants to be answered `Failed` instead of being decided, by offset;
+    /// those that have a decision mean nothing any more.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    fn skips(&self) -> Result<Vec<skip::Skip>> {
+        Ok(vec![])
+    }
 
     /// Makes sure that everything so far outlives what the chosen durability promises, and that a
     /// later opening finds it.

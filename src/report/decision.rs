@@ -48,6 +48,7 @@ impl<'a> DecisionJson<'a> {
             Outcome::Accepted => (None, None, None),
             Outcome::Rejected(no) => (Some(no.code.as_str()), Some(no.detail.as_str()), None),
             Outcome::Duplicate(again) => (None, None, Some(again.first_offset.0)),
+            Outcome::Failed(failed) => (None, Some(failed.reason.as_str()), None),
         };
         let remembered = decision.remembered.as_ref();
         Self {
@@ -84,6 +85,7 @@ fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::Accepted => "accepted",
         Outcome::Rejected(_) => "rejected",
         Outcome::Duplicate(_) => "duplicate",
+        Outcome::Failed(_) => "failed",
     }
 }
 
@@ -109,6 +111,7 @@ fn line(decision: &Decision, began_at: TimeMs) -> String {
         Outcome::Accepted => String::new(),
         Outcome::Rejected(no) => format!(" {}: {}", no.code.as_str(), no.detail),
         Outcome::Duplicate(again) => format!(" of decision {}", again.first_offset),
+        Outcome::Failed(by) => format!(", skipped by {}: {}", by.operator, by.reason),
     };
     let answer = outcome(answer);
     format!("{offset:>8}  {time_ms} ms +{since}  {kind}  {about}  {answer}{detail}")

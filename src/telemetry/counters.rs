@@ -14,6 +14,8 @@ pub struct Counters {
     pub rejected: ByCode,
     /// Commands answered before.
     pub duplicates: u64,
+    /// Commands that a person had skipped.
+    pub failed: u64,
     /// Commands whose bytes went to the dead letters, by code.
     pub dead_letters: ByCode,
     /// Rounds committed.
@@ -77,6 +79,7 @@ impl Counters {
             Outcome::Accepted => self.accepted += 1,
             Outcome::Rejected(rejected) => self.rejected.add(rejected.code),
             Outcome::Duplicate(_) => self.duplicates += 1,
+            Outcome::Failed(_) => self.failed += 1,
         }
     }
 
@@ -94,6 +97,7 @@ impl Counters {
             answered("accepted", self.accepted),
             answered("rejected", self.rejected.sum()),
             answered("duplicate", self.duplicates),
+            answered("failed", self.failed),
             plain(names::ROUNDS, self.rounds),
             plain(names::ROUNDS_ABORTED, self.rounds_aborted),
             plain(names::SNAPSHOTS, self.snapshots),
@@ -120,6 +124,7 @@ pub(super) fn outcome_text(outcome: &Outcome) -> &'static str {
         Outcome::Accepted => "accepted",
         Outcome::Rejected(_) => "rejected",
         Outcome::Duplicate(_) => "duplicate",
+        Outcome::Failed(_) => "failed",
     }
 }
 
@@ -127,8 +132,8 @@ pub(super) fn outcome_text(outcome: &Outcome) -> &'static str {
 mod tests {
     use super::*;
     use crate::telemetry::names::{Kind, TABLE};
-    use conclave_core::decision::{Duplicate, Rejected};
-    use conclave_core::units::Offset;
+    use conclave_core::decision::{Duplicate, Failed, Rejected};
+    use conclave_core::units::{Offset, UserId};
     use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
@@ -153,6 +158,7 @@ mod tests {
             Outcome::Accepted,
             Outcome::Rejected(Rejected { code, detail: String::new() }),
             Outcome::Duplicate(Duplicate { first_offset: Offset(0) }),
+            Outcome::Failed(Failed { operator: UserId::default(), reason: String::new() }),
         ];
         for outcome in outcomes {
             let mut counters = Counters::default();

@@ -149,7 +149,7 @@ macro_rules! decision_line {
 fn code_text(decision: &Decision) -> Option<&'static str> {
     match &decision.outcome {
         Outcome::Rejected(rejected) => Some(rejected.code.as_str()),
-        Outcome::Accepted | Outcome::Duplicate(_) => None,
+        Outcome::Accepted | Outcome::Duplicate(_) | Outcome::Failed(_) => None,
     }
 }
 

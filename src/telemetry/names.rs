@@ -89,7 +89,7 @@ macro_rules! names {
 }
 
 names! {
-    /// Commands answered, by outcome: accepted, rejected or duplicate.
+    /// Commands answered, by outcome: accepted, rejected, duplicate or failed.
     COMMANDS = "conclave_commands_total", Counter by OUTCOME, Count;
     /// Commands refused, by rejection code.
     REJECTIONS = "conclave_rejections_total", Counter by CODE, Count;
@@ -144,7 +144,7 @@ names! {
     /// Reading a snapshot back and folding the decisions after it.
     SPAN_FOLD = "conclave.fold", Span, Text;
 
-    /// A command's answer: accepted, rejected or duplicate. Also a log field.
+    /// A command's answer: accepted, rejected, duplicate or failed. Also a log field.
     OUTCOME = "outcome", Label, Text;
     /// A rejection's code, as the table of commands spells it. Also a log field.
     CODE = "code", Label, Text;

@@ -29,6 +29,8 @@ pub struct Report {
     pub chain_head: String,
     /// Decisions that were not looked at because something before them could not be passed.
     pub unchecked: u64,
+    /// Those of the verified that say that a person had their command skipped.
+    pub skipped: u64,
     /// Commands accepted and not decided yet: no fault.
     pub undecided: u64,
     /// Snapshots that are the fold of the decisions before them.

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
 use crate::wire::{CommandReader, DecisionHead, body_hash, decode_decision};
-use conclave_core::decide::decide;
-use conclave_core::decision::Decision;
+use conclave_core::decide::{decide, fail};
+use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
 use conclave_core::invariants;
 use conclave_core::limits::{DECIDE_VERSION, ROUND_COMMANDS_MAX};
@@ -179,7 +179,7 @@ impl<'a> Verifier<'a> {
             self.report.input_missing += linked(&round);
             return self.fold_recorded(&round);
         };
-        match self.decide_again(inputs) {
+        match self.decide_again(inputs, skipped(&round)) {
             Ok(again) => {
                 let is_same = self.compare(&round, again);
                 self.settle(is_same, &round)
@@ -212,12 +212,20 @@ impl<'a> Verifier<'a> {
         is_same
     }
 
-    fn decide_again(&mut self, inputs: Vec<Input>) -> std::result::Result<Vec<Decision>, String> {
+    fn decide_again(
+        &mut self,
+        inputs: Vec<Input>,
+        skipped: Option<Failed>,
+    ) -> std::result::Result<Vec<Decision>, String> {
         // A round is input, but not every round is one that anybody may have cut.
         if fixed_round_length(&inputs, inputs.len()) < inputs.len() {
             return Err("a control command is not alone in it".to_owned());
         }
         let (state, seat) = (&mut self.state, &mut *self.seat);
+        if let Some(failed) = skipped {
+            self.report.skipped += 1;
+            return caught(|| vec![fail(state, &inputs[0], failed)]);
+        }
         let round = Round { inputs };
         caught(|| {
             let votes = seat.vote(&open_round(state, &round.inputs));
@@ -342,6 +350,16 @@ impl<'a> Verifier<'a> {
         self.report.chain_head = head.to_string();
         self.report.expected_head = self.expected_head.map(|expected| expected == head);
         self.report
+    }
+}
+
+/// What a person said of a command that was skipped: an input, like the command itself. It is alone
+/// in its round.
+fn skipped(round: &[Recorded]) -> Option<Failed> {
+    let [recorded] = round else { return None };
+    match decode_decision(&recorded.body).ok()?.outcome {
+        Outcome::Failed(failed) => Some(failed),
+        Outcome::Accepted | Outcome::Rejected(_) | Outcome::Duplicate(_) => None,
     }
 }
 

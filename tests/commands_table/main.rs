@@ -45,6 +45,10 @@ or its set-up is broken, and the command's bytes are also kept among the dead le
 that was answered before is no rejection: its decision says `Duplicate` and names the first one. A
 refused command may have used its id up, too: to try again, take a new id.
 
+A command whose decision would stop the partition can be skipped by a person
+(`docs/runbooks/skip.md`). Its decision says `Failed` with that person's name and reason; nothing of
+it happened, no timer fired before it, and its id is free.
+
 Show the decision with `replay --from OFFSET --until OFFSET --log DIR`.
 ";
 

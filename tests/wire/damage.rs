@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "48d2439fb97f921fd4a2f0d1097af8607ab744cfa7078177c6f8fa1fd45051ce";
+const ANSWERS: &str = "bc6e3de0b29dfbccc29862d7165cffdc22b581a21612b40637c598b757be5768";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

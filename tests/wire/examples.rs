@@ -81,6 +81,8 @@ pub(crate) fn decisions() -> Vec<(String, Decision)> {
     named.push(("Rejected".into(), refused));
     let duplicate = Duplicate { first_offset: Offset(17) };
     named.push(("Duplicate".into(), decision(Outcome::Duplicate(duplicate), vec![])));
+    let failed = Failed { operator: "ada".into(), reason: "Absturz bei Befehl 17".into() };
+    named.push(("Failed".into(), decision(Outcome::Failed(failed), vec![])));
     let codes = [RejectionCode::NotHeldBack, RejectionCode::AlreadyAppealed];
     for code in codes {
         let refused = Rejected { code, detail: String::new() };

@@ -7,6 +7,7 @@ mod activate_decider;
 mod appeal;
 mod cancel_request;
 mod drain_node;
+mod fail;
 mod open_log;
 mod override_decision;
 mod register_node;
@@ -21,6 +22,7 @@ mod shrink_lease;
 mod stage_one;
 mod table;
 
+pub use fail::fail;
 pub use stage_one::{Bounds, is_within_bounds, subject_request};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
 

@@ -187,7 +187,8 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "OverrideDecision",
         least_role: Role::Operator,
         is_control: true,
-        precondition: "approve: the request was put off, or is not live and ask passes the hard rules; end: it is live",
+        precondition: "approve: the request was put off, or is not live and ask passes the hard \
+                       rules; end: it is live",
         events: &[
             "DecisionOverridden",
             "RequestAdmitted",
@@ -212,7 +213,8 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "Appeal",
         least_role: Role::Tenant,
         is_control: false,
-        precondition: "the request is the sender's own, was put off or was denied lately, and was not appealed before",
+        precondition: "the request is the sender's own, was put off or was denied lately, and \
+                       was not appealed before",
         events: &[
             "AppealFiled",
             "DeferralDue",

@@ -8,6 +8,7 @@ pub(crate) fn tell(decision: &Decision) -> Vec<String> {
     let refusal = match &decision.outcome {
         Outcome::Accepted => None,
         Outcome::Rejected(rejected) => Some(format!("refused: {}", rejected.code.as_str())),
+        Outcome::Failed(failed) => Some(format!("skipped: {}", failed.reason)),
         Outcome::Duplicate(duplicate) => Some(format!("duplicate of {}", duplicate.first_offset)),
     };
     let mut lines: Vec<String> = refusal.into_iter().collect();

@@ -92,7 +92,7 @@ impl<'a> Follower<'a> {
         let (ask, refused) = match &decision.outcome {
             _ if !is_meant => return,
             // It lives already, or the command came twice: nothing changed.
-            Outcome::Duplicate(_) => return,
+            Outcome::Duplicate(_) | Outcome::Failed(_) => return,
             Outcome::Rejected(_) if lives => return,
             Outcome::Rejected(refused) => (None, Some(refused.clone())),
             Outcome::Accepted => (admitted(decision), None),

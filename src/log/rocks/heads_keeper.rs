@@ -1,5 +1,5 @@
-//! Keeps `heads.log` at most a second old, off the path of commits. Without a write-ahead log that is
-//! also how much a crash takes: what is to be named is flushed first, in the background.
+//! Keeps `heads.log` at most a second old, off the path of commits. Without a write-ahead log that
+//! is also how much a crash takes: what is to be named is flushed first, in the background.
 
 use super::store::Store;
 use crate::log::{LogEnds, file, heads};
@@ -62,6 +62,11 @@ impl HeadsKeeper {
             .name("heads".to_owned())
             .spawn(move || of_thread.keep_until_closing())?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// The data directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.shared.directory
     }
 
     /// Tells where the log ends now.

@@ -14,15 +14,18 @@ mod loss;
 mod reader;
 mod scratch;
 mod shared;
+mod skip;
 mod snapshots;
 mod store;
 mod wal;
 
 pub use reader::RocksReader;
 pub use shared::SharedReader;
+pub use skip::skip;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{self, BlockKind, plus};
+use crate::log::skip::Skip;
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
     RoundRecord, StoredCommand, check_round,
@@ -270,6 +273,10 @@ impl EventLog for RocksLog {
         self.check_writable()?;
         let kept = self.store.keep_snapshot(offset, bytes, &self.write_options());
         kept.map_err(|error| self.fail(error))
+    }
+
+    fn skips(&self) -> Result<Vec<Skip>> {
+        crate::log::skip::read(self.keeper.directory())
     }
 
     fn sync(&mut self) -> Result<()> {
