@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const BUCKETS_MAX: usize = 400;
 /// The shortest span.
 const BUCKET_MS_MIN: i64 = 1;
-const PERMILLE: i128 = 1_000;
+const PERMILLE: i64 = 1_000;
 
 /// One node, with what it has and holds now and the sums over time.
 #[derive(Debug)]
@@ -39,14 +39,18 @@ pub(super) struct HeatMap {
     now: TimeMs,
     bucket_ms: i64,
     nodes_max: usize,
-    left_out: i64,
+    /// Per pool, the row of each node in the pool's own order.
+    order: BTreeMap<PoolId, Vec<Option<usize>>>,
+    /// Per pool, how many nodes had no row at the most.
+    left_out: BTreeMap<PoolId, usize>,
 }
 
 impl HeatMap {
     pub(super) fn new(from: TimeMs, nodes_max: usize) -> Self {
         let (rows, places) = (vec![], BTreeMap::new());
+        let (order, left_out) = (BTreeMap::new(), BTreeMap::new());
         let bucket_ms = BUCKET_MS_MIN;
-        Self { rows, places, from, now: from, bucket_ms, nodes_max, left_out: 0 }
+        Self { rows, places, from, now: from, bucket_ms, nodes_max, order, left_out }
     }
 
     /// The place of a node among those shown.
@@ -74,33 +78,43 @@ impl HeatMap {
     /// Takes over what the nodes of a pool hold from now on.
     pub(super) fn take_over(&mut self, state: &State, pool_id: &PoolId) {
         let Some(pool) = state.pools.get(pool_id) else { return };
-        let (places, mut seen) = (self.places.entry(pool_id.clone()).or_default(), 0);
+        // A decision registers or removes one node at the most.
+        if self.order.get(pool_id).map(Vec::len) != Some(pool.fleet.nodes().len()) {
+            self.meet(pool_id, pool);
+        }
+        for (node, place) in pool.fleet.nodes().iter().zip(&self.order[pool_id]) {
+            if let Some(place) = place {
+                let is_draining = !node.accepts_work();
+                let share_permille = share(node);
+                self.rows[*place].now = Now { share_permille, is_there: true, is_draining };
+            }
+        }
+    }
+
+    /// Finds the row of each node of a pool, in the pool's order.
+    fn meet(&mut self, pool_id: &PoolId, pool: &Pool) {
+        let places = self.places.entry(pool_id.clone()).or_default();
+        for place in places.values() {
+            self.rows[*place].now.is_there = false;
+        }
+        let mut order = vec![];
         for node in pool.fleet.nodes() {
-            seen += 1;
-            let place = match places.get(node.id()) {
-                Some(place) => *place,
-                None if self.rows.len() >= self.nodes_max => continue,
-                None => {
-                    let (pool, node) = (pool_id.clone(), node.id().clone());
-                    places.insert(node.clone(), self.rows.len());
-                    let (has, now) = (String::new(), Now::default());
-                    self.rows.push(Row { pool, node, has, now, sums: vec![] });
-                    self.rows.len() - 1
-                }
-            };
-            let row = &mut self.rows[place];
-            if !row.now.is_there {
-                row.has = has(pool, node);
+            if !places.contains_key(node.id()) && self.rows.len() < self.nodes_max {
+                places.insert(node.id().clone(), self.rows.len());
+                let (pool, node) = (pool_id.clone(), node.id().clone());
+                let (has, now) = (String::new(), Now::default());
+                self.rows.push(Row { pool, node, has, now, sums: vec![] });
             }
-            let is_draining = !node.accepts_work();
-            row.now = Now { share_permille: share(node), is_there: true, is_draining };
-        }
-        if seen < places.len() {
-            for (node, place) in places.iter() {
-                self.rows[*place].now.is_there &= pool.fleet.index_of(node).is_some();
+            let place = places.get(node.id()).copied();
+            if let Some(place) = place {
+                self.rows[place].has = has(pool, node);
             }
+            order.push(place);
         }
-        self.left_out = self.left_out.max(seen as i64 - places.len() as i64);
+        let left_out = order.iter().filter(|place| place.is_none()).count();
+        let most = self.left_out.entry(pool_id.clone()).or_default();
+        *most = left_out.max(*most);
+        self.order.insert(pool_id.clone(), order);
     }
 
     /// The map, and how many nodes are left out of it.
@@ -118,7 +132,8 @@ impl HeatMap {
             heat.share_permille.push(sums().map(mean).collect());
             heat.draining.push(runs(sums().map(|[_, _, draining]| draining > 0)));
         }
-        (heat, self.left_out)
+        let left_out: usize = self.left_out.values().sum();
+        (heat, i64::try_from(left_out).expect("nodes are counted in memory"))
     }
 }
 
@@ -176,8 +191,7 @@ fn share(node: &Node) -> i64 {
     if total == 0 {
         return 0;
     }
-    let share = i128::from(used) * PERMILLE / i128::from(total);
-    i64::try_from(share).expect("a part of the whole")
+    used * PERMILLE / total
 }
 
 /// What a node has, in words.

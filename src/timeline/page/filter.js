@@ -87,11 +87,10 @@
   Conclave.filterHints = function (model) {
     const tenants = [...new Set(model.data.requests.tenant)].slice(0, 30);
     const hints = tenants.map((name) => model.data.names[name]).sort();
-    const quoted = (name) => (/\s/.test(name) ? `"${name}"` : name);
     return [
       ...["waiting", "running", "deferred", "ended", "refused", "expired", "cancelled"].map((one) => `state:${one}`),
       ...["quota", "held", "behind", "room", "council"].map((one) => `blocker:${one}`),
-      ...hints.map((name) => `tenant:${quoted(name)}`),
+      ...hints.map((name) => `tenant:${Conclave.quoted(name)}`),
     ];
   };
 })();

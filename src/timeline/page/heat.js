@@ -42,7 +42,7 @@
       const when = `${Conclave.moment(page.model, from)}, ${Conclave.span(data.bucket_ms)}`;
       const full = share < 0 ? "not in the pool" : `${Math.round(share / 10)} % allocated`;
       const pool = page.model.data.pools.length > 1 ? ` of ${names[data.pool[node]]}` : "";
-      return `${names[data.node[node]]}${pool} (${names[data.has[node]]}): ${full}${drains(node, bucket) ? ", draining" : ""}. ${when}`;
+      return `${Conclave.isolated(names[data.node[node]])}${pool} (${names[data.has[node]]}): ${full}${drains(node, bucket) ? ", draining" : ""}. ${when}`;
     };
 
     chart.draw = () => {
@@ -120,7 +120,7 @@
     canvas.addEventListener("mouseleave", () => page.tip(null));
     canvas.addEventListener("click", (event) => {
       const cell = at(event);
-      if (cell) page.filterBy(`node:${page.model.data.names[heat().node[cell[0]]]}`);
+      if (cell) page.filterBy(`node:${Conclave.quoted(page.model.data.names[heat().node[cell[0]]])}`);
     });
     canvas.addEventListener("blur", () => {
       chart.cursor = null;
@@ -133,13 +133,16 @@
       const move = moves[event.key];
       if (!data.node.length || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "Enter" && chart.cursor) {
-        page.filterBy(`node:${page.model.data.names[data.node[chart.cursor[0]]]}`);
+        page.filterBy(`node:${Conclave.quoted(page.model.data.names[data.node[chart.cursor[0]]])}`);
       } else if (move) {
         const far = event.shiftKey ? 10 : 1, begin = Math.floor((page.view.from - data.from_ms) / data.bucket_ms);
         const [node, bucket] = chart.cursor || [0, Math.max(0, begin)];
         const step = chart.cursor ? move : [0, 0], within = (place, count) => Math.min(Math.max(place, 0), count - 1);
         chart.cursor = [within(node + step[0] * far, data.node.length), within(bucket + step[1] * far, data.buckets)];
         chart.draw();
+        const y = chart.cursor[0] * height;
+        if (y < scroll.scrollTop) scroll.scrollTop = y;
+        else if (y + height > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = y + height - scroll.clientHeight;
         const box = canvas.getBoundingClientRect(), [row, column] = chart.cursor;
         const x = box.left + page.view.x(data.from_ms + column * data.bucket_ms);
         page.tip(chart.describe(row, column), x, box.top + row * height);

@@ -104,7 +104,8 @@ fn data(timeline: &Timeline, details: &Details) -> Result<String> {
     let decisions = format!("{{\"left_out\":{left_out},\"decisions\":[{}]}}", lines.join(",\n"));
     Ok(format!(
         "<script type=\"application/json\" id=\"timeline-data\">{}</script>\n\
-         <script type=\"application/json\" id=\"decision-data\">{}</script>",
+         <script type=\"application/json\" id=\"decision-data\" \
+         data-left-out=\"{left_out}\">{}</script>",
         inert(&json(timeline)?),
         inert(&decisions)
     ))

@@ -128,10 +128,16 @@ Conclave.el = function (tag, attributes, ...children) {
 // A name from outside: its direction is its own, and cannot turn what stands beside it.
 Conclave.name = (text, tag) => Conclave.el(tag || "bdi", tag ? { dir: "auto" } : {}, text);
 
+// The same within a sentence that is no element.
+Conclave.isolated = (text) => (/^[ -~]*$/.test(text) ? text : `\u2068${text}\u2069`);
+// As a word of the filter.
+Conclave.quoted = (text) => (/\s/.test(text) ? `"${text}"` : text);
+
 // Everything that a request's row says, in a sentence.
 Conclave.sentence = function (model, row) {
   const about = Conclave.KINDS[model.state[row]] || { label: model.state[row] };
-  const parts = [`${model.text("name", row)} of ${model.text("tenant", row)}`, about.long || about.label];
+  const own = (column) => Conclave.isolated(model.text(column, row));
+  const parts = [`${own("name")} of ${own("tenant")}`, about.long || about.label];
   const shape = model.text("shape", row);
   if (shape) parts.push(shape);
   if (model.waited[row]) parts.push(`waited ${Conclave.span(model.waited[row])}`);

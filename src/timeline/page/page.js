@@ -87,6 +87,8 @@
     if (data.requests_left_out) left.push(`${Conclave.count(data.requests_left_out)} older requests are left out.`);
     if (data.nodes_left_out) left.push(`${Conclave.count(data.nodes_left_out)} nodes are left out.`);
     if (data.sampled_from != null) left.push(`From decision ${data.sampled_from} on, reasons to wait were looked up only now and then.`);
+    const kept = byId("decision-data"), older = kept ? Number(kept.dataset.leftOut) : 0;
+    if (older) left.push(`The JSON of ${Conclave.count(older)} older decisions is left out.`);
     page.notice(left.join(" "));
   };
 

@@ -14,13 +14,13 @@
 
   const LINES = {
     slash: "M0 6L6 0", backslash: "M0 0L6 6", upright: "M1.5 0V6M4.5 0V6", level: "M0 3H6",
-    cross: "M0 6L6 0M0 0L6 6", dots: "M0.8 1.5h1.6M3.8 4.5h1.6", sparse: "M2.2 3h1.6",
+    cross: "M0 6L6 0M0 0L6 6", dots: "M0.5 1.5h2M3.5 4.5h2", sparse: "M1.8 3h2.2",
   };
   const patterns = () => {
     const defs = svg("defs", {});
     for (const [hatch, path] of Object.entries(LINES)) {
       defs.append(svg("pattern", { id: `hatch-${hatch}`, width: 6, height: 6, patternUnits: "userSpaceOnUse" },
-        svg("path", { d: path, stroke: "black", "stroke-width": 1.1, fill: "none" })));
+        svg("path", { d: path, stroke: "black", "stroke-width": path.includes("h") ? 2 : 1.1, fill: "none" })));
     }
     return svg("svg", { width: 0, height: 0, class: "patterns", "aria-hidden": "true" }, defs);
   };

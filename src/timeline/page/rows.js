@@ -133,9 +133,9 @@
         if (x < from - 4 || x > until + 4) continue;
         const about = Conclave.KINDS[model.kind(at)], note = model.note(at);
         const span = model.isMoment(at) ? "" : ` for ${Conclave.span(model.end(at) - model.data.segments.from_ms[at])}`;
-        if (!said || x >= from) said = `${about.long || about.label}${span}${note ? `: ${note}` : ""}`;
+        if (!said || x >= from) said = `${about.long || about.label}${span}${note ? `: ${Conclave.isolated(note)}` : ""}`;
       }
-      return `${model.text("name", row)}: ${said || Conclave.moment(model, Math.max(0, time.ms(x)))}`;
+      return `${Conclave.isolated(model.text("name", row))}: ${said || Conclave.moment(model, Math.max(0, time.ms(x)))}`;
     };
     box.addEventListener("scroll", list.drawSoon, { passive: true });
     box.addEventListener("mousemove", (event) => page.tip(describe(event), event.clientX, event.clientY));
