@@ -221,6 +221,23 @@ fn hundreds_of_commands_go_in_several_parts_in_order() {
 }
 
 #[test]
+fn a_tail_goes_on_where_its_stream_broke() {
+    let (answer, heard) = ask("tail --from 5 --count 2 --request r --output json", |asked| {
+        let from = asked.line.split("from=").nth(1).unwrap();
+        let from: i64 = from.split(' ').next().unwrap().parse().unwrap();
+        let event = |request| {
+            let decision = json!({"offset": from, "request": request});
+            format!("id: {from}\nevent: decision\ndata: {decision}\n\n")
+        };
+        (200, event(if from == 6 { "another" } else { "r" }))
+    });
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let said = "{\"offset\":5,\"request\":\"r\"}\n{\"offset\":7,\"request\":\"r\"}\n";
+    assert_eq!(answer.out, said);
+    assert_eq!(heard.len(), 3, "{heard:?}");
+}
+
+#[test]
 fn a_token_comes_from_a_file_and_is_never_shown() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");

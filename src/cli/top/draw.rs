@@ -144,5 +144,5 @@ fn dim() -> Style {
 
 /// Names come from senders: no control character reaches the terminal.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    crate::cli::page::shown(text).into_owned()
 }
