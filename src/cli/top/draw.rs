@@ -13,7 +13,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 
 /// Columns of a bar that shows how full a pool is.
-const BAR_COLUMNS: i64 = 20;
+const BAR_COLUMNS: i64 = 16;
 
 /// Draws all that was seen, and what went wrong with the last look.
 pub(super) fn draw(frame: &mut Frame<'_>, seen: &Seen, trouble: Option<&Error>) {
@@ -43,20 +43,20 @@ fn headline(seen: &Seen) -> String {
 }
 
 fn pools_table(seen: &Seen) -> Table<'_> {
-    let titles = ["POOL", "GPUS", "", "NODES", "RUNNING", "WAITING", "PUT OFF", "LONGEST WAIT"];
+    let titles = ["POOL", "GPUS", "", "NODES", "RUNNING", "WAITING", "PUT OFF", "LONGEST"];
     let rows = seen.status.pools.iter().enumerate().map(|(index, pool)| {
         let style = if index == seen.chosen { bold() } else { Style::new() };
         pool_row(pool).style(style)
     });
     let widths = [
-        Constraint::Min(12),
+        Constraint::Min(10),
+        Constraint::Length(15),
+        Constraint::Length(17),
         Constraint::Length(16),
-        Constraint::Length(22),
-        Constraint::Length(18),
         Constraint::Length(8),
         Constraint::Length(8),
         Constraint::Length(8),
-        Constraint::Length(13),
+        Constraint::Length(8),
     ];
     Table::new(rows, widths).header(Row::new(titles).style(dim())).block(titled("pools".into()))
 }

@@ -24,7 +24,7 @@ fn a_frame_shows_everything_and_moves_no_cursor() {
         text.starts_with("log tale\\u{1b}[2J  decision 3  +2h03m  head 0123456789ab\n"),
         "{text}"
     );
-    for part in ["pools", "POOL", "LONGEST WAIT", "WHY", "decision 3: Tick", "q ends"] {
+    for part in ["pools", "POOL", "LONGEST", "WHY", "decision 3: Tick", "q ends"] {
         assert!(text.contains(part), "{part} lacks in\n{text}");
     }
     assert_eq!(text.lines().count(), 20);
