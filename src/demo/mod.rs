@@ -74,7 +74,9 @@ impl Summary {
                 }
                 Event::RequestEnded(ended) => match ended.reason {
                     RequestEnd::CouncilDenied => self.refused += 1,
-                    RequestEnd::Cancelled | RequestEnd::DeadlinePassed => self.cancelled += 1,
+                    RequestEnd::Cancelled | RequestEnd::DeadlinePassed | RequestEnd::Overridden => {
+                        self.cancelled += 1;
+                    }
                 },
                 _ => {}
             }

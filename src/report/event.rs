@@ -69,7 +69,10 @@ events!(
     LeaseShrunk,
     LeaseEnded,
     QueueCarriedOver,
-    QueueCaughtUp
+    QueueCaughtUp,
+    NodeHealthChanged,
+    DecisionOverridden,
+    AppealFiled
 );
 
 /// What an event names.
@@ -94,6 +97,7 @@ impl<'a> Subject<'a> {
             Event::NodeRegistered(event) => within(&event.pool),
             Event::NodeDrained(event) => within(&event.pool),
             Event::NodeRemoved(event) => within(&event.pool),
+            Event::NodeHealthChanged(event) => within(&event.pool),
             Event::PoolPolicySet(event) => within(&event.pool),
             Event::QueueCarriedOver(event) => within(&event.pool),
             Event::QueueCaughtUp(event) => within(&event.pool),
@@ -104,6 +108,8 @@ impl<'a> Subject<'a> {
                 let ask = &event.request;
                 Self { tenant: Some(&ask.tenant), ..about(&event.pool, &ask.request) }
             }
+            Event::DecisionOverridden(event) => about(&event.pool, &event.request),
+            Event::AppealFiled(event) => about(&event.pool, &event.request),
             Event::RequestVoted(event) => about(&event.pool, &event.request),
             Event::RequestQueued(event) => about(&event.pool, &event.request),
             Event::RequestDeferred(event) => about(&event.pool, &event.request),
