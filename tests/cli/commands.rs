@@ -179,7 +179,7 @@ fn wrong_usage_is_2_and_says_what_is_right() {
 fn what_is_not_there_is_3() {
     let answer = conclave(&format!("status --at {}", LAST + 1), Some(told()));
     assert_eq!(answer.code, 3, "{answer:?}");
-    assert!(answer.err.contains("the last one is 20"), "{answer:?}");
+    assert!(answer.err.contains("the last one is 22"), "{answer:?}");
     let nowhere = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())

@@ -65,7 +65,7 @@ fn plays_well(asked: &Asked) -> (u16, String) {
     let answer = match path.split('?').next().unwrap() {
         "/v1/pools" => json!({"as_of": {"offset": 1, "time_ms": 2}, "pools": [
             {"pool": "lab", "council": "off", "gpu_milli_total": 0, "gpu_milli_used": 0,
-             "gpu_milli_free": 0, "nodes": 0, "draining": 0, "tenants": 0, "running": 0,
+             "gpu_milli_free": 0, "nodes": 0, "draining": 0, "unhealthy": 0, "tenants": 0, "running": 0,
              "waiting": 0, "deferred": 0, "is_carried_over": false}]})
         .to_string(),
         "/v1/pools/lab/requests/runs" => {

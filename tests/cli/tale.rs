@@ -1,7 +1,7 @@
 //! Two pools of a small lab, and the program that is asked about them.
 
 use crate::system_common::{
-    HOUR, MINUTE, ask, command, drain, node, open_log, policy, quota, record, set,
+    HOUR, MINUTE, ask, breaks, command, drain, node, open_log, policy, quota, record, set,
 };
 use conclave::engine::Engine;
 use conclave::fold::{Folded, fold};
@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 
 /// The last decision of the tale.
-pub(crate) const LAST: i64 = 20;
+pub(crate) const LAST: i64 = 22;
 
 /// `p` runs train-1 of vision and sweep of batch; gang-1 waits so long that nobody overtakes it,
 /// vision-2 is over its tenant's limit, and both late ones stand behind gang-1. In `q` the council
@@ -49,6 +49,8 @@ fn tale() -> Vec<CommandRecord> {
         (2 * HOUR + 2 * MINUTE, "q", ask("c-1", "batch").priority(1).hours(2).into()),
         (2 * HOUR + 3 * MINUTE, "q", ask("c-2", "nobody").into()),
         (2 * HOUR + 3 * MINUTE, "p", Payload::Tick),
+        (2 * HOUR + 3 * MINUTE, "p", node("d", 0, "")),
+        (2 * HOUR + 3 * MINUTE, "p", breaks("d")),
     ];
     let sent = told.into_iter().zip(0..).map(|((at, pool, payload), index)| {
         let usual = command(&format!("c-{index}"), payload);

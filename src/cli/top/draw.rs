@@ -65,16 +65,12 @@ fn pool_row(pool: &PoolStatus) -> Row<'_> {
     let (used, total) = (pool.gpu_milli_used, pool.gpu_milli_total);
     let full = if total == 0 { 0 } else { used * BAR_COLUMNS / total };
     let bar: String = (0..BAR_COLUMNS).map(|at| if at < full { '█' } else { '░' }).collect();
-    let nodes = match pool.draining {
-        0 => pool.nodes.to_string(),
-        draining => format!("{} ({draining} draining)", pool.nodes),
-    };
     let longest = pool.longest_wait_ms.map_or_else(|| "-".to_owned(), |ms| rough(DurationMs(ms)));
     Row::new([
         Cell::from(shown(&pool.pool)),
         format!("{} of {}", gpus(GpuMilli(used)), gpus(GpuMilli(total))).into(),
         Cell::from(bar).style(fill_color(used, total)),
-        nodes.into(),
+        pool.nodes_in_words().into(),
         pool.running.to_string().into(),
         pool.waiting.to_string().into(),
         pool.deferred.to_string().into(),
