@@ -176,6 +176,22 @@ fn a_denial_is_remembered_for_a_day_and_is_its_tenants_own() {
 }
 
 #[test]
+fn hard_rules_stand_above_appeals_and_overrides() {
+    let mut pool = pool();
+    both(&mut pool);
+    let council = CouncilMode::Enforce;
+    pool.check(1, set(SetPoolPolicy { council, queue_max: 1, ..policy() }), &["the rules are set"]);
+    let full = &["refused: queue_full"];
+    pool.check(2, appeal("bad", Some(bad("bad"))), full);
+    pool.check(2, approve("bad", Some(bad("bad"))), full);
+    pool.check(3, end("fair"), &["somebody says End fair: on call", "fair is ended"]);
+    let over = || bad("bad").gpus(10).replicas(10);
+    pool.check(4, quota("t", 0, 10), &["t has a quota"]);
+    pool.check(5, appeal("bad", Some(over())), &["refused: exceeds_limit"]);
+    pool.check(5, approve("bad", Some(over())), &["refused: exceeds_limit"]);
+}
+
+#[test]
 fn where_nobody_votes_an_appeal_goes_on() {
     let mut pool = pool();
     both(&mut pool);

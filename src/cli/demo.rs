@@ -94,6 +94,8 @@ enum DurabilityName {
     Os,
     /// A power cut as well
     Fsync,
+    /// Nothing: a kill takes the newest second or so
+    None,
 }
 
 pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
@@ -101,6 +103,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
     let durability = match arguments.durability {
         DurabilityName::Os => Durability::Os,
         DurabilityName::Fsync => Durability::Fsync,
+        DurabilityName::None => Durability::None,
     };
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let options = OpenOptions { durability, accept_loss_at };

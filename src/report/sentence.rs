@@ -74,6 +74,15 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             format!("{}: the queue is worked off by the next decisions", carried.pool)
         }
         Event::QueueCaughtUp(caught) => format!("{}: the queue is worked off", caught.pool),
+        Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
+            said_by_people(event).unwrap_or_default()
+        }
+    }
+}
+
+/// Events that somebody gave a reason for.
+fn said_by_people(event: &Event) -> Option<String> {
+    Some(match event {
         Event::NodeHealthChanged(changed) => {
             let how = match changed.health {
                 NodeHealth::Healthy => "works again",
@@ -92,7 +101,8 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::AppealFiled(appeal) => {
             format!("{} is to be looked at again{}", appeal.request, because(&appeal.reason))
         }
-    }
+        _ => return None,
+    })
 }
 
 /// `: REASON`, when one was given.

@@ -61,7 +61,7 @@ pub(super) fn steps(
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![10 => order(), 24 => ask().prop_map(Act::Request), 25 => change()]
+    prop_oneof![10 => order(), 24 => ask().prop_map(Act::Request), 30 => change()]
 }
 
 /// What an operator sends, and what nobody should.
@@ -101,7 +101,7 @@ fn change() -> impl Strategy<Value = Act> {
         6 => (0..24_u8, stale()).prop_map(|(request, stale)| Act::Release { request, stale }),
         3 => (0..24_u8, any::<bool>(), proptest::option::of(ask()))
             .prop_map(|(request, approve, ask)| Act::Override { request, approve, ask }),
-        4 => (0..24_u8, proptest::option::of(ask()))
+        9 => (0..24_u8, proptest::option::of(ask()))
             .prop_map(|(request, ask)| Act::Appeal { request, ask }),
         2 => (0..8_usize, any::<bool>())
             .prop_map(|(back, other_payload)| Act::Repeat { back, other_payload }),
