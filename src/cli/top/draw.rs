@@ -52,7 +52,7 @@ fn pools_table(seen: &Seen) -> Table<'_> {
         Constraint::Min(10),
         Constraint::Length(15),
         Constraint::Length(17),
-        Constraint::Length(16),
+        Constraint::Max(28),
         Constraint::Length(8),
         Constraint::Length(8),
         Constraint::Length(8),

@@ -19,7 +19,7 @@ fn empty() -> StatusReport {
 
 #[test]
 fn a_frame_shows_everything_and_moves_no_cursor() {
-    let text = frame(&seen(empty()), None, 100, 20);
+    let text = frame(&seen(empty()), None, 120, 20);
     assert!(
         text.starts_with("log tale\\u{1b}[2J  decision 3  +2h03m  head 0123456789ab\n"),
         "{text}"
