@@ -65,7 +65,8 @@ fn plays_well(asked: &Asked) -> (u16, String) {
     let answer = match path.split('?').next().unwrap() {
         "/v1/pools" => json!({"as_of": {"offset": 1, "time_ms": 2}, "pools": [
             {"pool": "lab", "council": "off", "gpu_milli_total": 0, "gpu_milli_used": 0,
-             "gpu_milli_free": 0, "nodes": 0, "draining": 0, "unhealthy": 0, "tenants": 0, "running": 0,
+             "gpu_milli_free": 0, "nodes": 0, "draining": 0, "unhealthy": 0, "tenants": 0,
+             "running": 0,
              "waiting": 0, "deferred": 0, "is_carried_over": false}]})
         .to_string(),
         "/v1/pools/lab/requests/runs" => {
@@ -153,7 +154,9 @@ fn short_commands_send_what_they_say() {
 #[test]
 fn answers_become_lines_and_exit_codes() {
     let (answer, _) = ask("cancel r --command-id c-1", plays_well);
-    let said = "decision 7: Some lab/r accepted: it waits for capacity\n  RequestQueued     r waits for capacity\n";
+    let said = "decision 7: Some lab/r accepted: it waits for capacity
+  RequestQueued     r waits for capacity
+";
     assert_eq!((answer.code, answer.out.as_str()), (0, said), "{answer:?}");
     let (answer, _) = ask("cancel bad", plays_well);
     assert_eq!(answer.code, 1, "{answer:?}");
