@@ -1,9 +1,11 @@
 //! The program against a data directory: golden outputs, exit codes, papers.
 
-use crate::tale::{LAST, conclave, told};
+use crate::tale::{LAST, conclave, go_on, program, tell, told};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -173,6 +175,24 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{arguments}: {answer:?}");
         assert!(answer.err.contains(said), "{arguments}: {answer:?}");
     }
+}
+
+#[test]
+fn a_log_is_followed_while_somebody_writes_to_it() {
+    let directory = tell();
+    let arguments = format!("tail --from {LAST} --count 2 --output json");
+    let mut tail = program(&arguments, Some(directory.path()));
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut offset = || -> i64 {
+        let decision: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        decision["offset"].as_i64().unwrap()
+    };
+    assert_eq!(offset(), LAST);
+    go_on(directory.path());
+    assert_eq!(offset(), LAST + 1);
+    assert!(tail.wait().unwrap().success());
 }
 
 #[test]

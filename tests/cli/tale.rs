@@ -60,12 +60,24 @@ fn tale() -> Vec<CommandRecord> {
     sent.collect()
 }
 
-static TOLD: LazyLock<TempDir> = LazyLock::new(|| {
+static TOLD: LazyLock<TempDir> = LazyLock::new(tell);
+
+/// A data directory of its own, with the tale in it.
+pub(crate) fn tell() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let log = RocksLog::open(directory.path(), &OpenOptions::default()).unwrap();
-    drop(decide_all(log, &tale()));
+    decide_in(directory.path(), &tale());
     directory
-});
+}
+
+/// Sends a tick to the log in `directory`.
+pub(crate) fn go_on(directory: &Path) {
+    decide_in(directory, &[record(3 * HOUR, &command("later", Payload::Tick))]);
+}
+
+fn decide_in(directory: &Path, commands: &[CommandRecord]) {
+    let log = RocksLog::open(directory, &OpenOptions::default()).unwrap();
+    drop(decide_all(log, commands));
+}
 
 fn decide_all<L: EventLog>(log: L, commands: &[CommandRecord]) -> L {
     let (mut engine, _) = Engine::open(log, RuleSeat, 1_000_000).unwrap();
@@ -101,6 +113,14 @@ impl Answer {
 
 /// Runs `conclave`; an argument with spaces in it stands between single quotes.
 pub(crate) fn conclave(arguments: &str, data: Option<&Path>) -> Answer {
+    let output = program(arguments, data).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    Answer { code, out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// `conclave`, about to run.
+pub(crate) fn program(arguments: &str, data: Option<&Path>) -> std::process::Command {
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_conclave"));
     program.args(words(arguments)).stdin(Stdio::null());
     if let Some(data) = data {
@@ -110,10 +130,7 @@ pub(crate) fn conclave(arguments: &str, data: Option<&Path>) -> Answer {
     for name in ["COLUMNS", "CONCLAVE_SERVER", "CONCLAVE_TOKEN", "CONCLAVE_LOG"] {
         program.env_remove(name);
     }
-    let output = program.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let code = output.status.code().unwrap();
-    Answer { code, out: text(output.stdout), err: text(output.stderr) }
+    program
 }
 
 fn words(line: &str) -> Vec<String> {
