@@ -27,6 +27,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole request with its answer: longer than a service waits for a decision.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// A stream is silent for less than that: services send something every few seconds.
+const STREAM_SILENCE_MAX: Duration = Duration::from_secs(90);
 /// Bytes of an answer: the requests of a full pool.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -124,6 +126,7 @@ impl Client {
         let question = Question::of(&["v1", "decisions", "stream"]).with("from", Some(offset));
         let url = self.url(question.as_str());
         let request = self.agent.get(&url).header("accept", "text/event-stream");
+        let request = request.config().timeout_per_read(Some(STREAM_SILENCE_MAX)).build();
         let answered = self.with_token(request).call();
         let answered = answered.map_err(|error| Failure::no_answer(&self.address, error));
         match answered.and_then(|response| answer::checked(&self.address, response)) {

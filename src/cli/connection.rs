@@ -63,6 +63,8 @@ pub(super) enum Source {
 pub(super) struct Stored {
     pub(super) log: RocksReader,
     pub(super) folded: Folded,
+    /// The decision that it was folded up to on request.
+    at: Option<Offset>,
 }
 
 /// A report, and the JSON that it was sent or would be sent as.
@@ -123,7 +125,20 @@ impl Stored {
         }
         let until = at.map(|at| Offset(at.0 + 1));
         let (folded, _) = fold(&log, PARTITION, until).map_err(with_advice)?;
-        Ok(Self { log, folded })
+        Ok(Self { log, folded, at })
+    }
+
+    /// Folds what was decided since, unless a past moment was asked for.
+    fn catch_up(&mut self) -> Result<()> {
+        if self.at.is_some() {
+            return Ok(());
+        }
+        self.log.refresh()?;
+        while self.has_more(self.folded.next())? {
+            let records = self.log.decisions(self.folded.next(), FOLD_BYTES_MAX)?;
+            self.folded.add(&records).map_err(with_advice)?;
+        }
+        Ok(())
     }
 
     /// Decisions from `from` on as the service would send them: some of them, if there are any.
@@ -176,6 +191,14 @@ impl Source {
                 });
                 report.map(|report| Answer { json, report })
             }
+        }
+    }
+
+    /// Moves on to what is known now; a service does so by itself.
+    pub(super) fn catch_up(&mut self) -> Result<()> {
+        match self {
+            Self::Service(..) => Ok(()),
+            Self::Log(stored) => stored.catch_up(),
         }
     }
 

@@ -49,8 +49,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
 fn explain(stored: &Stored, pool: &PoolId, request: &RequestId) -> Result<Value> {
     let _ = (stored, pool);
     Err(Error::invalid(format!(
-        "a service explains requests: ask one with --server URL, or the log itself with `replay why \
-         --request {request} --log DIR`"
+        "a service explains requests: ask one with --server URL, or the log itself with `replay \
+         why --request {request} --log DIR`"
     )))
 }
 

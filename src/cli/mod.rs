@@ -155,8 +155,11 @@ impl Command {
 #[must_use]
 pub fn fail(error: &Error) -> ExitCode {
     let mut stderr = std::io::stderr();
-    // When stderr is closed there is nobody left to tell.
-    let _ignored = writeln!(stderr, "error ({}): {error}", error.kind.as_str());
+    let text = format!("error ({}): {error}", error.kind.as_str());
+    for line in text.lines() {
+        // When stderr is closed there is nobody left to tell.
+        let _ignored = writeln!(stderr, "{}", page::shown(line));
+    }
     ExitCode::from(error.kind.exit_code())
 }
 

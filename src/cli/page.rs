@@ -65,7 +65,7 @@ impl Page {
 }
 
 /// Names come from senders: what would move a terminal's cursor is shown as an escape.
-fn shown(line: &str) -> Cow<'_, str> {
+pub(super) fn shown(line: &str) -> Cow<'_, str> {
     if !line.contains(char::is_control) {
         return line.into();
     }

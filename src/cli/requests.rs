@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::report::requests::{RequestReport, RequestsReport, StageName};
 use crate::report::viewer::Viewer;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use conclave_core::units::{PoolId, RequestId};
 
 const ROWS_DEFAULT: usize = 100;
@@ -24,7 +25,7 @@ pub(super) struct RequestsArguments {
     #[arg(value_parser = values::pool)]
     pool: Option<PoolId>,
     /// Only those of this stage
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = stage_parser())]
     stage: Option<StageName>,
     /// Only this one, with all that is known of it
     #[arg(long, value_name = "NAME", conflicts_with = "stage", value_parser = values::request)]
@@ -34,6 +35,11 @@ pub(super) struct RequestsArguments {
     limit: usize,
     #[command(flatten)]
     read: ReadArguments,
+}
+
+fn stage_parser() -> impl TypedValueParser<Value = StageName> {
+    let names = PossibleValuesParser::new(StageName::ALL.map(StageName::as_str));
+    names.map(|name| StageName::named(&name).expect("clap lets these names through only"))
 }
 
 pub(super) fn run(arguments: &RequestsArguments) -> Result<u8> {

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &TailArguments) -> Result<u8> {
         Some(from) => from.0,
         None => next_decision(&source)?,
     };
-    let mut tail = Tail { arguments, next: from, shown: 0 };
+    let mut tail = Tail { arguments, next: from, shown: 0, is_known: false };
     match source {
         Source::Service(client, _) => tail.follow_service(&client)?,
         Source::Log(stored) => tail.follow_log(*stored)?,
@@ -74,6 +74,8 @@ struct Tail<'a> {
     arguments: &'a TailArguments,
     next: i64,
     shown: u64,
+    /// Whether the service has answered before.
+    is_known: bool,
 }
 
 impl Tail<'_> {
@@ -89,7 +91,7 @@ impl Tail<'_> {
             failures = if self.next > next { 1 } else { failures + 1 };
             match ended {
                 Err(error) if error.kind != ErrorKind::Unavailable => return Err(error),
-                Err(error) if failures >= ATTEMPTS_MAX || self.next == 0 => return Err(error),
+                Err(error) if failures >= ATTEMPTS_MAX || !self.is_known => return Err(error),
                 Err(error) => say(&format!("{error}: trying again from {}", self.next)),
                 Ok(()) if failures >= ATTEMPTS_MAX => {
                     let address = client.address();
@@ -106,6 +108,7 @@ impl Tail<'_> {
 
     fn follow_stream(&mut self, client: &Client) -> Result<()> {
         let mut decisions = client.decisions_from(self.next)?;
+        self.is_known = true;
         while !self.is_done() {
             let Some(json) = decisions.next_decision()? else { return Ok(()) };
             self.show(&json)?;

@@ -27,7 +27,7 @@ macro_rules! events {
             match event { $(Event::$variant(_) => stringify!($variant)),* }
         }
 
-        /// The event that JSON of [`EventJson`] was made of; none when this release knows none such.
+        /// The event that an [`EventJson`] shows; none when this release knows no such event.
         #[must_use]
         pub fn from_json(json: &Value) -> Option<Event> {
             match json.get("event")?.as_str()? {

@@ -41,8 +41,10 @@ pub struct NodeReport {
     pub memory_mib_total: i64,
     /// Memory that nobody holds.
     pub memory_mib_left: i64,
-    /// Whether it takes no new work.
+    /// Whether it takes no new work, by order.
     pub is_draining: bool,
+    /// False when it was reported unhealthy: it takes no new work either.
+    pub is_healthy: bool,
     /// Leases with a replica here that the viewer may see, by request.
     pub leases: Vec<LeaseHere>,
     /// Leases of others with a replica here.
@@ -138,7 +140,8 @@ impl NodeReport {
             cpu_milli_left: node.cpu_left().0,
             memory_mib_total: node.class().memory_mib.0,
             memory_mib_left: node.memory_left().0,
-            is_draining: !node.accepts_work(),
+            is_draining: node.is_draining(),
+            is_healthy: node.is_healthy(),
             leases: here.leases,
             leases_of_others: here.of_others,
         }
@@ -157,9 +160,18 @@ impl NodeReport {
             if count == 0 { "-".to_owned() } else { format!("{left} of {count} GPUs") },
             format!("{cpu_left} of {cpu_total}"),
             format!("{memory_left} of {memory_total} GiB"),
-            if self.is_draining { "draining" } else { "accepts work" }.to_owned(),
+            self.condition().to_owned(),
             self.lease_names(),
         ]
+    }
+
+    fn condition(&self) -> &'static str {
+        match (self.is_draining, self.is_healthy) {
+            (false, true) => "accepts work",
+            (false, false) => "unhealthy",
+            (true, true) => "draining",
+            (true, false) => "draining, unhealthy",
+        }
     }
 
     fn lease_names(&self) -> String {

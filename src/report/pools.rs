@@ -29,8 +29,10 @@ pub struct PoolStatus {
     pub gpu_milli_free: i64,
     /// All nodes.
     pub nodes: i64,
-    /// Nodes that take no new work.
+    /// Nodes that take no new work, by order.
     pub draining: i64,
+    /// Nodes that were reported unhealthy, draining or not.
+    pub unhealthy: i64,
     /// Tenants with a quota.
     pub tenants: i64,
     /// Requests that hold a lease.
@@ -111,7 +113,8 @@ impl PoolStatus {
     fn of(state: &State, id: &PoolId, pool: &Pool, next: Option<&Timer>, viewer: &Viewer) -> Self {
         let gpus = pool.fleet.gpus();
         let (waiting, deferred) = (pool.queue.len(), pool.deferred_count);
-        let draining = pool.fleet.nodes().iter().filter(|node| !node.accepts_work()).count();
+        let nodes = pool.fleet.nodes().iter();
+        let unhealthy = nodes.clone().filter(|node| !node.is_healthy()).count();
         let waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
         let first_since = waiters.map(|waiter| waiter.since_ms).min();
         Self {
@@ -121,7 +124,8 @@ impl PoolStatus {
             gpu_milli_used: gpus.used_milli.0,
             gpu_milli_free: pool.free_gpu_milli().0,
             nodes: number(pool.fleet.nodes().len()),
-            draining: number(draining),
+            draining: number(nodes.filter(|node| node.is_draining()).count()),
+            unhealthy: number(unhealthy),
             tenants: number(pool.tenants.len()),
             running: number(pool.requests.len()) - waiting - deferred,
             waiting,
@@ -153,12 +157,20 @@ impl PoolStatus {
         table.text()
     }
 
+    /// `3 (1 draining)`.
+    #[must_use]
+    pub fn nodes_in_words(&self) -> String {
+        let parts = [(self.draining, "draining"), (self.unhealthy, "unhealthy")];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+        match parts.as_slice() {
+            [] => self.nodes.to_string(),
+            parts => format!("{} ({})", self.nodes, parts.join(", ")),
+        }
+    }
+
     fn cells(&self, now: TimeMs) -> [String; 10] {
         let used = gpus(GpuMilli(self.gpu_milli_used));
-        let nodes = match self.draining {
-            0 => self.nodes.to_string(),
-            draining => format!("{} ({draining} draining)", self.nodes),
-        };
         let carried = if self.is_carried_over { " (being worked off)" } else { "" };
         let longest = self.longest_wait_ms.map(|ms| rough(DurationMs(ms)));
         [
@@ -166,7 +178,7 @@ impl PoolStatus {
             council(self.council).to_owned(),
             format!("{used} of {}", some_gpus(GpuMilli(self.gpu_milli_total))),
             gpus(GpuMilli(self.gpu_milli_free)),
-            nodes,
+            self.nodes_in_words(),
             self.running.to_string(),
             format!("{}{carried}", self.waiting),
             self.deferred.to_string(),

@@ -81,15 +81,14 @@ pub struct RequestRow {
 }
 
 /// Where a live request stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
 pub enum StageName {
-    /// In the queue
+    /// In the queue.
     Waiting,
-    /// Put off by the council, until its next vote
+    /// Put off by the council, until its next vote.
     Deferred,
-    /// With a lease
+    /// With a lease.
     Running,
 }
 
@@ -118,6 +117,15 @@ impl StageName {
             Stage::Admitted | Stage::Deferred { .. } | Stage::Due { .. } => Self::Deferred,
             Stage::Running(_) => Self::Running,
         }
+    }
+
+    /// All stages.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Deferred, Self::Running];
+
+    /// The stage of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name)
     }
 
     /// The stage as JSON spells it.

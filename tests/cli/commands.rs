@@ -1,8 +1,15 @@
 //! The program against a data directory: golden outputs, exit codes, papers.
 
-use crate::tale::{LAST, conclave, told};
+use crate::tale::{LAST, conclave, go_on, program, tell, told};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 /// Compares an output with a golden file. `UPDATE_GOLDEN=1` writes the files anew.
 #[track_caller]
@@ -14,7 +21,7 @@ fn golden(file: &str, arguments: &str) {
 
 #[track_caller]
 fn compare(file: &str, out: &str, arguments: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/golden").join(file);
+    let path = root().join("tests/cli/golden").join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, out).unwrap();
     }
@@ -67,17 +74,60 @@ fn every_help_has_examples_that_can_be_parsed() {
         .filter(|name| *name != "help")
         .collect();
     assert!(names.len() >= 20, "{names:?}");
+    let page = fs::read_to_string(root().join("docs/cli.md")).unwrap();
     for name in names {
+        let is_described =
+            page.contains(&format!("| `{name}")) || ["demo", "place"].contains(&name);
+        assert!(is_described, "docs/cli.md lacks {name}");
         let answer = conclave(&format!("{name} --help"), None);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert!(
-            answer.out.contains(&format!("Examples:\n  conclave {name}"))
-                || answer.out.contains("| conclave submit")
-                || name == "place",
+            answer.out.contains(&format!("\n  conclave {name}")),
             "{name} --help shows no example of it: {}",
             answer.out
         );
     }
+}
+
+/// The names of all fields of `json`, but those that are a command's own.
+fn names_in(json: &serde_json::Value, names: &mut BTreeSet<String>) {
+    match json {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                names.insert(name.clone());
+                if !["policy", "ask", "blocked_by"].contains(&name.as_str()) {
+                    names_in(value, names);
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|it| names_in(it, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_is_described() {
+    let page = fs::read_to_string(root().join("docs/cli.md")).unwrap();
+    let mut names = BTreeSet::new();
+    for arguments in [
+        "status",
+        "status p",
+        "queue q",
+        "queue p",
+        "nodes p",
+        "quota p",
+        "requests p",
+        "requests p --request sweep",
+    ] {
+        let answer = conclave(&format!("{arguments} --output json"), Some(told()));
+        names_in(&answer.json(), &mut names);
+    }
+    assert!(names.len() > 50, "{names:?}");
+    let is_missing = |name: &&String| {
+        !page.contains(&format!("`{name}`")) && !page.contains(&format!("`{name}[]`"))
+    };
+    let missing: Vec<&String> = names.iter().filter(is_missing).collect();
+    assert!(missing.is_empty(), "docs/cli.md lacks {missing:?}");
 }
 
 #[test]
@@ -128,10 +178,28 @@ fn wrong_usage_is_2_and_says_what_is_right() {
 }
 
 #[test]
+fn a_log_is_followed_while_somebody_writes_to_it() {
+    let directory = tell();
+    let arguments = format!("tail --from {LAST} --count 2 --output json");
+    let mut tail = program(&arguments, Some(directory.path()));
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut offset = || -> i64 {
+        let decision: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        decision["offset"].as_i64().unwrap()
+    };
+    assert_eq!(offset(), LAST);
+    go_on(directory.path());
+    assert_eq!(offset(), LAST + 1);
+    assert!(tail.wait().unwrap().success());
+}
+
+#[test]
 fn what_is_not_there_is_3() {
     let answer = conclave(&format!("status --at {}", LAST + 1), Some(told()));
     assert_eq!(answer.code, 3, "{answer:?}");
-    assert!(answer.err.contains("the last one is 20"), "{answer:?}");
+    assert!(answer.err.contains("the last one is 22"), "{answer:?}");
     let nowhere = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())

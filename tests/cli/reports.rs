@@ -56,6 +56,7 @@ fn a_status_counts_every_pool() {
             ("/pools/0/gpu_milli_used", 6_500.into()),
             ("/pools/0/gpu_milli_free", 2_000.into()),
             ("/pools/0/draining", 1.into()),
+            ("/pools/0/unhealthy", 1.into()),
             ("/pools/0/running", 3.into()),
             ("/pools/0/waiting", 4.into()),
             ("/pools/0/deferred", 0.into()),
@@ -91,11 +92,21 @@ fn a_node_names_the_leases_on_it_that_the_viewer_may_see() {
     };
     assert_eq!(
         leases(&ALL),
-        [json!(["a", ["train-1"], 0]), json!(["b", ["sweep"], 0]), json!(["c", ["tiny"], 0])]
+        [
+            json!(["a", ["train-1"], 0]),
+            json!(["b", ["sweep"], 0]),
+            json!(["c", ["tiny"], 0]),
+            json!(["d", [], 0])
+        ]
     );
     assert_eq!(
         leases(&tenant("vision")),
-        [json!(["a", ["train-1"], 0]), json!(["b", [], 1]), json!(["c", [], 1])]
+        [
+            json!(["a", ["train-1"], 0]),
+            json!(["b", [], 1]),
+            json!(["c", [], 1]),
+            json!(["d", [], 0])
+        ]
     );
     let nodes = json_of(&NodesReport::of(&state, &p(), &ALL).unwrap());
     check(
@@ -106,6 +117,8 @@ fn a_node_names_the_leases_on_it_that_the_viewer_may_see() {
             ("/1/gpu_milli_left", json!([0, 0, 1_000, 1_000])),
             ("/2/gpu_milli_left", json!([500, 1_000])),
             ("/2/is_draining", true.into()),
+            ("/2/is_healthy", true.into()),
+            ("/3/is_healthy", false.into()),
             ("/2/cpu_milli_left", 63_000.into()),
             ("/2/memory_mib_total", 262_144.into()),
         ],

@@ -65,7 +65,8 @@ fn plays_well(asked: &Asked) -> (u16, String) {
     let answer = match path.split('?').next().unwrap() {
         "/v1/pools" => json!({"as_of": {"offset": 1, "time_ms": 2}, "pools": [
             {"pool": "lab", "council": "off", "gpu_milli_total": 0, "gpu_milli_used": 0,
-             "gpu_milli_free": 0, "nodes": 0, "draining": 0, "tenants": 0, "running": 0,
+             "gpu_milli_free": 0, "nodes": 0, "draining": 0, "unhealthy": 0, "tenants": 0,
+             "running": 0,
              "waiting": 0, "deferred": 0, "is_carried_over": false}]})
         .to_string(),
         "/v1/pools/lab/requests/runs" => {
@@ -153,7 +154,9 @@ fn short_commands_send_what_they_say() {
 #[test]
 fn answers_become_lines_and_exit_codes() {
     let (answer, _) = ask("cancel r --command-id c-1", plays_well);
-    let said = "decision 7: Some lab/r accepted: it waits for capacity\n  RequestQueued     r waits for capacity\n";
+    let said = "decision 7: Some lab/r accepted: it waits for capacity
+  RequestQueued     r waits for capacity
+";
     assert_eq!((answer.code, answer.out.as_str()), (0, said), "{answer:?}");
     let (answer, _) = ask("cancel bad", plays_well);
     assert_eq!(answer.code, 1, "{answer:?}");
@@ -218,6 +221,23 @@ fn hundreds_of_commands_go_in_several_parts_in_order() {
     let parts: Vec<usize> = heard.iter().map(|asked| asked.body.lines().count()).collect();
     assert_eq!(parts, [200, 200, 50]);
     assert!(heard[2].body.starts_with("{\"command_id\":\"x-401\""), "{}", heard[2].body);
+}
+
+#[test]
+fn a_tail_goes_on_where_its_stream_broke() {
+    let (answer, heard) = ask("tail --from 5 --count 2 --request r --output json", |asked| {
+        let from = asked.line.split("from=").nth(1).unwrap();
+        let from: i64 = from.split(' ').next().unwrap().parse().unwrap();
+        let event = |request| {
+            let decision = json!({"offset": from, "request": request});
+            format!("id: {from}\nevent: decision\ndata: {decision}\n\n")
+        };
+        (200, event(if from == 6 { "another" } else { "r" }))
+    });
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let said = "{\"offset\":5,\"request\":\"r\"}\n{\"offset\":7,\"request\":\"r\"}\n";
+    assert_eq!(answer.out, said);
+    assert_eq!(heard.len(), 3, "{heard:?}");
 }
 
 #[test]

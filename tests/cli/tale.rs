@@ -1,7 +1,7 @@
 //! Two pools of a small lab, and the program that is asked about them.
 
 use crate::system_common::{
-    HOUR, MINUTE, ask, command, drain, node, open_log, policy, quota, record, set,
+    HOUR, MINUTE, ask, breaks, command, drain, node, open_log, policy, quota, record, set,
 };
 use conclave::engine::Engine;
 use conclave::fold::{Folded, fold};
@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 
 /// The last decision of the tale.
-pub(crate) const LAST: i64 = 20;
+pub(crate) const LAST: i64 = 22;
 
 /// `p` runs train-1 of vision and sweep of batch; gang-1 waits so long that nobody overtakes it,
 /// vision-2 is over its tenant's limit, and both late ones stand behind gang-1. In `q` the council
@@ -49,6 +49,8 @@ fn tale() -> Vec<CommandRecord> {
         (2 * HOUR + 2 * MINUTE, "q", ask("c-1", "batch").priority(1).hours(2).into()),
         (2 * HOUR + 3 * MINUTE, "q", ask("c-2", "nobody").into()),
         (2 * HOUR + 3 * MINUTE, "p", Payload::Tick),
+        (2 * HOUR + 3 * MINUTE, "p", node("d", 0, "")),
+        (2 * HOUR + 3 * MINUTE, "p", breaks("d")),
     ];
     let sent = told.into_iter().zip(0..).map(|((at, pool, payload), index)| {
         let usual = command(&format!("c-{index}"), payload);
@@ -58,12 +60,24 @@ fn tale() -> Vec<CommandRecord> {
     sent.collect()
 }
 
-static TOLD: LazyLock<TempDir> = LazyLock::new(|| {
+static TOLD: LazyLock<TempDir> = LazyLock::new(tell);
+
+/// A data directory of its own, with the tale in it.
+pub(crate) fn tell() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let log = RocksLog::open(directory.path(), &OpenOptions::default()).unwrap();
-    drop(decide_all(log, &tale()));
+    decide_in(directory.path(), &tale());
     directory
-});
+}
+
+/// Sends a tick to the log in `directory`.
+pub(crate) fn go_on(directory: &Path) {
+    decide_in(directory, &[record(3 * HOUR, &command("later", Payload::Tick))]);
+}
+
+fn decide_in(directory: &Path, commands: &[CommandRecord]) {
+    let log = RocksLog::open(directory, &OpenOptions::default()).unwrap();
+    drop(decide_all(log, commands));
+}
 
 fn decide_all<L: EventLog>(log: L, commands: &[CommandRecord]) -> L {
     let (mut engine, _) = Engine::open(log, RuleSeat, 1_000_000).unwrap();
@@ -99,6 +113,14 @@ impl Answer {
 
 /// Runs `conclave`; an argument with spaces in it stands between single quotes.
 pub(crate) fn conclave(arguments: &str, data: Option<&Path>) -> Answer {
+    let output = program(arguments, data).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    Answer { code, out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// `conclave`, about to run.
+pub(crate) fn program(arguments: &str, data: Option<&Path>) -> std::process::Command {
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_conclave"));
     program.args(words(arguments)).stdin(Stdio::null());
     if let Some(data) = data {
@@ -108,10 +130,7 @@ pub(crate) fn conclave(arguments: &str, data: Option<&Path>) -> Answer {
     for name in ["COLUMNS", "CONCLAVE_SERVER", "CONCLAVE_TOKEN", "CONCLAVE_LOG"] {
         program.env_remove(name);
     }
-    let output = program.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let code = output.status.code().unwrap();
-    Answer { code, out: text(output.stdout), err: text(output.stderr) }
+    program
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 
 /// Columns of a bar that shows how full a pool is.
-const BAR_COLUMNS: i64 = 20;
+const BAR_COLUMNS: i64 = 16;
 
 /// Draws all that was seen, and what went wrong with the last look.
 pub(super) fn draw(frame: &mut Frame<'_>, seen: &Seen, trouble: Option<&Error>) {
@@ -43,20 +43,20 @@ fn headline(seen: &Seen) -> String {
 }
 
 fn pools_table(seen: &Seen) -> Table<'_> {
-    let titles = ["POOL", "GPUS", "", "NODES", "RUNNING", "WAITING", "PUT OFF", "LONGEST WAIT"];
+    let titles = ["POOL", "GPUS", "", "NODES", "RUNNING", "WAITING", "PUT OFF", "LONGEST"];
     let rows = seen.status.pools.iter().enumerate().map(|(index, pool)| {
         let style = if index == seen.chosen { bold() } else { Style::new() };
         pool_row(pool).style(style)
     });
     let widths = [
-        Constraint::Min(12),
-        Constraint::Length(16),
-        Constraint::Length(22),
-        Constraint::Length(18),
+        Constraint::Min(10),
+        Constraint::Length(15),
+        Constraint::Length(17),
+        Constraint::Max(28),
         Constraint::Length(8),
         Constraint::Length(8),
         Constraint::Length(8),
-        Constraint::Length(13),
+        Constraint::Length(8),
     ];
     Table::new(rows, widths).header(Row::new(titles).style(dim())).block(titled("pools".into()))
 }
@@ -65,16 +65,12 @@ fn pool_row(pool: &PoolStatus) -> Row<'_> {
     let (used, total) = (pool.gpu_milli_used, pool.gpu_milli_total);
     let full = if total == 0 { 0 } else { used * BAR_COLUMNS / total };
     let bar: String = (0..BAR_COLUMNS).map(|at| if at < full { '█' } else { '░' }).collect();
-    let nodes = match pool.draining {
-        0 => pool.nodes.to_string(),
-        draining => format!("{} ({draining} draining)", pool.nodes),
-    };
     let longest = pool.longest_wait_ms.map_or_else(|| "-".to_owned(), |ms| rough(DurationMs(ms)));
     Row::new([
         Cell::from(shown(&pool.pool)),
         format!("{} of {}", gpus(GpuMilli(used)), gpus(GpuMilli(total))).into(),
         Cell::from(bar).style(fill_color(used, total)),
-        nodes.into(),
+        pool.nodes_in_words().into(),
         pool.running.to_string().into(),
         pool.waiting.to_string().into(),
         pool.deferred.to_string().into(),
@@ -144,5 +140,5 @@ fn dim() -> Style {
 
 /// Names come from senders: no control character reaches the terminal.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    crate::cli::page::shown(text).into_owned()
 }

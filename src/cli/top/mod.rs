@@ -5,7 +5,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-use super::connection::{ReadArguments, show};
+use super::connection::{ReadArguments, Source, show};
 use crate::error::{Error, Result};
 use clap::Args;
 use draw::draw;
@@ -45,8 +45,9 @@ pub(super) struct TopArguments {
 
 pub(super) fn run(arguments: &TopArguments) -> Result<u8> {
     if arguments.once {
-        let seen = Seen::look(&arguments.read, 0)?;
-        return show(&frame(&seen, None, COLUMNS, ROWS)).map(|()| 0);
+        let source = arguments.read.open()?;
+        show(&frame(&Seen::look(&source, 0)?, None, COLUMNS, ROWS))?;
+        return source.end();
     }
     if !std::io::stdout().is_terminal() {
         return Err(Error::invalid(
@@ -54,16 +55,22 @@ pub(super) fn run(arguments: &TopArguments) -> Result<u8> {
         ));
     }
     // The first look fails before the screen is taken.
-    let seen = Seen::look(&arguments.read, 0)?;
+    let source = arguments.read.open()?;
+    let seen = Seen::look(&source, 0)?;
     let mut terminal = ratatui::init();
-    let done = live(arguments, seen, &mut terminal);
+    let done = live(arguments, source, seen, &mut terminal);
     ratatui::restore();
     done.map(|()| 0)
 }
 
 /// What the view shows, until somebody ends it. A service that goes away meanwhile is said, and
 /// looked for again.
-fn live(arguments: &TopArguments, mut seen: Seen, terminal: &mut DefaultTerminal) -> Result<()> {
+fn live(
+    arguments: &TopArguments,
+    mut source: Source,
+    mut seen: Seen,
+    terminal: &mut DefaultTerminal,
+) -> Result<()> {
     let every = Duration::from_secs(arguments.every);
     let (mut chosen, mut looked, mut trouble) = (0_usize, Instant::now(), None);
     loop {
@@ -78,7 +85,7 @@ fn live(arguments: &TopArguments, mut seen: Seen, terminal: &mut DefaultTerminal
             Some(Act::Nothing) => continue,
             None => {}
         }
-        match Seen::look(&arguments.read, chosen) {
+        match source.catch_up().and_then(|()| Seen::look(&source, chosen)) {
             Ok(now) => (seen, trouble) = (now, None),
             Err(error) => trouble = Some(error),
         }

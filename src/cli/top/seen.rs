@@ -1,6 +1,6 @@
 //! What one look at a service or a log finds.
 
-use crate::cli::connection::{ReadArguments, Source};
+use crate::cli::connection::Source;
 use crate::cli::decided::Decided;
 use crate::client::Question;
 use crate::error::{Error, Result};
@@ -27,8 +27,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn look(read: &ReadArguments, chosen: usize) -> Result<Self> {
-        let source = read.open()?;
+    pub(super) fn look(source: &Source, chosen: usize) -> Result<Self> {
         let status = source.ask(Question::of(&["v1", "status"]), |stored| {
             let folded = &stored.folded;
             Ok(StatusReport::of(&folded.state, folded.head, &Viewer::Everything))
@@ -36,10 +35,10 @@ impl Seen {
         let status = status.report;
         let chosen = chosen.min(status.pools.len().saturating_sub(1));
         let queue = match status.pools.get(chosen) {
-            Some(pool) => Some(queue(&source, &PoolId::from(pool.pool.as_str()))?),
+            Some(pool) => Some(queue(source, &PoolId::from(pool.pool.as_str()))?),
             None => None,
         };
-        let decisions = decisions(&source, status.as_of.offset)?;
+        let decisions = decisions(source, status.as_of.offset)?;
         Ok(Self { status, chosen, queue, decisions })
     }
 }

@@ -19,9 +19,12 @@ fn empty() -> StatusReport {
 
 #[test]
 fn a_frame_shows_everything_and_moves_no_cursor() {
-    let text = frame(&seen(empty()), None, 100, 20);
-    assert!(text.starts_with("log tale?[2J  decision 3  +2h03m  head 0123456789ab\n"), "{text}");
-    for part in ["pools", "POOL", "LONGEST WAIT", "WHY", "decision 3: Tick", "q ends"] {
+    let text = frame(&seen(empty()), None, 120, 20);
+    assert!(
+        text.starts_with("log tale\\u{1b}[2J  decision 3  +2h03m  head 0123456789ab\n"),
+        "{text}"
+    );
+    for part in ["pools", "POOL", "LONGEST", "WHY", "decision 3: Tick", "q ends"] {
         assert!(text.contains(part), "{part} lacks in\n{text}");
     }
     assert_eq!(text.lines().count(), 20);
