@@ -7,10 +7,10 @@ use crate::queue::preferences;
 use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What keeps a request from running.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "blocker", rename_all = "snake_case")]
 pub enum Blocker {
     /// The council put it off.
@@ -99,31 +99,75 @@ impl<'a> Blockers<'a> {
         }
     }
 
-    fn queue_blocker(&self, request: &Request) -> Blocker {
-        let pool = self.pool;
-        let ask = &request.ask;
-        let wanted_gpu_milli = ask.total_gpu_milli();
-        let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
-        if let Err(QuotaBlock::Limit { used, limit }) = may {
-            let (used_gpu_milli, limit_gpu_milli) = (used, limit);
-            return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
-        }
-        if !could_ever_hold(pool, ask) {
-            return Blocker::PoolTooSmall;
-        }
-        let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }));
-        if is_held || !self.on_draining.waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli) {
-            let (free_gpu_milli, held_gpu_milli) =
-                (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
-            return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
-        }
-        if let Some(barrier) = self.barriers.before(pool, request) {
-            return Blocker::BehindProtected { protected: barrier.request.clone() };
-        }
-        let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
-        let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
-        Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
+    /// Everything that stands against a waiting request at once, first what [`Blockers::blocker`]
+    /// names.
+    ///
+    /// # Panics
+    /// As [`Blockers::blocker`].
+    #[must_use]
+    pub fn all(&self, request: &Request) -> Vec<Blocker> {
+        let (pool, ask) = (self.pool, &request.ask);
+        let rules = [
+            tenant_limit(pool, ask),
+            too_small(pool, ask),
+            held_for_others(pool, &self.on_draining, ask),
+            behind(pool, &self.barriers, request),
+        ];
+        let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
+        let no_room = (!preferences(ask).any(fits)).then(|| no_room(pool, ask));
+        rules.into_iter().flatten().chain(no_room).collect()
     }
+
+    fn queue_blocker(&self, request: &Request) -> Blocker {
+        let (pool, ask) = (self.pool, &request.ask);
+        tenant_limit(pool, ask)
+            .or_else(|| too_small(pool, ask))
+            .or_else(|| held_for_others(pool, &self.on_draining, ask))
+            .or_else(|| behind(pool, &self.barriers, request))
+            .unwrap_or_else(|| no_room(pool, ask))
+    }
+}
+
+fn tenant_limit(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
+    let wanted_gpu_milli = ask.total_gpu_milli();
+    match may_grant(pool, &ask.tenant, wanted_gpu_milli) {
+        Err(QuotaBlock::Limit { used, limit }) => Some(Blocker::TenantLimit {
+            used_gpu_milli: used,
+            limit_gpu_milli: limit,
+            wanted_gpu_milli,
+        }),
+        Ok(()) | Err(QuotaBlock::NotFree | QuotaBlock::HeldForOthers { .. }) => None,
+    }
+}
+
+fn too_small(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
+    (!could_ever_hold(pool, ask)).then_some(Blocker::PoolTooSmall)
+}
+
+fn held_for_others(
+    pool: &Pool,
+    on_draining: &OnDraining,
+    ask: &RequestAllocation,
+) -> Option<Blocker> {
+    let wanted_gpu_milli = ask.total_gpu_milli();
+    let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
+    let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }))
+        || !on_draining.waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli);
+    let (free_gpu_milli, held_gpu_milli) =
+        (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
+    let held = Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
+    is_held.then_some(held)
+}
+
+fn behind(pool: &Pool, barriers: &Barriers, request: &Request) -> Option<Blocker> {
+    let barrier = barriers.before(pool, request)?;
+    Some(Blocker::BehindProtected { protected: barrier.request.clone() })
+}
+
+fn no_room(pool: &Pool, ask: &RequestAllocation) -> Blocker {
+    let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
+    let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
+    Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
 }
 
 /// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)
