@@ -84,8 +84,9 @@ fn is_rate_limited(decision: &Decision) -> bool {
 }
 
 fn granted(decision: &Decision, request: &RequestId) -> Option<Grant> {
+    let pool = &decision.pool;
     decision.events.iter().find_map(|event| match event {
-        Event::LeaseGranted(granted) if granted.request == *request => {
+        Event::LeaseGranted(granted) if granted.request == *request && granted.pool == *pool => {
             Some(Grant { gpu_model: granted.gpu_model.clone(), replicas: granted.replicas.clone() })
         }
         _ => None,
@@ -94,8 +95,10 @@ fn granted(decision: &Decision, request: &RequestId) -> Option<Grant> {
 
 /// Accepted, and not put off.
 fn is_let_in(decision: &Decision, request: &RequestId) -> bool {
-    let is_deferred =
-        |event: &Event| matches!(event, Event::RequestDeferred(one) if one.request == *request);
+    let is_deferred = |event: &Event| {
+        matches!(event, Event::RequestDeferred(one)
+            if one.request == *request && one.pool == decision.pool)
+    };
     decision.outcome == Outcome::Accepted && !decision.events.iter().any(is_deferred)
 }
 

@@ -47,7 +47,8 @@ impl Answer {
 }
 
 impl Ground {
-    /// What is left once `request` was withdrawn; none when it is gone by then anyway.
+    /// What is left once `request` was withdrawn; none when it is gone by then anyway, or when more
+    /// is to be done first than one decision has room for: then others come before whoever asks.
     pub(super) fn without(state: &State, pool: &PoolId, request: &RequestId) -> Option<Self> {
         let mut copy = state.for_plan(pool, state.time_ms, None);
         let mut is_withdrawn = false;
@@ -65,7 +66,7 @@ impl Ground {
             is_withdrawn = true;
         });
         let (offset, now) = (Offset(copy.covered.0 + 1), copy.time_ms);
-        is_withdrawn.then(|| Self::of(copy, pool, offset, now))
+        (is_withdrawn && !copy.needs_a_tick()).then(|| Self::of(copy, pool, offset, now))
     }
 
     /// What the command at `offset` and `now` found, `state` being what was there before it.

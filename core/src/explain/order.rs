@@ -23,7 +23,8 @@ pub(super) fn changes(state: &State, pool_id: &PoolId, request: &Request) -> Vec
     let pool = state.pool(pool_id);
     let ask = &request.ask;
     let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
-    if !preferences(ask).any(fits) {
+    // While something is left to be done, any command at all lets somebody start.
+    if state.needs_a_tick() || !preferences(ask).any(fits) {
         return vec![];
     }
     let trial = Trial { state, pool_id, pool, request };
