@@ -17,13 +17,14 @@ use crate::telemetry::events::{
 };
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
 use crate::wire::{CommandReader, body_hash, encode_decision};
+use conclave_core::command::TimeSource;
 use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::input::Input;
-use conclave_core::limits::ROUND_COMMANDS_DEFAULT;
+use conclave_core::limits::{ROUND_COMMANDS_DEFAULT, ROUND_SPAN_MS_MAX};
 use conclave_core::round::{Round, fixed_round_length, open_round};
 use conclave_core::seat::Seat;
-use conclave_core::units::{Hash32, Offset};
+use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -204,12 +205,17 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok(Some((stored, Round { inputs })))
     }
 
-    /// How many of the commands read ahead one round has room for, control commands or not.
+    /// How many of the commands read ahead one round has room for, control commands or not. A live
+    /// service's round spans a second of log time at the most.
     fn leading(&self, commands_max: usize) -> usize {
+        let log = self.folded.state.log.as_ref();
+        let is_live = log.is_some_and(|log| log.time_source == TimeSource::LogAppend);
+        let began_at = self.read_ahead.front().map_or(TimeMs(0), |(first, _)| first.record.time_ms);
         let mut bytes = 0;
         let fits = self.read_ahead.iter().take(commands_max).take_while(|(stored, _)| {
             bytes += stored.weight();
-            bytes <= ROUND_BYTES_MAX
+            let spans_ms = stored.record.time_ms.0.saturating_sub(began_at.0);
+            bytes <= ROUND_BYTES_MAX && (!is_live || spans_ms < ROUND_SPAN_MS_MAX.0)
         });
         fits.count().max(1).min(self.read_ahead.len())
     }

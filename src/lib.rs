@@ -2,15 +2,20 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod client;
+pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod fold;
+pub mod import;
 pub mod log;
 pub mod place;
 pub mod report;
+pub mod service;
 pub mod snapshot;
 pub mod telemetry;
+pub mod timeline;
 pub mod trace;
 pub mod verify;
 pub mod wire;

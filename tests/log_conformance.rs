@@ -96,6 +96,9 @@ macro_rules! laws {
         mod rocks_fsync {
             $(#[test] fn $law() { super::$law(super::Rocks::new(super::Durability::Fsync)); })*
         }
+        mod rocks_none {
+            $(#[test] fn $law() { super::$law(super::Rocks::new(super::Durability::None)); })*
+        }
     };
 }
 

@@ -228,6 +228,14 @@ fn heads_log_follows_the_log() {
         write_rounds(&mut log, 1);
         assert_eq!(named(), log.ends().unwrap(), "at every write that waited for the disk");
     }
+    drop(log);
+    let none = OpenOptions { durability: Durability::None, ..OpenOptions::default() };
+    let mut log = RocksLog::open(directory.path(), &none).unwrap();
+    write_rounds(&mut log, 1);
+    log.sync().unwrap();
+    assert_eq!(named(), log.ends().unwrap(), "at every sync, which flushes");
+    write_rounds(&mut log, 1);
+    wait_until("heads.log to follow a flush", || named() == log.ends().unwrap());
 }
 
 /// A disk that fills up under the writer: it stops, and everything it had acknowledged is there.

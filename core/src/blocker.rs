@@ -2,7 +2,7 @@
 
 use crate::command::RequestAllocation;
 use crate::overtaking::Barriers;
-use crate::placement::Shape;
+use crate::placement::{OutOfService, Shape};
 use crate::queue::preferences;
 use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
@@ -47,7 +47,7 @@ pub enum Blocker {
         /// Who.
         protected: RequestId,
     },
-    /// Nodes left the pool: even empty it could not hold the request.
+    /// Nodes left the pool: even empty, and with all nodes, it could not hold the request.
     PoolTooSmall,
     /// The nodes have no room for the whole gang now.
     NoRoom {
@@ -55,6 +55,14 @@ pub enum Blocker {
         replicas_fit: i64,
         /// How many it wants.
         replicas: i64,
+    },
+    /// The nodes that accept work could not hold it even if they were empty; with those that take
+    /// no new work they could.
+    NodesOutOfService {
+        /// How many drain.
+        draining_nodes: i64,
+        /// How many others were reported unhealthy.
+        unhealthy_nodes: i64,
     },
 }
 
@@ -66,6 +74,7 @@ pub struct Blockers<'a> {
     is_carried_over: bool,
     on_draining: OnDraining,
     barriers: Barriers,
+    out_of_service: Option<OutOfService>,
 }
 
 impl<'a> Blockers<'a> {
@@ -78,7 +87,8 @@ impl<'a> Blockers<'a> {
         let pool = state.pool(pool_id);
         let (on_draining, barriers) = (OnDraining::of(pool), Barriers::of(pool, state.time_ms));
         let is_carried_over = state.carried_over.contains(pool_id);
-        Self { pool, is_carried_over, on_draining, barriers }
+        let out_of_service = OutOfService::of(&pool.fleet);
+        Self { pool, is_carried_over, on_draining, barriers, out_of_service }
     }
 
     /// What keeps a live request of the pool from running; none when it runs.
@@ -109,7 +119,7 @@ impl<'a> Blockers<'a> {
         let (pool, ask) = (self.pool, &request.ask);
         let rules = [
             tenant_limit(pool, ask),
-            too_small(pool, ask),
+            self.too_small(ask),
             held_for_others(pool, &self.on_draining, ask),
             behind(pool, &self.barriers, request),
         ];
@@ -121,10 +131,25 @@ impl<'a> Blockers<'a> {
     fn queue_blocker(&self, request: &Request) -> Blocker {
         let (pool, ask) = (self.pool, &request.ask);
         tenant_limit(pool, ask)
-            .or_else(|| too_small(pool, ask))
+            .or_else(|| self.too_small(ask))
             .or_else(|| held_for_others(pool, &self.on_draining, ask))
             .or_else(|| behind(pool, &self.barriers, request))
             .unwrap_or_else(|| no_room(pool, ask))
+    }
+
+    fn too_small(&self, ask: &RequestAllocation) -> Option<Blocker> {
+        (!could_ever_hold(self.pool, ask)).then(|| self.why_too_small(ask))
+    }
+
+    fn why_too_small(&self, ask: &RequestAllocation) -> Blocker {
+        let Some(out) = &self.out_of_service else { return Blocker::PoolTooSmall };
+        let fleet = &self.pool.fleet;
+        let holds = |models| out.could_hold(fleet, &Shape::of(ask, models), ask.replicas);
+        if !preferences(ask).any(holds) {
+            return Blocker::PoolTooSmall;
+        }
+        let OutOfService { draining_nodes, unhealthy_nodes, .. } = *out;
+        Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes }
     }
 }
 
@@ -138,10 +163,6 @@ fn tenant_limit(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
         }),
         Ok(()) | Err(QuotaBlock::NotFree | QuotaBlock::HeldForOthers { .. }) => None,
     }
-}
-
-fn too_small(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
-    (!could_ever_hold(pool, ask)).then_some(Blocker::PoolTooSmall)
 }
 
 fn held_for_others(

@@ -79,6 +79,12 @@ pub enum Payload {
     ShrinkLease(ShrinkLease),
     /// Gives back everything.
     ReleaseLease(ReleaseLease),
+    /// Says whether a node works.
+    ReportNodeHealth(ReportNodeHealth),
+    /// Sets an operator's word above the council's, or ends a request.
+    OverrideDecision(OverrideDecision),
+    /// Asks the council to look again.
+    Appeal(Appeal),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -358,6 +364,62 @@ pub enum WorkOutcome {
     Stopped,
 }
 
+/// Says whether a node works. While it does not, nothing new is placed on it; its leases live on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportNodeHealth {
+    /// Which node.
+    pub node: NodeId,
+    /// How it is. Reporting the same again changes nothing.
+    pub health: NodeHealth,
+    /// What was seen, for people.
+    pub reason: String,
+}
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeHealth {
+    /// It takes new work, unless it drains.
+    Healthy,
+    /// It takes no new work.
+    Unhealthy,
+}
+
+/// Sets an operator's word above the council's, or ends a request whatever its stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideDecision {
+    /// Which request.
+    pub request: RequestId,
+    /// What is done with it.
+    pub action: OverrideAction,
+    /// Why; it stands in the decision.
+    pub reason: String,
+    /// To approve a request that is not live any more, say because the council denied it: what it
+    /// asks for. Null for a live one, and to end one.
+    pub ask: Option<Box<RequestAllocation>>,
+}
+
+/// What an operator does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideAction {
+    /// It joins the queue, whatever the council says; hard rules stay.
+    Approve,
+    /// It ends: its waiting, or its lease.
+    End,
+}
+
+/// Asks the council to look again, once per request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appeal {
+    /// Which request: one that was put off, or that was denied lately.
+    pub request: RequestId,
+    /// Why, for people; it stands in the decision.
+    pub reason: String,
+    /// For a request that was denied: what it asks for. Null for one that was put off.
+    pub ask: Option<Box<RequestAllocation>>,
+}
+
 impl Payload {
     /// The command's name as people type and read it.
     #[must_use]
@@ -376,6 +438,32 @@ impl Payload {
             Self::RenewLease(_) => "RenewLease",
             Self::ShrinkLease(_) => "ShrinkLease",
             Self::ReleaseLease(_) => "ReleaseLease",
+            Self::ReportNodeHealth(_) => "ReportNodeHealth",
+            Self::OverrideDecision(_) => "OverrideDecision",
+            Self::Appeal(_) => "Appeal",
+        }
+    }
+
+    /// Its branch of the union.
+    #[must_use]
+    pub fn branch(&self) -> u32 {
+        match self {
+            Self::OpenLog(_) => 0,
+            Self::ActivateDecider(_) => 1,
+            Self::Tick => 2,
+            Self::RegisterNode(_) => 3,
+            Self::DrainNode(_) => 4,
+            Self::RemoveNode(_) => 5,
+            Self::SetQuota(_) => 6,
+            Self::SetPoolPolicy(_) => 7,
+            Self::RequestAllocation(_) => 8,
+            Self::CancelRequest(_) => 9,
+            Self::RenewLease(_) => 10,
+            Self::ShrinkLease(_) => 11,
+            Self::ReleaseLease(_) => 12,
+            Self::ReportNodeHealth(_) => 13,
+            Self::OverrideDecision(_) => 14,
+            Self::Appeal(_) => 15,
         }
     }
 
@@ -385,7 +473,8 @@ impl Payload {
         matches!(self, Self::OpenLog(_) | Self::ActivateDecider(_) | Self::Tick)
     }
 
-    /// A control command (log, policy or inventory, but not a tick) is alone in its round.
+    /// A control command (log, policy, inventory or override, but neither a tick nor a report of a
+    /// node's health, which come all the time and mostly change nothing) is alone in its round.
     #[must_use]
     pub fn is_control(&self) -> bool {
         match self {
@@ -395,13 +484,16 @@ impl Payload {
             | Self::DrainNode(_)
             | Self::RemoveNode(_)
             | Self::SetQuota(_)
-            | Self::SetPoolPolicy(_) => true,
+            | Self::SetPoolPolicy(_)
+            | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)
             | Self::CancelRequest(_)
             | Self::RenewLease(_)
             | Self::ShrinkLease(_)
-            | Self::ReleaseLease(_) => false,
+            | Self::ReleaseLease(_)
+            | Self::ReportNodeHealth(_)
+            | Self::Appeal(_) => false,
         }
     }
 }

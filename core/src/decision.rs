@@ -4,12 +4,14 @@
 //! State is a fold of decisions alone, so events repeat what a fold needs from their command.
 
 use crate::command::{
-    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
+    CouncilMode, NodeHealth, OpenLog, OverrideAction, RegisterNode, RequestAllocation,
+    SetPoolPolicy, SetQuota, WorkOutcome,
 };
 use crate::rejection::RejectionCode;
 use crate::text::Text;
 use crate::units::{
     CommandId, GpuModel, Hash16, Hash32, NodeId, Offset, PoolId, RequestId, TenantId, TimeMs,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +134,12 @@ pub enum Event {
     QueueCarriedOver(QueueCarriedOver),
     /// The queue is worked off again.
     QueueCaughtUp(QueueCaughtUp),
+    /// A node broke, or works again.
+    NodeHealthChanged(NodeHealthChanged),
+    /// An operator set the council aside, or ended a request.
+    DecisionOverridden(DecisionOverridden),
+    /// Somebody asked the council to look again.
+    AppealFiled(AppealFiled),
 }
 
 /// The log began.
@@ -305,6 +313,8 @@ pub enum RequestEnd {
     DeadlinePassed,
     /// A later vote said no.
     CouncilDenied,
+    /// An operator ended it.
+    Overridden,
 }
 
 /// A request got its GPUs.
@@ -382,6 +392,8 @@ pub enum LeaseEnd {
     Released,
     /// Nobody renewed it.
     Expired,
+    /// An operator ended it.
+    Revoked,
 }
 
 /// The queue was not worked off within one decision.
@@ -396,4 +408,43 @@ pub struct QueueCarriedOver {
 pub struct QueueCaughtUp {
     /// Whose queue.
     pub pool: PoolId,
+}
+
+/// A node broke, or works again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeHealthChanged {
+    /// Its pool.
+    pub pool: PoolId,
+    /// Which node.
+    pub node: NodeId,
+    /// How it is from now on.
+    pub health: NodeHealth,
+    /// What was seen, as reported.
+    pub reason: String,
+}
+
+/// An operator set the council aside, or ended a request; the events after it say what followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionOverridden {
+    /// The request's pool.
+    pub pool: PoolId,
+    /// Which request.
+    pub request: RequestId,
+    /// Who did it.
+    pub operator: UserId,
+    /// What was done.
+    pub action: OverrideAction,
+    /// Why.
+    pub reason: String,
+}
+
+/// Somebody asked the council to look again; the events after it say what followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppealFiled {
+    /// The request's pool.
+    pub pool: PoolId,
+    /// Which request.
+    pub request: RequestId,
+    /// Why.
+    pub reason: String,
 }

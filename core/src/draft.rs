@@ -112,6 +112,9 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::LeaseShrunk(_)
         | Event::LeaseEnded(_) => EVENT_BYTES_MAX,
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => CARRY_MARK_BYTES_MAX,
+        Event::NodeHealthChanged(changed) => EVENT_BYTES_MAX + changed.reason.len(),
+        Event::DecisionOverridden(overridden) => EVENT_BYTES_MAX + overridden.reason.len(),
+        Event::AppealFiled(appeal) => EVENT_BYTES_MAX + appeal.reason.len(),
     }
 }
 

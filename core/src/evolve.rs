@@ -2,14 +2,16 @@
 //! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
 //! sentence.
 
-use crate::command::RegisterNode;
+use crate::command::{NodeHealth, RegisterNode};
 use crate::decision::{
-    Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
-    NodeRegistered, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnded, RequestQueued,
-    RequestVoted,
+    AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
+    NodeRegistered, Outcome, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
+    RequestQueued, RequestVoted,
 };
+use crate::rejection::RejectionCode;
 use crate::state::{
-    DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind, Waiter,
+    Denial, DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind,
+    Waiter,
 };
 use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
 
@@ -37,6 +39,7 @@ impl State {
     pub(crate) fn finish(&mut self, decision: &Decision) {
         assert_eq!(decision.covered_before, self.covered, "offset {}: a gap", decision.offset);
         self.covered = decision.offset;
+        self.note_denial(decision);
         let Some(digests) = decision.remembered else { return };
         let Some(pool) = self.pools.get_mut(&decision.pool) else { return };
         let time_ms = decision.time_ms;
@@ -44,6 +47,18 @@ impl State {
         if let Some(tenant) = pool.tenants.get_mut(&decision.tenant) {
             tenant.pay_for_command(time_ms);
         }
+    }
+
+    /// A newcomer whom the council denied leaves no event that names its tenant.
+    fn note_denial(&mut self, decision: &Decision) {
+        let Outcome::Rejected(rejected) = &decision.outcome else { return };
+        if rejected.code != RejectionCode::CouncilDenied || decision.kind != "RequestAllocation" {
+            return;
+        }
+        let Some(pool) = self.pools.get_mut(&decision.pool) else { return };
+        let (tenant, offset, at_ms) = (decision.tenant.clone(), decision.offset, decision.time_ms);
+        let denial = Denial { tenant, offset, at_ms, is_appealed: false };
+        pool.denials.remember(decision.request.clone(), denial);
     }
 
     /// Makes one event true. `offset` is the decision's own.
@@ -68,7 +83,7 @@ impl State {
             Event::RequestQueued(queued) => self.queue(queued),
             Event::RequestDeferred(deferred) => self.defer(deferred),
             Event::DeferralDue(due) => self.mark_due(due),
-            Event::RequestEnded(ended) => self.end_request(ended),
+            Event::RequestEnded(ended) => self.end_request(offset, ended),
             Event::LeaseGranted(granted) => self.grant(granted),
             Event::LeaseRenewed(renewed) => self.renew(renewed),
             Event::LeaseShrunk(shrunk) => self.shrink(shrunk),
@@ -79,6 +94,13 @@ impl State {
             Event::QueueCaughtUp(caught) => {
                 self.carried_over.remove(&caught.pool);
             }
+            Event::NodeHealthChanged(changed) => {
+                let is_healthy = changed.health == NodeHealth::Healthy;
+                self.pool_mut(&changed.pool).fleet.set_health(&changed.node, is_healthy);
+            }
+            // Who did it and why; what was done stands in the events after it.
+            Event::DecisionOverridden(_) => {}
+            Event::AppealFiled(appeal) => self.note_appeal(appeal),
         }
     }
 
@@ -119,9 +141,12 @@ impl State {
             arrived_at_ms: self.time_ms,
             ask: ask.clone(),
             attempts: 0,
+            is_appealed: false,
             stage: Stage::Admitted,
         };
-        let previous = self.pool_mut(pool).requests.insert(ask.request.clone(), request);
+        let state = self.pool_mut(pool);
+        state.denials.forget(&ask.request);
+        let previous = state.requests.insert(ask.request.clone(), request);
         assert!(previous.is_none(), "request {} admitted twice", ask.request);
         if let Some(at_ms) = ask.deadline_ms {
             self.set_timer(pool, &ask.request, at_ms, TimerKind::DeadlinePasses);
@@ -161,11 +186,27 @@ impl State {
         self.due.insert(DueVote { retry_at_ms, request: request.clone(), pool: pool.clone() });
     }
 
-    fn end_request(&mut self, ended: &RequestEnded) {
-        let RequestEnded { pool, request, reason: _ } = ended;
-        let stage = self.leave_stage(pool, request);
-        assert!(!matches!(stage, Stage::Running(_)), "request {request} ended while it runs");
-        self.forget_request(pool, request);
+    fn end_request(&mut self, offset: Offset, ended: &RequestEnded) {
+        let RequestEnded { pool, request: id, reason } = ended;
+        let stage = self.leave_stage(pool, id);
+        assert!(!matches!(stage, Stage::Running(_)), "request {id} ended while it runs");
+        let request = self.forget_request(pool, id);
+        if *reason == RequestEnd::CouncilDenied {
+            let (tenant, at_ms, is_appealed) =
+                (request.ask.tenant, self.time_ms, request.is_appealed);
+            let denial = Denial { tenant, offset, at_ms, is_appealed };
+            self.pool_mut(pool).denials.remember(id.clone(), denial);
+        }
+    }
+
+    /// By a live request, or by one that was denied.
+    fn note_appeal(&mut self, filed: &AppealFiled) {
+        let AppealFiled { pool, request, reason: _ } = filed;
+        let pool = self.pool_mut(pool);
+        match pool.requests.get_mut(request) {
+            Some(request) => request.is_appealed = true,
+            None => pool.denials.note_appeal(request),
+        }
     }
 
     fn grant(&mut self, granted: &LeaseGranted) {
@@ -254,11 +295,12 @@ impl State {
         stage
     }
 
-    fn forget_request(&mut self, pool: &PoolId, id: &RequestId) {
+    fn forget_request(&mut self, pool: &PoolId, id: &RequestId) -> Request {
         let request = self.pool_mut(pool).requests.remove(id).expect("leave_stage found it");
         if let Some(at_ms) = request.ask.deadline_ms {
             self.stop_timer(pool, id, at_ms, TimerKind::DeadlinePasses);
         }
+        request
     }
 
     fn lease_mut(&mut self, pool: &PoolId, id: &RequestId) -> &mut Lease {

@@ -16,6 +16,7 @@ pub fn check(state: &State) {
         check_capacity(id, pool);
         check_quota(id, pool);
         check_queue(id, pool);
+        assert!(pool.denials.is_sound(), "pool {id}: denials are lost or too many");
         for request in pool.requests.values() {
             timers += check_timers(state, id, request);
             due += usize::from(matches!(request.stage, Stage::Due { .. }));

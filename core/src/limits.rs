@@ -38,6 +38,11 @@ pub const DUPLICATE_IDS_MAX: i64 = 1_000_000;
 /// How long a duplicate window may reach back.
 pub const DUPLICATE_WINDOW_MS_MAX: DurationMs = DurationMs(24 * 3_600_000);
 
+/// Denied requests that a pool remembers, so that they can be appealed against.
+pub const DENIALS_MAX: usize = 1_000;
+/// How long it remembers them.
+pub const DENIAL_WINDOW_MS: DurationMs = DurationMs(24 * 3_600_000);
+
 /// Pools in one partition.
 pub const POOLS_MAX: usize = 1_000;
 /// Tenants in one pool.

@@ -56,7 +56,7 @@ pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(),
     Err(if wanted > free { QuotaBlock::NotFree } else { QuotaBlock::HeldForOthers { free, held } })
 }
 
-/// What tenants hold on nodes that are draining: it takes none of the GPUs that can still be
+/// What tenants hold on nodes that take no new work (they drain, or broke): it takes none of the GPUs that can still be
 /// granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnDraining(BTreeMap<TenantId, GpuMilli>);

@@ -94,6 +94,10 @@ codes! {
     NotSmaller, "not_smaller", dead_letter: false;
     /// This binary does not decide by that version, or the log is past it.
     UnknownVersion, "unknown_version", dead_letter: false;
+    /// The council does not hold the request back: it waits for capacity, or runs.
+    NotHeldBack, "not_held_back", dead_letter: false;
+    /// The request was appealed before.
+    AlreadyAppealed, "already_appealed", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

@@ -4,7 +4,7 @@ use crate::command::{CouncilMode, Payload, RequestAllocation};
 use crate::decide::is_within_bounds;
 use crate::decision::{SeatKind, Verdict};
 use crate::input::{Content, Input};
-use crate::limits::DUE_VOTES_MAX;
+use crate::limits::{DEFERRALS_MAX, DUE_VOTES_MAX};
 use crate::state::{DueVote, Stage, State};
 use crate::units::{DurationMs, GpuMilli, Offset};
 use std::collections::BTreeMap;
@@ -122,10 +122,28 @@ pub fn open_round(state: &State, commands: &[Input]) -> Ballot {
 
 fn newcomer(state: &State, input: &Input) -> Option<(Offset, Question)> {
     let Content::Readable { command, .. } = &input.content else { return None };
-    let Payload::RequestAllocation(ask) = &command.payload else { return None };
+    let (ask, attempt) = match &command.payload {
+        Payload::RequestAllocation(ask) => (ask, 1),
+        // Whoever was denied gets the vote that is the last one of a request that was put off.
+        Payload::Appeal(appeal) => (appeal.ask.as_deref()?, DEFERRALS_MAX + 1),
+        Payload::OpenLog(_)
+        | Payload::ActivateDecider(_)
+        | Payload::Tick
+        | Payload::RegisterNode(_)
+        | Payload::DrainNode(_)
+        | Payload::RemoveNode(_)
+        | Payload::SetQuota(_)
+        | Payload::SetPoolPolicy(_)
+        | Payload::CancelRequest(_)
+        | Payload::RenewLease(_)
+        | Payload::ShrinkLease(_)
+        | Payload::ReleaseLease(_)
+        | Payload::ReportNodeHealth(_)
+        | Payload::OverrideDecision(_) => return None,
+    };
     let mode = state.pools.get(&command.pool)?.policy.council;
     let asks_the_seat = mode != CouncilMode::Off && is_within_bounds(command).is_ok();
-    asks_the_seat.then(|| (input.offset, Question::about(ask, 1)))
+    asks_the_seat.then(|| (input.offset, Question::about(ask, attempt)))
 }
 
 fn question(state: &State, due: &DueVote) -> Question {

@@ -9,7 +9,7 @@ use conclave_core::command::{PlacementPolicy, RequestAllocation};
 use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::overtaking::Barriers;
-use conclave_core::placement::{Fleet, Need, Placer, Shape};
+use conclave_core::placement::{Fleet, Need, NodeClass, Placer, Shape};
 use conclave_core::quota::may_grant;
 use conclave_core::state::{Group, Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
@@ -108,6 +108,17 @@ fn emptied(pool: &Pool) -> Fleet {
     pool.fleet
 }
 
+/// The pool's nodes as if they had just been registered.
+fn as_new(pool: &Pool) -> Fleet {
+    let mut fleet = Fleet::default();
+    for node in pool.fleet.nodes() {
+        let (class, model) = (node.class(), pool.fleet.model_of(node));
+        let NodeClass { gpu_count, cpu_milli, memory_mib, model: _ } = *class;
+        fleet.add_node(node.id().clone(), model, gpu_count, cpu_milli, memory_mib);
+    }
+    fleet
+}
+
 /// Asserts that what is said to keep a request waiting really does.
 fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocker) {
     let (pool, ask) = (&state.pools[id], &request.ask);
@@ -129,7 +140,15 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             said == (free, held, want) && want > free - held && want > promised(pool, tenant)
         }
         Blocker::BehindProtected { protected } => is_behind(state, pool, request, protected),
-        Blocker::PoolTooSmall => !finds_place(&emptied(pool), ask, ask.replicas),
+        Blocker::PoolTooSmall => !finds_place(&as_new(pool), ask, ask.replicas),
+        Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
+            let nodes = || pool.fleet.nodes().iter().filter(|node| !node.accepts_work());
+            let drain = nodes().filter(|node| node.is_draining()).count();
+            let counts = (usize::try_from(*draining_nodes), usize::try_from(*unhealthy_nodes));
+            counts == (Ok(drain), Ok(nodes().count() - drain))
+                && !finds_place(&emptied(pool), ask, ask.replicas)
+                && finds_place(&as_new(pool), ask, ask.replicas)
+        }
         Blocker::NoRoom { replicas_fit: fit, replicas } => {
             let fits = |replicas| finds_place(&pool.fleet, ask, replicas);
             *replicas == ask.replicas

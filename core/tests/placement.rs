@@ -6,7 +6,7 @@
 mod plain;
 
 use conclave_core::command::{PlacementPolicy, TargetShape};
-use conclave_core::placement::{Fleet, GpuSet, Kind, Need, Placer, Shape, Spot};
+use conclave_core::placement::{Fleet, GpuSet, Kind, Need, OutOfService, Placer, Shape, Spot};
 use conclave_core::units::*;
 use proptest::prelude::*;
 
@@ -18,6 +18,7 @@ const POLICIES: [PlacementPolicy; 3] =
 enum Step {
     Add { model: usize, gpus: i64, cpu: i64, memory: i64 },
     Drain(usize),
+    Health(usize, bool),
     Remove(usize),
     Place(Shape),
     GiveBack(usize),
@@ -53,6 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             1 => add.clone(),
             1 => any::<usize>().prop_map(Step::Drain),
+            2 => any::<(usize, bool)>().prop_map(|(pick, is)| Step::Health(pick, is)),
             1 => any::<usize>().prop_map(Step::Remove),
             12 => shape.clone().prop_map(Step::Place),
             6 => any::<usize>().prop_map(Step::GiveBack),
@@ -106,6 +108,11 @@ impl World {
             Step::Drain(pick) => {
                 if let Some(id) = id(&self.fleet, *pick) {
                     self.fleet.drain(&id);
+                }
+            }
+            Step::Health(pick, is_healthy) => {
+                if let Some(id) = id(&self.fleet, *pick) {
+                    self.fleet.set_health(&id, *is_healthy);
                 }
             }
             Step::Remove(pick) => {
@@ -323,6 +330,8 @@ fn could_ever_hold_counts_empty_nodes_that_accept_work() {
     assert!(fleet.could_ever_hold(&table[0].0, 2) && !fleet.can_hold(&table[0].0, 2));
     fleet.drain(&NodeId::from("n0"));
     assert!(!fleet.could_ever_hold(&table[0].0, 2) && fleet.could_ever_hold(&table[0].0, 1));
+    let out = OutOfService::of(&fleet).expect("n0 drains");
+    assert!(out.could_hold(&fleet, &table[0].0, 2) && !out.could_hold(&fleet, &table[0].0, 3));
 }
 
 #[test]

@@ -222,7 +222,8 @@ fn a_waiter_for_a_pool_that_shrank_says_so_and_starts_when_it_grows_again() {
     pool.check(0, ask("r1", "t").gpus(1), &["r1 runs on a"]);
     pool.check(0, ask("r2", "t").gpus(4), &["r2 waits"]);
     pool.check(1, drain("a"), &["a drains"]);
-    assert_eq!(pool.blocker("r2"), Some(Blocker::PoolTooSmall));
+    let out = Blocker::NodesOutOfService { draining_nodes: 1, unhealthy_nodes: 0 };
+    assert_eq!(pool.blocker("r2"), Some(out));
     pool.check(2, node("b", 4, "A100"), &["b joins", "r2 runs on b"]);
 }
 

@@ -9,8 +9,8 @@ use conclave_core::limits::{
 };
 use conclave_core::units::*;
 use story::{
-    HOUR, MINUTE, SECOND, Story, ask, cancel, drain, node, open_log, policy, quota, release,
-    remove, renew, set, share, shrink,
+    HOUR, MINUTE, SECOND, Story, appeal, approve, ask, breaks, cancel, drain, end, node, open_log,
+    overriding, policy, quota, release, remove, renew, set, share, shrink,
 };
 
 fn pool() -> Story {
@@ -112,8 +112,15 @@ fn fields_out_of_bounds_are_refused_by_name() {
         (renew("r", 0, i64::MAX), "extend_ms"),
         (shrink("r", 0, i64::MIN), "replicas"),
         (drain(&long()), "node"),
+        (breaks(&long()), "node"),
         (remove(""), "node is empty"),
         (cancel(""), "request is empty"),
+        (end(""), "request is empty"),
+        (appeal("", None), "request is empty"),
+        (approve("r", Some(ask("other", "t"))), "ask.request is 'other'"),
+        (approve("r", Some(ask("r", "t").replicas(0))), "replicas is 0"),
+        (overriding("r", OverrideAction::End, Some(ask("r", "t"))), "ask belongs to"),
+        (appeal("r", Some(ask("r", "t").priority(11))), "priority is 11"),
         (release("", 0), "request is empty"),
     ] {
         check_refused(payload, "out_of_range", field);
@@ -146,13 +153,16 @@ fn fields_whose_rule_is_not_built_yet_are_refused_unless_they_are_neutral() {
 #[test]
 fn everybody_sends_what_his_role_may() {
     use Role::{Administrator, Operator, Reader, Tenant};
-    let rows: [(Payload, Role); 12] = [
+    let rows: [(Payload, Role); 15] = [
         (ask("r", "t").into(), Tenant),
         (cancel("waits"), Tenant),
         (renew("runs", 4, HOUR), Tenant),
         (release("runs", 4), Tenant),
         (node("new", 8, "A100"), Operator),
         (drain("a"), Operator),
+        (breaks("a"), Operator),
+        (end("waits"), Operator),
+        (appeal("waits", None), Tenant),
         (remove("idle"), Operator),
         (quota("new", 0, 1), Operator),
         (set(policy()), Operator),

@@ -101,7 +101,8 @@ fn a_head_that_the_pool_can_no_longer_hold_holds_nobody_back() {
     pool.check(0, ask("head", "t").gpus(8), &["head waits"]);
     pool.check(2 * HOUR, ask("small", "t"), &["small waits"]);
     pool.check(2 * HOUR, drain("a"), &["a drains", "small runs on b"]);
-    assert_eq!(pool.blocker("head"), Some(Blocker::PoolTooSmall));
+    let out = Blocker::NodesOutOfService { draining_nodes: 1, unhealthy_nodes: 0 };
+    assert_eq!(pool.blocker("head"), Some(out));
     pool.check(2 * HOUR, ask("more", "t"), &["more runs on b"]);
 }
 

@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::filter::{Kind, kind};
 use clap::{Args, Parser, Subcommand};
 use conclave::cli::Output;
+use conclave::report::filter::{Kind, kind};
 use conclave_core::units::{Hash32, Offset, PoolId, RequestId, TenantId};
 use std::path::PathBuf;
 
@@ -25,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   replay verify --log data/demo
   replay state --at 1200 --log data/demo
   replay why --request job-00042 --log data/demo
+  replay timeline --html timeline.html --log data/demo
 
 Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
 4 corrupt log: what can be read was printed first, and stderr says where the log should end
@@ -40,11 +41,14 @@ enum Command {
     State(StateArguments),
     /// Says what became of a request, and what kept it from running, as intervals
     Why(WhyArguments),
+    /// Writes a page to look at: what happened to every request, and how full the nodes were
+    Timeline(PageArguments),
 }
 
 /// What is asked of the log.
 pub(crate) enum Question<'a> {
     Timeline(&'a TimelineArguments),
+    Page(&'a PageArguments),
     Verify(&'a VerifyArguments),
     State(&'a StateArguments),
     Why(&'a WhyArguments),
@@ -56,6 +60,7 @@ impl Arguments {
             (Some(Command::Verify(verify)), _) => Question::Verify(verify),
             (Some(Command::State(state)), _) => Question::State(state),
             (Some(Command::Why(why)), _) => Question::Why(why),
+            (Some(Command::Timeline(page)), _) => Question::Page(page),
             (None, Some(timeline)) => Question::Timeline(timeline),
             (None, None) => unreachable!("clap asks for --from and --log without a subcommand"),
         }
@@ -63,7 +68,7 @@ impl Arguments {
 }
 
 /// Which decisions are shown; every filter has to match.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct TimelineArguments {
     /// First decision to show
     #[arg(long, value_name = "OFFSET", value_parser = offset)]
@@ -105,7 +110,7 @@ Exit codes: 0 every decision is verified, and the chain head is the expected one
 2 wrong usage; 3 a part could not be checked (commands or another release missing, a damaged
 snapshot: a start passes it over, nothing is lost); 4 corrupt log. The worst one wins: 4, 1, 3";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArguments {
     /// Data directory of the log
@@ -129,7 +134,7 @@ const STATE_EXAMPLES: &str = "Examples:
 
 Exit codes: 0 done, 2 wrong usage or no such pool, 3 the log does not go that far, 4 corrupt log";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = STATE_EXAMPLES)]
 pub(crate) struct StateArguments {
     /// The decision after which the state is shown
@@ -154,7 +159,7 @@ const WHY_EXAMPLES: &str = "Examples:
 Exit codes: 0 done, 2 wrong usage or nobody asked for such a request, 3 the log does not go that
 far, 4 corrupt log";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = WHY_EXAMPLES)]
 pub(crate) struct WhyArguments {
     /// The request; of several that bore this name, the last
@@ -173,6 +178,36 @@ pub(crate) struct WhyArguments {
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     #[arg(value_name = "text|json")]
     pub(crate) output: Output,
+}
+
+const PAGE_EXAMPLES: &str = "Examples:
+  replay timeline --html timeline.html --log data/demo
+  replay timeline --html noon.html --from 4000 --until 6000 --pool demo --force --log data/demo
+
+Exit codes: 0 done, 2 wrong usage, no such pool or the file is there already, 3 the log does not go
+that far or the file cannot be written, 4 corrupt log: nothing is written";
+
+#[derive(Debug, Args)]
+#[command(after_help = PAGE_EXAMPLES)]
+pub(crate) struct PageArguments {
+    /// File to write: one page that needs no network
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: PathBuf,
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: PathBuf,
+    /// First decision to show; requests that live by then are shown, too
+    #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "0")]
+    pub(crate) from: Offset,
+    /// Last decision to show [default: the end of the log]
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub(crate) until: Option<Offset>,
+    /// Only this pool
+    #[arg(long, value_parser = pool)]
+    pub(crate) pool: Option<PoolId>,
+    /// Replaces the file when it is there already
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 type Parsed<T> = Result<T, String>;

@@ -1,7 +1,6 @@
 //! `replay`: reads a decision log, shows it, verifies it, rebuilds states. It writes nothing.
 
 mod args;
-mod filter;
 mod state;
 mod timeline;
 mod verify;
@@ -21,6 +20,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let answered = init_from_environment().and_then(|()| match arguments.question() {
         Question::Timeline(arguments) => timeline::run(arguments),
+        Question::Page(arguments) => page::run(arguments),
         Question::Verify(arguments) => verify::run(arguments),
         Question::State(arguments) => state::run(arguments),
         Question::Why(arguments) => why::run(arguments),

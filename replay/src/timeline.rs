@@ -1,7 +1,6 @@
 //! `replay --from OFFSET`: decision after decision.
 
 use crate::args::TimelineArguments;
-use crate::filter::Filter;
 use crate::view::View;
 use conclave::cli::Output;
 use conclave::cli::page::{Page, say};
@@ -9,6 +8,7 @@ use conclave::error::{Error, Result};
 use conclave::fold::FOLD_BYTES_MAX;
 use conclave::log::LogReader;
 use conclave::report::decision::{DecisionJson, print};
+use conclave::report::filter::Filter;
 use conclave::report::show::count;
 use conclave::wire::decode_decision;
 use conclave_core::units::{Offset, TimeMs};
@@ -45,7 +45,8 @@ fn show(
     page: &mut Page,
 ) -> Result<Shown> {
     let began_at = view.began_at().unwrap_or(TimeMs(0));
-    let filter = Filter::of(arguments);
+    let TimelineArguments { pool, tenant, request, kind, .. } = arguments.clone();
+    let filter = Filter { pool, tenant, request, kind };
     let mut shown = Shown::default();
     let mut next = arguments.from;
     while next <= last && !page.is_closed() {
@@ -62,7 +63,7 @@ fn show(
             }
             shown.matching += 1;
             match arguments.output {
-                Output::Json => page.json(&DecisionJson::of(&record, &decision, began_at))?,
+                Output::Json => page.json(&DecisionJson::of(record.hash, &decision, began_at))?,
                 Output::Text => print(page, &decision, began_at)?,
             }
         }

@@ -70,6 +70,7 @@ fn help_has_examples_and_exit_codes() {
         ("help-verify.txt", "verify --help"),
         ("help-state.txt", "state --help"),
         ("help-why.txt", "why --help"),
+        ("help-timeline.txt", "timeline --help"),
     ] {
         check(file, arguments);
     }

@@ -89,22 +89,31 @@ impl From<PolicyName> for PlacementPolicy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DurabilityName {
+pub(super) enum DurabilityName {
     /// kill -9
     Os,
     /// A power cut as well
     Fsync,
+    /// Nothing: a kill takes the newest second or so
+    None,
+}
+
+impl From<DurabilityName> for Durability {
+    fn from(name: DurabilityName) -> Self {
+        match name {
+            DurabilityName::Os => Self::Os,
+            DurabilityName::Fsync => Self::Fsync,
+            DurabilityName::None => Self::None,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
     let workload = workload(arguments)?;
-    let durability = match arguments.durability {
-        DurabilityName::Os => Durability::Os,
-        DurabilityName::Fsync => Durability::Fsync,
-    };
+    let durability = arguments.durability.into();
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let options = OpenOptions { durability, accept_loss_at };
-    let bar = progress_bar(arguments, workload.arrivals.len());
+    let bar = progress_bar(arguments.headless, workload.arrivals.len());
     let summary = run_demo(&workload, &arguments.data, &options, |sent, _| {
         bar.set_position(u64::try_from(sent).unwrap_or(u64::MAX));
     })?;
@@ -144,7 +153,7 @@ fn requests(text: &str) -> std::result::Result<usize, String> {
     if (1..=REQUESTS_MAX).contains(&requests) { Ok(requests) } else { Err(wrong()) }
 }
 
-fn fraction(text: &str) -> std::result::Result<i64, String> {
+pub(super) fn fraction(text: &str) -> std::result::Result<i64, String> {
     match permille(text)? {
         fraction @ ..=1_000 => Ok(fraction),
         _ => Err("has to be at most 1, the whole fleet".to_owned()),
@@ -152,7 +161,7 @@ fn fraction(text: &str) -> std::result::Result<i64, String> {
 }
 
 /// `0.05` as 50: thousandths, so that no float decides what a demo does.
-fn permille(text: &str) -> std::result::Result<i64, String> {
+pub(super) fn permille(text: &str) -> std::result::Result<i64, String> {
     let wrong =
         || "has to be a number above 0 with at most three decimals, such as 0.05".to_owned();
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
@@ -162,8 +171,8 @@ fn permille(text: &str) -> std::result::Result<i64, String> {
     if is_sound && (1..=PERMILLE_MAX).contains(&permille) { Ok(permille) } else { Err(wrong()) }
 }
 
-fn progress_bar(arguments: &DemoArguments, requests: usize) -> ProgressBar {
-    if arguments.headless {
+pub(super) fn progress_bar(is_headless: bool, requests: usize) -> ProgressBar {
+    if is_headless {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {eta} left")
@@ -203,7 +212,7 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
 }
 
 /// `replay` where this program lies, so that the line works as it is printed.
-fn replay_binary() -> PathBuf {
+pub(super) fn replay_binary() -> PathBuf {
     let Ok(program) = std::env::current_exe() else { return "replay".into() };
     let replay = program.with_file_name("replay");
     let here = std::env::current_dir().unwrap_or_default();
@@ -211,7 +220,7 @@ fn replay_binary() -> PathBuf {
 }
 
 /// A path as one word of a shell's line.
-fn shell_word(path: &Path) -> String {
+pub(super) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

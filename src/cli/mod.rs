@@ -1,8 +1,28 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
+mod appeal;
+mod command_id;
+mod connection;
+mod decided;
 mod demo;
+mod explain;
+mod import;
+mod input;
+mod lease;
+mod nodes;
 pub mod page;
+mod papers;
 mod place;
+mod plan;
+mod queue;
+mod quota;
+mod requests;
+mod send;
+mod status;
+mod submit;
+mod tail;
+mod top;
+mod values;
 
 use crate::error::{Error, Result};
 use crate::telemetry::logs::init_from_environment;
@@ -28,8 +48,46 @@ Log lines go to stderr: CONCLAVE_LOG sets their level (warn), CONCLAVE_LOG_FORMA
 enum Command {
     /// Runs the whole pipeline on the embedded log and prints the replay line to try next
     Demo(demo::DemoArguments),
+    /// Makes a log of a published trace, with the trace's own times
+    Import(import::ImportArguments),
     /// Runs the published inflation experiment with one placement policy
     Place(place::PlaceArguments),
+    /// Sends commands from a file
+    Submit(submit::SubmitArguments),
+    /// Says what would be decided now, without doing it
+    Plan(plan::PlanArguments),
+    /// Says why a request waits, or what became of it
+    Explain(explain::ExplainArguments),
+    /// Shows the pools at a glance
+    Status(status::StatusArguments),
+    /// Shows who waits, in which order, and for what
+    Queue(queue::QueueArguments),
+    /// Shows nodes and what is left of them; registers, drains and removes them
+    Nodes(nodes::NodesArguments),
+    /// Shows and sets who may use how much
+    Quota(quota::QuotaArguments),
+    /// Shows live requests and their leases
+    Requests(requests::RequestsArguments),
+    /// Withdraws a request that has no lease yet
+    Cancel(lease::CancelArguments),
+    /// Gives back everything that a request holds
+    Release(lease::ReleaseArguments),
+    /// Moves the end of a lease
+    Renew(lease::RenewArguments),
+    /// Gives back the last replicas of a gang
+    Shrink(lease::ShrinkArguments),
+    /// Puts an operator's word in place of the council's
+    Override(appeal::OverrideArguments),
+    /// Asks for another look at a request that was put off or denied
+    Appeal(appeal::AppealArguments),
+    /// Shows decisions as they are made
+    Tail(tail::TailArguments),
+    /// Shows pools, a queue and the last decisions, live
+    Top(top::TopArguments),
+    /// Prints a completion script
+    Completions(papers::CompletionsArguments),
+    /// Prints the manual page
+    Man(papers::ManArguments),
 }
 
 /// How results are printed.
@@ -46,13 +104,38 @@ pub enum Output {
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = init_from_environment().and_then(|()| match arguments.command {
-        Command::Demo(demo) => demo::run(&demo),
-        Command::Place(place) => place::run(&place),
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match init_from_environment().and_then(|()| arguments.command.run()) {
+        Ok(code) => ExitCode::from(code),
         Err(error) => fail(&error),
+    }
+}
+
+impl Command {
+    /// Returns the exit code.
+    fn run(&self) -> Result<u8> {
+        match self {
+            Self::Demo(demo) => demo::run(demo).map(|()| 0),
+            Self::Import(import) => import::run(import).map(|()| 0),
+            Self::Place(place) => place::run(place).map(|()| 0),
+            Self::Submit(submit) => submit::run(submit),
+            Self::Plan(plan) => plan::run(plan),
+            Self::Explain(explain) => explain::run(explain),
+            Self::Status(status) => status::run(status),
+            Self::Queue(queue) => queue::run(queue),
+            Self::Nodes(nodes) => nodes::run(nodes),
+            Self::Quota(quota) => quota::run(quota),
+            Self::Requests(requests) => requests::run(requests),
+            Self::Cancel(cancel) => lease::cancel(cancel),
+            Self::Release(release) => lease::release(release),
+            Self::Renew(renew) => lease::renew(renew),
+            Self::Shrink(shrink) => lease::shrink(shrink),
+            Self::Override(word) => appeal::decide(word),
+            Self::Appeal(appeal) => appeal::appeal(appeal),
+            Self::Tail(tail) => tail::run(tail),
+            Self::Top(top) => top::run(top),
+            Self::Completions(completions) => papers::completions(completions),
+            Self::Man(man) => papers::man(man),
+        }
     }
 }
 

@@ -5,16 +5,14 @@
 //! yet is held back until they are: a batch ends before the earliest moment at which one of its own
 //! requests could be given back.
 
-use super::workload::{Arrival, Workload};
+use super::workload::{Arrival, FeedEnd, Workload};
 use conclave_core::command::{
     Actor, CancelRequest, Command, OpenLog, Payload, ReleaseLease, Role, TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::state::State;
-use conclave_core::units::{
-    CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs, UserId,
-};
+use conclave_core::units::{CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands in one batch: as many as a round takes.
@@ -24,7 +22,7 @@ const _: () = assert!(BATCH_COMMANDS_MAX as i64 == ROUND_COMMANDS_DEFAULT);
 /// A command and the time that it carries.
 pub type Timed = (TimeMs, Command);
 
-/// The world around a demo.
+/// The world around a demo or an import.
 #[derive(Debug)]
 pub struct Feed<'a> {
     workload: &'a Workload,
@@ -90,7 +88,7 @@ impl<'a> Feed<'a> {
             return self.opening().skip(self.seen).collect();
         }
         let Some(end) = self.workload.arrivals.last().map(|last| last.at_ms) else { return vec![] };
-        if self.arrived == self.workload.arrivals.len() {
+        if self.is_at_its_end() {
             return vec![];
         }
         if state.needs_a_tick() {
@@ -101,7 +99,7 @@ impl<'a> Feed<'a> {
         while batch.commands.len() < BATCH_COMMANDS_MAX {
             let Some((at_ms, next)) = queues.next(state) else { break };
             let is_known = batch.horizon_ms.is_none_or(|horizon_ms| at_ms <= horizon_ms);
-            if at_ms > end || !is_known {
+            if !is_known || (at_ms > end && !self.goes_past_the_last_arrival(&batch, end)) {
                 break;
             }
             match next {
@@ -121,6 +119,22 @@ impl<'a> Feed<'a> {
             batch.limit(self.pending.first().map(|(duration_ms, _)| at_ms.plus(*duration_ms)));
         }
         batch.commands
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        let have_all_arrived = self.arrived == self.workload.arrivals.len();
+        have_all_arrived
+            && match self.workload.until {
+                FeedEnd::LastArrival => true,
+                FeedEnd::LastLease => self.releases.is_empty() && self.cancels.is_empty(),
+            }
+    }
+
+    /// A batch that begins before the last arrival ends there, so that the log up to it is the same
+    /// whether the feed goes on or not.
+    fn goes_past_the_last_arrival(&self, batch: &Batch, end: TimeMs) -> bool {
+        let begins_before = batch.commands.first().is_some_and(|(at_ms, _)| *at_ms <= end);
+        self.workload.until == FeedEnd::LastLease && !begins_before
     }
 
     fn see_arrival(&mut self, decision: &Decision) {
@@ -165,7 +179,7 @@ impl<'a> Feed<'a> {
 
     /// The commands before the first arrival, one decision each.
     fn opening(&self) -> impl Iterator<Item = Timed> {
-        let Workload { log_id, pool: _, policy, nodes, quotas, arrivals: _ } = self.workload;
+        let Workload { log_id, starts_at_ms, policy, nodes, quotas, .. } = self.workload;
         let open = OpenLog {
             log_id: log_id.clone(),
             time_source: TimeSource::Carried,
@@ -178,7 +192,10 @@ impl<'a> Feed<'a> {
         let nodes = nodes.iter().cloned().map(Payload::RegisterNode);
         let quotas = quotas.iter().cloned().map(Payload::SetQuota);
         let all = payloads.into_iter().chain(nodes).chain(quotas).enumerate();
-        all.map(|(index, payload)| (TimeMs(0), self.operator(format!("setup-{index}"), payload)))
+        let opened_at = *starts_at_ms;
+        all.map(move |(index, payload)| {
+            (opened_at, self.operator(format!("setup-{index}"), payload))
+        })
     }
 
     fn tick(&self) -> Command {
@@ -207,14 +224,14 @@ impl<'a> Feed<'a> {
     fn operator(&self, command_id: String, payload: Payload) -> Command {
         let actor = Actor {
             tenant: TenantId::default(),
-            user: UserId::from("demo"),
+            user: self.workload.sender.clone(),
             role: Role::Administrator,
         };
         self.command(command_id, actor, payload)
     }
 
     fn tenant(&self, command_id: String, tenant: &TenantId, payload: Payload) -> Command {
-        let (tenant, user) = (tenant.clone(), UserId::from("demo"));
+        let (tenant, user) = (tenant.clone(), self.workload.sender.clone());
         self.command(command_id, Actor { tenant, user, role: Role::Tenant }, payload)
     }
 

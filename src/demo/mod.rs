@@ -4,7 +4,7 @@
 //! chain head as a run that was never interrupted.
 
 mod feed;
-mod scale;
+pub(crate) mod scale;
 mod source;
 mod synthetic;
 mod workload;
@@ -13,7 +13,7 @@ pub use feed::{Feed, Timed};
 pub use scale::Scale;
 pub use source::{Job, JobClass, Source};
 pub use synthetic::JOBS_DEFAULT;
-pub use workload::{Arrival, Workload};
+pub use workload::{Arrival, FeedEnd, Workload};
 
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
@@ -74,7 +74,9 @@ impl Summary {
                 }
                 Event::RequestEnded(ended) => match ended.reason {
                     RequestEnd::CouncilDenied => self.refused += 1,
-                    RequestEnd::Cancelled | RequestEnd::DeadlinePassed => self.cancelled += 1,
+                    RequestEnd::Cancelled | RequestEnd::DeadlinePassed | RequestEnd::Overridden => {
+                        self.cancelled += 1;
+                    }
                 },
                 _ => {}
             }
@@ -93,9 +95,20 @@ pub fn run(
     options: &OpenOptions,
     progress: impl FnMut(usize, usize),
 ) -> Result<Summary> {
+    run_watched(workload, dir, options, progress, |_| {})
+}
+
+/// The same, showing `watch` every decision of the log, those of earlier runs among them.
+pub(crate) fn run_watched(
+    workload: &Workload,
+    dir: &Path,
+    options: &OpenOptions,
+    progress: impl FnMut(usize, usize),
+    watch: impl FnMut(&Decision),
+) -> Result<Summary> {
     let log = RocksLog::open(dir, options)?;
     let (engine, _) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
-    let (summary, log) = feed_to_the_end(workload, engine, progress)?;
+    let (summary, log) = feed_watched(workload, engine, progress, watch)?;
     drop(log);
     Ok(summary)
 }
@@ -106,8 +119,17 @@ pub fn run(
 /// As [`run`].
 pub fn feed_to_the_end<L: EventLog, S: Seat>(
     workload: &Workload,
+    engine: Engine<L, S>,
+    progress: impl FnMut(usize, usize),
+) -> Result<(Summary, L)> {
+    feed_watched(workload, engine, progress, |_| {})
+}
+
+fn feed_watched<L: EventLog, S: Seat>(
+    workload: &Workload,
     mut engine: Engine<L, S>,
     mut progress: impl FnMut(usize, usize),
+    mut watch: impl FnMut(&Decision),
 ) -> Result<(Summary, L)> {
     let started = Instant::now();
     // A run that was killed may have left accepted commands, OpenLog among them: whatever the
@@ -120,16 +142,15 @@ pub fn feed_to_the_end<L: EventLog, S: Seat>(
         ..Summary::default()
     };
     let mut feed = Feed::new(workload);
-    for_each_decision(engine.log(), |decision| {
+    let mut learn = |decision: &Decision, feed: &mut Feed<'_>| {
         feed.see(decision);
         summary.count(decision);
-    })?;
+        watch(decision);
+    };
+    for_each_decision(engine.log(), |decision| learn(decision, &mut feed))?;
     loop {
         engine.run_to_end(|decisions| {
-            for decision in decisions {
-                feed.see(decision);
-                summary.count(decision);
-            }
+            decisions.iter().for_each(|decision| learn(decision, &mut feed));
         })?;
         let (sent, all) = feed.progress();
         progress(sent, all);
@@ -155,8 +176,8 @@ fn check_identity<L: EventLog, S: Seat>(workload: &Workload, engine: &Engine<L, 
     let (found, wanted) = (&engine.folded().state.log, &workload.log_id);
     match found {
         Some(log) if log.log_id != *wanted => Err(Error::invalid(format!(
-            "the data directory holds log '{}' and these settings make '{wanted}': use the \
-             settings that it was made with, or another --data",
+            "the data directory holds log '{}' and what was named here makes '{wanted}': use the \
+             files and settings that it was made with, or another --data",
             log.log_id
         ))),
         Some(_) | None => Ok(()),

@@ -2,11 +2,12 @@
 //! load is what was asked for, one tenant per class.
 
 use super::source::{Job, JobClass, Source};
-use super::workload::{Arrival, Workload};
+use super::workload::{Arrival, FeedEnd, Workload};
 use conclave_core::command::{
-    CouncilMode, PlacementPolicy, RequestAllocation, SetPoolPolicy, SetQuota, TargetShape, Topology,
+    CouncilMode, PlacementPolicy, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota,
+    TargetShape, Topology,
 };
-use conclave_core::limits::TARGET_SHAPES_MAX;
+use conclave_core::limits::{GPU_MILLI_WHOLE, TARGET_COUNT_MAX, TARGET_SHAPES_MAX};
 use conclave_core::units::{
     CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, PoolId, RequestId, TenantId, TimeMs, UserId,
 };
@@ -14,10 +15,11 @@ use std::collections::BTreeMap;
 
 const HOUR_MS: i64 = 3_600_000;
 const POOL: &str = "demo";
+const SENDER: &str = "demo";
 /// Long enough for the longest job of the real trace.
 const LEASE_MAX_MS: DurationMs = DurationMs(200 * 24 * HOUR_MS);
 /// Per tenant, in percent of the fleet's GPUs: guarantee and limit.
-const SHARES: [(JobClass, i64, i64); 4] = [
+pub(crate) const SHARES: [(JobClass, i64, i64); 4] = [
     (JobClass::LatencySensitive, 30, 80),
     (JobClass::Guaranteed, 2, 20),
     (JobClass::Burstable, 0, 30),
@@ -65,13 +67,18 @@ impl Scale {
     /// The workload of `source`.
     #[must_use]
     pub fn apply(&self, source: &Source) -> Workload {
+        let arrivals: Vec<_> = source.jobs.iter().map(|job| arrival(job, TimeScale::ONE)).collect();
+        let nodes = evenly(&source.nodes, self.nodes_permille);
         let mut workload = Workload {
             log_id: LogId::default(),
+            sender: UserId::from(SENDER),
+            starts_at_ms: TimeMs(0),
+            until: FeedEnd::LastArrival,
             pool: PoolId::from(POOL),
-            policy: policy(self.placement, &source.jobs),
-            nodes: evenly(&source.nodes, self.nodes_permille),
-            quotas: vec![],
-            arrivals: source.jobs.iter().map(|job| arrival(job, TimeScale::ONE)).collect(),
+            policy: policy(self.placement, &arrivals),
+            quotas: class_quotas(&nodes),
+            nodes,
+            arrivals,
         };
         let time = match self.time_permille {
             Some(permille) => TimeScale { multiply: 1_000, divide: permille },
@@ -79,14 +86,13 @@ impl Scale {
         };
         workload.arrivals = source.jobs.iter().map(|job| arrival(job, time)).collect();
         workload.arrivals.sort_by(|a, b| (a.at_ms, &a.ask.request).cmp(&(b.at_ms, &b.ask.request)));
-        workload.quotas = quotas(&workload);
-        workload.log_id = identity(&workload);
+        workload.log_id = workload.identity("demo", &[]);
         workload
     }
 }
 
 /// Every so-manieth of all, at least one.
-fn evenly<T: Clone>(all: &[T], permille: i64) -> Vec<T> {
+pub(crate) fn evenly<T: Clone>(all: &[T], permille: i64) -> Vec<T> {
     let permille = usize::try_from(permille).expect("a checked share");
     let is_taken = |index: &usize| (index + 1) * permille / 1_000 > index * permille / 1_000;
     let taken: Vec<T> = (0..all.len()).filter(is_taken).map(|index| all[index].clone()).collect();
@@ -94,30 +100,34 @@ fn evenly<T: Clone>(all: &[T], permille: i64) -> Vec<T> {
 }
 
 fn arrival(job: &Job, time: TimeScale) -> Arrival {
-    let duration_ms = DurationMs(job.duration_s.max(1) * 1_000);
-    let ask = RequestAllocation {
+    let at_ms = TimeMs(time.apply(job.created_s * 1_000));
+    let ask = ask(job, SENDER);
+    Arrival { at_ms, duration_ms: ask.expected_duration_ms, ask }
+}
+
+/// What a job asks for.
+pub(crate) fn ask(job: &Job, user: &str) -> RequestAllocation {
+    RequestAllocation {
         request: RequestId::from(job.name.clone()),
         tenant: TenantId::from(job.class.tenant()),
-        user: UserId::from("demo"),
+        user: UserId::from(user),
         gpu_models: job.gpu_models.clone(),
         replicas: 1,
         gpu_count: job.gpu_count,
         gpu_milli: job.gpu_milli,
         cpu_milli: job.cpu_milli,
         memory_mib: job.memory_mib,
-        expected_duration_ms: duration_ms,
+        expected_duration_ms: DurationMs(job.duration_s.max(1) * 1_000),
         priority: job.class.priority(),
         preemptible: job.class == JobClass::BestEffort,
         deadline_ms: None,
         budget_cap_micro_usd: None,
         topology: Topology::None,
         labels: vec![],
-    };
-    let at_ms = TimeMs(time.apply(job.created_s * 1_000));
-    Arrival { at_ms, ask, duration_ms }
+    }
 }
 
-fn policy(placement: PlacementPolicy, jobs: &[Job]) -> SetPoolPolicy {
+fn policy(placement: PlacementPolicy, arrivals: &[Arrival]) -> SetPoolPolicy {
     SetPoolPolicy {
         council: CouncilMode::Enforce,
         lease_max_ms: LEASE_MAX_MS,
@@ -126,17 +136,19 @@ fn policy(placement: PlacementPolicy, jobs: &[Job]) -> SetPoolPolicy {
         defer_retry_ms: DurationMs(HOUR_MS / 2),
         queue_max: 50_000,
         placement,
-        target_workload: target(jobs),
+        target_workload: target(arrivals),
         prices: vec![],
     }
 }
 
-/// The shapes of all jobs with their counts, the most frequent first.
-fn target(jobs: &[Job]) -> Vec<TargetShape> {
+/// The shapes of all replicas with their counts, the most frequent first.
+pub(crate) fn target(arrivals: &[Arrival]) -> Vec<TargetShape> {
     let mut counts: BTreeMap<(CpuMilli, i64, GpuMilli, &[GpuModel]), i64> = BTreeMap::new();
-    for job in jobs {
-        let models = job.gpu_models.as_slice();
-        *counts.entry((job.cpu_milli, job.gpu_count, job.gpu_milli, models)).or_default() += 1;
+    for Arrival { ask, .. } in arrivals {
+        let models = ask.gpu_models.as_slice();
+        let count = counts.entry((ask.cpu_milli, ask.gpu_count, ask.gpu_milli, models));
+        let count = count.or_default();
+        *count = (*count + ask.replicas).min(TARGET_COUNT_MAX);
     }
     let shape =
         |((cpu_milli, gpu_count, gpu_milli, models), count): ((_, _, _, &[GpuModel]), _)| {
@@ -148,32 +160,31 @@ fn target(jobs: &[Job]) -> Vec<TargetShape> {
     shapes
 }
 
-fn quotas(workload: &Workload) -> Vec<SetQuota> {
-    let fleet: i64 = workload.nodes.iter().map(|node| node.gpu_count * 1_000).sum();
-    let quota = |(class, guarantee, limit): (JobClass, i64, i64)| SetQuota {
-        tenant: TenantId::from(class.tenant()),
-        guarantee_gpu_milli: GpuMilli(fleet * guarantee / 100),
-        limit_gpu_milli: GpuMilli(fleet * limit / 100),
+/// One tenant per class of service, with its part of the fleet.
+pub(crate) fn class_quotas(nodes: &[RegisterNode]) -> Vec<SetQuota> {
+    let fleet = fleet_gpu_milli(nodes);
+    let part = |percent: i64| GpuMilli(fleet.0 * percent / 100);
+    let quota = |(class, guarantee, limit): (JobClass, i64, i64)| {
+        quota(TenantId::from(class.tenant()), part(guarantee), part(limit))
+    };
+    SHARES.into_iter().map(quota).collect()
+}
+
+/// All GPUs of a fleet.
+pub(crate) fn fleet_gpu_milli(nodes: &[RegisterNode]) -> GpuMilli {
+    GpuMilli(nodes.iter().map(|node| node.gpu_count * GPU_MILLI_WHOLE).sum())
+}
+
+/// A tenant's share without any further rule.
+pub(crate) fn quota(tenant: TenantId, guarantee: GpuMilli, limit: GpuMilli) -> SetQuota {
+    SetQuota {
+        tenant,
+        guarantee_gpu_milli: guarantee,
+        limit_gpu_milli: limit,
         rate_per_minute: 0,
         borrow_gpu_milli: GpuMilli(0),
         weight: 1,
         gpu_hour_budget: None,
         budget_window_ms: DurationMs(0),
-    };
-    SHARES.into_iter().map(quota).collect()
-}
-
-/// The same settings over the same source give the same log, byte for byte, so its name follows
-/// from both.
-fn identity(workload: &Workload) -> LogId {
-    let Workload { log_id: _, pool, policy, nodes, quotas, arrivals } = workload;
-    let mut hasher = blake3::Hasher::new();
-    let settings = (pool, policy, nodes, quotas);
-    serde_json::to_writer(&mut hasher, &settings).expect("a hasher takes every byte");
-    for arrival in arrivals {
-        let Arrival { at_ms, ask, duration_ms } = arrival;
-        let row = (at_ms, ask, duration_ms);
-        serde_json::to_writer(&mut hasher, &row).expect("a hasher takes every byte");
     }
-    LogId::from(format!("demo-{}", &hasher.finalize().to_hex()[..16]))
 }

@@ -94,7 +94,15 @@ impl Source {
     /// `Invalid` when a file cannot be read, a row is damaged (the line is named), or times are
     /// missing.
     pub fn openb(nodes: &Path, pods: &Path) -> Result<Self> {
-        let rows = openb::read_nodes(nodes)?;
+        Self::of(openb::read_nodes(nodes)?, openb::read_tasks(pods)?, pods)
+    }
+
+    /// The same, of rows that were read from `pods`.
+    pub(crate) fn of(
+        rows: Vec<openb::NodeRow>,
+        tasks: Vec<openb::TaskRow>,
+        pods: &Path,
+    ) -> Result<Self> {
         let to_node = |row: openb::NodeRow| RegisterNode {
             node: row.node,
             gpu_model: row.gpu_model,
@@ -103,7 +111,7 @@ impl Source {
             memory_mib: row.memory_mib,
             topology_group: String::new(),
         };
-        let jobs = openb::read_tasks(pods)?.into_iter().map(|task| job(task, pods));
+        let jobs = tasks.into_iter().map(|task| job(task, pods));
         let mut jobs = jobs.collect::<Result<Vec<Job>>>()?;
         jobs.sort_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));
         Ok(Self { nodes: rows.into_iter().map(to_node).collect(), jobs })

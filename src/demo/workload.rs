@@ -1,15 +1,21 @@
-//! What a demo feeds into the log: an inventory, quotas, a policy and arrivals, all with times of
-//! their own.
+//! What a demo or an import feeds into the log: an inventory, quotas, a policy and arrivals, all
+//! with times of their own.
 
 use conclave_core::command::{RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota};
-use conclave_core::units::{DurationMs, LogId, PoolId, TimeMs};
+use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TimeMs, UserId};
 
-/// Everything that a demo knows beforehand.
+/// Everything that a feed knows beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// The log's identity: it derives from everything below, so that a run goes on only in its own
     /// log.
     pub log_id: LogId,
+    /// In whose name commands are sent.
+    pub sender: UserId,
+    /// When the log is opened; no arrival is before.
+    pub starts_at_ms: TimeMs,
+    /// When nothing more is sent.
+    pub until: FeedEnd,
     /// The one pool.
     pub pool: PoolId,
     /// Its rules.
@@ -20,6 +26,15 @@ pub struct Workload {
     pub quotas: Vec<SetQuota>,
     /// Requests, by time.
     pub arrivals: Vec<Arrival>,
+}
+
+/// When a feed ends. The log of the shorter one is how the log of the longer one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedEnd {
+    /// With the last arrival.
+    LastArrival,
+    /// When after it every request has ended, too.
+    LastLease,
 }
 
 /// One request of a workload.
@@ -38,7 +53,8 @@ impl Workload {
     /// load of 100 %.
     #[must_use]
     pub fn load_permille(&self) -> i64 {
-        let horizon = self.arrivals.last().map_or(0, |last| i128::from(last.at_ms.0));
+        let end_ms = self.arrivals.last().map_or(self.starts_at_ms, |last| last.at_ms);
+        let horizon = i128::from(end_ms.0 - self.starts_at_ms.0);
         let (asked, capacity) = (self.asked_milli_ms(), self.capacity_milli());
         i64::try_from(asked * 1_000 / (capacity * horizon).max(1)).unwrap_or(i64::MAX)
     }
@@ -49,6 +65,26 @@ impl Workload {
         let capacity = self.capacity_milli() * i128::from(permille);
         let horizon = self.asked_milli_ms() * 1_000 / capacity.max(1);
         DurationMs(i64::try_from(horizon).unwrap_or(i64::MAX))
+    }
+
+    /// The same settings over the same source give the same log, byte for byte, so its name follows
+    /// from both: from all that is sent, and from `sources`, the digests of whatever it was read
+    /// from.
+    #[must_use]
+    pub(crate) fn identity(&self, kind: &str, sources: &[Hash32]) -> LogId {
+        let Self { pool, policy, nodes, quotas, arrivals, .. } = self;
+        let mut hasher = blake3::Hasher::new();
+        for digest in sources {
+            hasher.update(&digest.0);
+        }
+        let settings = (pool, policy, nodes, quotas);
+        serde_json::to_writer(&mut hasher, &settings).expect("a hasher takes every byte");
+        for arrival in arrivals {
+            let Arrival { at_ms, ask, duration_ms } = arrival;
+            let row = (at_ms, ask, duration_ms);
+            serde_json::to_writer(&mut hasher, &row).expect("a hasher takes every byte");
+        }
+        LogId::from(format!("{kind}-{}", &hasher.finalize().to_hex()[..16]))
     }
 
     fn asked_milli_ms(&self) -> i128 {

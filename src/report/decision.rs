@@ -2,12 +2,11 @@
 
 use crate::cli::page::Page;
 use crate::error::Result;
-use crate::log::DecisionRecord;
 use crate::report::event::{EventJson, name};
 use crate::report::sentence;
 use crate::report::show::{between, or_dash, span};
 use conclave_core::decision::{Decision, Outcome};
-use conclave_core::units::TimeMs;
+use conclave_core::units::{Hash32, TimeMs};
 use serde::Serialize;
 
 /// The fields are those of the Avro record `Decision`, with these differences: `since_start_ms` and
@@ -42,9 +41,9 @@ pub struct DecisionJson<'a> {
 }
 
 impl<'a> DecisionJson<'a> {
-    /// A decision as JSON; `began_at` is when the log's first decision was made.
+    /// A decision as JSON; `hash` is the digest of its body, `began_at` is when the log's first decision was made.
     #[must_use]
-    pub fn of(record: &DecisionRecord, decision: &'a Decision, began_at: TimeMs) -> Self {
+    pub fn of(hash: Hash32, decision: &'a Decision, began_at: TimeMs) -> Self {
         let (code, detail, first_offset) = match &decision.outcome {
             Outcome::Accepted => (None, None, None),
             Outcome::Rejected(no) => (Some(no.code.as_str()), Some(no.detail.as_str()), None),
@@ -75,7 +74,7 @@ impl<'a> DecisionJson<'a> {
             payload_hash: remembered.map(|digests| digests.payload_hash.to_string()),
             input_hash: decision.input_hash.to_string(),
             prev_hash: decision.prev_hash.to_string(),
-            hash: record.hash.to_string(),
+            hash: hash.to_string(),
         }
     }
 }

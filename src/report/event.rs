@@ -3,6 +3,7 @@
 use conclave_core::decision::Event;
 use conclave_core::units::{PoolId, RequestId, TenantId};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// An event as a JSON object: its name under `event`, then its fields.
 #[derive(Debug)]
@@ -24,6 +25,17 @@ macro_rules! events {
         #[must_use]
         pub fn name(event: &Event) -> &'static str {
             match event { $(Event::$variant(_) => stringify!($variant)),* }
+        }
+
+        /// The event that JSON of [`EventJson`] was made of; none when this release knows none such.
+        #[must_use]
+        pub fn from_json(json: &Value) -> Option<Event> {
+            match json.get("event")?.as_str()? {
+                $(stringify!($variant) => {
+                    serde_json::from_value(json.clone()).ok().map(Event::$variant)
+                })*
+                _ => None,
+            }
         }
 
         impl Serialize for EventJson<'_> {
@@ -57,7 +69,10 @@ events!(
     LeaseShrunk,
     LeaseEnded,
     QueueCarriedOver,
-    QueueCaughtUp
+    QueueCaughtUp,
+    NodeHealthChanged,
+    DecisionOverridden,
+    AppealFiled
 );
 
 /// What an event names.
@@ -82,6 +97,7 @@ impl<'a> Subject<'a> {
             Event::NodeRegistered(event) => within(&event.pool),
             Event::NodeDrained(event) => within(&event.pool),
             Event::NodeRemoved(event) => within(&event.pool),
+            Event::NodeHealthChanged(event) => within(&event.pool),
             Event::PoolPolicySet(event) => within(&event.pool),
             Event::QueueCarriedOver(event) => within(&event.pool),
             Event::QueueCaughtUp(event) => within(&event.pool),
@@ -92,6 +108,8 @@ impl<'a> Subject<'a> {
                 let ask = &event.request;
                 Self { tenant: Some(&ask.tenant), ..about(&event.pool, &ask.request) }
             }
+            Event::DecisionOverridden(event) => about(&event.pool, &event.request),
+            Event::AppealFiled(event) => about(&event.pool, &event.request),
             Event::RequestVoted(event) => about(&event.pool, &event.request),
             Event::RequestQueued(event) => about(&event.pool, &event.request),
             Event::RequestDeferred(event) => about(&event.pool, &event.request),

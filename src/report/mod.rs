@@ -3,5 +3,14 @@
 
 pub mod decision;
 pub mod event;
+pub mod filter;
+pub mod nodes;
+pub mod pools;
+pub mod queue;
+pub mod quotas;
+pub mod requests;
 pub mod sentence;
 pub mod show;
+pub mod status;
+pub mod table;
+pub mod viewer;

@@ -3,11 +3,12 @@
 use crate::report::show::{between, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
-    CouncilMode, PlacementPolicy, RequestAllocation, SetPoolPolicy, TimeSource, WorkOutcome,
+    CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
+    TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{
-    Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd, RequestVoted, SeatKind,
-    Verdict,
+    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd,
+    RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 
@@ -73,7 +74,40 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             format!("{}: the queue is worked off by the next decisions", carried.pool)
         }
         Event::QueueCaughtUp(caught) => format!("{}: the queue is worked off", caught.pool),
+        Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
+            said_by_people(event).unwrap_or_default()
+        }
     }
+}
+
+/// Events that somebody gave a reason for.
+fn said_by_people(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::NodeHealthChanged(changed) => {
+            let how = match changed.health {
+                NodeHealth::Healthy => "works again",
+                NodeHealth::Unhealthy => "is unhealthy and takes no new work",
+            };
+            format!("{} {how}{}", changed.node, because(&changed.reason))
+        }
+        Event::DecisionOverridden(said) => {
+            let what = match said.action {
+                OverrideAction::Approve => "goes on, whatever the council says",
+                OverrideAction::End => "ends",
+            };
+            let DecisionOverridden { request, operator, reason, .. } = said;
+            format!("{request} {what}, says {}{}", or_dash(&operator.0), because(reason))
+        }
+        Event::AppealFiled(appeal) => {
+            format!("{} is to be looked at again{}", appeal.request, because(&appeal.reason))
+        }
+        _ => return None,
+    })
+}
+
+/// `: REASON`, when one was given.
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
 /// A moment as a time and as seen from `now`.
@@ -154,6 +188,7 @@ fn lease_end(ended: &LeaseEnded) -> String {
     let reason = match ended.reason {
         LeaseEnd::Released => "given back",
         LeaseEnd::Expired => "expired",
+        LeaseEnd::Revoked => "ended by an operator",
     };
     let outcome = match ended.outcome {
         WorkOutcome::Unknown => "",
@@ -170,6 +205,7 @@ fn request_end(reason: RequestEnd) -> &'static str {
         RequestEnd::Cancelled => "cancelled",
         RequestEnd::DeadlinePassed => "its deadline passed",
         RequestEnd::CouncilDenied => "the council said no",
+        RequestEnd::Overridden => "an operator ended it",
     }
 }
 
@@ -238,12 +274,31 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
             format!("{protected} came before it and has waited so long that nobody may overtake it")
         }
         Blocker::PoolTooSmall => {
-            "the nodes that accept work could not hold it even if they were empty".to_owned()
+            "the nodes of the pool could not hold it even if they were empty".to_owned()
+        }
+        Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
+            let out = out_of_service(*draining_nodes, *unhealthy_nodes);
+            format!("it fits only with nodes that take no new work: {out}")
         }
         Blocker::NoRoom { replicas_fit, replicas } => {
             format!("the nodes have room for {replicas_fit} of its {replicas} replica(s) now")
         }
     }
+}
+
+/// `1 drains, 2 are unhealthy`.
+fn out_of_service(draining: i64, unhealthy: i64) -> String {
+    let drain = match draining {
+        0 => None,
+        1 => Some("1 drains".to_owned()),
+        count => Some(format!("{count} drain")),
+    };
+    let broken = match unhealthy {
+        0 => None,
+        1 => Some("1 is unhealthy".to_owned()),
+        count => Some(format!("{count} are unhealthy")),
+    };
+    drain.into_iter().chain(broken).collect::<Vec<_>>().join(", ")
 }
 
 /// `1.5 of 4 GPUs` of a sum.

@@ -33,6 +33,42 @@ pub fn gpus(milli: GpuMilli) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// `1d02h`, `2h03m`, `3m05s`, `12s`: the first part that is not zero, and the next one.
+#[must_use]
+pub fn rough(span: DurationMs) -> String {
+    let sign = if span.0 < 0 { "-" } else { "" };
+    let seconds = span.0.unsigned_abs() / 1_000;
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+    let text = match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{seconds:02}s"),
+        (0, _, _) => format!("{hours}h{minutes:02}m"),
+        (_, _, _) => format!("{days}d{hours:02}h"),
+    };
+    format!("{sign}{text}")
+}
+
+/// `8 GPUs`, `1 GPU`, `0.5 GPUs`.
+#[must_use]
+pub fn some_gpus(milli: GpuMilli) -> String {
+    let unit = if milli.0 == 1_000 { "GPU" } else { "GPUs" };
+    format!("{} {unit}", gpus(milli))
+}
+
+/// Times from here on are dates; before it they count from the start of an imported trace.
+const DATES_FROM: TimeMs = TimeMs(946_684_800_000);
+
+/// A log time as a date in UTC, or as the span since an imported trace began.
+#[must_use]
+pub fn clock(time: TimeMs) -> String {
+    let date = jiff::Timestamp::from_millisecond(time.0).ok().filter(|_| time >= DATES_FROM);
+    match date {
+        Some(date) => date.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        None => format!("+{}", rough(DurationMs(time.0))),
+    }
+}
+
 /// `text`, or a dash where there is none.
 #[must_use]
 pub fn or_dash(text: &str) -> &str {
@@ -60,6 +96,27 @@ mod tests {
             (-1_500, "-1.500s"),
         ] {
             assert_eq!(span(DurationMs(ms)), text);
+        }
+    }
+
+    #[test]
+    fn rough_spans_have_two_parts() {
+        for (ms, text) in [
+            (0, "0s"),
+            (59_999, "59s"),
+            (61_000, "1m01s"),
+            (7_380_000, "2h03m"),
+            (93_784_005, "1d02h"),
+            (-7_380_000, "-2h03m"),
+        ] {
+            assert_eq!(rough(DurationMs(ms)), text);
+        }
+    }
+
+    #[test]
+    fn times_are_dates_unless_they_count_from_the_start_of_a_trace() {
+        for (ms, text) in [(1_763_975_189_123, "2025-11-24 09:06:29Z"), (7_380_000, "+2h03m")] {
+            assert_eq!(clock(TimeMs(ms)), text);
         }
     }
 

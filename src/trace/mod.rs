@@ -1,4 +1,6 @@
-//! Readers of published cluster traces. A row that cannot be read is an error that names file and
-//! line: nothing is skipped.
+//! Readers of published cluster traces. A row that cannot be read is reported by file, line and
+//! column, and what is done about it is the caller's choice: nothing is skipped unasked.
 
 pub mod openb;
+pub mod philly;
+pub mod table;

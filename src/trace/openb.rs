@@ -1,45 +1,71 @@
 //! The node and task lists of Alibaba's cluster-trace-gpu-v2023 ("openb"), which the FGD paper is
 //! measured on.
 
-use crate::error::{Error, Result};
+use super::table::{self, Cells, Format, Table};
+use crate::error::Result;
 use conclave_core::limits::{
     CPU_MILLI_MAX, DURATION_MS_MAX, GPU_MILLI_WHOLE, GPU_MODELS_MAX, ID_BYTES_MAX, MEMORY_MIB_MAX,
     NODE_GPUS_MAX, NODES_MAX,
 };
 use conclave_core::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Bytes of one file: a hundred times the largest published one.
-pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// Bytes of a name: an id of ours less what a feed puts before it.
-pub const NAME_BYTES_MAX: usize = ID_BYTES_MAX - 16;
+const NODES: Format = Format {
+    what: "an openb node list",
+    required: &["sn", "cpu_milli", "memory_mib", "gpu", "model"],
+    optional: &[],
+};
+const TASKS: Format = Format {
+    what: "an openb pod list",
+    required: &["name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli"],
+    optional: &["gpu_spec", "qos", "pod_phase", "creation_time", "deletion_time", "scheduled_time"],
+};
+const TIMED_TASKS: Format = Format {
+    what: "an openb pod list with times",
+    required: &[
+        "name",
+        "cpu_milli",
+        "memory_mib",
+        "num_gpu",
+        "gpu_milli",
+        "creation_time",
+        "deletion_time",
+    ],
+    optional: &["gpu_spec", "qos", "pod_phase", "scheduled_time"],
+};
+const QOS: [(&str, Qos); 4] = [
+    ("LS", Qos::LatencySensitive),
+    ("BE", Qos::BestEffort),
+    ("Burstable", Qos::Burstable),
+    ("Guaranteed", Qos::Guaranteed),
+];
+const PHASES: [(&str, Phase); 4] = [
+    ("Pending", Phase::Pending),
+    ("Running", Phase::Running),
+    ("Succeeded", Phase::Succeeded),
+    ("Failed", Phase::Failed),
+];
 /// Seconds that a trace may span.
 const SECONDS_MAX: i64 = DURATION_MS_MAX.0 / 1_000;
 
 /// One node.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRow {
     /// Its name.
-    #[serde(rename = "sn")]
     pub node: NodeId,
     /// Its CPU.
     pub cpu_milli: CpuMilli,
     /// Its memory.
     pub memory_mib: MemoryMib,
     /// Its GPUs.
-    #[serde(rename = "gpu")]
     pub gpu_count: i64,
     /// Their model; some are named by a code, as published.
-    #[serde(rename = "model")]
     pub gpu_model: GpuModel,
 }
 
 /// One task. Lists of the multi-GPU family end after the first five columns.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRow {
     /// Its name.
     pub name: String,
@@ -48,38 +74,29 @@ pub struct TaskRow {
     /// Its memory.
     pub memory_mib: MemoryMib,
     /// Its GPUs.
-    #[serde(rename = "num_gpu")]
     pub gpu_count: i64,
     /// Milli of each GPU: 1000 is whole, less only with one GPU, 0 without.
     pub gpu_milli: GpuMilli,
     /// Acceptable models; empty is any.
-    #[serde(rename = "gpu_spec", default, deserialize_with = "models")]
     pub gpu_models: Vec<GpuModel>,
     /// Its class of service.
-    #[serde(default)]
     pub qos: Option<Qos>,
     /// The last that was seen of it.
-    #[serde(rename = "pod_phase", default)]
     pub phase: Option<Phase>,
     /// When it was asked for, in seconds since the trace began.
-    #[serde(rename = "creation_time", default)]
     pub created_s: Option<i64>,
     /// When it was gone.
-    #[serde(rename = "deletion_time", default)]
     pub deleted_s: Option<i64>,
     /// When it got its place; absent when it never did.
-    #[serde(rename = "scheduled_time", default)]
     pub scheduled_s: Option<i64>,
 }
 
 /// Class of service of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qos {
     /// Latency sensitive.
-    #[serde(rename = "LS")]
     LatencySensitive,
     /// Best effort.
-    #[serde(rename = "BE")]
     BestEffort,
     /// May use more than it was promised.
     Burstable,
@@ -88,7 +105,7 @@ pub enum Qos {
 }
 
 /// The last that was seen of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// It waited.
     Pending,
@@ -100,141 +117,179 @@ pub enum Phase {
     Failed,
 }
 
+/// Whether a task list has to say when its tasks came and went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// The multi-GPU family does not.
+    Optional,
+    /// Whoever follows the trace's time needs them, in every row.
+    Needed,
+}
+
 /// Reads a node list, in the order of the file.
 ///
 /// # Errors
-/// [`crate::error::ErrorKind::Invalid`] naming file and line when something in it is not as
-/// published; `Unavailable` when the file cannot be read.
-pub fn read_nodes(path: &Path) -> Result<Vec<NodeRow>> {
-    let mut names = BTreeSet::new();
-    let nodes = read(path, |node: &NodeRow| {
-        is_name("sn", &node.node.0)?;
-        is_model(&node.gpu_model)?;
-        if !names.insert(node.node.clone()) {
-            return Err(format!("node {} is listed a second time", node.node));
-        }
-        if names.len() > NODES_MAX {
-            return Err(format!("more than {NODES_MAX} nodes"));
-        }
-        in_range("gpu", node.gpu_count, NODE_GPUS_MAX)?;
-        in_range("cpu_milli", node.cpu_milli.0, CPU_MILLI_MAX)?;
-        in_range("memory_mib", node.memory_mib.0, MEMORY_MIB_MAX)
-    })?;
-    not_empty(path, nodes)
+/// As [`table::read`].
+pub fn node_table(path: &Path) -> Result<Table<NodeRow>> {
+    let mut names = Names::default();
+    table::read(path, &NODES, |cells| node(cells, &mut names))
 }
 
 /// Reads a task list, in the order of the file.
 ///
 /// # Errors
+/// As [`table::read`].
+pub fn task_table(path: &Path, times: Times) -> Result<Table<TaskRow>> {
+    let mut names = Names::default();
+    let format = match times {
+        Times::Optional => &TASKS,
+        Times::Needed => &TIMED_TASKS,
+    };
+    table::read(path, format, |cells| task(cells, &mut names, times))
+}
+
+/// Reads a node list in which every row is sound.
+///
+/// # Errors
+/// [`crate::error::ErrorKind::Invalid`] naming file, line and column when something in it is not as
+/// published; `Unavailable` when the file cannot be read.
+pub fn read_nodes(path: &Path) -> Result<Vec<NodeRow>> {
+    node_table(path)?.whole()
+}
+
+/// Reads a task list in which every row is sound.
+///
+/// # Errors
 /// As [`read_nodes`].
 pub fn read_tasks(path: &Path) -> Result<Vec<TaskRow>> {
-    let tasks = read(path, |task: &TaskRow| {
-        is_name("name", &task.name)?;
-        task.gpu_models.iter().try_for_each(is_model)?;
-        if task.gpu_models.len() > GPU_MODELS_MAX {
-            let count = task.gpu_models.len();
-            return Err(format!("gpu_spec names {count} models, more than {GPU_MODELS_MAX}"));
+    task_table(path, Times::Optional)?.whole()
+}
+
+/// The line that took each name.
+#[derive(Default)]
+struct Names(BTreeMap<String, u64>);
+
+impl Names {
+    /// The name of a line that is the first to bear it.
+    fn take(&mut self, cells: &mut Cells<'_>, column: &'static str) -> Option<String> {
+        let name = cells.name(column)?;
+        if let Some(first) = self.0.get(&name) {
+            let what = format!("'{name}' stands on line {first} already");
+            cells.damage(column, what, "give each row a name of its own");
+            return None;
         }
-        for (name, seconds) in [
-            ("creation_time", task.created_s),
-            ("deletion_time", task.deleted_s),
-            ("scheduled_time", task.scheduled_s),
-        ] {
-            in_range(name, seconds.unwrap_or(0), SECONDS_MAX)?;
+        self.0.insert(name.clone(), cells.line());
+        Some(name)
+    }
+}
+
+fn node(cells: &mut Cells<'_>, names: &mut Names) -> Option<NodeRow> {
+    let name = names.take(cells, "sn");
+    let cpu_milli = cells.integer("cpu_milli", 0, CPU_MILLI_MAX);
+    let memory_mib = cells.integer("memory_mib", 0, MEMORY_MIB_MAX);
+    let gpu_count = cells.integer("gpu", 0, NODE_GPUS_MAX);
+    let has_no_gpus = gpu_count == Some(0) && cells.text("model").is_empty();
+    let model = if has_no_gpus { Some(String::new()) } else { cells.name("model") };
+    if names.0.len() > NODES_MAX {
+        let what = format!("is one of more than {NODES_MAX} nodes");
+        cells.damage("sn", what, "cut the list: a pool has no more");
+    }
+    Some(NodeRow {
+        node: NodeId::from(name?),
+        cpu_milli: CpuMilli(cpu_milli?),
+        memory_mib: MemoryMib(memory_mib?),
+        gpu_count: gpu_count?,
+        gpu_model: GpuModel::from(model?),
+    })
+}
+
+fn task(cells: &mut Cells<'_>, names: &mut Names, times: Times) -> Option<TaskRow> {
+    let name = names.take(cells, "name");
+    let cpu_milli = cells.integer("cpu_milli", 0, CPU_MILLI_MAX);
+    let memory_mib = cells.integer("memory_mib", 0, MEMORY_MIB_MAX);
+    let gpu_count = cells.integer("num_gpu", 0, NODE_GPUS_MAX);
+    let gpu_milli = cells.integer("gpu_milli", 0, GPU_MILLI_WHOLE);
+    check_gpus(cells, gpu_count, gpu_milli);
+    let gpu_models = models(cells);
+    let qos = one_of(cells, "qos", &QOS);
+    let phase = one_of(cells, "pod_phase", &PHASES);
+    let mut seconds = |column, times| match times {
+        Times::Optional => cells.integer_or_empty(column, 0, SECONDS_MAX),
+        Times::Needed => cells.integer(column, 0, SECONDS_MAX).map(Some),
+    };
+    let created_s = seconds("creation_time", times);
+    let deleted_s = seconds("deletion_time", times);
+    let scheduled_s = seconds("scheduled_time", Times::Optional);
+    if let (Some(Some(created)), Some(Some(deleted))) = (created_s, deleted_s)
+        && deleted < created
+    {
+        let what = format!("{deleted} is before the creation_time {created}");
+        cells.damage("deletion_time", what, "one of the two is wrong");
+    }
+    Some(TaskRow {
+        name: name?,
+        cpu_milli: CpuMilli(cpu_milli?),
+        memory_mib: MemoryMib(memory_mib?),
+        gpu_count: gpu_count?,
+        gpu_milli: GpuMilli(gpu_milli?),
+        gpu_models: gpu_models?,
+        qos: qos?,
+        phase: phase?,
+        created_s: created_s?,
+        deleted_s: deleted_s?,
+        scheduled_s: scheduled_s?,
+    })
+}
+
+/// A slice is of one GPU, several GPUs are whole, and no GPU has no part.
+fn check_gpus(cells: &mut Cells<'_>, count: Option<i64>, milli: Option<i64>) {
+    match (count, milli) {
+        (None, _) | (_, None) => {}
+        (Some(0), Some(0)) | (Some(1), Some(1..GPU_MILLI_WHOLE)) => {}
+        (Some(1..), Some(GPU_MILLI_WHOLE)) => {}
+        (Some(count), Some(milli)) => {
+            let what = format!("{milli} of each of {count} GPUs is no request");
+            let fix = "write 1000 for whole GPUs, less only with one GPU, 0 without any";
+            cells.damage("gpu_milli", what, fix);
         }
-        in_range("num_gpu", task.gpu_count, NODE_GPUS_MAX)?;
-        in_range("cpu_milli", task.cpu_milli.0, CPU_MILLI_MAX)?;
-        in_range("memory_mib", task.memory_mib.0, MEMORY_MIB_MAX)?;
-        match (task.gpu_count, task.gpu_milli.0) {
-            (0, 0) | (1, 1..GPU_MILLI_WHOLE) | (1.., GPU_MILLI_WHOLE) => {}
-            (count, milli) => return Err(format!("{count} GPUs of {milli} milli are no request")),
-        }
-        match (task.created_s, task.deleted_s) {
-            (Some(created), Some(deleted)) if deleted < created => {
-                Err(format!("it is deleted at {deleted}, before its creation at {created}"))
-            }
-            _ => Ok(()),
-        }
-    })?;
-    not_empty(path, tasks)
-}
-
-fn not_empty<Row>(path: &Path, rows: Vec<Row>) -> Result<Vec<Row>> {
-    if rows.is_empty() {
-        return Err(Error::invalid(format!("{} holds no rows", path.display())));
-    }
-    Ok(rows)
-}
-
-fn is_name(column: &str, name: &str) -> std::result::Result<(), String> {
-    match name.len() {
-        1..=NAME_BYTES_MAX => Ok(()),
-        bytes => Err(format!("{column} has {bytes} bytes, not 1 to {NAME_BYTES_MAX}")),
     }
 }
 
-fn is_model(model: &GpuModel) -> std::result::Result<(), String> {
-    match model.0.len() {
-        0..=ID_BYTES_MAX => Ok(()),
-        bytes => Err(format!("a model's name has {bytes} bytes, more than {ID_BYTES_MAX}")),
+fn models(cells: &mut Cells<'_>) -> Option<Vec<GpuModel>> {
+    let joined = cells.text("gpu_spec");
+    let models: Vec<&str> = joined.split('|').filter(|model| !model.is_empty()).collect();
+    let is_name = |model: &&str| model.len() <= ID_BYTES_MAX && !model.contains(char::is_control);
+    if models.len() <= GPU_MODELS_MAX && models.iter().all(is_name) {
+        return Some(models.into_iter().map(GpuModel::from).collect());
     }
+    let fix = format!("write at most {GPU_MODELS_MAX} names of {ID_BYTES_MAX} bytes");
+    cells.wrong("gpu_spec", "a list of models joined by |", &fix);
+    None
 }
 
-fn read<Row: DeserializeOwned>(
-    path: &Path,
-    mut check: impl FnMut(&Row) -> std::result::Result<(), String>,
-) -> Result<Vec<Row>> {
-    let shown = path.display();
-    let unreadable = |e| Error::unavailable(format!("cannot read {shown}")).caused_by(e);
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > FILE_BYTES_MAX {
-        let limit = FILE_BYTES_MAX;
-        return Err(Error::invalid(format!(
-            "{shown} has {bytes} bytes; a trace has at most {limit}"
-        )));
+/// The value that a cell names; an empty one or a missing column names none.
+fn one_of<T: Copy>(
+    cells: &mut Cells<'_>,
+    column: &'static str,
+    words: &[(&'static str, T)],
+) -> Option<Option<T>> {
+    let text = cells.text(column);
+    if text.is_empty() {
+        return Some(None);
     }
-    let mut reader = csv::Reader::from_reader(std::fs::File::open(path).map_err(unreadable)?);
-    let mut rows = Vec::new();
-    let header = reader.headers().map_err(|e| damaged(path, &e, 1))?.clone();
-    let mut record = csv::StringRecord::new();
-    loop {
-        let line = reader.position().line();
-        if !reader.read_record(&mut record).map_err(|e| damaged(path, &e, line))? {
-            return Ok(rows);
-        }
-        let line = record.position().map_or(line, csv::Position::line);
-        let row = record.deserialize(Some(&header)).map_err(|e| damaged(path, &e, line))?;
-        check(&row).map_err(|what| Error::invalid(format!("{shown}:{line}: {what}")))?;
-        rows.push(row);
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| Some(*value));
+    if found.is_none() {
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        cells.wrong(column, "a word of this column", &format!("write {}", names.join(", ")));
     }
-}
-
-fn damaged(path: &Path, error: &csv::Error, line: u64) -> Error {
-    match error.kind() {
-        csv::ErrorKind::Io(e) => Error::unavailable(format!("cannot read {}: {e}", path.display())),
-        _ => Error::invalid(format!("{}:{line}: {error}", path.display())),
-    }
-}
-
-fn in_range(name: &str, value: i64, max: i64) -> std::result::Result<(), String> {
-    if (0..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{name} {value} is not in 0..={max}"))
-    }
-}
-
-fn models<'de, D: serde::Deserializer<'de>>(
-    from: D,
-) -> std::result::Result<Vec<GpuModel>, D::Error> {
-    let joined = String::deserialize(from)?;
-    Ok(joined.split('|').filter(|model| !model.is_empty()).map(GpuModel::from).collect())
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::trace::table::NAME_BYTES_MAX;
 
     const FIVE: &str = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\n";
     const ALL: &str = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,\
@@ -291,18 +346,23 @@ mod tests {
             "b,1,1,1,1000,,LS,Dreaming,0,5,0",
             "b,1,1,1,1000,,LS,Running,9,5,0",
             "b,1,1,1,1000,,LS,Running,,,0,0",
+            "a,1,1,1,1000,,LS,Running,0,5,0",
             "b,1,1,1,1000,,LS,Running,0,9223372036854775807,0",
             "b,1,1,1,1000,,LS,Running,-1,5,0",
             ",1,1,1,1000,,LS,Running,0,5,0",
             &format!("{},1,1,1,1000,,LS,Running,0,5,0", "b".repeat(NAME_BYTES_MAX + 1)),
             &format!("b,1,1,1,1000,{}T4,LS,Running,0,5,0", "T4|".repeat(GPU_MODELS_MAX)),
         ] {
-            let error = tasks(&format!("{ALL}{good}{bad}\n{good}")).unwrap_err();
+            let error = tasks(&format!("{ALL}{good}{bad}\n")).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Invalid, "{bad}");
             assert!(error.message.contains("tasks.csv:3: "), "{bad}: {}", error.message);
         }
         let error = tasks("name,cpu_milli\na,1\n").unwrap_err();
-        assert!(error.message.contains("tasks.csv:2: "), "{}", error.message);
+        assert!(
+            error.message.contains("tasks.csv:1: lacks the columns memory_mib, "),
+            "{}",
+            error.message
+        );
     }
 
     #[test]
@@ -326,6 +386,10 @@ mod tests {
         assert!(error.message.contains("nodes.csv:4: "), "{}", error.message);
         std::fs::write(&path, format!("{text}z,1,1,1,T4\n")).unwrap();
         let error = read_nodes(&path).unwrap_err();
-        assert!(error.message.contains("nodes.csv:4: node z"), "{}", error.message);
+        assert!(
+            error.message.contains("nodes.csv:4: sn 'z' stands on line 2"),
+            "{}",
+            error.message
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! What a command is worth is decided elsewhere; here it is readable or not, and nothing else.
 
 use super::datum::write;
-use super::schemas::{COMMAND_SCHEMA_ID, WriterSchema, local_commands};
+use super::schemas::{Branched, WriterSchema, local_commands, oldest_id};
 use crate::log::{CommandRecord, StoredCommand};
 use conclave_core::command::{Actor, Command, Payload};
 use conclave_core::decision::{Rejected, Remembered};
@@ -97,12 +97,18 @@ impl CommandReader {
     }
 }
 
-/// The command as bytes, framed with the current schema's local id.
+impl Branched for Command {
+    fn branch(&self) -> u32 {
+        self.payload.branch()
+    }
+}
+
+/// The command as bytes, framed with the local id of the oldest schema that can say it.
 #[must_use]
 pub fn encode_command(command: &Command) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(COMMAND_BYTES_USUAL);
     bytes.push(MAGIC);
-    bytes.extend(COMMAND_SCHEMA_ID.to_be_bytes());
+    bytes.extend(oldest_id(command.payload.branch()).to_be_bytes());
     write(command, &mut bytes);
     bytes
 }

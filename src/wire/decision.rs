@@ -4,7 +4,7 @@
 //! that wrote it, so a body can be read without anything beside it.
 
 use super::datum::{read, write};
-use super::schemas::DECISION_READER;
+use super::schemas::{Branched, DECISION_READER};
 use crate::error::{Error, Result};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -53,6 +53,13 @@ pub fn decode_decision(body: &[u8]) -> Result<Decision> {
         )));
     }
     DECISION_READER.read(body).map_err(corrupt)
+}
+
+/// A body names the version of its schema itself.
+impl Branched for Decision {
+    fn branch(&self) -> u32 {
+        0
+    }
 }
 
 /// The digest that the next decision's `prev_hash` repeats.

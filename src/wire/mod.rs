@@ -1,19 +1,22 @@
-//! Avro bytes: commands come in, decisions go out. The only room that knows `schemas/`.
+//! Avro bytes: commands come in, decisions go out. The only room that knows `schemas/`. What people
+//! write as JSON becomes a command in [`json`], before there is an Avro byte of it.
 //!
 //! Reading order: [`schemas`] (which schemas writers may use), `admission` (what is checked before
 //! one is used), [`command`] (what was asked, and its digests), [`decision`] (the body that the
 //! hash chain covers), `datum` (how our own bytes are written and read).
 //!
-//! `decide_version` pins the reader. Everything here may change a byte of some decision: the
-//! branches and symbols that are known, the bounds, and the sentences that say why a command could
-//! not be read. A change of any of them needs a new `decide_version`, and so does a release of the
-//! Avro crate that tells other errors apart: `tests/wire` pins the outcomes of damaged commands.
+//! `decide_version` pins the reader of Avro. Everything here but [`json`] may change a byte of some
+//! decision: the branches and symbols that are known, the bounds, and the sentences that say why a
+//! command could not be read. A change of any of them needs a new `decide_version`, and so does a
+//! release of the Avro crate that tells other errors apart: `tests/wire` pins the outcomes of
+//! damaged commands.
 
 mod admission;
 pub mod command;
 mod datum;
 pub mod decision;
 pub mod head;
+pub mod json;
 pub mod schemas;
 
 pub use command::{COMMAND_BYTES_MAX, CommandReader, encode_command};

@@ -21,9 +21,15 @@ pub const COMMAND_SCHEMA: &str = include_str!("../../schemas/command.avsc");
 /// The schema of decisions, as it stands in `schemas/`.
 pub const DECISION_SCHEMA: &str = include_str!("../../schemas/decision.avsc");
 
+/// The schema of commands as it was first used: without the branches after `ReleaseLease`.
+pub const COMMAND_SCHEMA_1: &str = include_str!("../../schemas/released/command-1.avsc");
+
 /// The local table's id of [`COMMAND_SCHEMA`]. The next version takes the next id, and this one
-/// then names the text kept in `schemas/released/`.
-pub const COMMAND_SCHEMA_ID: u32 = 1;
+/// then names the text kept in `schemas/released/`, as id 1 names [`COMMAND_SCHEMA_1`].
+pub const COMMAND_SCHEMA_ID: u32 = 2;
+
+/// Branches of the payload that each version of ours has, by its id from 1.
+const BRANCHES: [u32; 2] = [13, 16];
 
 /// Bytes of a schema's text.
 pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
@@ -31,8 +37,9 @@ pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
 /// A schema that some writer uses, checked against ours and made ready for reading.
 pub struct WriterSchema {
     fingerprint: Hash32,
-    /// Whether the types mirror it field by field.
-    is_ours: bool,
+    /// How many branches of the payload it has, when it is ours or was: the types then mirror it
+    /// field by field.
+    branches: Option<u32>,
     reader: GenericDatumReader<'static>,
 }
 
@@ -57,9 +64,10 @@ impl WriterSchema {
     /// # Errors
     /// A sentence of ours about the first thing that does not fit; never the crate's, whose wording
     /// must not reach a decision.
-    pub(super) fn read<T: DeserializeOwned>(&self, datum: &[u8]) -> std::result::Result<T, String> {
-        if self.is_ours
-            && let Some(value) = datum::read(datum)
+    pub(super) fn read<T: Branched>(&self, datum: &[u8]) -> std::result::Result<T, String> {
+        if let Some(branches) = self.branches
+            && let Some(value) = datum::read::<T>(datum)
+            && value.branch() < branches
         {
             return Ok(value);
         }
@@ -70,6 +78,22 @@ impl WriterSchema {
             trailing => Err(format!("bytes trail the value: {trailing}")),
         }
     }
+}
+
+/// What is read under a schema that may lack the newest branches.
+pub(super) trait Branched: DeserializeOwned {
+    /// The branch of its union, where versions of its schema have more or fewer.
+    fn branch(&self) -> u32;
+}
+
+/// The local id of the oldest version of ours that can say what stands at `branch`. It is what a
+/// command is framed with: a service that has not been upgraded yet reads it as well.
+///
+/// # Panics
+/// When there is no such branch.
+pub(super) fn oldest_id(branch: u32) -> u32 {
+    let found = (1..).zip(BRANCHES).find(|(_, branches)| branch < *branches);
+    found.expect("the newest version has every branch").0
 }
 
 /// Checks the schema of somebody who writes commands: may be ours, older (fewer branches, optional
@@ -93,8 +117,9 @@ pub fn admit(schema_text: &str) -> Result<WriterSchema> {
 
 /// The table that answers without a registry.
 pub(super) fn local_commands() -> BTreeMap<u32, WriterSchema> {
-    let current = admit(COMMAND_SCHEMA).expect("our own schema matches itself");
-    BTreeMap::from([(COMMAND_SCHEMA_ID, current)])
+    let versions = (1..).zip([COMMAND_SCHEMA_1, COMMAND_SCHEMA]);
+    let admitted = |text| admit(text).expect("our own schemas match the newest of them");
+    versions.map(|(id, text)| (id, admitted(text))).collect()
 }
 
 /// Reads decisions written under [`DECISION_SCHEMA`].
@@ -118,13 +143,25 @@ fn parse(text: &str) -> Result<Schema> {
 fn writer_schema(theirs: &Schema, ours: &Schema) -> Result<WriterSchema> {
     init();
     let fingerprint = Hash32(blake3::hash(theirs.canonical_form().as_bytes()).into());
-    let is_ours = theirs.canonical_form() == ours.canonical_form();
+    let branches = branches_if_ours(theirs, ours);
     let adapted: &'static Schema = Box::leak(Box::new(adapt(theirs, ours)?));
     let reader = GenericDatumReader::builder(adapted)
         .resolved_writer_schemata(no_names())
         .build()
         .expect("a reader without names to resolve has nothing to fail at");
-    Ok(WriterSchema { fingerprint, is_ours, reader })
+    Ok(WriterSchema { fingerprint, branches, reader })
+}
+
+/// The branches that values under `theirs` may have, when it is a version of ours.
+fn branches_if_ours(theirs: &Schema, ours: &Schema) -> Option<u32> {
+    static FIRST: LazyLock<String> = LazyLock::new(|| {
+        parse(COMMAND_SCHEMA_1).expect("tests parse our own schemas").canonical_form()
+    });
+    let form = theirs.canonical_form();
+    if form == ours.canonical_form() {
+        return Some(u32::MAX);
+    }
+    (form == *FIRST).then_some(BRANCHES[0])
 }
 
 /// Says in our words why a datum could not be read.

@@ -35,6 +35,7 @@ pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
         | Code::StaleFencing
         | Code::ExceedsLeaseMax
         | Code::NotSmaller => live_request(code),
+        Code::NotHeldBack | Code::AlreadyAppealed => looked_at_again(code),
     }
 }
 
@@ -169,7 +170,7 @@ fn newcomer(code: Code) -> (&'static str, &'static str) {
             "The pool could not hold it even when empty: too many replicas, more GPUs per replica \
              than any node has, or models that no node has.",
             "Compare it with the pool's nodes: ask for less, accept more GPU models, or register \
-             nodes. Drained nodes do not count.",
+             nodes. Drained and unhealthy nodes do not count.",
         ),
         Code::QueueFull => (
             "As many requests wait in this pool as its policy allows. Nothing that waits was lost.",
@@ -180,14 +181,32 @@ fn newcomer(code: Code) -> (&'static str, &'static str) {
             "The council voted against it, and the pool's policy follows the council. The detail \
              has \
              the score; the vote and its terms stand in the same decision.",
-            "Ask for less, for a shorter time, at a higher priority or as preemptible. In an \
-             emergency an operator sets the pool's council to `advise`.",
+            "Ask for less, for a shorter time, at a higher priority or as preemptible; or send \
+             Appeal with a reason and with what you ask for. In an emergency an operator sends \
+             OverrideDecision, or sets the pool's council to `advise`.",
         ),
         Code::DeadlinePassed => (
             "The request's deadline is not after the time at which it reached the log.",
             "Leave the deadline out or set a later one. If it was hours away, the sender's clock \
              is \
              wrong, or the command waited somewhere before it reached the log.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn looked_at_again(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::NotHeldBack => (
+            "The council does not hold the request back: it waits for capacity, or runs already. \
+             Neither an appeal nor an approval could change that.",
+            "Ask `replay why --request NAME --log DIR` what it waits for. An operator who wants \
+             it gone sends OverrideDecision with `end`.",
+        ),
+        Code::AlreadyAppealed => (
+            "The request was appealed before, and each request is only once.",
+            "Ask an operator, who may send OverrideDecision; or send a new request that asks for \
+             less.",
         ),
         other => unreachable!("{other:?} is explained elsewhere"),
     }

@@ -74,6 +74,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     council(&mut scroll);
     refusals(&mut scroll);
     unreadable(&mut scroll);
+    people(&mut scroll);
     scroll.batches
 }
 
@@ -219,6 +220,37 @@ fn unreadable(scroll: &mut Scroll) {
     let near = Command { pool: PoolId::from(near.unwrap()), ..scroll.command(cancel("r")) };
     scroll.send_command(&near);
     scroll.send_record(bytes(i64::MIN, &key, sound));
+}
+
+/// What came with the second schema of commands.
+fn people(scroll: &mut Scroll) {
+    let council = CouncilMode::Enforce;
+    scroll.send(set(SetPoolPolicy { council, queue_max: 9, ..policy() }));
+    for payload in [breaks("h"), breaks("h"), works("h"), breaks("nowhere")] {
+        scroll.send(payload);
+    }
+    let fair = |name: &str| ask(name, "u").cpu_only(1).hours(25);
+    let bad = |name: &str| ask(name, "u").gpus(1).replicas(9).priority(1).hours(25);
+    for name in ["put-off", "appeals", "ends"] {
+        scroll.send(fair(name));
+    }
+    scroll.send(bad("denied"));
+    for payload in [
+        appeal("appeals", None),
+        appeal("appeals", None),
+        Payload::Tick,
+        approve("put-off", None),
+        approve("put-off", None),
+        end("put-off"),
+        end("ends"),
+        appeal("denied", None),
+        appeal("denied", Some(bad("denied"))),
+        appeal("denied", Some(bad("denied"))),
+        approve("denied", Some(bad("denied"))),
+        end("denied"),
+    ] {
+        scroll.send(payload);
+    }
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

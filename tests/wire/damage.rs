@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "49e2adadbc1a95b076aa5fff1b2467d6e6f1efdd38b18f8ab50aacd62b0c7c15";
+const ANSWERS: &str = "48d2439fb97f921fd4a2f0d1097af8607ab744cfa7078177c6f8fa1fd45051ce";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {
@@ -141,8 +141,8 @@ fn whatever_is_read_is_what_the_avro_crate_reads() {
     let crates = GenericDatumReader::builder(&schema).build().unwrap();
     let reader = CommandReader::new();
     for command in commands() {
-        for flipped in
-            flips(&encode_command(&command)).filter(|value| value[..5] == [0, 0, 0, 0, 1])
+        for flipped in flips(&encode_command(&command))
+            .filter(|value| matches!(value[..5], [0, 0, 0, 0, 1..=2]))
         {
             if let Ok(read) = content(&reader, &flipped) {
                 assert_eq!(crates.read_deser::<Command>(&mut &flipped[5..]).unwrap(), read);

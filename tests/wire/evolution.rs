@@ -6,7 +6,7 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
-use conclave::wire::schemas::COMMAND_SCHEMA;
+use conclave::wire::schemas::{COMMAND_SCHEMA, COMMAND_SCHEMA_1};
 use conclave::wire::{CommandReader, admit, encode_command};
 use conclave_core::command::{Command, Payload, Role, WorkOutcome};
 use conclave_core::decision::Remembered;
@@ -96,7 +96,7 @@ fn has(fields: &[(String, Avro)], name: &str) -> bool {
 /// Before the last branch and three optional fields came; with the symbols of one enum elsewhere.
 fn older() -> Value {
     changed(|schema| {
-        assert_eq!(branches(schema).pop().unwrap()["name"], "ReleaseLease");
+        assert_eq!(branches(schema).pop().unwrap()["name"], "Appeal");
         remove_field(schema, "SetQuota", "gpu_hour_budget");
         remove_field(schema, "RequestAllocation", "deadline_ms");
         remove_field(schema, "RequestAllocation", "budget_cap_micro_usd");
@@ -122,7 +122,7 @@ fn every_branch_of_an_older_writer_is_read_and_what_it_lacks_is_null() {
     let reader = reader_of(&schema);
     for mut command in commands() {
         match &mut command.payload {
-            Payload::ReleaseLease(_) => continue,
+            Payload::Appeal(_) => continue,
             Payload::SetQuota(quota) => quota.gpu_hour_budget = None,
             Payload::RequestAllocation(request) => request.deadline_ms = None,
             _ => {}
@@ -132,7 +132,7 @@ fn every_branch_of_an_older_writer_is_read_and_what_it_lacks_is_null() {
         assert_eq!(digests(&reader, &value), digests(&reader, &encode_command(&command)));
         read_count += 1;
     }
-    assert_eq!(read_count, 12);
+    assert_eq!(read_count, 15);
 }
 
 fn digests(reader: &CommandReader, value: &[u8]) -> Remembered {
@@ -194,7 +194,7 @@ fn extra_fields() -> Vec<(Value, Avro)> {
 /// With a branch, fields and symbols that do not exist yet.
 fn newer() -> Value {
     changed(|schema| {
-        branches(schema).push(json!({ "type": "record", "name": "Appeal", "fields": [
+        branches(schema).push(json!({ "type": "record", "name": "Unheard", "fields": [
             { "name": "request", "type": "string" }] }));
         for symbols in ["Role", "PlacementPolicy", "WorkOutcome"] {
             list(schema, symbols, "symbols").push(json!("unheard_of"));
@@ -245,14 +245,38 @@ fn a_branch_that_does_not_exist_yet_is_unreadable() {
         records(value, &|fields| {
             for (name, value) in fields {
                 if name == "payload" {
-                    let appeal = vec![("request".into(), Avro::String("r-7".into()))];
-                    *value = Avro::Union(13, Box::new(Avro::Record(appeal)));
+                    let unheard = vec![("request".into(), Avro::String("r-7".into()))];
+                    *value = Avro::Union(16, Box::new(Avro::Record(unheard)));
                 }
             }
         });
     });
     let answer = content(&reader_of(&schema), &value).unwrap_err();
-    assert!(answer.starts_with("unreadable: branch 13 of a union of which"), "{answer}");
+    assert!(answer.starts_with("unreadable: branch 16 of a union of which"), "{answer}");
+}
+
+/// What an instance of the first version wrote, and what it could not.
+#[test]
+fn the_first_version_is_read_as_ever_and_has_no_later_branch() {
+    let reader = CommandReader::new();
+    let first = admit(COMMAND_SCHEMA_1).unwrap();
+    assert_ne!(first.fingerprint(), admit(COMMAND_SCHEMA).unwrap().fingerprint());
+    for command in commands() {
+        let value = encode_command(&command);
+        let is_first = command.payload.branch() < 13;
+        assert_eq!(value[..5], [0, 0, 0, 0, if is_first { 1 } else { 2 }]);
+        assert_eq!(content(&reader, &value), Ok(command.clone()));
+        let mut other = value.clone();
+        other[4] = 3 - value[4];
+        let answer = content(&reader, &other);
+        if is_first {
+            assert_eq!(answer, Ok(command));
+        } else {
+            let branch = command.payload.branch();
+            let refused = format!("unreadable: branch {branch} of a union of which this version");
+            assert!(answer.unwrap_err().starts_with(&refused));
+        }
+    }
 }
 
 #[test]

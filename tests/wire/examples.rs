@@ -36,6 +36,22 @@ pub(crate) fn commands() -> Vec<Command> {
             outcome: WorkOutcome::Stopped,
             utilisation_bp: Some(9_870),
         }),
+        Payload::ReportNodeHealth(ReportNodeHealth {
+            node: "gpu-0001".into(),
+            health: NodeHealth::Unhealthy,
+            reason: "Xid 79".into(),
+        }),
+        Payload::OverrideDecision(OverrideDecision {
+            request: "r-7".into(),
+            action: OverrideAction::End,
+            reason: "Stromausfall".into(),
+            ask: None,
+        }),
+        Payload::Appeal(Appeal {
+            request: "r-7".into(),
+            reason: "it is due on Monday".into(),
+            ask: Some(Box::new(request_allocation())),
+        }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -51,7 +67,8 @@ pub(crate) fn commands() -> Vec<Command> {
 /// One decision per event, then one per outcome that is not `Accepted`.
 pub(crate) fn decisions() -> Vec<(String, Decision)> {
     let mut named = Vec::new();
-    for event in events() {
+    let later = later_events().into_iter().take(LATER_KINDS);
+    for event in events().into_iter().chain(later) {
         let name = serde_json::to_value(&event).unwrap();
         let name = name.as_object().unwrap().keys().next().unwrap().clone();
         named.push((name, decision(Outcome::Accepted, vec![event])));
@@ -64,7 +81,16 @@ pub(crate) fn decisions() -> Vec<(String, Decision)> {
     named.push(("Rejected".into(), refused));
     let duplicate = Duplicate { first_offset: Offset(17) };
     named.push(("Duplicate".into(), decision(Outcome::Duplicate(duplicate), vec![])));
+    let codes = [RejectionCode::NotHeldBack, RejectionCode::AlreadyAppealed];
+    for code in codes {
+        let refused = Rejected { code, detail: String::new() };
+        named.push((
+            format!("Rejected.{}", code.as_str()),
+            decision(Outcome::Rejected(refused), vec![]),
+        ));
+    }
     named.push(("AllEvents".into(), decision(Outcome::Accepted, events())));
+    named.push(("LaterEvents".into(), decision(Outcome::Accepted, later_events())));
     named
 }
 
@@ -91,6 +117,7 @@ fn decision(outcome: Outcome, events: Vec<Event>) -> Decision {
     }
 }
 
+/// The events of the first schema: their bytes together never change.
 fn events() -> Vec<Event> {
     let pool = || PoolId::from("vision");
     let request = || RequestId::from("r-7");
@@ -140,6 +167,45 @@ fn events() -> Vec<Event> {
         }),
         Event::QueueCarriedOver(QueueCarriedOver { pool: pool() }),
         Event::QueueCaughtUp(QueueCaughtUp { pool: pool() }),
+    ]
+}
+
+/// How many of them are of a kind of their own; the others have newer symbols.
+const LATER_KINDS: usize = 3;
+
+/// The events that came after the first schema.
+fn later_events() -> Vec<Event> {
+    vec![
+        Event::NodeHealthChanged(NodeHealthChanged {
+            pool: "vision".into(),
+            node: "gpu-0001".into(),
+            health: NodeHealth::Healthy,
+            reason: "Lüfter getauscht".into(),
+        }),
+        Event::DecisionOverridden(DecisionOverridden {
+            pool: "vision".into(),
+            request: "r-7".into(),
+            operator: "ada".into(),
+            action: OverrideAction::Approve,
+            reason: "3 a.m.".into(),
+        }),
+        Event::AppealFiled(AppealFiled {
+            pool: "vision".into(),
+            request: "r-7".into(),
+            reason: String::new(),
+        }),
+        Event::RequestEnded(RequestEnded {
+            pool: "vision".into(),
+            request: "r-7".into(),
+            reason: RequestEnd::Overridden,
+        }),
+        Event::LeaseEnded(LeaseEnded {
+            pool: "vision".into(),
+            request: "r-7".into(),
+            reason: LeaseEnd::Revoked,
+            outcome: WorkOutcome::Unknown,
+            utilisation_bp: None,
+        }),
     ]
 }
 

@@ -7,6 +7,7 @@ mod digests;
 mod evolution;
 mod examples;
 mod golden;
+mod json;
 mod laws;
 mod schemas;
 

@@ -4,13 +4,16 @@
 //! the same as a table, and a test compares the two.
 
 mod activate_decider;
+mod appeal;
 mod cancel_request;
 mod drain_node;
 mod open_log;
+mod override_decision;
 mod register_node;
 mod release_lease;
 mod remove_node;
 mod renew_lease;
+mod report_node_health;
 mod request_allocation;
 mod set_pool_policy;
 mod set_quota;
@@ -137,6 +140,11 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::RenewLease(renew) => renew_lease::decide(draft, command, renew),
         Payload::ShrinkLease(shrink) => shrink_lease::decide(draft, command, shrink),
         Payload::ReleaseLease(release) => release_lease::decide(draft, command, release),
+        Payload::ReportNodeHealth(report) => {
+            report_node_health::decide(draft, &command.pool, report)
+        }
+        Payload::OverrideDecision(order) => override_decision::decide(draft, command, order),
+        Payload::Appeal(appeal) => appeal::decide(draft, command, appeal, vote),
     }
 }
 

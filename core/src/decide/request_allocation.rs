@@ -6,8 +6,8 @@ use super::stage_one::Bounds;
 use crate::blocker::could_ever_hold;
 use crate::command::{CouncilMode, RequestAllocation, Topology};
 use crate::decision::{
-    Event, Rejected, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
-    RequestVoted, Verdict,
+    AppealFiled, Event, Rejected, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
+    RequestQueued, RequestVoted, Verdict,
 };
 use crate::draft::Draft;
 use crate::limits::{
@@ -50,6 +50,18 @@ pub(super) fn decide(
     vote: Option<&Vote>,
 ) -> Result<(), Rejected> {
     check_hard_rules(draft, pool, ask)?;
+    hear_the_council(draft, pool, ask, vote, None)
+}
+
+/// Does what the council says about a request that passed the hard rules. `appeal` is the reason of
+/// whoever asked for the vote after a denial.
+pub(super) fn hear_the_council(
+    draft: &mut Draft,
+    pool: &PoolId,
+    ask: &RequestAllocation,
+    vote: Option<&Vote>,
+    appeal: Option<&str>,
+) -> Result<(), Rejected> {
     let mode = draft.state.pool(pool).policy.council;
     let vote = (mode != CouncilMode::Off)
         .then(|| vote.unwrap_or_else(|| panic!("no vote for {} at {}", ask.request, draft.offset)));
@@ -57,6 +69,11 @@ pub(super) fn decide(
     if verdict != Verdict::Deny {
         let request = ask.clone();
         draft.emit(Event::RequestAdmitted(RequestAdmitted { pool: pool.clone(), request }));
+    }
+    if let Some(reason) = appeal {
+        let (pool, request) = (pool.clone(), ask.request.clone());
+        let reason = reason.to_owned();
+        draft.emit(Event::AppealFiled(AppealFiled { pool, request, reason }));
     }
     if let Some(vote) = vote {
         record_vote(draft, pool, &ask.request, mode, vote);
@@ -91,6 +108,7 @@ pub(crate) fn settle_due_votes(draft: &mut Draft, votes: &Votes) {
     }
 }
 
+/// What no vote and no operator overrides.
 pub(crate) fn check_hard_rules(
     draft: &Draft,
     pool_id: &PoolId,
@@ -155,7 +173,7 @@ fn record_vote(
 }
 
 /// Moves an admitted request to where the verdict sends it.
-fn follow(draft: &mut Draft, pool: &PoolId, request: &RequestId, verdict: Verdict) {
+pub(super) fn follow(draft: &mut Draft, pool: &PoolId, request: &RequestId, verdict: Verdict) {
     let (pool, request) = (pool.clone(), request.clone());
     match verdict {
         Verdict::Approve => {

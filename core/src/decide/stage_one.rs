@@ -2,8 +2,8 @@
 //! wrong place, the wrong sender, seen before, too many.
 
 use super::{
-    activate_decider, drain_node, open_log, register_node, release_lease, renew_lease,
-    request_allocation, set_pool_policy, set_quota, shrink_lease,
+    activate_decider, appeal, drain_node, open_log, override_decision, register_node,
+    release_lease, renew_lease, request_allocation, set_pool_policy, set_quota, shrink_lease,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
@@ -41,6 +41,9 @@ pub fn is_within_bounds(command: &Command) -> Result<(), Rejected> {
         Payload::RenewLease(renew) => renew_lease::check(renew),
         Payload::ShrinkLease(shrink) => shrink_lease::check(shrink),
         Payload::ReleaseLease(release) => release_lease::check(release),
+        Payload::ReportNodeHealth(report) => drain_node::check(&report.node, &report.reason),
+        Payload::OverrideDecision(order) => override_decision::check(order),
+        Payload::Appeal(appeal) => appeal::check(appeal),
     }
 }
 
@@ -124,7 +127,10 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
-        | Payload::ReleaseLease(_) => &command.actor.tenant,
+        | Payload::ReleaseLease(_)
+        | Payload::ReportNodeHealth(_)
+        | Payload::OverrideDecision(_)
+        | Payload::Appeal(_) => &command.actor.tenant,
     }
 }
 
@@ -137,6 +143,8 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         Payload::RenewLease(renew) => Some(&renew.request),
         Payload::ShrinkLease(shrink) => Some(&shrink.request),
         Payload::ReleaseLease(release) => Some(&release.request),
+        Payload::OverrideDecision(order) => Some(&order.request),
+        Payload::Appeal(appeal) => Some(&appeal.request),
         Payload::OpenLog(_)
         | Payload::ActivateDecider(_)
         | Payload::Tick
@@ -144,7 +152,8 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::DrainNode(_)
         | Payload::RemoveNode(_)
         | Payload::SetQuota(_)
-        | Payload::SetPoolPolicy(_) => None,
+        | Payload::SetPoolPolicy(_)
+        | Payload::ReportNodeHealth(_) => None,
     }
 }
 

@@ -3,10 +3,10 @@
 
 use crate::command::{Payload, Role};
 use crate::rejection::RejectionCode::{
-    self, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest, ExceedsLeaseMax,
-    ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull, NoLease, NodeInUse, NotSmaller, QueueFull,
-    RequestRunning, StaleFencing, UnknownNode, UnknownPool, UnknownRequest, UnknownTenant,
-    UnknownVersion,
+    self, AlreadyAppealed, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest,
+    ExceedsLeaseMax, ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull, NoLease, NodeInUse,
+    NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing, UnknownNode, UnknownPool,
+    UnknownRequest, UnknownTenant, UnknownVersion,
 };
 
 /// One command.
@@ -174,6 +174,66 @@ pub const COMMANDS: &[CommandRow] = &[
         precondition: "as RenewLease",
         events: &["LeaseEnded"],
         rejections: &[UnknownPool, UnknownTenant, UnknownRequest, NoLease, StaleFencing],
+    },
+    CommandRow {
+        name: "ReportNodeHealth",
+        least_role: Role::Operator,
+        is_control: false,
+        precondition: "the pool has the node; what is known already changes nothing",
+        events: &["NodeHealthChanged"],
+        rejections: &[UnknownPool, UnknownNode],
+    },
+    CommandRow {
+        name: "OverrideDecision",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "approve: the request was put off, or is not live and ask passes the hard rules; end: it is live",
+        events: &[
+            "DecisionOverridden",
+            "RequestAdmitted",
+            "RequestQueued",
+            "LeaseGranted",
+            "RequestEnded",
+            "LeaseEnded",
+        ],
+        rejections: &[
+            UnknownPool,
+            UnknownTenant,
+            UnknownRequest,
+            NotHeldBack,
+            DuplicateRequest,
+            DeadlinePassed,
+            ExceedsLimit,
+            ExceedsPool,
+            QueueFull,
+        ],
+    },
+    CommandRow {
+        name: "Appeal",
+        least_role: Role::Tenant,
+        is_control: false,
+        precondition: "the request is the sender's own, was put off or was denied lately, and was not appealed before",
+        events: &[
+            "AppealFiled",
+            "DeferralDue",
+            "RequestAdmitted",
+            "RequestVoted",
+            "RequestQueued",
+            "LeaseGranted",
+        ],
+        rejections: &[
+            UnknownPool,
+            UnknownTenant,
+            UnknownRequest,
+            NotHeldBack,
+            AlreadyAppealed,
+            DuplicateRequest,
+            DeadlinePassed,
+            ExceedsLimit,
+            ExceedsPool,
+            QueueFull,
+            CouncilDenied,
+        ],
     },
 ];
 

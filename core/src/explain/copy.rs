@@ -64,6 +64,7 @@ impl Pool {
             guarantees: self.guarantees,
             unused_guarantees: self.unused_guarantees,
             duplicates,
+            denials: self.denials.clone(),
         }
     }
 }

@@ -134,6 +134,7 @@ impl Ground {
             arrived_at_ms: self.now,
             ask: ask.clone(),
             attempts: 0,
+            is_appealed: false,
             stage: Stage::Admitted,
         };
         let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);

@@ -62,17 +62,15 @@ impl Fleet {
     /// # Panics
     /// When the pool has no such node.
     pub fn drain(&mut self, id: &NodeId) {
-        let index = self.known(id);
-        let node = &mut self.nodes[index];
-        if node.accepts_work() {
-            let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
-            node.stop_accepting();
-            let class = *node.class();
-            self.gpus_accepting.total_milli.0 -= total;
-            self.gpus_accepting.used_milli.0 -= used;
-            self.uncount(&class);
-            self.history.touch(index, self.nodes[index].digest());
-        }
+        self.change(id, Node::drain);
+    }
+
+    /// Takes a node out of choice or back into it, as it was reported; what runs on it stays.
+    ///
+    /// # Panics
+    /// When the pool has no such node.
+    pub fn set_health(&mut self, id: &NodeId, is_healthy: bool) {
+        self.change(id, |node| node.set_health(is_healthy));
     }
 
     /// Takes an empty node out of the fleet; the nodes behind it move up by one index.
@@ -155,11 +153,21 @@ impl Fleet {
     /// free.
     #[must_use]
     pub fn could_ever_hold(&self, shape: &Shape, replicas: i64) -> bool {
+        self.classes_hold(&self.classes, shape, replicas)
+    }
+
+    /// Whether free nodes of so many of each class could hold `replicas` of `shape`.
+    pub(super) fn classes_hold(
+        &self,
+        classes: &BTreeMap<NodeClass, i64>,
+        shape: &Shape,
+        replicas: i64,
+    ) -> bool {
         let room = |(class, count): (&NodeClass, &i64)| {
             let accepted = shape.accepts(&self.models[class.model]);
             if accepted { class.replicas_when_empty(shape).min(replicas) * count } else { 0 }
         };
-        self.classes.iter().map(room).sum::<i64>() >= replicas
+        classes.iter().map(room).sum::<i64>() >= replicas
     }
 
     /// Whether the fleet as it stands can hold `replicas` of `shape`.
@@ -196,6 +204,30 @@ impl Fleet {
 
     pub(super) fn models(&self) -> &[GpuModel] {
         &self.models
+    }
+
+    /// Changes what decides whether a node accepts work, and the sums over those that do.
+    fn change(&mut self, id: &NodeId, change: impl FnOnce(&mut Node)) {
+        let index = self.known(id);
+        let accepted = self.nodes[index].accepts_work();
+        change(&mut self.nodes[index]);
+        let node = &self.nodes[index];
+        let (class, accepts) = (*node.class(), node.accepts_work());
+        let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
+        if accepts == accepted {
+            return;
+        }
+        self.history.touch(index, node.digest());
+        let sums = &mut self.gpus_accepting;
+        if accepts {
+            (sums.total_milli.0, sums.used_milli.0) =
+                (sums.total_milli.0 + total, sums.used_milli.0 + used);
+            *self.classes.entry(class).or_insert(0) += 1;
+        } else {
+            (sums.total_milli.0, sums.used_milli.0) =
+                (sums.total_milli.0 - total, sums.used_milli.0 - used);
+            self.uncount(&class);
+        }
     }
 
     fn known(&self, id: &NodeId) -> usize {

@@ -11,6 +11,7 @@ mod fgd;
 pub mod fleet;
 mod history;
 pub mod node;
+mod out_of_service;
 mod random;
 mod room;
 pub mod shape;
@@ -20,6 +21,7 @@ pub mod target;
 pub use draw::seed_of;
 pub use fleet::{Fleet, GpuTotals};
 pub use node::{Node, NodeClass};
+pub use out_of_service::OutOfService;
 pub(crate) use room::Room;
 pub use shape::{GpuSet, Kind, Need, Shape};
 

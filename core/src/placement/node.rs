@@ -41,7 +41,8 @@ impl NodeClass {
 pub struct Node {
     id: NodeId,
     class: NodeClass,
-    accepts_work: bool,
+    is_draining: bool,
+    is_healthy: bool,
     /// How many replicas sit here, those that need nothing among them.
     replicas: i64,
     cpu_left: CpuMilli,
@@ -62,7 +63,16 @@ impl Node {
         assert!((0..=MEMORY_MIB_MAX).contains(&memory_left.0), "{id}: memory out of range");
         let mut gpu_left = [0; NODE_GPUS];
         gpu_left[..gpu_count(&class)].fill(WHOLE);
-        Self { id, class, accepts_work: true, replicas: 0, cpu_left, memory_left, gpu_left }
+        Self {
+            id,
+            class,
+            is_draining: false,
+            is_healthy: true,
+            replicas: 0,
+            cpu_left,
+            memory_left,
+            gpu_left,
+        }
     }
 
     /// Its name.
@@ -77,10 +87,22 @@ impl Node {
         &self.class
     }
 
-    /// False once it drains.
+    /// Whether new work may be placed here: it is healthy and does not drain.
     #[must_use]
     pub fn accepts_work(&self) -> bool {
-        self.accepts_work
+        self.is_healthy && !self.is_draining
+    }
+
+    /// Whether it was told to drain, which nothing lifts.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// What was last reported of it; a new node is healthy.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.is_healthy
     }
 
     /// CPU that nobody holds.
@@ -130,7 +152,7 @@ impl Node {
     pub fn fits_beside_memory(&self, shape: &Shape) -> bool {
         let wanted = shape.need().gpu_milli.0;
         let fitting = || self.gpu_left().iter().filter(|left| i64::from(**left) >= wanted).count();
-        self.accepts_work
+        self.accepts_work()
             && self.cpu_left >= shape.need().cpu_milli
             && (shape.gpu_count() == 0 || fitting() >= shape.gpu_count())
     }
@@ -145,7 +167,7 @@ impl Node {
     /// exactly one, on whichever GPUs it sits.
     #[must_use]
     pub fn replicas_that_fit(&self, shape: &Shape) -> i64 {
-        if !self.accepts_work {
+        if !self.accepts_work() {
             return 0;
         }
         let wanted = shape.need().gpu_milli.0;
@@ -176,8 +198,12 @@ impl Node {
             && self.gpu_milli_used() == 0
     }
 
-    pub(super) fn stop_accepting(&mut self) {
-        self.accepts_work = false;
+    pub(super) fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    pub(super) fn set_health(&mut self, is_healthy: bool) {
+        self.is_healthy = is_healthy;
     }
 
     /// Follows the fleet, which dropped the name of another node's `model`.
@@ -225,7 +251,7 @@ impl Node {
             scrambled(digest.rotate_left(1) ^ packed)
         });
         scrambled(
-            gpus.rotate_left(1) ^ (self.class.model as u64) << 1 ^ u64::from(self.accepts_work),
+            gpus.rotate_left(1) ^ (self.class.model as u64) << 1 ^ u64::from(self.accepts_work()),
         )
     }
 

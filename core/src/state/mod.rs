@@ -1,5 +1,6 @@
 //! What a partition knows: the fold of its decisions. Nothing here is ever set but by `evolve`.
 
+mod denials;
 mod duplicates;
 mod place_table;
 mod queue;
@@ -7,6 +8,7 @@ mod rate;
 mod request;
 mod timer;
 
+pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
 pub use queue::{GangNeed, Group, Queue, Waiter};
 pub use request::{Lease, Request, Stage};
@@ -78,6 +80,8 @@ pub struct Pool {
     pub unused_guarantees: GpuMilli,
     /// Recent command ids.
     pub duplicates: DuplicateWindow,
+    /// Whom the council denied lately.
+    pub denials: Denials,
 }
 
 /// A tenant's part of a pool.
@@ -162,6 +166,7 @@ impl Pool {
             guarantees: GpuMilli(0),
             unused_guarantees: GpuMilli(0),
             duplicates: DuplicateWindow::new(ids_max, window_ms),
+            denials: Denials::default(),
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Request {
     pub ask: RequestAllocation,
     /// How many votes it has had.
     pub attempts: i64,
+    /// Whether somebody appealed: nobody does twice.
+    pub is_appealed: bool,
     /// Where it stands.
     pub stage: Stage,
 }

@@ -22,6 +22,7 @@ pub(crate) enum Act {
     Register { node: u8, gpus: i64, model: u8 },
     Drain { node: u8 },
     Remove { node: u8 },
+    Health { node: u8, is_healthy: bool },
     Quota { tenant: u8, guarantee: i64, limit: i64, rate: i64 },
     Policy { council: u8, placement: u8, queue_max: i64, wait_ms: i64 },
     Request(Ask),
@@ -29,6 +30,8 @@ pub(crate) enum Act {
     Renew { request: u8, stale: bool, extend_ms: i64 },
     Shrink { request: u8, stale: bool, replicas: i64 },
     Release { request: u8, stale: bool },
+    Override { request: u8, approve: bool, ask: Option<Ask> },
+    Appeal { request: u8, ask: Option<Ask> },
     Repeat { back: usize, other_payload: bool },
 }
 
@@ -58,7 +61,7 @@ pub(super) fn steps(
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![9 => order(), 24 => ask().prop_map(Act::Request), 16 => change()]
+    prop_oneof![10 => order(), 24 => ask().prop_map(Act::Request), 30 => change()]
 }
 
 /// What an operator sends, and what nobody should.
@@ -73,6 +76,8 @@ fn order() -> impl Strategy<Value = Act> {
             .prop_map(|(node, gpus, model)| Act::Register { node, gpus, model }),
         2 => (0..6_u8).prop_map(|node| Act::Drain { node }),
         2 => (0..6_u8).prop_map(|node| Act::Remove { node }),
+        4 => (0..4_u8, any::<bool>())
+            .prop_map(|(node, is_healthy)| Act::Health { node, is_healthy }),
         4 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, rate).prop_map(
             |(tenant, guarantee, limit, rate)| Act::Quota { tenant, guarantee, limit, rate }
         ),
@@ -91,9 +96,13 @@ fn change() -> impl Strategy<Value = Act> {
         2 => (0..24_u8).prop_map(|request| Act::Cancel { request }),
         4 => (0..24_u8, stale(), extension)
             .prop_map(|(request, stale, extend_ms)| Act::Renew { request, stale, extend_ms }),
-        2 => (0..24_u8, stale(), 0..4_i64)
+        5 => (0..24_u8, stale(), 0..4_i64)
             .prop_map(|(request, stale, replicas)| Act::Shrink { request, stale, replicas }),
         6 => (0..24_u8, stale()).prop_map(|(request, stale)| Act::Release { request, stale }),
+        3 => (0..24_u8, any::<bool>(), proptest::option::of(ask()))
+            .prop_map(|(request, approve, ask)| Act::Override { request, approve, ask }),
+        9 => (0..24_u8, proptest::option::of(ask()))
+            .prop_map(|(request, ask)| Act::Appeal { request, ask }),
         2 => (0..8_usize, any::<bool>())
             .prop_map(|(back, other_payload)| Act::Repeat { back, other_payload }),
     ]
@@ -115,7 +124,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         (0..24_u8, 0..4_u8, prop_oneof![6 => Just(1), 3 => 2..5_i64, 1 => -1..2_000_i64], gpus),
         proptest::collection::vec(0..3_u8, 0..3),
         (1..40_i64, 0..12_i64, any::<bool>()),
-        proptest::option::weighted(0.2, 0..20_000_000_i64),
+        proptest::option::weighted(0.2, prop_oneof![1 => -9..=0_i64, 4 => 0..20_000_000_i64]),
     )
         .prop_map(
             |((request, tenant, replicas, (gpu_count, gpu_milli)), models, rest, deadline)| {

@@ -196,6 +196,7 @@ impl World {
             Act::Remove { node } => {
                 Payload::RemoveNode(RemoveNode { node: node_id(*node), reason: String::new() })
             }
+            Act::Health { node, is_healthy } => health(*node, *is_healthy),
             Act::Quota { tenant, guarantee, limit, rate } => {
                 quota(*tenant, *guarantee, *limit, *rate)
             }
@@ -220,6 +221,17 @@ impl World {
                 outcome: WorkOutcome::Succeeded,
                 utilisation_bp: Some(5_000),
             }),
+            Act::Override { request, approve, ask } => {
+                let ask =
+                    ask.as_ref().map(|ask| self.request(&Ask { request: *request, ..ask.clone() }));
+                let action = if *approve { OverrideAction::Approve } else { OverrideAction::End };
+                overriding(*request, action, ask)
+            }
+            Act::Appeal { request, ask } => {
+                let ask =
+                    ask.as_ref().map(|ask| self.request(&Ask { request: *request, ..ask.clone() }));
+                appeal(*request, ask.map(|ask| self.as_denied(pool, ask)))
+            }
             Act::Garbage | Act::Repeat { .. } => unreachable!("made by `input`"),
         }
     }
@@ -229,6 +241,14 @@ impl World {
         let request = pool.and_then(|pool| pool.requests.get(&request_id(request)));
         let lease = request.and_then(|request| request.lease());
         lease.map_or(Offset(-7), |lease| Offset(lease.fencing.0 - i64::from(is_stale)))
+    }
+
+    /// Mostly, whoever appeals is the tenant that was denied.
+    fn as_denied(&self, pool: &str, ask: RequestAllocation) -> RequestAllocation {
+        let pool = self.state.pools.get(pool).filter(|_| ask.priority % 4 > 0);
+        let denial = pool.and_then(|pool| pool.denials.find(&ask.request, self.state.time_ms));
+        let tenant = denial.map_or_else(|| ask.tenant.clone(), |denial| denial.tenant.clone());
+        RequestAllocation { tenant, ..ask }
     }
 
     fn request(&self, ask: &Ask) -> RequestAllocation {
@@ -255,7 +275,9 @@ fn pool_of(step: &Step) -> &'static str {
         | Act::Cancel { request }
         | Act::Renew { request, .. }
         | Act::Shrink { request, .. }
-        | Act::Release { request, .. } => Some(usize::from(*request) % POOLS.len()),
+        | Act::Release { request, .. }
+        | Act::Override { request, .. }
+        | Act::Appeal { request, .. } => Some(usize::from(*request) % POOLS.len()),
         _ => None,
     };
     POOLS.get(step.pool).map_or(NOWHERE, |pool| of_request.map_or(pool, |n| POOLS[n]))

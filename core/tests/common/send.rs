@@ -59,6 +59,12 @@ pub(crate) fn register(node: u8, gpus: i64, model: u8) -> Payload {
     })
 }
 
+pub(crate) fn health(node: u8, is_healthy: bool) -> Payload {
+    let health = if is_healthy { NodeHealth::Healthy } else { NodeHealth::Unhealthy };
+    let reason = "as the robot saw it".to_owned();
+    Payload::ReportNodeHealth(ReportNodeHealth { node: node_id(node), health, reason })
+}
+
 pub(crate) fn quota(tenant: u8, guarantee: i64, limit: i64, rate: i64) -> Payload {
     Payload::SetQuota(SetQuota {
         tenant: TenantId::from(format!("t{tenant}")),
@@ -109,4 +115,18 @@ pub(crate) fn model_id(model: u8) -> GpuModel {
 /// Each pool has requests of the same names.
 pub(crate) fn request_id(request: u8) -> RequestId {
     RequestId::from(format!("r{}", request / 3))
+}
+
+pub(crate) fn overriding(
+    request: u8,
+    action: OverrideAction,
+    ask: Option<RequestAllocation>,
+) -> Payload {
+    let (request, reason) = (request_id(request), "on call".to_owned());
+    Payload::OverrideDecision(OverrideDecision { request, action, reason, ask: ask.map(Box::new) })
+}
+
+pub(crate) fn appeal(request: u8, ask: Option<RequestAllocation>) -> Payload {
+    let (request, reason) = (request_id(request), "the paper is due".to_owned());
+    Payload::Appeal(Appeal { request, reason, ask: ask.map(Box::new) })
 }

@@ -35,6 +35,21 @@ pub(crate) fn remove(name: &str) -> Payload {
     Payload::RemoveNode(RemoveNode { node: name.into(), reason: "repair".into() })
 }
 
+/// A robot's report that a node broke.
+pub(crate) fn breaks(name: &str) -> Payload {
+    report(name, NodeHealth::Unhealthy)
+}
+
+/// A robot's report that a node works.
+pub(crate) fn works(name: &str) -> Payload {
+    report(name, NodeHealth::Healthy)
+}
+
+fn report(name: &str, health: NodeHealth) -> Payload {
+    let reason = "as the robot saw it".to_owned();
+    Payload::ReportNodeHealth(ReportNodeHealth { node: name.into(), health, reason })
+}
+
 /// A tenant with a guarantee and a limit in whole GPUs.
 pub(crate) fn quota(tenant: &str, guarantee: i64, limit: i64) -> Payload {
     Payload::SetQuota(share(tenant, guarantee, limit))
@@ -158,6 +173,27 @@ impl From<Ask> for Payload {
 
 pub(crate) fn cancel(name: &str) -> Payload {
     Payload::CancelRequest(CancelRequest { request: name.into(), reason: String::new() })
+}
+
+/// An operator's word that a request goes on; `ask` for one that is not live.
+pub(crate) fn approve(name: &str, ask: Option<Ask>) -> Payload {
+    overriding(name, OverrideAction::Approve, ask)
+}
+
+/// An operator's word that a request ends.
+pub(crate) fn end(name: &str) -> Payload {
+    overriding(name, OverrideAction::End, None)
+}
+
+pub(crate) fn overriding(name: &str, action: OverrideAction, ask: Option<Ask>) -> Payload {
+    let (request, reason) = (name.into(), "on call".to_owned());
+    let ask = ask.map(|ask| Box::new(ask.0));
+    Payload::OverrideDecision(OverrideDecision { request, action, reason, ask })
+}
+
+pub(crate) fn appeal(name: &str, ask: Option<Ask>) -> Payload {
+    let (request, reason) = (name.into(), "a deadline".to_owned());
+    Payload::Appeal(Appeal { request, reason, ask: ask.map(|ask| Box::new(ask.0)) })
 }
 
 pub(crate) fn renew(name: &str, fencing: i64, extend_ms: i64) -> Payload {

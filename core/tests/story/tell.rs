@@ -28,6 +28,7 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::DeciderActivated(activated) => format!("version {} decides", activated.version),
         Event::NodeRegistered(registered) => format!("{} joins", registered.node.node),
         Event::NodeDrained(drained) => format!("{} drains", drained.node),
+        Event::NodeHealthChanged(changed) => format!("{} is {:?}", changed.node, changed.health),
         Event::NodeRemoved(removed) => format!("{} leaves", removed.node),
         Event::QuotaSet(set) => format!("{} has a quota", set.quota.tenant),
         Event::PoolPolicySet(_) => "the rules are set".to_owned(),
@@ -46,6 +47,7 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
             RequestEnd::Cancelled => format!("{} is cancelled", ended.request),
             RequestEnd::DeadlinePassed => format!("{} missed its deadline", ended.request),
             RequestEnd::CouncilDenied => format!("{} is denied", ended.request),
+            RequestEnd::Overridden => format!("{} is ended", ended.request),
         },
         Event::LeaseGranted(granted) => format!("{} runs on {}", granted.request, nodes(granted)),
         Event::LeaseRenewed(renewed) => {
@@ -55,7 +57,12 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::LeaseEnded(ended) => match ended.reason {
             LeaseEnd::Released => format!("{} is released", ended.request),
             LeaseEnd::Expired => format!("{} expires", ended.request),
+            LeaseEnd::Revoked => format!("{} is revoked", ended.request),
         },
+        Event::DecisionOverridden(by) => {
+            format!("{} says {:?} {}: {}", by.operator, by.action, by.request, by.reason)
+        }
+        Event::AppealFiled(appeal) => format!("{} appeals: {}", appeal.request, appeal.reason),
         Event::QueueCarriedOver(_) => "the queue is carried over".to_owned(),
         Event::QueueCaughtUp(_) => "the queue has caught up".to_owned(),
     })

@@ -21,6 +21,8 @@ pub(super) struct PoolState<'a> {
     pub(super) gpu_milli_accepting_used: i64,
     pub(super) node_count: usize,
     pub(super) draining_count: usize,
+    /// Those that were reported unhealthy, draining or not.
+    pub(super) unhealthy_count: usize,
     /// Whether the queue is being worked off over several decisions.
     pub(super) is_carried_over: bool,
     /// Command ids that a repeated command would be recognised by.
@@ -44,6 +46,7 @@ pub(super) struct NodeState<'a> {
     node: &'a str,
     gpu_model: &'a str,
     is_draining: bool,
+    is_healthy: bool,
     /// Of each GPU.
     gpu_milli_left: Vec<u16>,
     gpu_milli_total: i64,
@@ -108,7 +111,8 @@ impl<'a> PoolState<'a> {
             gpu_milli_accepting_total: accepting.total_milli.0,
             gpu_milli_accepting_used: accepting.used_milli.0,
             node_count: nodes.len(),
-            draining_count: nodes.clone().filter(|node| !node.accepts_work()).count(),
+            draining_count: nodes.clone().filter(|node| node.is_draining()).count(),
+            unhealthy_count: nodes.clone().filter(|node| !node.is_healthy()).count(),
             is_carried_over: state.carried_over.contains(id),
             remembered_ids: pool.duplicates.len(),
             nodes: nodes.take(rows_max).map(|node| NodeState::of(node, fleet)).collect(),
@@ -161,7 +165,8 @@ impl<'a> NodeState<'a> {
         Self {
             node: &node.id().0,
             gpu_model: &fleet.model_of(node).0,
-            is_draining: !node.accepts_work(),
+            is_draining: node.is_draining(),
+            is_healthy: node.is_healthy(),
             gpu_milli_left: node.gpu_left().to_vec(),
             gpu_milli_total: node.gpu_milli_total(),
             cpu_milli_left: node.cpu_left().0,

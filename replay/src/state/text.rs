@@ -38,7 +38,12 @@ pub(super) fn print(
 fn print_pool(page: &mut Page, pool: &PoolState<'_>, now: TimeMs) -> Result<()> {
     let used = part(GpuMilli(pool.gpu_milli_used), GpuMilli(pool.gpu_milli_total));
     let (nodes, draining) = (pool.node_count, pool.draining_count);
-    page.line(&format!("pool {}: {used} used, {nodes} nodes, {draining} draining", pool.pool))?;
+    let unhealthy = match pool.unhealthy_count {
+        0 => String::new(),
+        count => format!(", {count} unhealthy"),
+    };
+    let out = format!("{draining} draining{unhealthy}");
+    page.line(&format!("pool {}: {used} used, {nodes} nodes, {out}", pool.pool))?;
     page.line(&format!("  policy: {}", policy(pool.policy)))?;
     if pool.is_carried_over {
         page.line("  the queue is being worked off over several decisions")?;

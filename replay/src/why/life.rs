@@ -84,7 +84,9 @@ impl<'a> Follower<'a> {
     fn begin(&mut self, decision: &Decision, state: &State, asked: Moment) {
         let pool = state.pools.get(&decision.pool);
         let lives = pool.is_some_and(|pool| pool.request(self.request).is_some());
-        let is_meant = decision.kind == "RequestAllocation"
+        // An operator, or an appeal, may bring back what was denied.
+        let asks = decision.kind == "RequestAllocation" || admitted(decision).is_some();
+        let is_meant = asks
             && decision.request == *self.request
             && self.pool.is_none_or(|pool| *pool == decision.pool);
         let (ask, refused) = match &decision.outcome {

@@ -128,7 +128,13 @@ fn release(request: &str, fencing: i64) -> Payload {
     })
 }
 
-fn asks(at: i64, tenant: &str, request: &str, gpu_count: i64, priority: i64) -> CommandRecord {
+pub(crate) fn asks(
+    at: i64,
+    tenant: &str,
+    request: &str,
+    gpu_count: i64,
+    priority: i64,
+) -> CommandRecord {
     let ask = RequestAllocation {
         request: RequestId::from(request),
         tenant: TenantId::from(tenant),

@@ -87,7 +87,7 @@ fn copy(from: &Store, left: &LogEnds, path: &Path) -> Result<()> {
     let refused = |error| store_error(error, "cannot write the new store");
     let db = DB::open_cf_descriptors(&families::new_database(), path, families::descriptors())
         .map_err(refused)?;
-    let to = Store { db };
+    let to = Store::new(db);
     copy_records::<StoredCommand>(from, &to, left.commands_next)?;
     copy_records::<DecisionRecord>(from, &to, left.decisions_next)?;
     if let Err(error) = copy_records::<DeadLetterRecord>(from, &to, left.decisions_next) {

@@ -48,6 +48,13 @@ pub(super) fn database() -> Options {
     options
 }
 
+/// The same for writes without a write-ahead log: all families are flushed up to the same write, so
+/// that a crash leaves a beginning of the log and no mixture.
+pub(super) fn flushed_together(mut options: Options) -> Options {
+    options.set_atomic_flush(true);
+    options
+}
+
 /// Options for reading beside a writer: every file is opened at once, so that the writer may delete
 /// it meanwhile.
 pub(super) fn secondary() -> Options {

@@ -1,6 +1,9 @@
-//! Keeps `heads.log` at most a second old, off the path of commits.
+//! Keeps `heads.log` at most a second old, off the path of commits. Without a write-ahead log that is
+//! also how much a crash takes: what is to be named is flushed first, in the background.
 
+use super::store::Store;
 use crate::log::{LogEnds, file, heads};
+use rocksdb::DB;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +20,10 @@ pub(super) struct HeadsKeeper {
 
 struct Shared {
     directory: PathBuf,
-    /// What may be written: stored already, never ahead of the log.
+    /// The store whose writes have to be flushed before they are named; none when they are in its
+    /// write-ahead log.
+    flush: Option<Arc<DB>>,
+    /// What may be named: written already, never ahead of the log.
     newest: Mutex<Newest>,
     closing: Condvar,
     /// Held over a replacement, so that an older one never overtakes a newer one.
@@ -37,10 +43,16 @@ struct Newest {
 }
 
 impl HeadsKeeper {
-    /// Starts keeping the file, which says `ends` now.
-    pub(super) fn start(directory: &Path, ends: LogEnds) -> io::Result<Self> {
+    /// Starts keeping the file, which says `ends` now. What is written to `flush` is flushed before
+    /// the file names it.
+    pub(super) fn start(
+        directory: &Path,
+        ends: LogEnds,
+        flush: Option<Arc<DB>>,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
+            flush,
             newest: Mutex::new(Newest { ends, is_closing: false, failure: None }),
             closing: Condvar::new(),
             written: Mutex::new(Written { ends, is_name_synced: true }),
@@ -95,6 +107,9 @@ impl Shared {
         let mut written = lock(&self.written);
         let ends = lock(&self.newest).ends;
         if written.ends != ends {
+            if let Some(db) = &self.flush {
+                Store::flush(db).map_err(io::Error::other)?;
+            }
             heads::replace(&self.directory, &ends)?;
             *written = Written { ends, is_name_synced: false };
         }

@@ -13,11 +13,13 @@ mod limit;
 mod loss;
 mod reader;
 mod scratch;
+mod shared;
 mod snapshots;
 mod store;
 mod wal;
 
 pub use reader::RocksReader;
+pub use shared::SharedReader;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{self, BlockKind, plus};
@@ -28,8 +30,10 @@ use crate::log::{
 use conclave_core::units::Offset;
 use heads_keeper::HeadsKeeper;
 use rocksdb::{DB, WriteBatch, WriteOptions};
+use shared::SharedEnds;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use store::{Store, store_error};
 
 /// What an acknowledged write outlives.
@@ -40,6 +44,9 @@ pub enum Durability {
     Os,
     /// A power cut as well: every write waits for the disk.
     Fsync,
+    /// Nothing for sure: a kill takes the newest second or so. What is left is a whole beginning of
+    /// the log.
+    None,
 }
 
 impl Durability {
@@ -49,6 +56,7 @@ impl Durability {
         match self {
             Self::Os => "os",
             Self::Fsync => "fsync",
+            Self::None => "none",
         }
     }
 }
@@ -67,10 +75,11 @@ pub struct OpenOptions {
 pub struct RocksLog {
     // Dropped in this order: the heads are written, the store is closed, the lock is released.
     keeper: HeadsKeeper,
-    store: Store,
+    store: Arc<Store>,
     _lock: directory::WriterLock,
     durability: Durability,
     ends: LogEnds,
+    shared_ends: SharedEnds,
     /// Why nothing is written any more until the log is opened again.
     failure: Option<String>,
 }
@@ -91,11 +100,16 @@ impl RocksLog {
             accept::accept(dir, offset)?;
         }
         let named = loss::named(dir)?;
-        let (store, ends) = open_whole(dir, &named).map_err(|error| loss::explain(dir, error))?;
-        let keeper = HeadsKeeper::start(dir, named)
-            .map_err(|error| directory::refused(error, "cannot start a thread"))?;
         let durability = options.durability;
-        let mut log = Self { keeper, store, _lock: lock, durability, ends, failure: None };
+        let (store, ends) =
+            open_whole(dir, &named, durability).map_err(|error| loss::explain(dir, error))?;
+        let flush = (durability == Durability::None).then(|| Arc::clone(&store.db));
+        let keeper = HeadsKeeper::start(dir, named, flush)
+            .map_err(|error| directory::refused(error, "cannot start a thread"))?;
+        let (store, shared_ends) = (Arc::new(store), SharedEnds::default());
+        shared_ends.set(ends);
+        let mut log =
+            Self { keeper, store, _lock: lock, durability, ends, shared_ends, failure: None };
         log.sync()?;
         Ok(log)
     }
@@ -106,9 +120,16 @@ impl RocksLog {
         self.durability
     }
 
+    /// The same log for reading in other threads, for as long as it is open.
+    #[must_use]
+    pub fn reader(&self) -> SharedReader {
+        SharedReader::of(&self.store, &self.shared_ends)
+    }
+
     fn write_options(&self) -> WriteOptions {
         let mut options = WriteOptions::default();
         options.set_sync(self.durability == Durability::Fsync);
+        options.disable_wal(self.durability == Durability::None);
         options
     }
 
@@ -140,11 +161,12 @@ impl RocksLog {
         let is_first_commit =
             self.ends.decisions_next == Offset(0) && ends.decisions_next > Offset(0);
         self.ends = ends;
+        self.shared_ends.set(ends);
         self.keeper.note(ends);
         let written = match self.durability {
             _ if is_first_commit => self.keeper.sync(),
             Durability::Fsync => self.keeper.write(),
-            Durability::Os => Ok(()),
+            Durability::Os | Durability::None => Ok(()),
         };
         if let Err(error) = self.check_heads(written) {
             // This write is stored and may be acknowledged; the next one finds the failure.
@@ -159,7 +181,7 @@ impl RocksLog {
 }
 
 /// Opens the store and checks that it holds all that `named` says.
-fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
+fn open_whole(dir: &Path, named: &LogEnds, durability: Durability) -> Result<(Store, LogEnds)> {
     let path = directory::store(dir);
     let is_expected = named.commands_next > Offset(0) || directory::is_half_replaced(dir);
     if is_expected {
@@ -169,8 +191,12 @@ fn open_whole(dir: &Path, named: &LogEnds) -> Result<(Store, LogEnds)> {
     wal::check(&path)?;
     let store = limit::opened(&path.clone(), limit::OPENING, move || {
         let options = if is_expected { families::database() } else { families::new_database() };
+        let options = match durability {
+            Durability::Os | Durability::Fsync => options,
+            Durability::None => families::flushed_together(options),
+        };
         DB::open_cf_descriptors(&options, &path, families::descriptors())
-            .map(|db| Store { db })
+            .map(Store::new)
             .map_err(|error| store_error(error, &format!("cannot open {}", path.display())))
     })?;
     let ends = store.ends(named.commands_next)?;
@@ -248,9 +274,14 @@ impl EventLog for RocksLog {
 
     fn sync(&mut self) -> Result<()> {
         self.check_writable()?;
-        if let Err(error) = self.store.db.flush_wal(true) {
-            return Err(self.fail(store_error(error, "the log could not be synced")));
-        }
+        let stored = match self.durability {
+            Durability::Os | Durability::Fsync => {
+                let synced = self.store.db.flush_wal(true);
+                synced.map_err(|error| store_error(error, "the log could not be synced"))
+            }
+            Durability::None => Store::flush(&self.store.db),
+        };
+        stored.map_err(|error| self.fail(error))?;
         self.keeper.note(self.ends);
         let written = self.keeper.sync();
         self.check_heads(written)

@@ -240,7 +240,7 @@ fn follow(path: &Path, scratch: &Scratch) -> Result<Opened> {
     limit::opened(&path.clone(), limit::OPENING, move || {
         let (options, families) = (families::secondary(), families::descriptors());
         DB::open_cf_descriptors_as_secondary(&options, &path, &secondary, families)
-            .map(|db| Opened { store: Store { db }, is_catching_up: true, cut: None })
+            .map(|db| Opened { store: Store::new(db), is_catching_up: true, cut: None })
             .map_err(|error| store_error(error, &format!("cannot read {}", path.display())))
     })
 }
@@ -256,7 +256,7 @@ fn open_damaged(path: &Path, scratch: &Scratch, cut: Option<Error>) -> Result<Op
         let mut options = families::damaged();
         options.set_db_log_dir(&notes);
         DB::open_cf_descriptors_read_only(&options, &path, families::descriptors(), false)
-            .map(|db| Opened { store: Store { db }, is_catching_up: false, cut })
+            .map(|db| Opened { store: Store::new(db), is_catching_up: false, cut })
             .map_err(|error| {
                 store_error(error, &format!("nothing of {} can be read", path.display()))
             })

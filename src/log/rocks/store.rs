@@ -1,21 +1,39 @@
 //! Blocks in `RocksDB`: finding them, reading over and up to damage. Writer and reader share it.
 
-use super::families::{COMMANDS, DEAD_LETTERS, DECISIONS, META};
+use super::families::{COMMANDS, DEAD_LETTERS, DECISIONS, META, SNAPSHOTS};
 use crate::error::{Error, Result};
 use crate::log::LogEnds;
 use crate::log::block::{Block, BlockKind, PackedBlock, Record, plus};
 use crate::log::{DecisionRecord, StoredCommand};
 use conclave_core::units::{Hash32, Offset};
-use rocksdb::{ColumnFamily, DB, DBRawIterator, WriteBatch};
+use rocksdb::{ColumnFamily, DB, DBRawIterator, FlushOptions, WriteBatch};
+use std::sync::Arc;
 
 /// Key in `meta` of the ends that the newest write named.
 const COVERAGE_KEY: &[u8] = b"coverage";
 
 pub(super) struct Store {
-    pub(super) db: DB,
+    pub(super) db: Arc<DB>,
 }
 
 impl Store {
+    pub(super) fn new(db: DB) -> Self {
+        Self { db: Arc::new(db) }
+    }
+
+    /// Brings what was written without a write-ahead log to the disk: all families up to one write,
+    /// when the store was opened for that.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(super) fn flush(db: &DB) -> Result<()> {
+        let families = [COMMANDS, DECISIONS, DEAD_LETTERS, SNAPSHOTS, META];
+        let families =
+            families.map(|name| db.cf_handle(name).expect("every family is opened with the store"));
+        db.flush_cfs_opt(&families.each_ref().map(|family| *family), &FlushOptions::default())
+            .map_err(|error| store_error(error, "the log could not be flushed"))
+    }
+
     pub(super) fn family(&self, name: &str) -> &ColumnFamily {
         self.db.cf_handle(name).expect("every family is opened with the store")
     }

@@ -1,22 +1,26 @@
 //! Which decisions are shown.
 
-use crate::args::TimelineArguments;
-use conclave::report::event::{NAMES, Subject, name};
+use crate::report::event::{NAMES, Subject, name};
 use conclave_core::decide::COMMANDS;
 use conclave_core::decision::Decision;
 use conclave_core::units::{PoolId, RequestId, TenantId};
 
 /// A kind of command, or the name of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A command's name.
     Command(&'static str),
+    /// An event's name.
     Event(&'static str),
     /// Commands that nobody could read.
     Unreadable,
 }
 
 /// Reads a kind as people type it.
-pub(crate) fn kind(text: &str) -> Result<Kind, String> {
+///
+/// # Errors
+/// A sentence with all kinds that there are.
+pub fn kind(text: &str) -> Result<Kind, String> {
     let is_meant = |name: &&'static str| name.eq_ignore_ascii_case(text);
     let commands = || COMMANDS.iter().map(|row| row.name);
     if let Some(name) = commands().find(is_meant) {
@@ -37,21 +41,22 @@ pub(crate) fn kind(text: &str) -> Result<Kind, String> {
 }
 
 /// What a decision has to match; whatever is none matches everything.
-pub(crate) struct Filter<'a> {
-    pool: Option<&'a PoolId>,
-    tenant: Option<&'a TenantId>,
-    request: Option<&'a RequestId>,
-    kind: Option<&'a Kind>,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Its pool, or that of an event.
+    pub pool: Option<PoolId>,
+    /// Its tenant, or that of an event.
+    pub tenant: Option<TenantId>,
+    /// Its request, or that of an event.
+    pub request: Option<RequestId>,
+    /// What was asked, or what happened.
+    pub kind: Option<Kind>,
 }
 
-impl<'a> Filter<'a> {
-    pub(crate) fn of(arguments: &'a TimelineArguments) -> Self {
-        let TimelineArguments { pool, tenant, request, kind, .. } = arguments;
-        let (pool, tenant) = (pool.as_ref(), tenant.as_ref());
-        Self { pool, tenant, request: request.as_ref(), kind: kind.as_ref() }
-    }
-
-    pub(crate) fn matches(&self, decision: &Decision) -> bool {
+impl Filter {
+    /// Whether `decision` is shown.
+    #[must_use]
+    pub fn matches(&self, decision: &Decision) -> bool {
         let subjects = || decision.events.iter().map(Subject::of);
         let has_pool =
             |pool: &PoolId| decision.pool == *pool || subjects().any(|of| of.pool == Some(pool));
@@ -66,9 +71,9 @@ impl<'a> Filter<'a> {
             Kind::Event(event) => decision.events.iter().any(|happened| name(happened) == *event),
             Kind::Unreadable => decision.kind.is_empty(),
         };
-        self.pool.is_none_or(has_pool)
-            && self.tenant.is_none_or(has_tenant)
-            && self.request.is_none_or(has_request)
-            && self.kind.is_none_or(has_kind)
+        self.pool.as_ref().is_none_or(has_pool)
+            && self.tenant.as_ref().is_none_or(has_tenant)
+            && self.request.as_ref().is_none_or(has_request)
+            && self.kind.as_ref().is_none_or(has_kind)
     }
 }

@@ -1,0 +1,48 @@
+//! `conclave status`.
+
+use super::connection::ReadArguments;
+use super::values;
+use crate::client::Question;
+use crate::error::Result;
+use crate::report::pools::PoolReport;
+use crate::report::status::StatusReport;
+use crate::report::viewer::Viewer;
+use clap::Args;
+use conclave_core::units::PoolId;
+
+const EXAMPLES: &str = "Examples:
+  conclave status
+  conclave status lab --output json | jq .policy.wait_bound_ms
+  conclave status --data data/demo --at 1200";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct StatusArguments {
+    /// Only this pool, with its rules
+    #[arg(value_parser = values::pool)]
+    pool: Option<PoolId>,
+    #[command(flatten)]
+    read: ReadArguments,
+}
+
+pub(super) fn run(arguments: &StatusArguments) -> Result<u8> {
+    let StatusArguments { pool, read } = arguments;
+    let source = read.open()?;
+    let output = read.service.output;
+    match pool {
+        None => {
+            let answer = source.ask(Question::of(&["v1", "status"]), |stored| {
+                let folded = &stored.folded;
+                Ok(StatusReport::of(&folded.state, folded.head, &Viewer::Everything))
+            })?;
+            answer.show(output, StatusReport::text)?;
+        }
+        Some(pool) => {
+            let answer = source.ask(Question::of_pool(&pool.0, &[]), |stored| {
+                PoolReport::of(&stored.folded.state, pool, &Viewer::Everything)
+            })?;
+            answer.show(output, PoolReport::text)?;
+        }
+    }
+    source.end()
+}

@@ -1,0 +1,82 @@
+//! What every request passes before its handler: host, token, rate, time; and what is counted.
+
+use super::app::App;
+use super::caller::Caller;
+use super::problem::Problem;
+use super::server::Peer;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+/// Paths that answer whoever reaches them: probes have no tokens.
+const OPEN_PATHS: &[&str] = &["/healthz", "/readyz", "/", "/openapi.json"];
+/// The one answer that has no end.
+pub(super) const STREAM_PATH: &str = "/v1/decisions/stream";
+
+/// Lets a request through, or says why not.
+pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.unwrap_or_else(|| "other".to_owned());
+    let in_flight = app.figures().enter();
+    let response = match examine(&app, &path, &request) {
+        Err(problem) => problem.into_response(),
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            let limit = Duration::from_millis(app.http().request_timeout_ms);
+            if path == STREAM_PATH {
+                next.run(request).await
+            } else {
+                match tokio::time::timeout(limit, next.run(request)).await {
+                    Ok(response) => response,
+                    Err(_) => Problem::timeout(format!(
+                        "it was not answered within {} ms; a command that was sent may have been \
+                         accepted: send it again with the same id",
+                        limit.as_millis()
+                    ))
+                    .into_response(),
+                }
+            }
+        }
+    };
+    drop(in_flight);
+    app.figures().note(&path, response.status(), started.elapsed());
+    secured(response)
+}
+
+fn examine(app: &App, path: &str, request: &Request) -> Result<Caller, Problem> {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if let Some(host) = host.filter(|host| !app.is_own_host(host)) {
+        return Err(Problem::misdirected(format!(
+            "'{host}' is not a name of this service: add it to http.allowed_hosts"
+        )));
+    }
+    let peer = request.extensions().get::<Peer>();
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
+    let is_open = OPEN_PATHS.contains(&path) || path.starts_with("/assets/");
+    let tokens = app.tokens().filter(|_| !is_open);
+    let caller = Caller::of(tokens, headers, address)?;
+    app.check_rate(&caller, 1)?;
+    Ok(caller)
+}
+
+/// What browsers are told of every answer.
+fn secured(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,192 @@
+//! What every handler shares.
+
+use super::caller::Caller;
+use super::figures::HttpFigures;
+use super::problem::Problem;
+use crate::config::{Config, HttpConfig, Tokens};
+use crate::error::Result;
+use crate::fold::Folded;
+use crate::service::Service;
+use conclave_core::units::Offset;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Requests between two cleanings of what the rate limit remembers.
+const CLEAN_EVERY: u64 = 16_384;
+
+/// What every handler shares.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: Arc<Service>,
+    http: HttpConfig,
+    tokens: Option<Tokens>,
+    hosts: BTreeSet<String>,
+    limiter: DefaultKeyedRateLimiter<String>,
+    limited: AtomicU64,
+    questions: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    figures: HttpFigures,
+}
+
+impl App {
+    /// What `config` makes of `service`.
+    ///
+    /// # Errors
+    /// `Invalid` when the tokens cannot be read.
+    ///
+    /// # Panics
+    /// When the configuration was not checked.
+    pub fn new(service: Arc<Service>, config: &Config) -> Result<Self> {
+        let tokens = config.tokens.file.as_deref().map(Tokens::read).transpose()?;
+        let http = config.http.clone();
+        let positive = |number| NonZeroU32::new(number).expect("the configuration was checked");
+        let quota = Quota::per_second(positive(http.rate_per_second));
+        let limiter = RateLimiter::keyed(quota.allow_burst(positive(http.rate_burst)));
+        let (questions, streams) = (http.questions_max, http.streams_max);
+        Ok(Self(Arc::new(Inner {
+            service,
+            hosts: hosts(config),
+            http,
+            tokens,
+            limiter,
+            limited: AtomicU64::new(0),
+            questions: Arc::new(Semaphore::new(questions)),
+            streams: Arc::new(Semaphore::new(streams)),
+            figures: HttpFigures::default(),
+        })))
+    }
+
+    /// The service behind it.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.0.service
+    }
+
+    pub(super) fn http(&self) -> &HttpConfig {
+        &self.0.http
+    }
+
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        self.0.tokens.as_ref()
+    }
+
+    pub(super) fn figures(&self) -> &HttpFigures {
+        &self.0.figures
+    }
+
+    /// Whether a request may bear this `Host`: a page of another site that reaches the loopback
+    /// address under its own name is turned away.
+    pub(super) fn is_own_host(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        self.0.tokens.is_some() || self.0.hosts.contains(&name.to_ascii_lowercase())
+    }
+
+    /// Counts `requests` of a client.
+    ///
+    /// # Errors
+    /// `too_many` when it sends more than it may.
+    pub(super) fn check_rate(&self, caller: &Caller, requests: u32) -> Result<(), Problem> {
+        let Some(requests) = NonZeroU32::new(requests) else { return Ok(()) };
+        let inner = &*self.0;
+        if inner.limited.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
+            inner.limiter.retain_recent();
+        }
+        match inner.limiter.check_key_n(&caller.name, requests) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => {
+                let wait = not_until.wait_time_from(DefaultClock::default().now());
+                let seconds = wait.as_secs() + 1;
+                Err(Problem::too_many(format!(
+                    "'{}' sends more than {} requests a second: send it again in {seconds} s",
+                    caller.name, inner.http.rate_per_second
+                ))
+                .retry_after(seconds))
+            }
+            Err(_) => Err(Problem::too_large(format!(
+                "{requests} commands at once are more than the {} that http.rate_burst allows: \
+                 send them in smaller pieces",
+                inner.http.rate_burst
+            ))),
+        }
+    }
+
+    /// A place among the followers of the stream.
+    ///
+    /// # Errors
+    /// `unavailable` when all are taken.
+    pub(super) fn stream_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0.streams).try_acquire_owned().map_err(|_| {
+            let most = self.0.http.streams_max;
+            let full = format!("{most} followers of the stream are as many as http.streams_max");
+            Problem::unavailable(format!("{full} allows: poll /v1/decisions?from= instead"))
+                .retry_after(10)
+        })
+    }
+
+    /// Answers a question where blocking is allowed, with as many others as may run at once.
+    ///
+    /// # Errors
+    /// The question's own.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Service) -> Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.0.questions).acquire_owned().await;
+        let place = place.map_err(|_| Problem::unavailable("the service is going down"))?;
+        let service = Arc::clone(&self.0.service);
+        let asked = tokio::task::spawn_blocking(move || {
+            let answer = question(&service);
+            drop(place);
+            answer
+        });
+        match asked.await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Problem::internal(
+                "answering broke an invariant: report it, with the question and the offset",
+            )),
+        }
+    }
+
+    /// Asks the state: as it is now, or right after the decision at an offset.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such decision; otherwise the question's own.
+    pub(super) async fn ask_state<T: Send + 'static>(
+        &self,
+        at: Option<Offset>,
+        question: impl FnOnce(&Folded) -> Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Some(at) = at else {
+            self.0.service.view().await?;
+            return self.ask(move |service| service.view_now().read(question)).await;
+        };
+        let last = self.0.service.watch().borrow().decisions_next.0 - 1;
+        if !(0..=last).contains(&at.0) {
+            let detail = format!("there is no decision {at} (yet): the last one is {last}");
+            return Err(Problem::not_found(detail));
+        }
+        self.ask(move |service| question(&*service.state_at(at)?)).await
+    }
+}
+
+/// Names under which this machine reaches itself, and those that the configuration adds.
+fn hosts(config: &Config) -> BTreeSet<String> {
+    let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+    let ip = match config.listen.ip() {
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let allowed = config.http.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
+    own.into_iter().chain([ip]).chain(allowed).collect()
+}

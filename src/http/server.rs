@@ -1,0 +1,155 @@
+//! Accepting connections: how many, how long each may be silent, how they end.
+
+use super::stall::StallGuard;
+use crate::error::{Error, Result};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+
+/// What a connection that is one too many is told.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 107\r\n\r\n\
+    {\"type\":\"conclave:unavailable\",\"title\":\"Too many connections\",\
+\"status\":503,\"detail\":\"try again in a second\"}";
+/// Pause after the system refused a connection, for want of file descriptors as a rule.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+/// How long open connections may go on once the service is told to end.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Bounds of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Open at once.
+    pub connections_max: usize,
+    /// Until the head of a request is there.
+    pub head_timeout: Duration,
+    /// Without a byte written, while there is something to write.
+    pub stall_timeout: Duration,
+}
+
+/// Binds an address.
+///
+/// # Errors
+/// `Unavailable` when it is taken, `Invalid` when it is not this machine's.
+pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        let message = format!("cannot listen on {listen}: choose another address with --listen");
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => Error::unavailable(format!(
+                "{listen} is in use: is another conclave running? Otherwise {}",
+                "choose another address with --listen"
+            )),
+            _ => Error::invalid(message).caused_by(error),
+        }
+    })
+}
+
+/// Serves until `ended`, then lets open requests finish.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    ended: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let graceful = GracefulShutdown::new();
+    let mut ended = std::pin::pin!(ended);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut ended => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(REFUSED_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => {
+                let watcher = graceful.watcher();
+                let connection = connection(stream, peer, router.clone(), bounds);
+                tokio::spawn(async move {
+                    // A peer that breaks off is no error of ours.
+                    let _ignored = watcher.watch(connection).await;
+                    drop(place);
+                });
+            }
+            Err(_) => drop(tokio::spawn(refuse(stream))),
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("connections were still open at the end: they are cut");
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    bounds: Bounds,
+) -> http1::Connection<
+    TokioIo<StallGuard<TcpStream>>,
+    TowerToHyperService<
+        tower::util::MapRequest<
+            Router,
+            impl FnMut(hyper::Request<hyper::body::Incoming>) -> axum::extract::Request + Clone,
+        >,
+    >,
+> {
+    // Small answers are not held back for an acknowledgement.
+    let _ignored = stream.set_nodelay(true);
+    let service = router.map_request(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(bounds.head_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(false);
+    let stream = StallGuard::new(stream, bounds.stall_timeout);
+    http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+async fn refuse(mut stream: TcpStream) {
+    let told = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
+    if matches!(told, Ok(Ok(()))) {
+        let _ignored = stream.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_one_connection_too_many_is_whole() {
+        let text = std::str::from_utf8(FULL).expect("it is text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("it has a head");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{} bytes", body.len());
+        let problem: super::super::problem::Problem =
+            serde_json::from_str(body).expect("it is a problem");
+        assert_eq!(problem.status, 503);
+    }
+}

@@ -1,0 +1,46 @@
+//! Who looks at a report, and what that hides.
+
+use conclave_core::blocker::Blocker;
+use conclave_core::state::Pool;
+use conclave_core::units::{RequestId, TenantId};
+
+/// Whom a report is for. What belongs to somebody else is counted and never named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// An operator, or whoever reads the log itself.
+    Everything,
+    /// A tenant: its own in full, the others' as counts.
+    Tenant(TenantId),
+}
+
+/// What stands where the name of another tenant would.
+pub const ANOTHER_TENANT: &str = "another tenant";
+
+impl Viewer {
+    /// Whether what belongs to `tenant` is shown in full.
+    #[must_use]
+    pub fn sees(&self, tenant: &TenantId) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Tenant(own) => own == tenant,
+        }
+    }
+
+    /// The tenant's name, or that it is another one.
+    #[must_use]
+    pub fn name_of(&self, tenant: &TenantId) -> String {
+        if self.sees(tenant) { tenant.to_string() } else { ANOTHER_TENANT.to_owned() }
+    }
+
+    /// The same blocker, naming no request of anybody else.
+    #[must_use]
+    pub fn hide(&self, pool: &Pool, blocker: Blocker) -> Blocker {
+        let Blocker::BehindProtected { protected } = &blocker else { return blocker };
+        let is_seen = pool.request(protected).is_some_and(|request| self.sees(&request.ask.tenant));
+        if is_seen {
+            return blocker;
+        }
+        let somebody = RequestId::from(format!("a request of {ANOTHER_TENANT}"));
+        Blocker::BehindProtected { protected: somebody }
+    }
+}

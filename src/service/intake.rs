@@ -1,0 +1,90 @@
+//! What comes in, and whom to tell what became of it.
+
+use crate::log::{CommandRecord, Headers};
+use conclave_core::decision::Decision;
+use conclave_core::units::{Hash32, Offset, TimeMs};
+use std::fmt;
+use tokio::sync::oneshot;
+
+/// A command as its edge made it. The shell loop stamps its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCommand {
+    /// The record's key: the pool.
+    pub key: Vec<u8>,
+    /// Framed Avro.
+    pub value: Vec<u8>,
+    /// Correlation, causation, trace.
+    pub headers: Headers,
+}
+
+impl NewCommand {
+    pub(super) fn stamped(self, time_ms: TimeMs) -> CommandRecord {
+        let Self { key, value, headers } = self;
+        CommandRecord { time_ms, key, value, headers }
+    }
+}
+
+/// A committed decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The decision.
+    pub decision: Decision,
+    /// Digest of its body.
+    pub hash: Hash32,
+}
+
+/// Why there is no answer. Whatever is said here, sending the same command again under the same id
+/// is safe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// Too many commands wait already: nothing was accepted.
+    Busy,
+    /// The log cannot be written just now: nothing was accepted, or what was accepted is decided
+    /// later.
+    Away(String),
+    /// Deciding has stopped, and somebody has to look.
+    Stopped(String),
+    /// The service is going down.
+    Closing,
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many commands wait already: send it again in a moment"),
+            Self::Away(why) => {
+                write!(f, "the log cannot be written just now ({why}): send it again with its id")
+            }
+            Self::Stopped(why) => write!(f, "deciding has stopped: {why}"),
+            Self::Closing => f.write_str("the service is going down: send it again with its id"),
+        }
+    }
+}
+
+/// Whom to tell what.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// That it was accepted.
+    Accepted(oneshot::Sender<Result<Offset, SubmitError>>),
+    /// How it was decided.
+    Decided(oneshot::Sender<Result<Answer, SubmitError>>),
+}
+
+impl Reply {
+    pub(super) fn refuse(self, error: SubmitError) {
+        // Whoever does not wait any more is not told.
+        match self {
+            Self::Accepted(to) => drop(to.send(Err(error))),
+            Self::Decided(to) => drop(to.send(Err(error))),
+        }
+    }
+}
+
+/// What the shell loop is sent.
+#[derive(Debug)]
+pub(super) enum Submission {
+    /// A command.
+    Command(NewCommand, Reply),
+    /// Decide what is there and end.
+    Close,
+}

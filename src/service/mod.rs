@@ -1,0 +1,283 @@
+//! The service on one machine: a shell loop that accepts and decides in a thread of its own, and a
+//! fold of the log beside it that answers questions, so that nobody who asks delays a decision.
+//!
+//! ```text
+//!  submit ─▶ intake (bounded) ─▶ shell: accept ─▶ turn … ─▶ answers
+//!                                   │ log
+//!                                   └──▶ view: folds what is committed ─▶ questions
+//! ```
+//!
+//! The log is the only thing that both threads share. Whoever asks waits until the view has folded
+//! what was committed when the question came: an answer never misses one's own last command.
+
+mod intake;
+mod past;
+mod shell;
+mod standing;
+mod view;
+
+pub use intake::{Answer, NewCommand, SubmitError};
+pub use standing::{Figures, Standing};
+pub use view::View;
+
+use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
+use crate::error::{Error, Result};
+use crate::fold::Folded;
+use crate::log::rocks::{OpenOptions, RocksLog, SharedReader};
+use crate::log::{LogEnds, LogReader};
+use conclave_core::command::TimeSource;
+use conclave_core::seat::RuleSeat;
+use conclave_core::units::{Offset, TimeMs};
+use intake::{Reply, Submission};
+use past::Past;
+use shell::Shell;
+use standing::Shared;
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{oneshot, watch};
+
+/// Commands that may wait for the shell loop; whoever comes then is asked to come back.
+const INTAKE_MAX: usize = 16_384;
+/// How long a question waits for the view to see what is committed already.
+const VIEW_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a service is run.
+#[derive(Clone, Debug)]
+pub struct ServiceOptions {
+    /// Directory of the log; made when it is missing.
+    pub data: PathBuf,
+    /// How the log is opened.
+    pub open: OpenOptions,
+    /// Decisions between two snapshots.
+    pub snapshot_every: i64,
+}
+
+impl ServiceOptions {
+    /// The usual options for the log in `data`.
+    #[must_use]
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            open: OpenOptions::default(),
+            snapshot_every: SNAPSHOT_EVERY_DEFAULT,
+        }
+    }
+}
+
+/// An answer that is on its way.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<std::result::Result<T, SubmitError>>);
+
+impl<T> Pending<T> {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub async fn wait(self) -> std::result::Result<T, SubmitError> {
+        self.0.await.unwrap_or(Err(SubmitError::Closing))
+    }
+}
+
+type Deciding = Engine<RocksLog, RuleSeat>;
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    intake: SyncSender<Submission>,
+    shared: Arc<Shared>,
+    past: Past,
+    threads: Mutex<Option<Threads>>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    shell: JoinHandle<Result<()>>,
+    view: JoinHandle<()>,
+}
+
+impl Service {
+    /// Takes up the log where it ends, and starts to decide.
+    ///
+    /// # Errors
+    /// As the log's; `Invalid` when it is a demo's or an import's, whose times are its own.
+    pub fn start(options: ServiceOptions) -> Result<Self> {
+        let engine = open(&options)?;
+        let (notice, noticed) = sync_channel(1);
+        let folded = engine.folded().clone();
+        let shared = Arc::new(Shared::new(engine.log().reader(), folded, notice)?);
+        let (intake, taken) = sync_channel(INTAKE_MAX);
+        let shell = Shell::new(options, taken, Arc::clone(&shared));
+        let followed = Arc::clone(&shared);
+        let threads = Threads {
+            shell: spawn("shell", move || shell.run(engine))?,
+            view: spawn("view", move || view::follow(&followed, &noticed))?,
+        };
+        let threads = Mutex::new(Some(threads));
+        Ok(Self { intake, shared, past: Past::default(), threads })
+    }
+
+    /// Submits a command and returns at once with what will be its decision. Commands are decided
+    /// in the order in which they are submitted.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub fn decide(&self, command: NewCommand) -> std::result::Result<Pending<Answer>, SubmitError> {
+        let (reply, answered) = oneshot::channel();
+        self.submit(command, Reply::Decided(reply))?;
+        Ok(Pending(answered))
+    }
+
+    /// Submits a command and returns at once with what will be its offset: from its acceptance on
+    /// it will be decided, whatever happens.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub fn accept(&self, command: NewCommand) -> std::result::Result<Pending<Offset>, SubmitError> {
+        let (reply, answered) = oneshot::channel();
+        self.submit(command, Reply::Accepted(reply))?;
+        Ok(Pending(answered))
+    }
+
+    fn submit(&self, command: NewCommand, reply: Reply) -> std::result::Result<(), SubmitError> {
+        self.shared.standing().check()?;
+        self.intake.try_send(Submission::Command(command, reply)).map_err(|error| match error {
+            TrySendError::Full(_) => SubmitError::Busy,
+            TrySendError::Disconnected(_) => SubmitError::Closing,
+        })
+    }
+
+    /// How the service stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.shared.standing()
+    }
+
+    /// What happened how often, as of a moment ago.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
+    }
+
+    /// The log, for reading.
+    #[must_use]
+    pub fn log(&self) -> SharedReader {
+        self.shared.reader()
+    }
+
+    /// Where the log ends, now and whenever it grows.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<LogEnds> {
+        self.shared.published.subscribe()
+    }
+
+    /// Log time of the first decision: what durations are counted from.
+    #[must_use]
+    pub fn began_at(&self) -> TimeMs {
+        self.shared.view.began_at()
+    }
+
+    /// Waits until the view has folded what is committed now.
+    ///
+    /// # Errors
+    /// `Unavailable` when the view does not catch up.
+    pub async fn view(&self) -> Result<()> {
+        let wanted = self.shared.published.borrow().decisions_next;
+        let mut seen = self.shared.view.watch();
+        let caught_up = seen.wait_for(|next| *next >= wanted);
+        match tokio::time::timeout(VIEW_PATIENCE, caught_up).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Error::unavailable(
+                "the view lags behind the log: ask again, and look at /readyz if this goes on",
+            )),
+        }
+    }
+
+    /// The fold as far as it has come.
+    #[must_use]
+    pub fn view_now(&self) -> &View {
+        &self.shared.view
+    }
+
+    /// The state right after the decision at `offset`. Reads the log: call it where blocking is
+    /// allowed.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no such decision yet; otherwise as the log's.
+    pub fn state_at(&self, offset: Offset) -> Result<Arc<Folded>> {
+        self.past.state_at(&self.shared.reader(), offset)
+    }
+
+    /// How many decisions the view has not folded yet.
+    #[must_use]
+    pub fn view_lag(&self) -> i64 {
+        let next = *self.shared.view.watch().borrow();
+        self.shared.published.borrow().decisions_next.0 - next.0
+    }
+
+    /// Decides what is accepted, makes it durable and ends both threads. Later submissions are
+    /// refused. Blocks until all is done.
+    ///
+    /// # Errors
+    /// When the log could not be closed cleanly: what was acknowledged is there all the same, as
+    /// far as the durability promises.
+    pub fn close(&self) -> Result<()> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Threads { shell, view }) = threads else { return Ok(()) };
+        self.shared.set_standing(Standing::Closing);
+        // The shell's own end closes the channel; then there is nobody to tell.
+        let _ignored = self.intake.send(Submission::Close);
+        let closed = shell.join().map_err(|_| Error::bug("the shell loop panicked"));
+        self.shared.close_view();
+        let followed = view.join().map_err(|_| Error::bug("the view panicked"));
+        closed.and_then(|closed| closed).and(followed)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the service did not close cleanly");
+        }
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map_err(|error| {
+        Error::unavailable(format!("cannot start the {name} thread")).caused_by(error)
+    })
+}
+
+/// Opens the log and folds it.
+fn open(options: &ServiceOptions) -> Result<Deciding> {
+    let log = RocksLog::open(&options.data, &options.open)?;
+    let (engine, _) = Engine::open(log, RuleSeat, options.snapshot_every)?;
+    let opened = engine.folded().state.log.as_ref();
+    if opened.is_some_and(|log| log.time_source == TimeSource::Carried) {
+        let data = options.data.display();
+        return Err(Error::invalid(format!(
+            "{data} is the log of a demo or an import, whose times are its own: a service needs a \
+             directory of its own (read this one with `conclave status --data {data}` or `replay`)"
+        )));
+    }
+    if opened.is_none() && engine.log().ends()?.commands_next > Offset(0) {
+        return Err(Error::invalid(format!(
+            "{} holds commands and no OpenLog: it is not a service's log",
+            options.data.display()
+        )));
+    }
+    Ok(engine)
+}
+
+/// This machine's clock in milliseconds since 1970. Read at the edge only: commands carry it.
+#[must_use]
+pub fn now() -> TimeMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimeMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

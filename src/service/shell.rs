@@ -1,0 +1,321 @@
+//! The shell loop: takes what came in, accepts it in one piece, decides it, answers. One thread, one
+//! visible order; nothing is answered before it is committed.
+
+use super::intake::{Answer, NewCommand, Reply, Submission, SubmitError};
+use super::standing::{Figures, Shared, Standing};
+use super::{Deciding, ServiceOptions, now, open};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Headers, LogReader};
+use crate::wire::encode_command;
+use conclave_core::command::{Actor, Command, OpenLog, Payload, Role, TimeSource};
+use conclave_core::decision::Decision;
+use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_MAX};
+use conclave_core::units::{CommandId, Hash32, LogId, Offset, PoolId, TenantId, TimeMs, UserId};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Commands accepted in one piece.
+const BATCH_MAX: usize = 1_000;
+/// Bytes of them.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest sleep when nothing comes in: timers are looked at this often.
+const NAP_MAX: Duration = Duration::from_millis(500);
+/// How often figures are copied for whoever asks.
+const FIGURES_EVERY: Duration = Duration::from_millis(250);
+/// Pauses between attempts to open a log again: the first, and the longest.
+const REOPEN_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Whoever waits for a decision, by the offset of the command.
+type Waiting = BTreeMap<Offset, oneshot::Sender<std::result::Result<Answer, SubmitError>>>;
+
+pub(super) struct Shell {
+    options: ServiceOptions,
+    intake: Receiver<Submission>,
+    shared: Arc<Shared>,
+    waiting: Waiting,
+    stamped_ms: TimeMs,
+    ticks: u64,
+    is_closing: bool,
+    figures_at: Option<Instant>,
+    committed_at: Option<Instant>,
+}
+
+impl Shell {
+    pub(super) fn new(
+        options: ServiceOptions,
+        intake: Receiver<Submission>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            options,
+            intake,
+            shared,
+            waiting: Waiting::new(),
+            stamped_ms: TimeMs(0),
+            ticks: 0,
+            is_closing: false,
+            figures_at: None,
+            committed_at: None,
+        }
+    }
+
+    /// Decides until it is told to end, or nobody is left who could send.
+    pub(super) fn run(mut self, engine: Deciding) -> Result<()> {
+        let mut engine = Some(engine);
+        loop {
+            let passed = match &mut engine {
+                Some(engine) => self.pass(engine),
+                None => Err(Error::bug("there is an engine unless the loop has ended")),
+            };
+            let Err(error) = passed else {
+                if self.is_closing {
+                    self.refuse_all(&SubmitError::Closing);
+                    return engine.map_or(Ok(()), |engine| engine.close().map(drop));
+                }
+                continue;
+            };
+            if error.kind != ErrorKind::Unavailable {
+                return self.stop(&error);
+            }
+            // Closed first: the directory has one writer.
+            drop(engine.take());
+            match self.reopen(&error) {
+                Some(opened) => engine = Some(opened),
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// Takes what there is, accepts it, decides it, answers.
+    fn pass(&mut self, engine: &mut Deciding) -> Result<()> {
+        if engine.folded().state.log.is_none() && engine.log().ends()?.commands_next.0 == 0 {
+            self.open_log(engine)?;
+        }
+        let batch = self.receive(engine);
+        self.accept(engine, batch)?;
+        self.decide_all(engine)?;
+        self.note_figures(engine);
+        Ok(())
+    }
+
+    /// Waits for the first command until a timer is due, and takes along whatever else is there.
+    fn receive(&mut self, engine: &Deciding) -> Vec<(NewCommand, Reply)> {
+        let state = &engine.folded().state;
+        let owes_work =
+            engine.log().ends().is_ok_and(|ends| ends.commands_next > engine.folded().next());
+        let until_timer = state.next_timer_ms().map(|at| at.0.saturating_sub(now().0).max(0));
+        let until_timer = until_timer.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        let nap = until_timer.unwrap_or(NAP_MAX).min(NAP_MAX);
+        let nap = if owes_work || state.needs_a_tick() { Duration::ZERO } else { nap };
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let mut next = match self.intake.recv_timeout(nap) {
+            Ok(submission) => Some(submission),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Submission::Close),
+        };
+        while let Some(submission) = next {
+            let Submission::Command(command, reply) = submission else {
+                self.is_closing = true;
+                break;
+            };
+            bytes += command.value.len();
+            batch.push((command, reply));
+            let is_full = batch.len() == BATCH_MAX || bytes >= BATCH_BYTES_MAX;
+            next = if is_full { None } else { self.intake.try_recv().ok() };
+        }
+        batch
+    }
+
+    /// Accepts a batch, with a tick behind it when one is due, and tells those who wait for that.
+    fn accept(&mut self, engine: &mut Deciding, batch: Vec<(NewCommand, Reply)>) -> Result<()> {
+        let time_ms = self.stamp(engine);
+        let (commands, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let mut records: Vec<_> =
+            commands.into_iter().map(|command| command.stamped(time_ms)).collect();
+        let state = &engine.folded().state;
+        let is_due = state.next_timer_ms().is_some_and(|at| at <= time_ms);
+        if is_due || state.needs_a_tick() {
+            records.push(self.tick(time_ms).stamped(time_ms));
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let first = match engine.accept(&records) {
+            Ok(first) => first,
+            Err(error) => {
+                let why = SubmitError::Away(error.to_string());
+                replies.into_iter().for_each(|reply| reply.refuse(why.clone()));
+                return Err(error);
+            }
+        };
+        for (reply, offset) in replies.into_iter().zip(first.0..) {
+            match reply {
+                Reply::Accepted(to) => drop(to.send(Ok(Offset(offset)))),
+                Reply::Decided(to) => drop(self.waiting.insert(Offset(offset), to)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what is accepted, and answers round by round.
+    fn decide_all(&mut self, engine: &mut Deciding) -> Result<()> {
+        loop {
+            let at = engine.folded().next();
+            let turned = catch_unwind(AssertUnwindSafe(|| engine.turn()));
+            let decisions = turned.map_err(|_| {
+                Error::bug(format!(
+                    "deciding the round at offset {at} broke an invariant: report it with the log; \
+                     `conclave skip` leaves one command undecided"
+                ))
+            })??;
+            let ends = engine.log().ends()?;
+            if decisions.is_empty() {
+                if ends.commands_next == engine.folded().next() {
+                    return Ok(());
+                }
+                continue; // A round was aborted and is cut anew.
+            }
+            self.committed_at = Some(Instant::now());
+            self.shared.publish(ends);
+            self.answer(decisions, engine.folded().head);
+        }
+    }
+
+    fn answer(&mut self, decisions: Vec<Decision>, head: Hash32) {
+        // Each decision names the digest of the one before it, and the head is the last one's.
+        let next_hashes = decisions.iter().skip(1).map(|next| next.prev_hash);
+        let hashes: Vec<_> = next_hashes.chain([head]).collect();
+        for (decision, hash) in decisions.into_iter().zip(hashes) {
+            if let Some(to) = self.waiting.remove(&decision.offset) {
+                drop(to.send(Ok(Answer { decision, hash })));
+            }
+        }
+    }
+
+    /// The time of the commands that are accepted now: this machine's clock, which never goes back
+    /// in a log.
+    fn stamp(&mut self, engine: &Deciding) -> TimeMs {
+        self.stamped_ms = self.stamped_ms.max(engine.folded().state.time_ms).max(now());
+        self.stamped_ms
+    }
+
+    fn tick(&mut self, now: TimeMs) -> NewCommand {
+        self.ticks += 1;
+        own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick)
+    }
+
+    /// The first command of a new log.
+    fn open_log(&mut self, engine: &mut Deciding) -> Result<()> {
+        let time_ms = self.stamp(engine);
+        let open = Payload::OpenLog(OpenLog {
+            log_id: LogId::from(new_log_id(time_ms)),
+            time_source: TimeSource::LogAppend,
+            partition_count: 1,
+            round_commands: ROUND_COMMANDS_MAX,
+            duplicate_ids: DUPLICATE_IDS_MAX,
+            duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
+        });
+        let command = own_command(format!("open-{time_ms}"), time_ms, open);
+        engine.accept(&[command.stamped(time_ms)])?;
+        Ok(())
+    }
+
+    fn note_figures(&mut self, engine: &Deciding) {
+        if self.figures_at.is_some_and(|at| at.elapsed() < FIGURES_EVERY) {
+            return;
+        }
+        self.figures_at = Some(Instant::now());
+        self.shared.set_figures(Figures {
+            counters: engine.counters().clone(),
+            latencies: engine.latencies().clone(),
+            committed_at: self.committed_at,
+        });
+    }
+
+    /// Opens the log again until it can be written or the service ends. What was accepted is in it;
+    /// whoever waits for a decision waits on.
+    fn reopen(&mut self, error: &Error) -> Option<Deciding> {
+        let (mut pause, longest) = REOPEN_AFTER;
+        let mut why = error.to_string();
+        loop {
+            tracing::error!(error = %why, "the log cannot be written: it is opened again");
+            self.shared.set_standing(Standing::Away(why.clone()));
+            if self.refuse_for(pause, &SubmitError::Away(why)) {
+                self.refuse_all(&SubmitError::Closing);
+                return None;
+            }
+            match open(&self.options).and_then(|engine| Ok((engine.log().ends()?, engine))) {
+                Ok((ends, engine)) => {
+                    let folded = engine.folded().clone();
+                    self.shared.reopened(engine.log().reader(), folded, ends);
+                    self.shared.set_standing(Standing::Deciding);
+                    return Some(engine);
+                }
+                Err(error) => why = error.to_string(),
+            }
+            pause = longest.min(pause * 2);
+        }
+    }
+
+    /// Stops deciding for good, and says so to whoever comes until the service ends.
+    fn stop(mut self, error: &Error) -> Result<()> {
+        let why = error.to_string();
+        tracing::error!(error = %why, "deciding has stopped");
+        self.shared.set_standing(Standing::Stopped(why.clone()));
+        self.refuse_all(&SubmitError::Stopped(why.clone()));
+        while !self.refuse_for(NAP_MAX, &SubmitError::Stopped(why.clone())) {}
+        Err(Error { kind: error.kind, message: why, source: None })
+    }
+
+    /// Refuses whatever comes in the meantime; true when the service is to end.
+    fn refuse_for(&mut self, pause: Duration, error: &SubmitError) -> bool {
+        let until = Instant::now() + pause;
+        loop {
+            match self.intake.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Submission::Command(_, reply)) => reply.refuse(error.clone()),
+                Ok(Submission::Close) | Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+
+    /// Refuses those who wait, and whatever has come in.
+    fn refuse_all(&mut self, error: &SubmitError) {
+        for (_, to) in std::mem::take(&mut self.waiting) {
+            drop(to.send(Err(error.clone())));
+        }
+        while let Ok(submission) = self.intake.try_recv() {
+            if let Submission::Command(_, reply) = submission {
+                reply.refuse(error.clone());
+            }
+        }
+    }
+}
+
+/// A command that the service sends itself: it is about the log, not about a pool.
+fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
+    let command = Command {
+        command_id: CommandId::from(id),
+        pool: PoolId::default(),
+        actor: Actor {
+            tenant: TenantId::default(),
+            user: UserId::from("conclave"),
+            role: Role::Administrator,
+        },
+        submitted_at_ms: now,
+        payload,
+    };
+    NewCommand { key: vec![], value: encode_command(&command), headers: Headers::new() }
+}
+
+/// A name that no other log has: the moment and the process that made it, as a digest. It is an
+/// input of the log like any other, so nothing depends on how it was drawn.
+fn new_log_id(now: TimeMs) -> String {
+    let salt = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now.0);
+    let digest = blake3::hash(format!("{now} {} {salt}", std::process::id()).as_bytes());
+    format!("log-{}", &digest.to_hex()[..16])
+}

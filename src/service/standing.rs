@@ -1,0 +1,121 @@
+//! What the shell loop tells everybody else: how it stands, where the log ends, what it counted.
+
+use super::intake::SubmitError;
+use super::view::View;
+use crate::error::Result;
+use crate::fold::Folded;
+use crate::log::rocks::SharedReader;
+use crate::log::{LogEnds, LogReader};
+use crate::telemetry::{Counters, Latencies};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// How the service stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It accepts and decides.
+    Deciding,
+    /// The log cannot be written; it is opened again and again until it can.
+    Away(String),
+    /// It cannot go on without a person.
+    Stopped(String),
+    /// It finishes what it accepted.
+    Closing,
+}
+
+impl Standing {
+    /// # Errors
+    /// Why nothing is accepted now.
+    pub(super) fn check(&self) -> std::result::Result<(), SubmitError> {
+        match self {
+            Self::Deciding => Ok(()),
+            Self::Away(why) => Err(SubmitError::Away(why.clone())),
+            Self::Stopped(why) => Err(SubmitError::Stopped(why.clone())),
+            Self::Closing => Err(SubmitError::Closing),
+        }
+    }
+}
+
+/// What the shell loop counted.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// What happened how often.
+    pub counters: Counters,
+    /// How long each step took.
+    pub latencies: Latencies,
+    /// When a round was committed last; none since the start.
+    pub committed_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) view: View,
+    pub(super) published: watch::Sender<LogEnds>,
+    reader: RwLock<SharedReader>,
+    standing: Mutex<Standing>,
+    figures: Mutex<Figures>,
+    /// Wakes the view; none once it has to end.
+    notice: Mutex<Option<SyncSender<()>>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        reader: SharedReader,
+        folded: Folded,
+        notice: SyncSender<()>,
+    ) -> Result<Self> {
+        let published = watch::Sender::new(reader.ends()?);
+        Ok(Self {
+            view: View::new(folded),
+            published,
+            reader: RwLock::new(reader),
+            standing: Mutex::new(Standing::Deciding),
+            figures: Mutex::default(),
+            notice: Mutex::new(Some(notice)),
+        })
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_standing(&self, standing: Standing) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_figures(&self, figures: Figures) {
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    pub(super) fn reader(&self) -> SharedReader {
+        self.reader.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The log was opened again: what was committed may end elsewhere than anybody believed.
+    pub(super) fn reopened(&self, reader: SharedReader, folded: Folded, ends: LogEnds) {
+        *self.reader.write().unwrap_or_else(PoisonError::into_inner) = reader;
+        self.view.replace(folded);
+        self.publish(ends);
+    }
+
+    /// Tells where the log ends now.
+    pub(super) fn publish(&self, ends: LogEnds) {
+        self.published.send_replace(ends);
+        let notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notice) = &*notice {
+            // One notice that waits already says as much.
+            let _ignored = notice.try_send(());
+        }
+    }
+
+    /// Lets the view's thread end.
+    pub(super) fn close_view(&self) {
+        *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

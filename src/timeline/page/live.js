@@ -1,0 +1,105 @@
+"use strict";
+// The service behind a live page: its data, any past moment of it, and news of it.
+
+(() => {
+  const AGAIN_MS = 5000, NEWS_MS = 1500;
+
+  Conclave.live = function (page) {
+    const byId = (id) => document.getElementById(id);
+    const slider = byId("moment"), text = byId("moment-text"), now = byId("now"), form = byId("token-form");
+    const live = { follows: true, last: -1 };
+    let token = sessionStorage.getItem("conclave-token") || "", asked = 0, stopNews = null, timer = null;
+
+    const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
+    live.get = async (path) => {
+      const answer = await fetch(path, { headers: headers() });
+      if (answer.ok) return answer.json();
+      if (answer.status === 401) {
+        byId("live").hidden = form.hidden = false;
+        throw new Error(token ? "The service does not know this token." : "The service asks for a token.");
+      }
+      const problem = await answer.json().catch(() => ({}));
+      throw new Error(problem.detail || problem.title || `The service answered ${answer.status}.`);
+    };
+
+    // Loads what was known right after `offset`, or what is known now.
+    live.load = async (offset) => {
+      const mine = ++asked, query = new URLSearchParams(), pool = byId("pool").value;
+      if (offset !== null) query.set("until", offset);
+      if (pool) query.set("pool", pool);
+      text.textContent = offset === null ? "loading…" : `decision ${offset}: loading…`;
+      try {
+        const data = await live.get(`v1/timeline?${query}`);
+        if (mine !== asked) return;
+        form.hidden = true;
+        page.notice(null);
+        live.last = data.log_next - 1;
+        page.show(data);
+        say(data, offset);
+        if (offset === null) listen(data.log_next);
+      } catch (error) {
+        if (mine !== asked) return;
+        page.notice(error.message);
+        text.textContent = "";
+        if (form.hidden) timer = setTimeout(() => live.follows && live.load(null), AGAIN_MS);
+        else byId("token").focus();
+      }
+    };
+
+    const say = (data, offset) => {
+      byId("live").hidden = false;
+      slider.max = Math.max(live.last, 0);
+      slider.value = Math.max(data.until, 0);
+      slider.disabled = live.last < 0;
+      const when = Conclave.moment(page.model, data.until_ms);
+      const what = data.until < 0 ? "nothing decided yet" : `right after decision ${data.until}, ${when}`;
+      text.textContent = offset === null ? `Now: ${what}` : `Past: ${what}`;
+      slider.setAttribute("aria-valuetext", what);
+      now.setAttribute("aria-pressed", live.follows);
+    };
+
+    // Waits for decisions from `from` on, then loads again: once, however many there are.
+    const listen = (from) => {
+      if (stopNews) stopNews.abort();
+      const stop = (stopNews = new AbortController());
+      const hear = async () => {
+        const answer = await fetch(`v1/decisions/stream?from=${from}`, { headers: headers(), signal: stop.signal });
+        if (!answer.ok || !answer.body) throw new Error("no stream");
+        const reader = answer.body.getReader(), decoder = new TextDecoder();
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) throw new Error("the stream ended");
+          if (/^id:/m.test(decoder.decode(value, { stream: true }))) break;
+        }
+        stop.abort();
+        timer = setTimeout(() => live.follows && live.load(null), NEWS_MS);
+      };
+      hear().catch(() => {
+        if (!stop.signal.aborted) timer = setTimeout(() => live.follows && live.load(null), AGAIN_MS);
+      });
+    };
+
+    const goTo = (offset) => {
+      clearTimeout(timer);
+      if (stopNews) stopNews.abort();
+      live.follows = offset === null;
+      live.load(offset);
+    };
+    slider.addEventListener("input", () => {
+      clearTimeout(timer);
+      live.follows = false;
+      text.textContent = `decision ${slider.value}`;
+      timer = setTimeout(() => goTo(Number(slider.value)), 200);
+    });
+    now.addEventListener("click", () => goTo(null));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      token = byId("token").value.trim();
+      sessionStorage.setItem("conclave-token", token);
+      byId("token").value = "";
+      goTo(null);
+    });
+    live.reload = () => goTo(live.follows ? null : Number(slider.value));
+    return live;
+  };
+})();

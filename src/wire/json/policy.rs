@@ -1,0 +1,181 @@
+//! The fields of commands about the log, quotas and a pool's rules. The defaults stand in
+//! `docs/json.md`.
+
+use super::object::Object;
+use super::payload::Form;
+use super::quantity::{Gpus, Span, gpus, span, whole_gpu};
+use conclave_core::command::{
+    ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy, SetPoolPolicy,
+    SetQuota, TargetShape, TimeSource,
+};
+use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
+use conclave_core::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MicroUsd, TenantId};
+use serde::Deserialize;
+
+const MINUTE_MS: i64 = 60_000;
+/// Longest lease: a week.
+const LEASE_MAX_MS: DurationMs = DurationMs(7 * 24 * 60 * MINUTE_MS);
+/// What a lease gets beyond what was expected.
+const LEASE_GRACE_MS: DurationMs = DurationMs(5 * MINUTE_MS);
+/// How long the first in the order waits before nobody may overtake it.
+const WAIT_BOUND_MS: DurationMs = DurationMs(60 * MINUTE_MS);
+/// How long a deferred request rests.
+const DEFER_RETRY_MS: DurationMs = DurationMs(10 * MINUTE_MS);
+/// Requests that may wait at once.
+const QUEUE_MAX: i64 = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenLogForm {
+    log_id: LogId,
+    time_source: Option<TimeSource>,
+    partition_count: Option<i64>,
+    round_commands: Option<i64>,
+    duplicate_ids: Option<i64>,
+    duplicate_window_ms: Option<DurationMs>,
+    duplicate_window: Option<Span>,
+}
+
+impl Form for OpenLogForm {
+    fn payload(self) -> Result<Payload, String> {
+        let window = span("duplicate_window", self.duplicate_window_ms, self.duplicate_window)?;
+        Ok(Payload::OpenLog(OpenLog {
+            log_id: self.log_id,
+            time_source: self.time_source.unwrap_or(TimeSource::LogAppend),
+            partition_count: self.partition_count.unwrap_or(1),
+            round_commands: self.round_commands.unwrap_or(ROUND_COMMANDS_DEFAULT),
+            duplicate_ids: self.duplicate_ids.unwrap_or(DUPLICATE_IDS_MAX),
+            duplicate_window_ms: window.unwrap_or(DUPLICATE_WINDOW_MS_MAX),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActivateDeciderForm {
+    version: i64,
+}
+
+impl Form for ActivateDeciderForm {
+    fn payload(self) -> Result<Payload, String> {
+        Ok(Payload::ActivateDecider(ActivateDecider { version: self.version }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TickForm {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetQuotaForm {
+    tenant: TenantId,
+    guarantee_gpu_milli: Option<GpuMilli>,
+    guarantee_gpus: Option<Gpus>,
+    limit_gpu_milli: Option<GpuMilli>,
+    limit_gpus: Option<Gpus>,
+    rate_per_minute: Option<i64>,
+    borrow_gpu_milli: Option<GpuMilli>,
+    borrow_gpus: Option<Gpus>,
+    weight: Option<i64>,
+    gpu_hour_budget: Option<i64>,
+    budget_window_ms: Option<DurationMs>,
+    budget_window: Option<Span>,
+}
+
+impl Form for SetQuotaForm {
+    fn payload(self) -> Result<Payload, String> {
+        let guarantee = gpus("guarantee", self.guarantee_gpu_milli, self.guarantee_gpus)?;
+        let limit = gpus("limit", self.limit_gpu_milli, self.limit_gpus)?;
+        let borrow = gpus("borrow", self.borrow_gpu_milli, self.borrow_gpus)?;
+        let window = span("budget_window", self.budget_window_ms, self.budget_window)?;
+        Ok(Payload::SetQuota(SetQuota {
+            tenant: self.tenant,
+            guarantee_gpu_milli: guarantee.unwrap_or_default(),
+            limit_gpu_milli: limit.ok_or("missing field `limit_gpus` (or `limit_gpu_milli`)")?,
+            rate_per_minute: self.rate_per_minute.unwrap_or_default(),
+            borrow_gpu_milli: borrow.unwrap_or_default(),
+            weight: self.weight.unwrap_or(1),
+            gpu_hour_budget: self.gpu_hour_budget,
+            budget_window_ms: window.unwrap_or_default(),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetPoolPolicyForm {
+    council: Option<CouncilMode>,
+    lease_max_ms: Option<DurationMs>,
+    lease_max: Option<Span>,
+    lease_grace_ms: Option<DurationMs>,
+    lease_grace: Option<Span>,
+    wait_bound_ms: Option<DurationMs>,
+    wait_bound: Option<Span>,
+    defer_retry_ms: Option<DurationMs>,
+    defer_retry: Option<Span>,
+    queue_max: Option<i64>,
+    placement: Option<PlacementPolicy>,
+    #[serde(default)]
+    target_workload: Vec<Object<TargetShapeForm>>,
+    #[serde(default)]
+    prices: Vec<Object<GpuPriceForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetShapeForm {
+    #[serde(default)]
+    cpu_milli: CpuMilli,
+    gpu_count: i64,
+    gpu_milli: Option<GpuMilli>,
+    #[serde(default)]
+    gpu_models: Vec<GpuModel>,
+    count: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GpuPriceForm {
+    gpu_model: GpuModel,
+    micro_usd_per_hour: MicroUsd,
+}
+
+impl Form for SetPoolPolicyForm {
+    fn payload(self) -> Result<Payload, String> {
+        let lease_max = span("lease_max", self.lease_max_ms, self.lease_max)?;
+        let lease_grace = span("lease_grace", self.lease_grace_ms, self.lease_grace)?;
+        let wait_bound = span("wait_bound", self.wait_bound_ms, self.wait_bound)?;
+        let defer_retry = span("defer_retry", self.defer_retry_ms, self.defer_retry)?;
+        Ok(Payload::SetPoolPolicy(SetPoolPolicy {
+            council: self.council.unwrap_or(CouncilMode::Advise),
+            lease_max_ms: lease_max.unwrap_or(LEASE_MAX_MS),
+            lease_grace_ms: lease_grace.unwrap_or(LEASE_GRACE_MS),
+            wait_bound_ms: wait_bound.unwrap_or(WAIT_BOUND_MS),
+            defer_retry_ms: defer_retry.unwrap_or(DEFER_RETRY_MS),
+            queue_max: self.queue_max.unwrap_or(QUEUE_MAX),
+            placement: self.placement.unwrap_or(PlacementPolicy::Fgd),
+            target_workload: self
+                .target_workload
+                .into_iter()
+                .map(|Object(form)| form.shape())
+                .collect(),
+            prices: self.prices.into_iter().map(|Object(form)| form.price()).collect(),
+        }))
+    }
+}
+
+impl TargetShapeForm {
+    fn shape(self) -> TargetShape {
+        let Self { cpu_milli, gpu_count, gpu_milli, gpu_models, count } = self;
+        let gpu_milli = gpu_milli.unwrap_or_else(|| whole_gpu(gpu_count));
+        TargetShape { cpu_milli, gpu_count, gpu_milli, gpu_models, count }
+    }
+}
+
+impl GpuPriceForm {
+    fn price(self) -> GpuPrice {
+        let Self { gpu_model, micro_usd_per_hour } = self;
+        GpuPrice { gpu_model, micro_usd_per_hour }
+    }
+}
