@@ -8,6 +8,7 @@ use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 
 /// What keeps a request from running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +75,7 @@ pub struct Blockers<'a> {
     is_carried_over: bool,
     on_draining: OnDraining,
     barriers: Barriers,
-    out_of_service: Option<OutOfService>,
+    out_of_service: OnceCell<Option<OutOfService>>,
 }
 
 impl<'a> Blockers<'a> {
@@ -87,8 +88,21 @@ impl<'a> Blockers<'a> {
         let pool = state.pool(pool_id);
         let (on_draining, barriers) = (OnDraining::of(pool), Barriers::of(pool, state.time_ms));
         let is_carried_over = state.carried_over.contains(pool_id);
-        let out_of_service = OutOfService::of(&pool.fleet);
+        let out_of_service = OnceCell::new();
         Self { pool, is_carried_over, on_draining, barriers, out_of_service }
+    }
+
+    /// The same for somebody who knows by himself who keeps a request back, which is what takes
+    /// long to work out: only [`Blockers::blocker_beside`] may be asked.
+    ///
+    /// # Panics
+    /// When there is no such pool.
+    #[must_use]
+    pub fn without_barriers(state: &'a State, pool_id: &PoolId) -> Self {
+        let pool = state.pool(pool_id);
+        let (on_draining, barriers) = (OnDraining::of(pool), Barriers::default());
+        let is_carried_over = state.carried_over.contains(pool_id);
+        Self { pool, is_carried_over, on_draining, barriers, out_of_service: OnceCell::new() }
     }
 
     /// What keeps a live request of the pool from running; none when it runs.
@@ -97,6 +111,19 @@ impl<'a> Blockers<'a> {
     /// When the request is not of the pool: it has no such tenant.
     #[must_use]
     pub fn blocker(&self, request: &Request) -> Option<Blocker> {
+        self.blocker_beside(request, || behind(self.pool, &self.barriers, request))
+    }
+
+    /// The same, given what is said of protected requests; it is asked only when it matters.
+    ///
+    /// # Panics
+    /// As [`Blockers::blocker`].
+    #[must_use]
+    pub fn blocker_beside(
+        &self,
+        request: &Request,
+        behind: impl FnOnce() -> Option<Blocker>,
+    ) -> Option<Blocker> {
         match request.stage {
             Stage::Running(_) => None,
             Stage::Deferred { retry_at_ms } => {
@@ -105,7 +132,7 @@ impl<'a> Blockers<'a> {
             Stage::Due { .. } => Some(Blocker::VoteDue),
             Stage::Admitted => panic!("{} is admitted and nothing else", request.ask.request),
             Stage::Waiting { .. } if self.is_carried_over => Some(Blocker::CarriedOver),
-            Stage::Waiting { .. } => Some(self.queue_blocker(request)),
+            Stage::Waiting { .. } => Some(self.queue_blocker(request, behind)),
         }
     }
 
@@ -128,12 +155,16 @@ impl<'a> Blockers<'a> {
         rules.into_iter().flatten().chain(no_room).collect()
     }
 
-    fn queue_blocker(&self, request: &Request) -> Blocker {
+    fn queue_blocker(
+        &self,
+        request: &Request,
+        behind: impl FnOnce() -> Option<Blocker>,
+    ) -> Blocker {
         let (pool, ask) = (self.pool, &request.ask);
         tenant_limit(pool, ask)
             .or_else(|| self.too_small(ask))
             .or_else(|| held_for_others(pool, &self.on_draining, ask))
-            .or_else(|| behind(pool, &self.barriers, request))
+            .or_else(behind)
             .unwrap_or_else(|| no_room(pool, ask))
     }
 
@@ -142,8 +173,9 @@ impl<'a> Blockers<'a> {
     }
 
     fn why_too_small(&self, ask: &RequestAllocation) -> Blocker {
-        let Some(out) = &self.out_of_service else { return Blocker::PoolTooSmall };
         let fleet = &self.pool.fleet;
+        let out = self.out_of_service.get_or_init(|| OutOfService::of(fleet));
+        let Some(out) = out else { return Blocker::PoolTooSmall };
         let holds = |models| out.could_hold(fleet, &Shape::of(ask, models), ask.replicas);
         if !preferences(ask).any(holds) {
             return Blocker::PoolTooSmall;
