@@ -9,6 +9,7 @@ pub mod engine;
 pub mod error;
 pub mod explain;
 pub mod fold;
+pub mod http;
 pub mod import;
 pub mod log;
 pub mod place;

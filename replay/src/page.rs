@@ -79,7 +79,8 @@ fn write_whole(html: &Path, bytes: &[u8], force: bool) -> Result<()> {
         _ => {
             let path = html.display();
             Error::unavailable(format!(
-                "{path} cannot be written: check that its folder exists, may be written to and has room"
+                "{path} cannot be written: check that its folder exists, may be written to and \
+                 has room"
             ))
             .caused_by(error)
         }

@@ -1,6 +1,7 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
 mod appeal;
+mod check;
 mod command_id;
 mod connection;
 mod decided;
@@ -18,9 +19,11 @@ mod queue;
 mod quota;
 mod requests;
 mod send;
+mod serve;
 mod status;
 mod submit;
 mod tail;
+mod token;
 mod top;
 mod values;
 
@@ -52,6 +55,12 @@ enum Command {
     Import(import::ImportArguments),
     /// Runs the published inflation experiment with one placement policy
     Place(place::PlaceArguments),
+    /// Runs the service
+    Serve(serve::ServeArguments),
+    /// Says what is wrong with a set-up and how to mend it
+    Check(check::CheckArguments),
+    /// Makes a token for the HTTP API
+    Token(token::TokenArguments),
     /// Sends commands from a file
     Submit(submit::SubmitArguments),
     /// Says what would be decided now, without doing it
@@ -117,6 +126,9 @@ impl Command {
             Self::Demo(demo) => demo::run(demo).map(|()| 0),
             Self::Import(import) => import::run(import).map(|()| 0),
             Self::Place(place) => place::run(place).map(|()| 0),
+            Self::Serve(serve) => serve::run(serve),
+            Self::Check(check) => check::run(check),
+            Self::Token(token) => token::run(token),
             Self::Submit(submit) => submit::run(submit),
             Self::Plan(plan) => plan::run(plan),
             Self::Explain(explain) => explain::run(explain),

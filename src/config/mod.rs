@@ -120,6 +120,16 @@ impl From<DurabilitySetting> for Durability {
     }
 }
 
+impl From<Durability> for DurabilitySetting {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Os => Self::Os,
+            Durability::Fsync => Self::Fsync,
+            Durability::None => Self::None,
+        }
+    }
+}
+
 impl Config {
     /// Reads a configuration file. Relative paths in it are meant from where the file lies.
     ///

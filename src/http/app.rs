@@ -4,7 +4,7 @@ use super::caller::Caller;
 use super::figures::HttpFigures;
 use super::problem::Problem;
 use crate::config::{Config, HttpConfig, Tokens};
-use crate::error::Result;
+use crate::error::Result as Answered;
 use crate::fold::Folded;
 use crate::service::Service;
 use conclave_core::units::Offset;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Requests between two cleanings of what the rate limit remembers.
 const CLEAN_EVERY: u64 = 16_384;
@@ -34,6 +34,7 @@ struct Inner {
     questions: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     figures: HttpFigures,
+    closing: watch::Sender<bool>,
 }
 
 impl App {
@@ -44,7 +45,7 @@ impl App {
     ///
     /// # Panics
     /// When the configuration was not checked.
-    pub fn new(service: Arc<Service>, config: &Config) -> Result<Self> {
+    pub fn new(service: Arc<Service>, config: &Config) -> Answered<Self> {
         let tokens = config.tokens.file.as_deref().map(Tokens::read).transpose()?;
         let http = config.http.clone();
         let positive = |number| NonZeroU32::new(number).expect("the configuration was checked");
@@ -61,6 +62,7 @@ impl App {
             questions: Arc::new(Semaphore::new(questions)),
             streams: Arc::new(Semaphore::new(streams)),
             figures: HttpFigures::default(),
+            closing: watch::Sender::new(false),
         })))
     }
 
@@ -68,6 +70,22 @@ impl App {
     #[must_use]
     pub fn service(&self) -> &Arc<Service> {
         &self.0.service
+    }
+
+    /// Lets what has no end of its own come to one.
+    pub fn close(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        *self.0.closing.borrow()
+    }
+
+    /// Returns once [`App::close`] was called.
+    pub(super) async fn closing(&self) {
+        let mut closing = self.0.closing.subscribe();
+        // The sender lives as long as this does.
+        let _ignored = closing.wait_for(|closing| *closing).await;
     }
 
     pub(super) fn http(&self) -> &HttpConfig {
@@ -140,7 +158,7 @@ impl App {
     /// The question's own.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Service) -> Result<T> + Send + 'static,
+        question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
     ) -> Result<T, Problem> {
         let place = Arc::clone(&self.0.questions).acquire_owned().await;
         let place = place.map_err(|_| Problem::unavailable("the service is going down"))?;
@@ -165,7 +183,7 @@ impl App {
     pub(super) async fn ask_state<T: Send + 'static>(
         &self,
         at: Option<Offset>,
-        question: impl FnOnce(&Folded) -> Result<T> + Send + 'static,
+        question: impl FnOnce(&Folded) -> Answered<T> + Send + 'static,
     ) -> Result<T, Problem> {
         let Some(at) = at else {
             self.0.service.view().await?;

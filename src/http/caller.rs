@@ -10,11 +10,11 @@ use std::net::IpAddr;
 
 /// Whoever sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub(super) struct Caller {
     /// What limits and logs call it.
-    pub name: String,
+    pub(super) name: String,
     /// On whose behalf it sends; any actor is believed when there are no tokens.
-    pub identity: Option<Identity>,
+    pub(super) identity: Option<Identity>,
 }
 
 impl Caller {
@@ -38,8 +38,7 @@ impl Caller {
     }
 
     /// What it may see.
-    #[must_use]
-    pub fn viewer(&self) -> Viewer {
+    pub(super) fn viewer(&self) -> Viewer {
         match self.identity.as_ref().map(|identity| &identity.actor) {
             Some(actor) if !actor.tenant.0.is_empty() => Viewer::Tenant(actor.tenant.clone()),
             Some(_) | None => Viewer::Everything,
@@ -47,8 +46,7 @@ impl Caller {
     }
 
     /// Whose name a command bears that names nobody.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         match &self.identity {
             Some(identity) => identity.actor.clone(),
             None => Actor {

@@ -9,8 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use std::time::Duration;
 
 /// Bounds of the duration's buckets, in seconds.
-const BUCKETS: [f64; 12] =
-    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const BUCKETS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// Labels of one kind of request: bounded, since a route is one of the table's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

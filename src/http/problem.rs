@@ -24,13 +24,13 @@ pub struct Problem {
     pub detail: String,
     /// Line of the body, from 1, where it could not be read on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// Column of that line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// Seconds after which to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after_s: Option<u64>,
+    pub retry_after_s: Option<u32>,
 }
 
 macro_rules! problems {
@@ -84,14 +84,15 @@ impl Problem {
     /// Names a place in the body.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
-        (self.line, self.column) = (Some(line), Some(column));
+        let bounded = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        (self.line, self.column) = (Some(bounded(line)), Some(bounded(column)));
         self
     }
 
     /// Says when to try again.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_s = Some(seconds);
+        self.retry_after_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 }

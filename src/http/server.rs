@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,7 +17,8 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 /// What a connection that is one too many is told.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
     retry-after: 1\r\nconnection: close\r\ncontent-length: 107\r\n\r\n\
     {\"type\":\"conclave:unavailable\",\"title\":\"Too many connections\",\
 \"status\":503,\"detail\":\"try again in a second\"}";
@@ -98,20 +99,13 @@ pub async fn serve(
     }
 }
 
+/// One connection, from its first request to its last answer.
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     bounds: Bounds,
-) -> http1::Connection<
-    TokioIo<StallGuard<TcpStream>>,
-    TowerToHyperService<
-        tower::util::MapRequest<
-            Router,
-            impl FnMut(hyper::Request<hyper::body::Incoming>) -> axum::extract::Request + Clone,
-        >,
-    >,
-> {
+) -> impl GracefulConnection<Error = hyper::Error> {
     // Small answers are not held back for an acknowledgement.
     let _ignored = stream.set_nodelay(true);
     let service = router.map_request(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -130,7 +124,7 @@ fn connection(
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+pub(super) struct Peer(pub(super) SocketAddr);
 
 async fn refuse(mut stream: TcpStream) {
     let told = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;

@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn every_counter_of_the_table_is_sampled_under_its_label_from_the_start() {
-        let table = TABLE.iter().filter(|name| name.kind == Kind::Counter);
+        // Those of the API are its own: it counts in other threads.
+        let is_ours = |text: &str| !text.starts_with("conclave_http_");
+        let table = TABLE.iter().filter(|name| name.kind == Kind::Counter && is_ours(name.text));
         let named: BTreeMap<_, _> = table.map(|name| (name.text, name.label)).collect();
         let samples = Counters::default().samples();
         let sampled: BTreeMap<_, _> =

@@ -53,6 +53,9 @@ steps! {
 
 /// Longest duration that is told apart from longer ones.
 pub const LATENCY_MAX: Duration = Duration::from_secs(600);
+/// Upper bounds of the buckets that Prometheus is given, in seconds.
+pub const BUCKETS_S: &[f64] =
+    &[0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, f64::MAX];
 /// Two digits: a figure is within 1 % of what was measured.
 const SIGNIFICANT_DIGITS: u8 = 2;
 
@@ -103,6 +106,23 @@ impl Latencies {
     #[must_use]
     pub fn total(&self, step: Step) -> Duration {
         self.totals[step as usize]
+    }
+
+    /// How many of `step` took at most each of [`BUCKETS_S`] and longer than the one before, as
+    /// Prometheus counts them, and how many there were.
+    ///
+    /// # Panics
+    /// Never: the last bound is endless.
+    #[must_use]
+    pub fn buckets(&self, step: Step) -> (Vec<(f64, u64)>, u64) {
+        let histogram = &self.steps[step as usize];
+        let mut buckets: Vec<_> = BUCKETS_S.iter().map(|&bound| (bound, 0)).collect();
+        for recorded in histogram.iter_recorded() {
+            let seconds = Duration::from_nanos(recorded.value_iterated_to()).as_secs_f64();
+            let into = buckets.iter_mut().find(|(bound, _)| seconds <= *bound);
+            into.expect("the last bound is endless").1 += recorded.count_since_last_iteration();
+        }
+        (buckets, histogram.len())
     }
 
     /// Takes over what another thread recorded.

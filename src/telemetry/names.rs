@@ -21,6 +21,8 @@ pub struct Name {
 pub enum Kind {
     /// A metric that only grows.
     Counter,
+    /// A metric that grows and shrinks.
+    Gauge,
     /// A metric that is distributed over buckets.
     Histogram,
     /// A piece of a trace.
@@ -108,6 +110,23 @@ names! {
     /// Time that one step of a round took, by step.
     STEP_DURATION = "conclave_step_duration_seconds", Histogram by STEP, Seconds;
 
+    /// Requests that the API answered, by route and status.
+    HTTP_REQUESTS = "conclave_http_requests_total", Counter by ROUTE, Count;
+    /// Time that a request took to be answered, by route.
+    HTTP_DURATION = "conclave_http_request_duration_seconds", Histogram by ROUTE, Seconds;
+    /// Requests that are being answered.
+    HTTP_IN_FLIGHT = "conclave_http_in_flight_count", Gauge, Count;
+    /// Followers of the decision stream.
+    STREAMS = "conclave_http_streams_count", Gauge, Count;
+    /// Commands accepted and not decided.
+    LAG_RECORDS = "conclave_lag_records_count", Gauge, Count;
+    /// Decisions that answers to questions do not know yet.
+    VIEW_LAG_RECORDS = "conclave_view_lag_records_count", Gauge, Count;
+    /// 1 while decisions flow, otherwise 0.
+    READY = "conclave_ready_count", Gauge, Count;
+    /// Requests that wait for capacity.
+    WAITING = "conclave_waiting_count", Gauge, Count;
+
     /// Accepting commands into the log, at the chosen durability.
     SPAN_ACCEPT = "send conclave.commands", Span, Text;
     /// Reading commands, their schemas and their digests.
@@ -131,6 +150,9 @@ names! {
     CODE = "code", Label, Text;
     /// A step of a round. Also a log field.
     STEP = "step", Label, Text;
+
+    /// A path of the API, as its table of routes spells it.
+    ROUTE = "route", Label, Text;
 
     /// When the line was written, by this machine's clock, in UTC.
     TS = "ts", Field, Text;
@@ -195,6 +217,16 @@ names! {
     HEADER_CAUSATION_ID = "causation_id", Header, Text;
 }
 
+/// What a metric means, as the table says.
+///
+/// # Panics
+/// When the table has no such name: names are constants of this module.
+#[must_use]
+pub fn doc(text: &str) -> &'static str {
+    let named = TABLE.iter().find(|name| name.text == text);
+    named.unwrap_or_else(|| panic!("{text} is not in the table of names")).doc
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +271,7 @@ mod tests {
             let suffix = unit.suffix(*kind);
             assert!(text.ends_with(suffix), "{text} has to end in {suffix}");
             assert!(doc.len() > 10 && doc.ends_with('.'), "{text} needs a sentence, not '{doc}'");
-            let is_metric = matches!(kind, Kind::Counter | Kind::Histogram);
+            let is_metric = matches!(kind, Kind::Counter | Kind::Gauge | Kind::Histogram);
             assert_eq!(text.starts_with("conclave_"), is_metric, "{text}: metrics bear our name");
             assert!(!is_metric || *unit != Unit::Text, "{text} is a metric without a unit");
         }

@@ -161,6 +161,8 @@ kinds! {
     Released = "released";
     /// Its end: nobody renewed its lease.
     Expired = "expired";
+    /// Its end: an operator ended it.
+    Revoked = "revoked";
     /// Its end: withdrawn.
     Cancelled = "cancelled";
     /// Its end: it was not worth starting any more.
@@ -187,7 +189,8 @@ impl Kind {
             Blocker::TenantLimit { .. } => Self::Limit,
             Blocker::HeldForOthers { .. } => Self::Held,
             Blocker::BehindProtected { .. } => Self::Behind,
-            Blocker::PoolTooSmall => Self::TooSmall,
+            // The sentence beside it tells them apart.
+            Blocker::PoolTooSmall | Blocker::NodesOutOfService { .. } => Self::TooSmall,
             Blocker::NoRoom { .. } => Self::NoRoom,
         }
     }

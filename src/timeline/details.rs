@@ -50,7 +50,7 @@ impl Details {
             if !touches(&decision, options, &shown) {
                 return Ok(());
             }
-            let line = line(&DecisionJson::of(record, &decision, began_at))?;
+            let line = line(&DecisionJson::of(record.hash, &decision, began_at))?;
             bytes += line.len();
             details.lines.push_back(line);
             while bytes > options.details_bytes_max {

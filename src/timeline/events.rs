@@ -141,6 +141,7 @@ fn kind_of_lease_end(ended: &LeaseEnded) -> Kind {
     match ended.reason {
         LeaseEnd::Released => Kind::Released,
         LeaseEnd::Expired => Kind::Expired,
+        LeaseEnd::Revoked => Kind::Revoked,
     }
 }
 
@@ -149,6 +150,7 @@ fn kind_of_end(ended: &RequestEnded) -> Kind {
         RequestEnd::Cancelled => Kind::Cancelled,
         RequestEnd::DeadlinePassed => Kind::DeadlinePassed,
         RequestEnd::CouncilDenied => Kind::Denied,
+        RequestEnd::Overridden => Kind::Revoked,
     }
 }
 

@@ -47,7 +47,7 @@ impl<'a> Follower<'a> {
             for request in state.pools[pool].requests.values() {
                 follower.take_over(state, pool, request);
             }
-            follower.look_at_all(state, pool, Moment::at(state));
+            follower.look(state, pool, (&[], true), Moment::at(state));
         }
         follower
     }
@@ -141,20 +141,14 @@ impl<'a> Follower<'a> {
         if looks > self.options.looks_max && self.sampled_from.is_none() {
             self.sampled_from = Some(now.offset);
         }
-        let Self { waiting, lives, names, options, .. } = self;
-        let waiting = waiting.entry(pool.clone()).or_default();
-        waiting.look_at_newcomers(state, pool, newcomers, |id, blocker| {
-            note_blocker((lives, names), (state, pool, options), (id, blocker), now);
-        });
-        if self.sampled_from.is_none() || self.touches.is_multiple_of(LOOK_EVERY) {
-            self.look_at_all(state, pool, now);
-        }
+        let all = self.sampled_from.is_none() || self.touches.is_multiple_of(LOOK_EVERY);
+        self.look(state, pool, (newcomers, all), now);
     }
 
-    fn look_at_all(&mut self, state: &State, pool: &PoolId, now: Moment) {
+    fn look(&mut self, state: &State, pool: &PoolId, whom: (&[RequestId], bool), now: Moment) {
         let Self { waiting, lives, names, options, .. } = self;
         let waiting = waiting.entry(pool.clone()).or_default();
-        waiting.look_at_all(state, pool, |id, blocker| {
+        waiting.look(state, pool, whom, |id, blocker| {
             note_blocker((lives, names), (state, pool, options), (id, blocker), now);
         });
     }
@@ -164,7 +158,7 @@ impl<'a> Follower<'a> {
         let now = Moment::at(state);
         // Time alone can put somebody protected before others.
         for pool in state.pools.keys().filter(|pool| self.options.shows(pool)) {
-            self.look_at_all(state, pool, now);
+            self.look(state, pool, (&[], true), now);
         }
         let began_at = self.began_at;
         let since = |time: TimeMs| time.0.saturating_sub(began_at.0);

@@ -61,7 +61,7 @@ impl Default for Options {
             viewer: None,
             requests_max: 20_000,
             nodes_max: 2_000,
-            looks_max: 5_000_000,
+            looks_max: 10_000_000,
             details_bytes_max: 16 * 1024 * 1024,
         }
     }

@@ -25,41 +25,44 @@ impl Waiting {
         self.looks
     }
 
-    /// Tells `note` the reason of each newcomer that waits still.
-    pub(super) fn look_at_newcomers(
+    /// Tells `note` the reason of each newcomer that waits still and, when `all` are asked for, of
+    /// everybody whose reason may be another than before.
+    pub(super) fn look(
         &mut self,
         state: &State,
         pool_id: &PoolId,
-        newcomers: &[RequestId],
+        (newcomers, all): (&[RequestId], bool),
         mut note: impl FnMut(&RequestId, &Blocker),
     ) {
-        if newcomers.is_empty() {
+        let pool = state.pool(pool_id);
+        if pool.queue.is_empty() || (newcomers.is_empty() && !all) {
             return;
         }
-        let (pool, blockers) = (state.pool(pool_id), Blockers::of(state, pool_id));
+        let blockers = Blockers::of(state, pool_id);
+        // To find out who is protected, everybody who waits is passed, a little each.
+        self.looks += pool.queue.len().unsigned_abs() / 8;
         for id in newcomers {
-            self.look(pool, &blockers, id, &mut note);
+            self.look_at(pool, &blockers, id, &mut note);
+        }
+        if all {
+            self.look_at_all(pool, &blockers, &mut note);
         }
     }
 
-    /// Tells `note` the reasons of all whose reason may be another than before.
-    pub(super) fn look_at_all(
+    fn look_at_all(
         &mut self,
-        state: &State,
-        pool_id: &PoolId,
-        mut note: impl FnMut(&RequestId, &Blocker),
+        pool: &Pool,
+        blockers: &Blockers<'_>,
+        note: &mut impl FnMut(&RequestId, &Blocker),
     ) {
-        let (pool, blockers) = (state.pool(pool_id), Blockers::of(state, pool_id));
         for (group, waiters) in pool.queue.groups() {
-            let kind = self.common_kind(pool, &blockers, waiters);
-            let before = match kind {
+            match self.common_kind(pool, blockers, waiters) {
                 Some(kind) if self.of_group.get(group) == Some(&kind) => continue,
                 Some(kind) => self.of_group.insert(group.clone(), kind),
                 None => self.of_group.remove(group),
             };
-            debug_assert!(before != kind || kind.is_none(), "a known reason is passed over");
             for waiter in waiters.values() {
-                self.look(pool, &blockers, &waiter.request, &mut note);
+                self.look_at(pool, blockers, &waiter.request, note);
             }
         }
     }
@@ -85,7 +88,7 @@ impl Waiting {
         blockers.blocker(pool.request(id)?).as_ref().map(Kind::of)
     }
 
-    fn look(
+    fn look_at(
         &mut self,
         pool: &Pool,
         blockers: &Blockers<'_>,

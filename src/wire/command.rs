@@ -10,7 +10,7 @@ use conclave_core::command::{Actor, Command, Payload};
 use conclave_core::decision::{Rejected, Remembered};
 use conclave_core::input::{Content, Input};
 use conclave_core::rejection::{RejectionCode, refuse};
-use conclave_core::units::{Hash16, Hash32, PoolId, TimeMs};
+use conclave_core::units::{CommandId, Hash16, Hash32, PoolId, TimeMs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -167,14 +167,20 @@ struct Canonical<'c> {
 /// value (numbers with leading zeros, arrays in blocks) and writers of other versions other fields.
 fn digests(command: &Command) -> Remembered {
     let Command { command_id, pool, actor, payload, .. } = command;
+    let id_hash = command_id_hash(pool, command_id);
     let mut bytes = Vec::with_capacity(COMMAND_BYTES_USUAL);
-    push_part(&mut bytes, pool.0.as_bytes());
-    bytes.extend(command_id.0.as_bytes());
-    let id_hash = hash16(&bytes);
-    bytes.clear();
     let canonical = Canonical { command_id: "", pool, actor, submitted_at_ms: TimeMs(0), payload };
     write(&canonical, &mut bytes);
     Remembered { id_hash, payload_hash: hash16(&bytes) }
+}
+
+/// What a pool remembers of a command's id.
+#[must_use]
+pub fn command_id_hash(pool: &PoolId, command_id: &CommandId) -> Hash16 {
+    let mut bytes = Vec::with_capacity(COMMAND_BYTES_USUAL);
+    push_part(&mut bytes, pool.0.as_bytes());
+    bytes.extend(command_id.0.as_bytes());
+    hash16(&bytes)
 }
 
 fn hash16(bytes: &[u8]) -> Hash16 {

@@ -19,7 +19,7 @@ pub mod head;
 pub mod json;
 pub mod schemas;
 
-pub use command::{COMMAND_BYTES_MAX, CommandReader, encode_command};
+pub use command::{COMMAND_BYTES_MAX, CommandReader, command_id_hash, encode_command};
 pub use decision::{body_hash, decode_decision, encode_decision};
 pub use head::DecisionHead;
 pub use schemas::{COMMAND_SCHEMA_ID, WriterSchema, admit};

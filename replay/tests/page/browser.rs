@@ -186,7 +186,8 @@ impl Browser {
     /// Waits until what changed is drawn.
     pub(crate) fn settle(&mut self) {
         self.ask(
-            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))",
+            "new Promise(done => \
+             requestAnimationFrame(() => requestAnimationFrame(() => done(1))))",
         );
     }
 

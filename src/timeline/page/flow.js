@@ -26,12 +26,14 @@
   };
 
   Conclave.flow = function (canvas, note, page) {
-    let counts = {}, most = 0;
+    let counts = {}, most = 0, answered = [];
     const total = (x) => KINDS.reduce((sum, kind) => sum + counts[kind][x], 0);
 
     const draw = () => {
       const { model, view } = page, context = Conclave.sharp(canvas, view.width, HEIGHT);
-      counts = counted(model, view, page.rows.shown);
+      const asked = [model, page.rows.shown, view.from, view.until, view.width];
+      if (asked.some((one, at) => one !== answered[at])) counts = counted(model, view, page.rows.shown);
+      answered = asked;
       let mostAt = 0;
       most = 0;
       for (let x = 0; x < view.width; x++) if (total(x) > most) [most, mostAt] = [total(x), x];

@@ -7,18 +7,33 @@
   const mix = (cold, hot, part) => {
     const parts = (colour) => colour.match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16));
     const [from, to] = [parts(cold), parts(hot)];
-    return `rgb(${from.map((one, at) => Math.round(one + (to[at] - one) * part)).join(" ")})`;
+    return [...from.map((one, at) => Math.round(one + (to[at] - one) * part)), 255];
   };
 
   Conclave.heat = function (canvas, scroll, note, page) {
     const chart = { cursor: null };
-    let height = 3, shades = [];
+    let height = 3, shades = [], picture = null, pictured = null;
 
     const rowHeight = (nodes) => Math.max(2, Math.min(16, Math.floor(HEIGHT_MAX / Math.max(nodes, 1))));
     const heat = () => page.model.data.heat;
     const drains = (node, bucket) => heat().draining[node].some(([first, last]) => first <= bucket && bucket <= last);
     chart.recolour = () => {
       shades = Array.from({ length: 65 }, (_, at) => mix(Conclave.colour("cold"), Conclave.colour("heat"), at / 64));
+      picture = null;
+    };
+
+    // One point for each node and span; stretched when it is drawn.
+    const painted = (data, nodes) => {
+      if (picture && pictured === data) return picture;
+      picture = document.createElement("canvas");
+      [picture.width, picture.height] = [data.buckets, nodes];
+      const context = picture.getContext("2d"), points = context.createImageData(data.buckets, nodes);
+      data.share_permille.forEach((shares, node) => shares.forEach((share, bucket) => {
+        if (share >= 0) points.data.set(shades[Math.round((share * 64) / 1000)], (node * data.buckets + bucket) * 4);
+      }));
+      context.putImageData(points, 0, 0);
+      pictured = data;
+      return picture;
     };
 
     chart.describe = (node, bucket) => {
@@ -35,19 +50,18 @@
       height = rowHeight(nodes);
       scroll.hidden = nodes === 0;
       const context = Conclave.sharp(canvas, view.width, Math.max(nodes * height, 1));
-      const first = Math.max(0, Math.floor((view.from - data.from_ms) / data.bucket_ms));
-      const last = Math.min(data.buckets - 1, Math.floor((view.until - data.from_ms) / data.bucket_ms));
       const gap = height > 5 ? 1 : 0;
-      for (let bucket = first; bucket <= last; bucket++) {
-        const x = Math.floor(view.x(data.from_ms + bucket * data.bucket_ms));
-        const end = Math.min(data.from_ms + (bucket + 1) * data.bucket_ms, page.model.data.until_ms);
-        const width = Math.max(1, Math.floor(view.x(end)) - x);
-        for (let node = 0; node < nodes; node++) {
-          const share = data.share_permille[node][bucket];
-          if (share < 0) continue;
-          context.fillStyle = shades[Math.round((share * 64) / 1000)];
-          context.fillRect(x, node * height, width, height - gap);
-        }
+      if (nodes && data.buckets) {
+        const left = view.x(data.from_ms), right = view.x(data.from_ms + data.buckets * data.bucket_ms);
+        context.imageSmoothingEnabled = false;
+        context.save();
+        context.beginPath();
+        // The last span may be longer than the log.
+        context.rect(0, 0, Math.max(view.x(page.model.data.until_ms), left + 1), nodes * height);
+        context.clip();
+        context.drawImage(painted(data, nodes), left, 0, right - left, nodes * height);
+        context.restore();
+        for (let node = 0; gap && node < nodes; node++) context.clearRect(0, (node + 1) * height - gap, view.width, gap);
       }
       drawDraining(context, data, view, gap);
       if (chart.cursor) drawCursor(context, data, view);

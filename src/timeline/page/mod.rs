@@ -56,7 +56,8 @@ const STYLE: Asset = Asset {
 const ICON: Asset =
     Asset { path: "icon.svg", content_type: "image/svg+xml", body: include_str!("icon.svg") };
 
-/// Where [`HTML`] names its icon (a file to keep has none), its style, its data (none when it is served) and its scripts.
+/// Where [`HTML`] names its icon (a file to keep has none), its style and its data (none when it is
+/// served).
 const ICON_MARK: &str = r#"<link rel="icon" href="icon.svg">"#;
 const STYLE_MARK: &str = r#"<link rel="stylesheet" href="page.css">"#;
 const DATA_MARK: &str = "<!-- data -->";
@@ -65,7 +66,7 @@ const DATA_MARK: &str = "<!-- data -->";
 const ASKS_NOBODY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src \
      'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">";
 
-/// The page that a service answers with at its root. It loads [`assets`] from beside itself and asks
+/// The page that a service answers with at its root. It loads [`assets`] from beside itself, asks
 /// `v1/timeline`, `v1/decisions/OFFSET` and `v1/decisions/stream`, and needs nothing inline:
 /// `Content-Security-Policy: default-src 'self'` holds.
 #[must_use]

@@ -23,6 +23,7 @@ Conclave.KINDS = {
   shrunk: { label: "shrunk", mark: "notch", long: "it gave back a part" },
   released: { label: "released", group: "ended", end: "cap", long: "it gave its GPUs back" },
   expired: { label: "expired", group: "ended", end: "diamond", long: "its lease expired" },
+  revoked: { label: "ended by an operator", group: "ended", end: "barred", long: "an operator ended it" },
   cancelled: { label: "cancelled", group: "ended", end: "times", long: "it was withdrawn" },
   deadline_passed: { label: "deadline passed", group: "ended", end: "hour", long: "its deadline passed" },
   denied: { label: "denied", group: "ended", end: "barred", long: "the council said no" },

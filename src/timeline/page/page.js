@@ -109,6 +109,8 @@
     const wasAll = !page.model || (page.view.from === page.view.first && page.view.until === page.view.last);
     const { from, until } = page.view;
     const open = page.details.isOpen() ? page.model.data.requests.received_at[page.details.row] : null;
+    const chosen = page.model && page.rows.selectedRow() !== undefined
+      ? page.model.data.requests.received_at[page.rows.selectedRow()] : null;
     page.model = Conclave.model(data);
     page.view.reach(data.from_ms, Math.max(data.until_ms, data.from_ms + 1));
     if (!wasAll) page.view.show(from, until);
@@ -118,6 +120,7 @@
     showLegend();
     byId("filter-hints").replaceChildren(...Conclave.filterHints(page.model).map((value) => el("option", { value })));
     applyFilter();
+    page.rows.reselect(chosen === null ? -1 : data.requests.received_at.indexOf(chosen));
     if (open !== null) {
       const row = data.requests.received_at.indexOf(open);
       if (row < 0) page.close();
@@ -174,8 +177,9 @@
     const act = KEYS[event.key];
     if (!act) return;
     event.preventDefault();
+    const { from, until } = page.view;
     act(event);
-    page.drawSoon();
+    if (from !== page.view.from || until !== page.view.until) page.drawSoon();
   });
 
   // Dragging pans; the wheel zooms with Ctrl and pans with Shift.

@@ -110,6 +110,10 @@
       else if (y + ROW > box.scrollTop + box.clientHeight) box.scrollTop = y + ROW - box.clientHeight;
       list.draw();
     };
+    list.reselect = (row) => {
+      list.selected = row < 0 ? -1 : list.shown.indexOf(row);
+      list.drawSoon();
+    };
     list.selectedRow = () => list.shown[list.selected];
     list.perScreen = () => Math.max(1, Math.floor(box.clientHeight / ROW) - 1);
 

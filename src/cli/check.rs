@@ -1,0 +1,136 @@
+//! `conclave check`: what is wrong with a set-up, and how to mend it.
+
+use super::{Output, print};
+use crate::config::{Config, Tokens};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::LogReader;
+use crate::log::rocks::RocksReader;
+use clap::Args;
+use serde::Serialize;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "Examples:
+  conclave check --config /etc/conclave/conclave.toml
+  conclave check --data data/conclave --output json
+
+Exit codes: 0 all is well, 1 something is wrong";
+
+/// Says what is wrong with a configuration, its log and its address, and how to mend it.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CheckArguments {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of the log, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+struct Finding {
+    /// What was looked at.
+    part: &'static str,
+    /// Whether it is as it should be.
+    ok: bool,
+    /// What was found, and how to mend it.
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    ok: bool,
+    findings: Vec<Finding>,
+}
+
+impl Finding {
+    fn of(part: &'static str, looked: Result<String>) -> Self {
+        let ok = looked.is_ok();
+        let detail = looked.unwrap_or_else(|error| error.to_string());
+        Self { part, ok, detail }
+    }
+}
+
+pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
+    let mut findings = Vec::new();
+    let read = match &arguments.config {
+        Some(path) => Config::read(path).map(|config| (config, path.display().to_string())),
+        None => Ok((Config::default(), "no file: the defaults".to_owned())),
+    };
+    match read {
+        Err(error) => findings.push(Finding::of("configuration", Err(error))),
+        Ok((mut config, said)) => {
+            if let Some(data) = &arguments.data {
+                config.data.clone_from(data);
+            }
+            findings.push(Finding::of("configuration", Ok(said)));
+            findings.push(Finding::of("tokens", tokens(&config)));
+            findings.push(Finding::of("address", address(&config)));
+            findings.push(Finding::of("log", log(&config)));
+        }
+    }
+    let ok = findings.iter().all(|finding| finding.ok);
+    let findings = Findings { ok, findings };
+    match arguments.output {
+        Output::Json => print(&json(&findings)?)?,
+        Output::Text => {
+            for Finding { part, ok, detail } in &findings.findings {
+                let mark = if *ok { "ok   " } else { "WRONG" };
+                print(&format!("{mark}  {part:<14} {detail}"))?;
+            }
+        }
+    }
+    Ok(u8::from(!ok))
+}
+
+fn json(findings: &Findings) -> Result<String> {
+    serde_json::to_string(findings)
+        .map_err(|error| Error::bug("findings are no JSON").caused_by(error))
+}
+
+fn tokens(config: &Config) -> Result<String> {
+    match &config.tokens.file {
+        None => Ok("none: whoever is on this machine may do everything".to_owned()),
+        Some(file) => {
+            Tokens::read(file)?;
+            Ok(format!("{} is sound", file.display()))
+        }
+    }
+}
+
+fn address(config: &Config) -> Result<String> {
+    let listen = config.listen;
+    match TcpListener::bind(listen) {
+        Ok(_) => Ok(format!("{listen} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Ok(format!("{listen} is in use: by a running conclave, one hopes"))
+        }
+        Err(error) => Err(Error::invalid(format!(
+            "nobody can listen on {listen} here: set `listen` to an address of this machine"
+        ))
+        .caused_by(error)),
+    }
+}
+
+fn log(config: &Config) -> Result<String> {
+    let shown = config.data.display();
+    let is_empty = std::fs::read_dir(&config.data).map_or(true, |mut found| found.next().is_none());
+    if is_empty {
+        return Ok(format!("{shown} is empty: `conclave serve` starts a new log there"));
+    }
+    let log = RocksReader::open(&config.data)?;
+    if let Some(damage) = log.damage() {
+        return Err(Error {
+            kind: ErrorKind::Corrupt,
+            message: format!("{shown}: {damage}; see docs/runbooks/corrupt-log.md"),
+            source: None,
+        });
+    }
+    let ends = log.ends()?;
+    Ok(format!("{shown} holds {} decisions; prove them with `replay verify`", ends.decisions_next))
+}

@@ -1,0 +1,115 @@
+//! `conclave serve`: the service on the embedded log.
+
+use super::demo::DurabilityName;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::http::{self, App};
+use crate::log::LogReader;
+use crate::log::rocks::{Durability, OpenOptions};
+use crate::service::{Service, ServiceOptions};
+use clap::Args;
+use conclave_core::units::Offset;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+const EXAMPLES: &str = "Examples:
+  conclave serve --data data/conclave
+  conclave serve --data data/conclave --listen 127.0.0.1:8080
+  conclave serve --config /etc/conclave/conclave.toml
+
+`conclave check` says what is wrong with a configuration. SIGTERM and Ctrl-C end the service once
+everything that was accepted is decided.";
+
+/// Runs the service.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ServeArguments {
+    /// Configuration file (docs/serve.md); arguments below go before it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of the log; made when it is missing
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address and port; others than this machine need tokens
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// What an acknowledged command outlives
+    #[arg(long, value_enum)]
+    durability: Option<DurabilityName>,
+    /// Accept that everything from this offset on is lost, as an error message asked
+    #[arg(long, value_name = "OFFSET")]
+    accept_loss_at: Option<i64>,
+}
+
+/// The configuration that `conclave serve` would use with these arguments.
+fn configuration(arguments: &ServeArguments) -> Result<Config> {
+    let mut config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if let Some(data) = &arguments.data {
+        config.data.clone_from(data);
+    }
+    config.listen = arguments.listen.unwrap_or(config.listen);
+    if let Some(durability) = arguments.durability {
+        config.durability = Durability::from(durability).into();
+    }
+    config.check()?;
+    Ok(config)
+}
+
+pub(super) fn run(arguments: &ServeArguments) -> Result<u8> {
+    let config = configuration(arguments)?;
+    let accept_loss_at = arguments.accept_loss_at.map(Offset);
+    let open = OpenOptions { durability: config.durability.into(), accept_loss_at };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::unavailable("no threads can be started").caused_by(error))?;
+    runtime.block_on(serve(&config, open))?;
+    Ok(0)
+}
+
+async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
+    // The address first: a second service finds out before it waits for the log.
+    let listener = http::bind(config.listen).await?;
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let snapshot_every = config.snapshot_every;
+    let options = ServiceOptions { data: config.data.clone(), open, snapshot_every };
+    let service = Arc::new(Service::start(options)?);
+    let app = App::new(Arc::clone(&service), config)?;
+    let next = service.log().ends()?.decisions_next;
+    say(&format!(
+        "conclave serves {} on http://{address} from decision {next}",
+        config.data.display()
+    ));
+    http::serve(listener, app, config, ended()?).await;
+    say("going down: deciding what was accepted");
+    let closed = tokio::task::spawn_blocking(move || service.close()).await;
+    closed.map_err(|_| Error::bug("closing the service panicked"))?
+}
+
+/// Resolves once the process is told to end.
+fn ended() -> Result<impl Future<Output = ()>> {
+    let refused = |error| {
+        Error::unavailable("signals cannot be listened to").caused_by::<std::io::Error>(error)
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Tells whoever started it. When stderr is closed there is nobody left to tell.
+fn say(sentence: &str) {
+    let _ignored = writeln!(std::io::stderr(), "{sentence}");
+}

@@ -1,0 +1,339 @@
+//! `POST /v1/commands`: what anybody asks goes in here.
+
+use super::app::App;
+use super::caller::Caller;
+use super::problem::Problem;
+use super::read::{self, Asked, Named};
+use super::visible::shown;
+use crate::log::{Headers, LogReader, StoredCommand};
+use crate::report::decision::DecisionJson;
+use crate::report::viewer::Viewer;
+use crate::service::{Answer, NewCommand, now};
+use crate::telemetry::{Correlation, TraceParent};
+use crate::wire::json::{Defaults, JsonError, read_command, read_lines};
+use crate::wire::{CommandReader, command_id_hash, encode_command};
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use conclave_core::command::Command;
+use conclave_core::decision::Outcome;
+use conclave_core::input::Content;
+use conclave_core::units::{CommandId, Offset, PoolId, TimeMs};
+use serde::Deserialize;
+
+/// Content types that are read.
+const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
+/// Avro in Confluent's framing.
+pub const AVRO: &str = "application/vnd.conclave.command+avro";
+/// Commands in one body of JSON lines.
+const LINES_MAX: usize = 1_000;
+/// Bytes of a correlation id.
+const CORRELATION_BYTES_MAX: usize = 128;
+
+/// When an answer is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Wait {
+    /// Once it is decided.
+    #[default]
+    Decision,
+    /// Once it is sure to be decided.
+    Accepted,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    #[serde(default)]
+    wait: Wait,
+}
+
+/// Sends a command, or several as JSON lines.
+#[utoipa::path(
+    post, path = "/v1/commands", tag = "commands",
+    params(
+        ("wait" = Option<String>, Query, description = "`decision` (default) or `accepted`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "the command's id when its body has none"),
+        ("Correlation-Id" = Option<String>, Header, description = "kept in the envelope of command and decision"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context")
+    ),
+    request_body(
+        description = "A JSON command (docs/json.md), JSON lines, or one Avro command in Confluent framing",
+        content(
+            (serde_json::Value = "application/json"),
+            (String = "application/x-ndjson"),
+            (Vec<u8> = "application/vnd.conclave.command+avro")
+        )
+    ),
+    responses(
+        (status = 200, description = "The decision; of JSON lines one answer a line", body = serde_json::Value),
+        (status = 202, description = "Accepted: `{\"offset\": N}`", body = serde_json::Value),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn send(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Asked(parameters): Asked<Parameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let kind = content_type(&headers)?;
+    let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
+    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait: parameters.wait };
+    match kind {
+        Kind::Json => desk.answer(desk.read_json(&bytes)?).await,
+        Kind::Avro => desk.answer(desk.read_avro(bytes)?).await,
+        Kind::JsonLines => desk.answer_lines(&bytes).await,
+    }
+}
+
+enum Kind {
+    Json,
+    JsonLines,
+    Avro,
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Kind, Problem> {
+    let named = read::text(headers, header::CONTENT_TYPE.as_str()).unwrap_or("(none)");
+    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        JSON => Ok(Kind::Json),
+        JSON_LINES => Ok(Kind::JsonLines),
+        AVRO => Ok(Kind::Avro),
+        _ => Err(Problem::unsupported_media(format!(
+            "'{named}' is not read here: send {JSON}, {JSON_LINES} or {AVRO}"
+        ))),
+    }
+}
+
+/// One request for decisions, on its way to the shell.
+struct Desk<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    wait: Wait,
+}
+
+impl Desk<'_> {
+    fn defaults(&self) -> Result<Defaults, Problem> {
+        let key = read::text(self.headers, "idempotency-key").map(CommandId::from);
+        Ok(Defaults { command_id: key, actor: Some(self.caller.actor()), now: now() })
+    }
+
+    fn read_json(&self, bytes: &[u8]) -> Result<NewCommand, Problem> {
+        let command = read_command(bytes, &self.defaults()?).map_err(|error| broken(&error))?;
+        self.sealed(&command)
+    }
+
+    /// Sound bytes go on as they are: the log keeps what was sent.
+    fn read_avro(&self, value: Vec<u8>) -> Result<NewCommand, Problem> {
+        let (time_ms, key) = (TimeMs(0), vec![]);
+        let record = crate::log::CommandRecord { time_ms, key, value, headers: Headers::new() };
+        let stored = StoredCommand { offset: Offset(0), record };
+        let input = CommandReader::new().read(0, &stored);
+        let command = match input.content {
+            Content::Readable { command, .. } => command,
+            Content::Unreadable(rejected) => {
+                let code = rejected.code.as_str();
+                return Err(Problem::bad_request(format!("{code}: {}", rejected.detail)));
+            }
+        };
+        let sealed = self.sealed(&command)?;
+        Ok(NewCommand { value: stored.record.value, ..sealed })
+    }
+
+    /// The command as a record, if the caller may send it.
+    fn sealed(&self, command: &Command) -> Result<NewCommand, Problem> {
+        self.caller.check_sends(command)?;
+        let correlation = read::text(self.headers, "correlation-id");
+        if correlation.is_some_and(|id| id.len() > CORRELATION_BYTES_MAX) {
+            let most = format!("Correlation-Id has at most {CORRELATION_BYTES_MAX} bytes");
+            return Err(Problem::bad_request(most));
+        }
+        let trace = read::text(self.headers, "traceparent");
+        let envelope = Correlation {
+            correlation_id: correlation.map(str::to_owned),
+            causation_id: None,
+            traceparent: trace.and_then(|trace| TraceParent::parse(trace.as_bytes())),
+        };
+        Ok(NewCommand {
+            key: command.pool.0.as_bytes().to_vec(),
+            value: encode_command(command),
+            headers: envelope.to_headers(),
+        })
+    }
+
+    async fn answer(&self, command: NewCommand) -> Result<Response, Problem> {
+        let service = self.app.service();
+        match self.wait {
+            Wait::Accepted => {
+                let offset = service.accept(command)?.wait().await?;
+                Ok((StatusCode::ACCEPTED, json(accepted(offset))).into_response())
+            }
+            Wait::Decision => {
+                let answer = service.decide(command)?.wait().await?;
+                Ok(json(self.decided(&answer).await).into_response())
+            }
+        }
+    }
+
+    /// One line for each line that holds something, in their order. Lines are sent as they come:
+    /// what is wrong with a later one does not take back an earlier one.
+    async fn answer_lines(&self, bytes: &[u8]) -> Result<Response, Problem> {
+        let defaults = Defaults { command_id: None, ..self.defaults()? };
+        let lines: Vec<_> = read_lines(bytes, &defaults).take(LINES_MAX + 1).collect();
+        if lines.len() > LINES_MAX {
+            return Err(Problem::too_large(format!("more than {LINES_MAX} commands in one body")));
+        }
+        let more = u32::try_from(lines.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.app.check_rate(self.caller, more)?;
+        let service = self.app.service();
+        let mut answers = Vec::with_capacity(lines.len());
+        for (_, command) in lines {
+            let command = command.map_err(|error| broken(&error));
+            let command = command.and_then(|command| self.sealed(&command));
+            answers.push(match (command, self.wait) {
+                (Err(problem), _) => Line::Problem(problem),
+                (Ok(command), Wait::Decision) => Line::of(service.decide(command), Line::Decided),
+                (Ok(command), Wait::Accepted) => Line::of(service.accept(command), Line::Accepted),
+            });
+        }
+        let mut body = Vec::new();
+        for answer in answers {
+            body.extend(self.line(answer).await);
+            body.push(b'\n');
+        }
+        Ok(([(header::CONTENT_TYPE, JSON_LINES)], body).into_response())
+    }
+
+    async fn line(&self, line: Line) -> Vec<u8> {
+        let problem = |problem: Problem| serde_json::to_vec(&problem).unwrap_or_default();
+        match line {
+            Line::Problem(what) => problem(what),
+            Line::Accepted(pending) => match pending.wait().await {
+                Ok(offset) => accepted(offset),
+                Err(error) => problem(error.into()),
+            },
+            Line::Decided(pending) => match pending.wait().await {
+                Ok(answer) => self.decided(&answer).await,
+                Err(error) => problem(error.into()),
+            },
+        }
+    }
+
+    /// The decision as JSON; of a repeated command with the first decision beside it.
+    async fn decided(&self, answer: &Answer) -> Vec<u8> {
+        let viewer = self.caller.viewer();
+        let own = written(self.app, answer, &viewer).unwrap_or_else(|| b"{}".to_vec());
+        let Outcome::Duplicate(duplicate) = &answer.decision.outcome else { return own };
+        let Ok(Some(first)) = decision_at(self.app, duplicate.first_offset, viewer).await else {
+            return own;
+        };
+        // `{…}` and `,"first":{…}}`.
+        let mut whole = own;
+        whole.truncate(whole.len() - 1);
+        whole.extend(b",\"first\":");
+        whole.extend(first);
+        whole.push(b'}');
+        whole
+    }
+}
+
+enum Line {
+    Problem(Problem),
+    Decided(crate::service::Pending<Answer>),
+    Accepted(crate::service::Pending<Offset>),
+}
+
+impl Line {
+    fn of<T>(
+        sent: Result<crate::service::Pending<T>, crate::service::SubmitError>,
+        pending: impl FnOnce(crate::service::Pending<T>) -> Self,
+    ) -> Self {
+        sent.map_or_else(|error| Self::Problem(error.into()), pending)
+    }
+}
+
+fn broken(error: &JsonError) -> Problem {
+    let JsonError { line, column, .. } = *error;
+    Problem::bad_request(error.to_string()).at(line, column)
+}
+
+fn accepted(offset: Offset) -> Vec<u8> {
+    format!("{{\"offset\":{offset}}}").into_bytes()
+}
+
+/// Bytes that are JSON already, as an answer.
+pub(super) fn json(bytes: Vec<u8>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, JSON)], bytes)
+}
+
+/// A decision as JSON, if `viewer` may see it.
+pub(super) fn written(app: &App, answer: &Answer, viewer: &Viewer) -> Option<Vec<u8>> {
+    let decision = shown(answer.decision.clone(), viewer)?;
+    let json = DecisionJson::of(answer.hash, &decision, app.service().began_at());
+    serde_json::to_vec(&json).ok()
+}
+
+/// The decision at an offset as JSON; none when `viewer` may not see it.
+///
+/// # Errors
+/// As the log's.
+pub(super) async fn decision_at(
+    app: &App,
+    offset: Offset,
+    viewer: Viewer,
+) -> Result<Option<Vec<u8>>, Problem> {
+    let seen = app.clone();
+    app.ask(move |service| {
+        let records = service.log().decisions(offset, 0)?;
+        let Some(record) = records.first().filter(|record| record.offset == offset) else {
+            return Ok(None);
+        };
+        let decision = crate::wire::decode_decision(&record.body)?;
+        Ok(written(&seen, &Answer { decision, hash: record.hash }, &viewer))
+    })
+    .await
+}
+
+/// The decision that answered a command, by the command's id.
+#[utoipa::path(
+    get, path = "/v1/pools/{pool}/commands/{command_id}", tag = "decisions",
+    params(("pool" = String, Path), ("command_id" = String, Path)),
+    responses(
+        (status = 200, body = serde_json::Value),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn by_id(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Named((pool, command_id)): Named<(String, String)>,
+) -> Result<Response, Problem> {
+    let (pool, id) = (PoolId::from(read::name(&pool)?), CommandId::from(read::name(&command_id)?));
+    let found = app
+        .ask_state(None, move |folded| {
+            let state = &folded.state;
+            let hash = command_id_hash(&pool, &id);
+            let seen = state.pools.get(&pool).map(|pool| pool.duplicates.find(hash, state.time_ms));
+            Ok(seen.flatten().map(|seen| seen.offset))
+        })
+        .await?;
+    let unknown = || {
+        Problem::not_found(format!(
+            "no command '{command_id}' is remembered there: it never passed validation, it is \
+             older than the duplicate window, or it is another tenant's"
+        ))
+    };
+    let offset = found.ok_or_else(unknown)?;
+    let decision = decision_at(&app, offset, caller.viewer()).await?;
+    Ok(json(decision.ok_or_else(unknown)?).into_response())
+}

@@ -1,0 +1,151 @@
+//! What the state says, now or right after any past decision.
+
+use super::app::App;
+use super::caller::Caller;
+use super::problem::Problem;
+use super::read::{self, Asked, Named};
+use crate::report::nodes::NodesReport;
+use crate::report::pools::{PoolReport, PoolsReport};
+use crate::report::queue::{QueueReport, ROWS_DEFAULT};
+use crate::report::quotas::QuotasReport;
+use crate::report::requests::{RequestReport, RequestsReport, StageName};
+use crate::report::status::StatusReport;
+use axum::Json;
+use axum::extract::{Extension, State};
+use conclave_core::units::{Offset, PoolId, RequestId};
+use serde::Deserialize;
+
+/// Rows of one answer.
+const ROWS_MAX: usize = 10_000;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct At {
+    at: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rows {
+    at: Option<i64>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageRows {
+    at: Option<i64>,
+    limit: Option<usize>,
+    stage: Option<StageName>,
+}
+
+fn rows(limit: Option<usize>) -> usize {
+    limit.unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX)
+}
+
+fn pool_of(named: &str) -> Result<PoolId, Problem> {
+    Ok(PoolId::from(read::name(named)?))
+}
+
+macro_rules! reports {
+    ($(
+        #[doc = $doc:literal]
+        $name:ident, $path:literal, $report:ident, ($($parameter:tt)*),
+        |$folded:ident, $viewer:ident $(, $pool:ident)? $(; $asked:ident: $query:ident)?| $body:expr;
+    )*) => {$(
+        #[doc = $doc]
+        #[utoipa::path(
+            get, path = $path, tag = "state",
+            params($($parameter)*),
+            responses(
+                (status = 200, body = $report),
+                (status = 404, body = Problem, content_type = "application/problem+json")
+            )
+        )]
+        pub(super) async fn $name(
+            State(app): State<App>,
+            Extension(caller): Extension<Caller>,
+            $(Named($pool): Named<String>,)?
+            $(Asked($asked): Asked<$query>,)?
+        ) -> Result<Json<$report>, Problem> {
+            $(let $pool = pool_of(&$pool)?;)?
+            let $viewer = caller.viewer();
+            let at = $($asked.at.map(Offset))?;
+            let report = app.ask_state(at, move |$folded| $body).await?;
+            Ok(Json(report))
+        }
+    )*};
+}
+
+reports! {
+    /// The whole partition at a glance.
+    status, "/v1/status", StatusReport,
+    (("at" = Option<i64>, Query, description = "right after this decision; now when it is left out")),
+    |folded, viewer; asked: At| Ok(StatusReport::of(&folded.state, folded.head, &viewer));
+
+    /// All pools.
+    pools, "/v1/pools", PoolsReport,
+    (("at" = Option<i64>, Query)),
+    |folded, viewer; asked: At| Ok(PoolsReport::of(&folded.state, &viewer));
+
+    /// One pool, with its policy.
+    pool, "/v1/pools/{pool}", PoolReport,
+    (("pool" = String, Path), ("at" = Option<i64>, Query)),
+    |folded, viewer, pool; asked: At| PoolReport::of(&folded.state, &pool, &viewer);
+
+    /// A pool's nodes and what is left of them.
+    nodes, "/v1/pools/{pool}/nodes", NodesReport,
+    (("pool" = String, Path), ("at" = Option<i64>, Query)),
+    |folded, viewer, pool; asked: At| NodesReport::of(&folded.state, &pool, &viewer);
+
+    /// Who waits in a pool, in order, and for what.
+    queue, "/v1/pools/{pool}/queue", QueueReport,
+    (("pool" = String, Path), ("limit" = Option<usize>, Query), ("at" = Option<i64>, Query)),
+    |folded, viewer, pool; asked: Rows| {
+        QueueReport::of(&folded.state, &pool, &viewer, rows(asked.limit))
+    };
+
+    /// Who may use how much of a pool, and does.
+    quotas, "/v1/pools/{pool}/quotas", QuotasReport,
+    (("pool" = String, Path), ("at" = Option<i64>, Query)),
+    |folded, viewer, pool; asked: At| QuotasReport::of(&folded.state, &pool, &viewer);
+
+    /// Live requests of a pool.
+    requests, "/v1/pools/{pool}/requests", RequestsReport,
+    (
+        ("pool" = String, Path), ("stage" = Option<String>, Query, description = "waiting, deferred or running"),
+        ("limit" = Option<usize>, Query), ("at" = Option<i64>, Query)
+    ),
+    |folded, viewer, pool; asked: StageRows| {
+        RequestsReport::of(&folded.state, &pool, &viewer, asked.stage, rows(asked.limit))
+    };
+}
+
+/// One live request: where it runs, or what keeps it from running.
+#[utoipa::path(
+    get, path = "/v1/pools/{pool}/requests/{request}", tag = "state",
+    params(("pool" = String, Path), ("request" = String, Path), ("at" = Option<i64>, Query)),
+    responses(
+        (status = 200, body = RequestReport),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn request(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Named((pool, request)): Named<(String, String)>,
+    Asked(asked): Asked<At>,
+) -> Result<Json<RequestReport>, Problem> {
+    let (pool, id) = (pool_of(&pool)?, RequestId::from(read::name(&request)?));
+    let viewer = caller.viewer();
+    let found = app
+        .ask_state(asked.at.map(Offset), move |folded| {
+            RequestReport::of(&folded.state, &pool, &id, &viewer)
+        })
+        .await?;
+    found.map(Json).ok_or_else(|| {
+        Problem::not_found(format!(
+            "no live request '{request}' of yours: what became of an ended one says …/explain"
+        ))
+    })
+}
