@@ -148,13 +148,15 @@ fn report_of(
     let shown = blocked.into_iter().map(|blocker| viewer.hide(state.pool(pool), blocker));
     let blocked_by: Vec<Blocker> = shown.collect();
     let changes = if is_live { smallest_changes(state, pool, request) } else { refusal.changes };
-    let advice = advice(life.stands(), state, &blocked_by, &changes);
+    let asks_rules = refused.is_none_or(|refused| refusal::is_about_the_ask(refused.code));
+    let stands = life.stands();
+    let advice = asks_rules.then(|| advice(stands, state, &blocked_by, &changes)).flatten();
     ExplainReport {
         request: request.to_string(),
         pool: pool.to_string(),
         as_of,
         asked: life.asked,
-        stands: life.stands().to_owned(),
+        stands: stands.to_owned(),
         ask: life.ask.clone(),
         refused_code: refused.map(|refused| refused.code.as_str().to_owned()),
         refused_detail: refused.map(|refused| refused.detail.clone()),

@@ -2,6 +2,7 @@
 //! of what the command can reach. Nothing is stored, and nothing is promised.
 
 use super::ahead::ahead;
+use super::refusal::is_about_the_ask;
 use super::report::{Ahead, Council, EventAt, Granted, Moment};
 use super::{advice, sentences};
 use crate::log::{CommandRecord, Headers, StoredCommand};
@@ -190,8 +191,8 @@ impl Plan<'_> {
     }
 
     fn stands(&self) -> Option<&'static str> {
-        if matches!(self.decision.outcome, Outcome::Rejected(_)) && self.asks().is_some() {
-            return Some("refused");
+        if let (Outcome::Rejected(no), Some(_)) = (&self.decision.outcome, self.asks()) {
+            return is_about_the_ask(no.code).then_some("refused");
         }
         let (pool, id) = self.waiting()?;
         let waits = self.after.pool(pool).request(id)?.waits_since().is_some();

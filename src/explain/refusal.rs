@@ -42,6 +42,18 @@ pub(super) fn of(log: &impl LogReader, life: &mut Life) -> Result<Refusal> {
     })
 }
 
+/// Whether another request might have been let in: who asks, and where, is another matter.
+pub(super) fn is_about_the_ask(code: Code) -> bool {
+    [
+        Code::ExceedsLimit,
+        Code::ExceedsPool,
+        Code::QueueFull,
+        Code::DeadlinePassed,
+        Code::CouncilDenied,
+    ]
+    .contains(&code)
+}
+
 /// What the command at `at` asked for.
 fn ask_of(log: &impl LogReader, at: Offset) -> Result<Option<RequestAllocation>> {
     let commands = log.commands(at, 0)?;
