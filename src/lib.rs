@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod explain;
 pub mod fold;
 pub mod http;
 pub mod import;

@@ -7,10 +7,11 @@ use crate::queue::preferences;
 use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
 use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 
 /// What keeps a request from running.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "blocker", rename_all = "snake_case")]
 pub enum Blocker {
     /// The council put it off.
@@ -74,7 +75,7 @@ pub struct Blockers<'a> {
     is_carried_over: bool,
     on_draining: OnDraining,
     barriers: Barriers,
-    out_of_service: Option<OutOfService>,
+    out_of_service: OnceCell<Option<OutOfService>>,
 }
 
 impl<'a> Blockers<'a> {
@@ -87,8 +88,21 @@ impl<'a> Blockers<'a> {
         let pool = state.pool(pool_id);
         let (on_draining, barriers) = (OnDraining::of(pool), Barriers::of(pool, state.time_ms));
         let is_carried_over = state.carried_over.contains(pool_id);
-        let out_of_service = OutOfService::of(&pool.fleet);
+        let out_of_service = OnceCell::new();
         Self { pool, is_carried_over, on_draining, barriers, out_of_service }
+    }
+
+    /// The same for somebody who knows by himself who keeps a request back, which is what takes
+    /// long to work out: only [`Blockers::blocker_beside`] may be asked.
+    ///
+    /// # Panics
+    /// When there is no such pool.
+    #[must_use]
+    pub fn without_barriers(state: &'a State, pool_id: &PoolId) -> Self {
+        let pool = state.pool(pool_id);
+        let (on_draining, barriers) = (OnDraining::of(pool), Barriers::default());
+        let is_carried_over = state.carried_over.contains(pool_id);
+        Self { pool, is_carried_over, on_draining, barriers, out_of_service: OnceCell::new() }
     }
 
     /// What keeps a live request of the pool from running; none when it runs.
@@ -97,6 +111,19 @@ impl<'a> Blockers<'a> {
     /// When the request is not of the pool: it has no such tenant.
     #[must_use]
     pub fn blocker(&self, request: &Request) -> Option<Blocker> {
+        self.blocker_beside(request, || behind(self.pool, &self.barriers, request))
+    }
+
+    /// The same, given what is said of protected requests; it is asked only when it matters.
+    ///
+    /// # Panics
+    /// As [`Blockers::blocker`].
+    #[must_use]
+    pub fn blocker_beside(
+        &self,
+        request: &Request,
+        behind: impl FnOnce() -> Option<Blocker>,
+    ) -> Option<Blocker> {
         match request.stage {
             Stage::Running(_) => None,
             Stage::Deferred { retry_at_ms } => {
@@ -105,39 +132,50 @@ impl<'a> Blockers<'a> {
             Stage::Due { .. } => Some(Blocker::VoteDue),
             Stage::Admitted => panic!("{} is admitted and nothing else", request.ask.request),
             Stage::Waiting { .. } if self.is_carried_over => Some(Blocker::CarriedOver),
-            Stage::Waiting { .. } => Some(self.queue_blocker(request)),
+            Stage::Waiting { .. } => Some(self.queue_blocker(request, behind)),
         }
     }
 
-    fn queue_blocker(&self, request: &Request) -> Blocker {
-        let pool = self.pool;
-        let ask = &request.ask;
-        let wanted_gpu_milli = ask.total_gpu_milli();
-        let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
-        if let Err(QuotaBlock::Limit { used, limit }) = may {
-            let (used_gpu_milli, limit_gpu_milli) = (used, limit);
-            return Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
-        }
-        if !could_ever_hold(pool, ask) {
-            return self.too_small(ask);
-        }
-        let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }));
-        if is_held || !self.on_draining.waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli) {
-            let (free_gpu_milli, held_gpu_milli) =
-                (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
-            return Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
-        }
-        if let Some(barrier) = self.barriers.before(pool, request) {
-            return Blocker::BehindProtected { protected: barrier.request.clone() };
-        }
-        let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
-        let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
-        Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
+    /// Everything that stands against a waiting request at once, first what [`Blockers::blocker`]
+    /// names.
+    ///
+    /// # Panics
+    /// As [`Blockers::blocker`].
+    #[must_use]
+    pub fn all(&self, request: &Request) -> Vec<Blocker> {
+        let (pool, ask) = (self.pool, &request.ask);
+        let rules = [
+            tenant_limit(pool, ask),
+            self.too_small(ask),
+            held_for_others(pool, &self.on_draining, ask),
+            behind(pool, &self.barriers, request),
+        ];
+        let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
+        let no_room = (!preferences(ask).any(fits)).then(|| no_room(pool, ask));
+        rules.into_iter().flatten().chain(no_room).collect()
     }
 
-    fn too_small(&self, ask: &RequestAllocation) -> Blocker {
-        let Some(out) = &self.out_of_service else { return Blocker::PoolTooSmall };
+    fn queue_blocker(
+        &self,
+        request: &Request,
+        behind: impl FnOnce() -> Option<Blocker>,
+    ) -> Blocker {
+        let (pool, ask) = (self.pool, &request.ask);
+        tenant_limit(pool, ask)
+            .or_else(|| self.too_small(ask))
+            .or_else(|| held_for_others(pool, &self.on_draining, ask))
+            .or_else(behind)
+            .unwrap_or_else(|| no_room(pool, ask))
+    }
+
+    fn too_small(&self, ask: &RequestAllocation) -> Option<Blocker> {
+        (!could_ever_hold(self.pool, ask)).then(|| self.why_too_small(ask))
+    }
+
+    fn why_too_small(&self, ask: &RequestAllocation) -> Blocker {
         let fleet = &self.pool.fleet;
+        let out = self.out_of_service.get_or_init(|| OutOfService::of(fleet));
+        let Some(out) = out else { return Blocker::PoolTooSmall };
         let holds = |models| out.could_hold(fleet, &Shape::of(ask, models), ask.replicas);
         if !preferences(ask).any(holds) {
             return Blocker::PoolTooSmall;
@@ -145,6 +183,44 @@ impl<'a> Blockers<'a> {
         let OutOfService { draining_nodes, unhealthy_nodes, .. } = *out;
         Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes }
     }
+}
+
+fn tenant_limit(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
+    let wanted_gpu_milli = ask.total_gpu_milli();
+    match may_grant(pool, &ask.tenant, wanted_gpu_milli) {
+        Err(QuotaBlock::Limit { used, limit }) => Some(Blocker::TenantLimit {
+            used_gpu_milli: used,
+            limit_gpu_milli: limit,
+            wanted_gpu_milli,
+        }),
+        Ok(()) | Err(QuotaBlock::NotFree | QuotaBlock::HeldForOthers { .. }) => None,
+    }
+}
+
+fn held_for_others(
+    pool: &Pool,
+    on_draining: &OnDraining,
+    ask: &RequestAllocation,
+) -> Option<Blocker> {
+    let wanted_gpu_milli = ask.total_gpu_milli();
+    let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
+    let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }))
+        || !on_draining.waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli);
+    let (free_gpu_milli, held_gpu_milli) =
+        (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
+    let held = Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
+    is_held.then_some(held)
+}
+
+fn behind(pool: &Pool, barriers: &Barriers, request: &Request) -> Option<Blocker> {
+    let barrier = barriers.before(pool, request)?;
+    Some(Blocker::BehindProtected { protected: barrier.request.clone() })
+}
+
+fn no_room(pool: &Pool, ask: &RequestAllocation) -> Blocker {
+    let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
+    let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
+    Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
 }
 
 /// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)

@@ -20,6 +20,7 @@ pub mod decide;
 pub mod decision;
 mod draft;
 pub mod evolve;
+pub mod explain;
 pub mod input;
 pub mod invariants;
 pub mod limits;

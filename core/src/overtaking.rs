@@ -88,9 +88,21 @@ impl Barriers {
         if self.barriers.is_empty() {
             return None;
         }
+        self.all_before(pool, request).next()
+    }
+
+    /// All of them, in the order of the queue.
+    ///
+    /// # Panics
+    /// As [`Barriers::before`].
+    pub fn all_before<'a>(
+        &'a self,
+        pool: &Pool,
+        request: &Request,
+    ) -> impl Iterator<Item = &'a Barrier> {
         let (group, is_guaranteed) = (Group::of(&request.ask), is_guaranteed(pool, &request.ask));
-        let mut barriers = self.barriers.iter();
-        barriers.find(|barrier| barrier.keeps_back(request.arrival, &group, is_guaranteed))
+        let (arrival, barriers) = (request.arrival, self.barriers.iter());
+        barriers.filter(move |barrier| barrier.keeps_back(arrival, &group, is_guaranteed))
     }
 
     /// Whether `request` is protected.

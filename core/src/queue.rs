@@ -11,7 +11,7 @@ use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::limits::TIME_MS_MAX;
 use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
-use crate::placement::{Fleet, Shape, Spot, seed_of};
+use crate::placement::{Fleet, Placer, Shape, Spot, seed_of};
 use crate::quota::may_grant;
 use crate::state::{Group, Pool};
 use crate::units::{GpuModel, Offset, PoolId, RequestId};
@@ -175,8 +175,16 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
 /// Nodes for a whole gang: the first model of its preference that can hold it.
 fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> {
     let Pool { fleet, placer, requests, .. } = pool;
-    let ask = &requests[id].ask;
-    let seed = seed_of(&id.0);
+    place_gang(fleet, placer, &requests[id].ask)
+}
+
+/// The same for a request that need not be of the pool yet. The fleet stays as it is.
+pub(crate) fn place_gang(
+    fleet: &mut Fleet,
+    placer: &mut Placer,
+    ask: &RequestAllocation,
+) -> Option<(GpuModel, Vec<Placement>)> {
+    let seed = seed_of(&ask.request.0);
     let spots = preferences(ask).find_map(|models| {
         placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed)
     })?;

@@ -153,7 +153,9 @@ fn question(state: &State, due: &DueVote) -> Question {
 }
 
 impl Question {
-    fn about(ask: &RequestAllocation, attempt: i64) -> Self {
+    /// What is asked about `ask`.
+    #[must_use]
+    pub fn about(ask: &RequestAllocation, attempt: i64) -> Self {
         Self {
             attempt,
             priority: ask.priority,

@@ -1,6 +1,7 @@
 //! `replay`: reads a decision log, shows it, verifies it, rebuilds states. It writes nothing.
 
 mod args;
+mod page;
 mod state;
 mod timeline;
 mod verify;

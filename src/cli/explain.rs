@@ -5,9 +5,11 @@ use super::connection::{ReadArguments, Source, Stored, show};
 use super::values;
 use crate::client::Question;
 use crate::error::{Error, Result};
+use crate::explain::{explain_live, text};
+use crate::report::viewer::Viewer;
 use clap::Args;
 use conclave_core::units::{PoolId, RequestId};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 const EXAMPLES: &str = "Examples:
   conclave explain train-1
@@ -32,7 +34,12 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
     let source = read.open()?;
     let pool = source.pool(pool.as_ref())?;
     let json = match &source {
-        Source::Log(stored) => explain(stored, &pool, request)?.to_string(),
+        Source::Log(stored) => {
+            let Stored { log, folded, .. } = &**stored;
+            let report = explain_live(log, &folded.state, &pool, request, &Viewer::Everything)?;
+            serde_json::to_string(&report)
+                .map_err(|error| Error::bug("a report is no JSON").caused_by(error))?
+        }
         Source::Service(client, at) => {
             let question = Question::of_pool(&pool.0, &["requests", &request.0, "explain"]);
             client.get(&question.with("at", *at))?
@@ -40,24 +47,19 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
     };
     match read.service.output {
         Output::Json => show(&json)?,
-        Output::Text => show(&text_of(&json)?)?,
+        Output::Text => show(&text(&report_of(&json)?))?,
     }
     source.end()
 }
 
-/// The explanation that the log gives.
-fn explain(stored: &Stored, pool: &PoolId, request: &RequestId) -> Result<Value> {
-    let _ = (stored, pool);
-    Err(Error::invalid(format!(
-        "a service explains requests: ask one with --server URL, or the log itself with `replay \
-         why --request {request} --log DIR`"
-    )))
-}
-
-/// An answer for people.
-pub(super) fn text_of(json: &str) -> Result<String> {
-    let wrong = |error| Error::invalid("the service sends no JSON").caused_by(error);
-    let value: Value = serde_json::from_str(json).map_err(wrong)?;
-    serde_json::to_string_pretty(&value)
-        .map_err(|error| Error::bug("JSON is no JSON").caused_by(error))
+/// A report as the service sent it.
+///
+/// # Errors
+/// `Invalid` when another release answers.
+pub(super) fn report_of<T: DeserializeOwned>(json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| {
+        let message = "the service does not answer as this release does: use its own release of \
+                       conclave, or --output json";
+        Error::invalid(message).caused_by(error)
+    })
 }

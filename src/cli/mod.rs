@@ -20,6 +20,7 @@ mod quota;
 mod requests;
 mod send;
 mod serve;
+mod skip;
 mod status;
 mod submit;
 mod tail;
@@ -59,6 +60,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Says what is wrong with a set-up and how to mend it
     Check(check::CheckArguments),
+    /// Has the next start pass over a command that stops deciding
+    Skip(skip::SkipArguments),
     /// Makes a token for the HTTP API
     Token(token::TokenArguments),
     /// Sends commands from a file
@@ -128,6 +131,7 @@ impl Command {
             Self::Place(place) => place::run(place).map(|()| 0),
             Self::Serve(serve) => serve::run(serve),
             Self::Check(check) => check::run(check),
+            Self::Skip(skip) => skip::run(skip),
             Self::Token(token) => token::run(token),
             Self::Submit(submit) => submit::run(submit),
             Self::Plan(plan) => plan::run(plan),

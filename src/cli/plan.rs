@@ -2,10 +2,11 @@
 
 use super::Output;
 use super::connection::{ServiceArguments, show};
-use super::explain::text_of;
+use super::explain::report_of;
 use super::input::{commands_in, read};
 use crate::client::{Question, Sent};
 use crate::error::{Error, Result};
+use crate::explain::plan_text;
 use clap::Args;
 
 const EXAMPLES: &str = r#"Examples:
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<u8> {
     let answer = service.client()?.post(&Question::of(&["v1", "plan"]), &sent)?;
     match service.output {
         Output::Json => show(&answer)?,
-        Output::Text => show(&text_of(&answer)?)?,
+        Output::Text => show(&plan_text(&report_of(&answer)?))?,
     }
     Ok(0)
 }

@@ -189,11 +189,7 @@ impl App {
             self.0.service.view().await?;
             return self.ask(move |service| service.view_now().read(question)).await;
         };
-        let last = self.0.service.watch().borrow().decisions_next.0 - 1;
-        if !(0..=last).contains(&at.0) {
-            let detail = format!("there is no decision {at} (yet): the last one is {last}");
-            return Err(Problem::not_found(detail));
-        }
+        let at = self.existing(at.0)?;
         self.ask(move |service| question(&*service.state_at(at)?)).await
     }
 }

@@ -5,6 +5,7 @@ mod app;
 mod caller;
 mod commands;
 mod decisions;
+mod explained;
 mod figures;
 mod page;
 mod probes;
@@ -53,6 +54,8 @@ use utoipa::OpenApi;
         reports::quotas,
         reports::requests,
         reports::request,
+        explained::request,
+        explained::planned,
         page::page,
         page::asset,
         page::timeline,
@@ -81,6 +84,8 @@ pub fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
         ("get", "/v1/pools/{pool}/quotas", get(reports::quotas)),
         ("get", "/v1/pools/{pool}/requests", get(reports::requests)),
         ("get", "/v1/pools/{pool}/requests/{request}", get(reports::request)),
+        ("get", "/v1/pools/{pool}/requests/{request}/explain", get(explained::request)),
+        ("post", "/v1/plan", post(explained::planned)),
         ("get", "/v1/timeline", get(page::timeline)),
         ("get", "/", get(page::page)),
         ("get", "/{asset}", get(page::asset)),

@@ -21,7 +21,7 @@ const ROWS_MAX: usize = 10_000;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct At {
-    at: Option<i64>,
+    pub(super) at: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -23,6 +23,7 @@ mod stage_one;
 mod table;
 
 pub use fail::fail;
+pub(crate) use request_allocation::{check as check_ask, check_hard_rules, settle_due_votes};
 pub use stage_one::{Bounds, is_within_bounds, subject_request};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
 
@@ -64,7 +65,7 @@ fn decide_one(
     let mut draft = Draft::new(state, input.offset, now);
     fire_due_timers(&mut draft);
     if index == 0 {
-        request_allocation::settle_due_votes(&mut draft, votes);
+        settle_due_votes(&mut draft, votes);
     }
     let (outcome, remembered) = answer(&mut draft, input, votes.newcomers.get(&input.offset));
     work_off_queues(&mut draft);

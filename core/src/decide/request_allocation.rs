@@ -19,7 +19,7 @@ use crate::round::{Vote, Votes};
 use crate::state::Stage;
 use crate::units::{PoolId, RequestId};
 
-pub(super) fn check(ask: &RequestAllocation) -> Result<(), Rejected> {
+pub(crate) fn check(ask: &RequestAllocation) -> Result<(), Rejected> {
     Bounds::id("request", &ask.request.0)?;
     Bounds::id("tenant", &ask.tenant.0)?;
     Bounds::id_or_empty("user", &ask.user.0)?;
@@ -93,7 +93,7 @@ pub(super) fn hear_the_council(
 
 /// Votes taken for deferred requests when the round opened. A request that ended in the meantime
 /// has no use for its vote, and neither has one whose pool's council was switched off: it goes on.
-pub(super) fn settle_due_votes(draft: &mut Draft, votes: &Votes) {
+pub(crate) fn settle_due_votes(draft: &mut Draft, votes: &Votes) {
     for (due, vote) in &votes.due {
         let found = draft.state.pools.get(&due.pool).and_then(|pool| pool.request(&due.request));
         let is_due = found.is_some_and(|request| matches!(request.stage, Stage::Due { .. }));
@@ -109,7 +109,7 @@ pub(super) fn settle_due_votes(draft: &mut Draft, votes: &Votes) {
 }
 
 /// What no vote and no operator overrides.
-pub(super) fn check_hard_rules(
+pub(crate) fn check_hard_rules(
     draft: &Draft,
     pool_id: &PoolId,
     ask: &RequestAllocation,

@@ -62,6 +62,17 @@ pub struct Lease {
 }
 
 impl Request {
+    /// Since when it waits for capacity, when it does.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<TimeMs> {
+        match self.stage {
+            Stage::Waiting { since_ms } => Some(since_ms),
+            Stage::Admitted | Stage::Deferred { .. } | Stage::Due { .. } | Stage::Running(_) => {
+                None
+            }
+        }
+    }
+
     /// Its lease, when it runs.
     #[must_use]
     pub fn lease(&self) -> Option<&Lease> {

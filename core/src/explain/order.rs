@@ -1,0 +1,202 @@
+//! What an operator could change: a tenant's share or a rule of the pool. Each is tried out on a
+//! copy, because others may start before the request does.
+
+use super::change::{By, Change, Field, Grant, Value};
+use super::ground::{Ground, settle};
+use super::search::turning_point;
+use crate::command::{CouncilMode, RequestAllocation, SetPoolPolicy, SetQuota};
+use crate::decision::{Event, LeaseGranted, PoolPolicySet, QuotaSet};
+use crate::limits::{DURATION_MS_MAX, QUEUE_MAX, QUOTA_GPU_MILLI_MAX};
+use crate::overtaking::Barriers;
+use crate::placement::Shape;
+use crate::queue::preferences;
+use crate::quota::{QuotaBlock, may_grant};
+use crate::rejection::RejectionCode as Code;
+use crate::state::{Pool, Request, State};
+use crate::units::{DurationMs, GpuMilli, PoolId};
+
+/// How often a higher value is tried when others took what the last one gave.
+const TRIES_MAX: usize = 4;
+
+/// The operator's changes that let a waiting request start.
+pub(super) fn changes(state: &State, pool_id: &PoolId, request: &Request) -> Vec<Change> {
+    let pool = state.pool(pool_id);
+    let ask = &request.ask;
+    let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
+    // While something is left to be done, any command at all lets somebody start.
+    if state.needs_a_tick() || !preferences(ask).any(fits) {
+        return vec![];
+    }
+    let trial = Trial { state, pool_id, pool, request };
+    [trial.limit(), trial.guarantee(), trial.wait_bound()].into_iter().flatten().collect()
+}
+
+struct Trial<'a> {
+    state: &'a State,
+    pool_id: &'a PoolId,
+    pool: &'a Pool,
+    request: &'a Request,
+}
+
+impl Trial<'_> {
+    fn quota(&self) -> &SetQuota {
+        &self.pool.tenants[&self.request.ask.tenant].quota
+    }
+
+    /// What its tenant would hold with it.
+    fn with_it(&self) -> GpuMilli {
+        let ask = &self.request.ask;
+        let used = self.pool.tenants[&ask.tenant].used_gpu_milli;
+        GpuMilli(used.0 + ask.total_gpu_milli().0)
+    }
+
+    fn limit(&self) -> Option<Change> {
+        let wanted = self.request.ask.total_gpu_milli();
+        let may = may_grant(self.pool, &self.request.ask.tenant, wanted);
+        if !matches!(may, Err(QuotaBlock::Limit { .. })) {
+            return None;
+        }
+        let quota = self.quota();
+        let from = quota.limit_gpu_milli.0;
+        let with = |to| SetQuota { limit_gpu_milli: GpuMilli(to), ..quota.clone() };
+        let (to, grant) =
+            self.rise(self.with_it().0, QUOTA_GPU_MILLI_MAX, |to| self.set_quota(with(to)))?;
+        Some(change(Field::LimitGpuMilli, from, to, grant))
+    }
+
+    fn guarantee(&self) -> Option<Change> {
+        let (wanted, quota) = (self.request.ask.total_gpu_milli(), self.quota());
+        let from = quota.guarantee_gpu_milli.0;
+        let covers = from >= self.with_it().0;
+        if wanted.0 == 0 || covers {
+            return None;
+        }
+        let with = |to| SetQuota { guarantee_gpu_milli: GpuMilli(to), ..quota.clone() };
+        let (to, grant) =
+            self.rise(self.with_it().0, quota.limit_gpu_milli.0, |to| self.set_quota(with(to)))?;
+        Some(change(Field::GuaranteeGpuMilli, from, to, grant))
+    }
+
+    /// The wait bound with which nobody who stands before it is protected yet.
+    fn wait_bound(&self) -> Option<Change> {
+        let (now, policy) = (self.state.time_ms, &self.pool.policy);
+        let ask = &self.request.ask;
+        may_grant(self.pool, &ask.tenant, ask.total_gpu_milli()).ok()?;
+        let barriers = Barriers::of(self.pool, now);
+        let waits = barriers.all_before(self.pool, self.request);
+        let since = waits.filter_map(|barrier| self.pool.requests[&barrier.request].waits_since());
+        let to = now.0 - since.min()?.0 + 1;
+        let with = |to| SetPoolPolicy { wait_bound_ms: DurationMs(to), ..policy.clone() };
+        let (to, grant) = self.rise(to, DURATION_MS_MAX.0, |to| self.set_policy(with(to)))?;
+        Some(change(Field::WaitBoundMs, policy.wait_bound_ms.0, to, grant))
+    }
+
+    /// The lowest value from `low` on, as far as it is looked for, with which the request starts,
+    /// and where. What the others of its tenant take before it is added to the next try.
+    fn rise(
+        &self,
+        low: i64,
+        high: i64,
+        grant: impl Fn(i64) -> Option<Grant>,
+    ) -> Option<(i64, Grant)> {
+        let (mut bad, mut to) = (low - 1, low);
+        for _ in 0..TRIES_MAX {
+            if to > high {
+                return None;
+            }
+            if let Some(granted) = grant(to) {
+                if to - 1 == bad {
+                    return Some((to, granted));
+                }
+                let lowest = turning_point(bad, to, &mut |to| grant(to).is_some());
+                return grant(lowest).map(|granted| (lowest, granted));
+            }
+            bad = to;
+            to = to.saturating_add((to - low).max(self.request.ask.total_gpu_milli().0).max(1));
+        }
+        None
+    }
+
+    fn set_quota(&self, quota: SetQuota) -> Option<Grant> {
+        self.grant(Event::QuotaSet(QuotaSet { pool: self.pool_id.clone(), quota }))
+    }
+
+    fn set_policy(&self, policy: SetPoolPolicy) -> Option<Grant> {
+        self.grant(Event::PoolPolicySet(PoolPolicySet { pool: self.pool_id.clone(), policy }))
+    }
+
+    /// Where the request starts in the decision that `event` is of, if it does.
+    fn grant(&self, event: Event) -> Option<Grant> {
+        let mut copy = self.state.for_plan(self.pool_id, self.state.time_ms, None);
+        let events = settle(&mut copy, |draft| {
+            draft.emit(event);
+            draft.freed.insert(self.pool_id.clone());
+        });
+        events.into_iter().find_map(|event| {
+            let Event::LeaseGranted(granted) = event else { return None };
+            let is_it = granted.request == self.request.ask.request;
+            let LeaseGranted { gpu_model, replicas, .. } = granted;
+            is_it.then_some(Grant { gpu_model, replicas })
+        })
+    }
+}
+
+fn change(field: Field, from: i64, to: i64, granted: Grant) -> Change {
+    let (from, to) = (Value::Number(from), Value::Number(to));
+    Change { by: By::Operator, field, from, to, granted: Some(granted) }
+}
+
+/// A council that only advises would have approved.
+pub(super) fn council_that_approves(
+    ground: &mut Ground,
+    ask: &RequestAllocation,
+) -> Option<Change> {
+    let policy = &ground.pool().policy;
+    if policy.council != CouncilMode::Enforce {
+        return None;
+    }
+    let to = SetPoolPolicy { council: CouncilMode::Advise, ..policy.clone() };
+    let event = Event::PoolPolicySet(PoolPolicySet { pool: ground.pool.clone(), policy: to });
+    let word = |word: &str| Value::Word(word.to_owned());
+    admitted(ground, ask, event, (Field::Council, word("enforce"), word("advise")))
+}
+
+/// The operator's change that lets a request in which `code` refused.
+pub(super) fn that_admits(
+    ground: &mut Ground,
+    ask: &RequestAllocation,
+    code: Code,
+) -> Option<Change> {
+    if code == Code::ExceedsLimit {
+        let quota = ground.pool().tenants[&ask.tenant].quota.clone();
+        let (from, to) = (quota.limit_gpu_milli, ask.total_gpu_milli());
+        let quota = SetQuota { limit_gpu_milli: to, ..quota };
+        let event = Event::QuotaSet(QuotaSet { pool: ground.pool.clone(), quota });
+        let (from, to) = (Value::Number(from.0), Value::Number(to.0));
+        return admitted(ground, ask, event, (Field::LimitGpuMilli, from, to));
+    }
+    if code == Code::QueueFull {
+        let waiting = ground.pool().queue.len() + ground.pool().deferred_count;
+        if waiting >= QUEUE_MAX {
+            return None;
+        }
+        let policy = ground.pool().policy.clone();
+        let (from, to) = (Value::Number(policy.queue_max), Value::Number(waiting + 1));
+        let policy = SetPoolPolicy { queue_max: waiting + 1, ..policy };
+        let event = Event::PoolPolicySet(PoolPolicySet { pool: ground.pool.clone(), policy });
+        return admitted(ground, ask, event, (Field::QueueMax, from, to));
+    }
+    (code == Code::CouncilDenied).then(|| council_that_approves(ground, ask)).flatten()
+}
+
+/// The change, when `ask` is let in once `event` happened. It stays true on the ground.
+fn admitted(
+    ground: &mut Ground,
+    ask: &RequestAllocation,
+    event: Event,
+    (field, from, to): (Field, Value, Value),
+) -> Option<Change> {
+    ground.change(event);
+    let is_let_in = ground.answer(ask).is_let_in();
+    is_let_in.then_some(Change { by: By::Operator, field, from, to, granted: None })
+}

@@ -1,0 +1,43 @@
+//! `replay why`: what became of a request, and what kept it from running, as intervals.
+//!
+//! All of it is folded from the log, so the answer for a past offset is always the same.
+
+use crate::args::WhyArguments;
+use crate::view::View;
+use conclave::cli::Output;
+use conclave::cli::page::Page;
+use conclave::error::{Error, Result};
+use conclave::explain::{Follower, explain, follow, text};
+use conclave::report::viewer::Viewer;
+use conclave_core::units::Offset;
+
+pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
+    let WhyArguments { request, pool, at, log, output } = arguments;
+    let view = View::open(log)?;
+    let last = at.unwrap_or(Offset(view.ends.decisions_next.0 - 1));
+    view.check_reaches(last.max(Offset(0)))?;
+    let mut follower = Follower::new(request.clone(), pool.clone());
+    // Of a request that ended no snapshot says when it was asked for.
+    let folded =
+        follow(&view.log, Offset(0), last, &mut follower).map_err(|error| view.explain(error))?;
+    if follower.life(&folded.state).is_none() {
+        let place = pool.as_ref().map_or(String::new(), |pool| format!(" in pool '{pool}'"));
+        return Err(Error::invalid(format!(
+            "nobody asked for request '{request}'{place} up to decision {last}: check the \
+             spelling, or look for it with `replay --from 0 --tenant TENANT`"
+        )));
+    }
+    let report = explain(&view.log, &follower, &folded.state, &Viewer::Everything)
+        .map_err(|error| view.explain(error))?;
+    let mut page = Page::open();
+    match output {
+        Output::Json => page.json(&report)?,
+        Output::Text => {
+            for line in text(&report).lines() {
+                page.line(line)?;
+            }
+        }
+    }
+    page.flush()?;
+    view.end(0)
+}

@@ -1,0 +1,291 @@
+//! One life of a request, decision by decision, with what kept it from running as intervals.
+
+use super::report::{EventAt, Moment, Waited, WaitedBy};
+use super::watch::Watch;
+use crate::report::event::Subject;
+use crate::report::sentence;
+use crate::report::viewer::{ANOTHER_TENANT, Viewer};
+use conclave_core::blocker::Blocker;
+use conclave_core::command::RequestAllocation;
+use conclave_core::decision::{Decision, Event, Outcome, Rejected};
+use conclave_core::state::State;
+use conclave_core::units::{PoolId, RequestId, TenantId, TimeMs};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Blockers one after the other; beyond it the oldest are forgotten, and counted.
+const INTERVALS_MAX: usize = 1_000;
+
+/// What the log says of one request since it was asked for last.
+#[derive(Clone, Debug)]
+pub struct Life {
+    pub(super) pool: PoolId,
+    pub(super) asked: Moment,
+    /// What was asked; none when it was refused before anybody looked at it.
+    pub(super) ask: Option<RequestAllocation>,
+    pub(super) refused: Option<Rejected>,
+    /// Votes, grant, renewals, end: with the moment of each.
+    pub(super) events: Vec<EventAt>,
+    intervals: VecDeque<Interval>,
+    pub(super) intervals_forgotten: usize,
+    waited_ms: BTreeMap<&'static str, i64>,
+    watch: Watch,
+}
+
+#[derive(Clone, Debug)]
+struct Interval {
+    from: Moment,
+    until: Option<Moment>,
+    blocker: Blocker,
+    /// Whose request the blocker names.
+    named: Option<TenantId>,
+    /// When the blocker's numbers were taken.
+    noted_ms: TimeMs,
+}
+
+/// Follows the requests of one name, in one pool or in whichever has them. It can be kept and fed
+/// decision by decision.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    request: RequestId,
+    pool: Option<PoolId>,
+    life: Option<Life>,
+}
+
+impl Moment {
+    pub(super) fn of(decision: &Decision) -> Self {
+        Self { offset: decision.offset.0, time_ms: decision.time_ms.0 }
+    }
+
+    /// After the last decision that `state` contains.
+    #[must_use]
+    pub fn at(state: &State) -> Self {
+        Self { offset: state.covered.0, time_ms: state.time_ms.0 }
+    }
+}
+
+impl Follower {
+    /// Follows the requests of this name from the next decision on.
+    #[must_use]
+    pub fn new(request: RequestId, pool: Option<PoolId>) -> Self {
+        Self { request, pool, life: None }
+    }
+
+    /// Which request.
+    #[must_use]
+    pub fn request(&self) -> &RequestId {
+        &self.request
+    }
+
+    /// The last life, given the state that the last decision left: time alone can put somebody
+    /// protected before a request.
+    #[must_use]
+    pub fn life(&self, state: &State) -> Option<Life> {
+        let mut life = self.life.clone()?;
+        life.note_blocker(&self.request, state, Moment::at(state));
+        Some(life)
+    }
+
+    /// Takes note of a decision. `state` is what it left.
+    pub fn see(&mut self, decision: &Decision, state: &State) {
+        let now = Moment::of(decision);
+        self.begin(decision, state, now);
+        let Some(life) = &mut self.life else { return };
+        let mut touches_pool = decision.pool == life.pool;
+        // What stands before the admission is of an earlier life under the same name.
+        let is_new = life.asked == now && life.ask.is_some();
+        let admission = decision.events.iter().position(|event| admits(event, &self.request));
+        let first = admission.filter(|_| is_new).unwrap_or(0);
+        for event in &decision.events[first..] {
+            let Subject { pool, request, .. } = Subject::of(event);
+            if pool != Some(&life.pool) {
+                continue;
+            }
+            touches_pool = true;
+            if request == Some(&self.request) && life.is_of_it(event) {
+                life.events.push(EventAt { at: now, event: event.clone() });
+            }
+        }
+        // Nobody starts in a pool that no decision touches; see also `life`.
+        if touches_pool {
+            life.watch.note(decision, &life.pool, &self.request);
+            life.note_blocker(&self.request, state, now);
+        }
+    }
+
+    /// Starts a new life when the decision is about asking for it.
+    fn begin(&mut self, decision: &Decision, state: &State, asked: Moment) {
+        let pool = state.pools.get(&decision.pool);
+        let lives = pool.is_some_and(|pool| pool.request(&self.request).is_some());
+        let ask = admitted(decision, &self.request);
+        let is_meant = (decision.kind == "RequestAllocation" || ask.is_some())
+            && decision.request == self.request
+            && self.pool.as_ref().is_none_or(|pool| *pool == decision.pool);
+        let (ask, refused) = match &decision.outcome {
+            _ if !is_meant => return,
+            // It lives already, or the command came twice: nothing changed.
+            Outcome::Duplicate(_) | Outcome::Failed(_) => return,
+            Outcome::Rejected(_) if lives => return,
+            Outcome::Rejected(refused) => (None, Some(refused.clone())),
+            Outcome::Accepted => (ask, None),
+        };
+        self.life = Some(Life {
+            pool: decision.pool.clone(),
+            asked,
+            ask,
+            refused,
+            events: vec![],
+            intervals: VecDeque::new(),
+            intervals_forgotten: 0,
+            waited_ms: BTreeMap::new(),
+            watch: Watch::default(),
+        });
+    }
+}
+
+fn admits(event: &Event, request: &RequestId) -> bool {
+    matches!(event, Event::RequestAdmitted(one) if one.request.request == *request)
+}
+
+fn admitted(decision: &Decision, request: &RequestId) -> Option<RequestAllocation> {
+    decision.events.iter().find_map(|event| match event {
+        Event::RequestAdmitted(admitted)
+            if admitted.pool == decision.pool && admits(event, request) =>
+        {
+            Some(admitted.request.clone())
+        }
+        _ => None,
+    })
+}
+
+impl Life {
+    /// Whether the event belongs to this life. One that was refused has what the council was asked.
+    fn is_of_it(&self, event: &Event) -> bool {
+        match event {
+            Event::RequestAdmitted(_) => false,
+            Event::RequestVoted(_) | Event::AppealFiled(_) => true,
+            _ => self.refused.is_none(),
+        }
+    }
+
+    /// In a word.
+    pub(super) fn stands(&self) -> &'static str {
+        if self.refused.is_some() {
+            return "refused";
+        }
+        let last = self.events.iter().rev().find_map(|at| match at.event {
+            Event::RequestQueued(_) => Some("waiting"),
+            Event::RequestDeferred(_) | Event::DeferralDue(_) => Some("put off by the council"),
+            Event::LeaseGranted(_) | Event::LeaseRenewed(_) | Event::LeaseShrunk(_) => {
+                Some("running")
+            }
+            Event::RequestEnded(_) => Some("ended without a lease"),
+            Event::LeaseEnded(_) => Some("ended"),
+            _ => None,
+        });
+        last.unwrap_or("admitted")
+    }
+
+    /// The intervals as `viewer` may read them.
+    pub(super) fn waited(&self, viewer: &Viewer) -> Vec<Waited> {
+        let waited = |interval: &Interval| {
+            let blocker = interval.shown_to(viewer);
+            let sentence = sentence::blocker(&blocker, interval.noted_ms);
+            Waited { from: interval.from, until: interval.until, blocker, sentence }
+        };
+        self.intervals.iter().map(waited).collect()
+    }
+
+    /// How long by each kind of blocker until `now`, longest first.
+    pub(super) fn waited_by(&self, now: Moment) -> Vec<WaitedBy> {
+        let mut sums = self.waited_ms.clone();
+        if let Some(open) = self.intervals.back().filter(|interval| interval.until.is_none()) {
+            *sums.entry(kind(&open.blocker)).or_default() += now.time_ms - open.from.time_ms;
+        }
+        let by =
+            |(blocker, waited_ms): (&str, i64)| WaitedBy { blocker: blocker.into(), waited_ms };
+        let mut by: Vec<WaitedBy> = sums.into_iter().map(by).collect();
+        by.sort_by_key(|one| std::cmp::Reverse(one.waited_ms));
+        by
+    }
+
+    fn note_blocker(&mut self, id: &RequestId, state: &State, now: Moment) {
+        let pool = state.pools.get(&self.pool);
+        let request = pool.and_then(|pool| pool.request(id));
+        let blocker = request.and_then(|request| self.watch.blocker(state, &self.pool, request));
+        let open = self.intervals.back_mut().filter(|interval| interval.until.is_none());
+        match (open, blocker) {
+            (None, None) => {}
+            (Some(_), None) => self.close(now),
+            (Some(open), Some(blocker)) if is_the_same(&open.blocker, &blocker) => {
+                open.blocker = blocker;
+                open.noted_ms = state.time_ms;
+            }
+            (open, Some(blocker)) => {
+                if open.is_some() {
+                    self.close(now);
+                }
+                self.start_interval(blocker, state, now);
+            }
+        }
+    }
+
+    fn close(&mut self, now: Moment) {
+        let open = self.intervals.back_mut().expect("an interval is open");
+        open.until = Some(now);
+        *self.waited_ms.entry(kind(&open.blocker)).or_default() += now.time_ms - open.from.time_ms;
+    }
+
+    fn start_interval(&mut self, blocker: Blocker, state: &State, now: Moment) {
+        if self.intervals.len() == INTERVALS_MAX {
+            self.intervals.pop_front();
+            self.intervals_forgotten += 1;
+        }
+        let named = match &blocker {
+            Blocker::BehindProtected { protected } => {
+                let request = state.pool(&self.pool).request(protected);
+                request.map(|request| request.ask.tenant.clone())
+            }
+            _ => None,
+        };
+        let (until, noted_ms) = (None, state.time_ms);
+        self.intervals.push_back(Interval { from: now, until, blocker, named, noted_ms });
+    }
+}
+
+impl Interval {
+    fn shown_to(&self, viewer: &Viewer) -> Blocker {
+        let is_hidden = self.named.as_ref().is_some_and(|tenant| !viewer.sees(tenant));
+        if !is_hidden {
+            return self.blocker.clone();
+        }
+        let protected = RequestId::from(format!("a request of {ANOTHER_TENANT}"));
+        Blocker::BehindProtected { protected }
+    }
+}
+
+/// The kind as a blocker is tagged.
+fn kind(blocker: &Blocker) -> &'static str {
+    match blocker {
+        Blocker::Deferred { .. } => "deferred",
+        Blocker::VoteDue => "vote_due",
+        Blocker::CarriedOver => "carried_over",
+        Blocker::TenantLimit { .. } => "tenant_limit",
+        Blocker::HeldForOthers { .. } => "held_for_others",
+        Blocker::BehindProtected { .. } => "behind_protected",
+        Blocker::PoolTooSmall => "pool_too_small",
+        Blocker::NoRoom { .. } => "no_room",
+        Blocker::NodesOutOfService { .. } => "nodes_out_of_service",
+    }
+}
+
+/// Whether two blockers are one to whoever waits: the same rule, and the same request in the way.
+/// Their numbers move with every decision.
+fn is_the_same(one: &Blocker, other: &Blocker) -> bool {
+    match (one, other) {
+        (
+            Blocker::BehindProtected { protected: one },
+            Blocker::BehindProtected { protected: other },
+        ) => one == other,
+        _ => std::mem::discriminant(one) == std::mem::discriminant(other),
+    }
+}

@@ -1,0 +1,210 @@
+//! Why a request waits or was refused, by which numbers, who is before it, and the smallest change
+//! that would help; and what the rules would answer to a command that nobody has sent.
+//!
+//! All of it is a function of the log: the answer for a past offset is always the same.
+//!
+//! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
+//! has to be looked up for them), [`ahead`], `refusal`, [`text`] (the same for people), [`plan`].
+
+pub mod ahead;
+pub mod life;
+pub mod plan;
+pub mod plan_text;
+mod refusal;
+pub mod report;
+pub mod text;
+mod watch;
+
+pub use ahead::ahead;
+pub use life::{Follower, Life};
+pub use plan::{PlanReport, plan};
+pub use plan_text::plan_text;
+pub use report::{ExplainReport, Moment};
+pub use text::text;
+
+use crate::error::{Error, Result};
+use crate::fold::{FOLD_BYTES_MAX, Folded, fold};
+use crate::log::LogReader;
+use crate::report::sentence;
+use crate::report::viewer::Viewer;
+use conclave_core::blocker::Blocker;
+use conclave_core::explain::{Change, all_blockers, smallest_changes};
+use conclave_core::state::State;
+use conclave_core::units::{Offset, PoolId, RequestId};
+
+/// The embedded log has one partition.
+const PARTITION: i64 = 0;
+
+/// Explains a request as of decision `at`, or as of the end of the log: of several that bore the
+/// name, the last; without a pool, wherever it was asked for last.
+///
+/// A request that lives is followed from its own admission on, from the newest snapshot before
+/// that; for any other the log is read from its beginning.
+///
+/// # Errors
+/// When the log cannot be read or does not reach `at`, and `Invalid` when nobody asked for such a
+/// request whom the viewer may see.
+pub fn explain_at(
+    log: &impl LogReader,
+    pool: Option<&PoolId>,
+    request: &RequestId,
+    at: Option<Offset>,
+    viewer: &Viewer,
+) -> Result<ExplainReport> {
+    let last = at.unwrap_or(Offset(log.ends()?.decisions_next.0 - 1));
+    let (there, _) = fold(log, PARTITION, Some(Offset(last.0 + 1)))?;
+    let arrival = pool.and_then(|pool| there.state.pools.get(pool)?.request(request));
+    let from = arrival.map_or(Offset(0), |request| request.arrival);
+    drop(there);
+    let mut follower = Follower::new(request.clone(), pool.cloned());
+    let folded = follow(log, from, last, &mut follower)?;
+    explain(log, &follower, &folded.state, viewer)
+}
+
+/// Explains a request that lives in `state`, which is what the log holds up to `state.covered`.
+///
+/// # Errors
+/// As [`explain_at`].
+pub fn explain_live(
+    log: &impl LogReader,
+    state: &State,
+    pool: &PoolId,
+    request: &RequestId,
+    viewer: &Viewer,
+) -> Result<ExplainReport> {
+    let found = state.pools.get(pool).and_then(|pool| pool.request(request));
+    let Some(found) = found else {
+        return explain_at(log, Some(pool), request, Some(state.covered), viewer);
+    };
+    let mut follower = Follower::new(request.clone(), Some(pool.clone()));
+    follow(log, found.arrival, state.covered, &mut follower)?;
+    explain(log, &follower, state, viewer)
+}
+
+/// Explains what `follower` has seen up to the decision that left `state`.
+///
+/// # Errors
+/// As [`explain_at`].
+pub fn explain(
+    log: &impl LogReader,
+    follower: &Follower,
+    state: &State,
+    viewer: &Viewer,
+) -> Result<ExplainReport> {
+    let request = follower.request();
+    let mut life = follower.life(state).ok_or_else(|| nobody_asked(request, state.covered))?;
+    let refusal = refusal::of(log, &mut life)?;
+    let is_seen = life.ask.as_ref().is_none_or(|ask| viewer.sees(&ask.tenant));
+    if !is_seen || (life.ask.is_none() && *viewer != Viewer::Everything) {
+        return Err(nobody_asked(request, state.covered));
+    }
+    Ok(report_of(&life, request, state, viewer, refusal))
+}
+
+fn nobody_asked(request: &RequestId, last: Offset) -> Error {
+    Error::invalid(format!(
+        "nobody asked for request '{request}' up to decision {last}: check the spelling, or look \
+         for it with `replay --from 0 --tenant TENANT`"
+    ))
+}
+
+/// Folds the log up to `last`, showing `follower` each decision from `from` on: a snapshot holds no
+/// history.
+///
+/// # Errors
+/// When the log cannot be read, or is not what was written.
+pub fn follow(
+    log: &impl LogReader,
+    from: Offset,
+    last: Offset,
+    follower: &mut Follower,
+) -> Result<Folded> {
+    let (mut folded, _) = fold(log, PARTITION, Some(from))?;
+    while folded.next() <= last {
+        let next = folded.next();
+        let records = log.decisions(next, FOLD_BYTES_MAX)?;
+        if records.is_empty() {
+            return Err(Error::corrupt(format!("there is no decision {next}")));
+        }
+        for record in records.iter().take_while(|record| record.offset <= last) {
+            let decision = folded.add_one(record)?;
+            follower.see(&decision, &folded.state);
+        }
+    }
+    Ok(folded)
+}
+
+fn report_of(
+    life: &Life,
+    request: &RequestId,
+    state: &State,
+    viewer: &Viewer,
+    refusal: refusal::Refusal,
+) -> ExplainReport {
+    let as_of = Moment::at(state);
+    let (pool, refused) = (&life.pool, life.refused.as_ref());
+    let lives = state.pools.get(pool).is_some_and(|pool| pool.request(request).is_some());
+    let is_live = lives && refused.is_none();
+    let blocked = if is_live { all_blockers(state, pool, request) } else { vec![] };
+    let shown = blocked.into_iter().map(|blocker| viewer.hide(state.pool(pool), blocker));
+    let blocked_by: Vec<Blocker> = shown.collect();
+    let changes = if is_live { smallest_changes(state, pool, request) } else { refusal.changes };
+    let asks_rules = refused.is_none_or(|refused| refusal::is_about_the_ask(refused.code));
+    let stands = life.stands();
+    let advice = asks_rules.then(|| advice(stands, state, &blocked_by, &changes)).flatten();
+    ExplainReport {
+        request: request.to_string(),
+        pool: pool.to_string(),
+        as_of,
+        asked: life.asked,
+        stands: stands.to_owned(),
+        ask: life.ask.clone(),
+        refused_code: refused.map(|refused| refused.code.as_str().to_owned()),
+        refused_detail: refused.map(|refused| refused.detail.clone()),
+        blocked_by_sentences: sentences(&blocked_by, state),
+        blocked_by,
+        waited: life.waited(viewer),
+        waited_forgotten: life.intervals_forgotten,
+        waited_by: life.waited_by(as_of),
+        ahead: ahead(state, pool, request, viewer),
+        council: refusal::council(life),
+        refusal_numbers: refusal.numbers,
+        changes,
+        advice,
+        events: life.events.clone(),
+    }
+}
+
+fn sentences(blockers: &[Blocker], state: &State) -> Vec<String> {
+    blockers.iter().map(|blocker| sentence::blocker(blocker, state.time_ms)).collect()
+}
+
+/// What to make of the changes that were found, or of there being none.
+fn advice(
+    stands: &str,
+    state: &State,
+    blocked_by: &[Blocker],
+    changes: &[Change],
+) -> Option<String> {
+    let is_open = matches!(stands, "waiting" | "put off by the council" | "refused");
+    if !is_open {
+        return None;
+    }
+    Some(match (stands, changes, blocked_by.len()) {
+        ("refused", [], _) => "no change of one field would have let it in".to_owned(),
+        ("refused", ..) => "each of these alone would have let it in then".to_owned(),
+        ("put off by the council", [_, ..], _) => {
+            "each of these alone would be approved now: withdraw it, and ask again so".to_owned()
+        }
+        (_, [_, ..], _) => "each of these alone would start it now, as the pool stands; \
+                            a change by its sender means to withdraw it and to ask again"
+            .to_owned(),
+        (_, [], _) if state.needs_a_tick() => {
+            "the queue is still being worked off: ask again after the next decisions".to_owned()
+        }
+        (_, [], 2..) => "no change of one field starts it now: more than one rule stands against \
+                         it"
+        .to_owned(),
+        (_, [], _) => "no change of one field starts it now: leases have to end first".to_owned(),
+    })
+}

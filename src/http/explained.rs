@@ -1,0 +1,103 @@
+//! Why a request waits or was refused, and what a command would be answered.
+
+use super::app::App;
+use super::caller::Caller;
+use super::problem::Problem;
+use super::read::{self, Asked, Named};
+use super::reports::At;
+use crate::explain::{ExplainReport, Follower, PlanReport, explain, explain_at, follow, plan};
+use crate::service::now;
+use crate::wire::json::{Defaults, read_command};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
+use conclave_core::seat::RuleSeat;
+use conclave_core::units::{CommandId, Offset, PoolId, RequestId};
+
+/// Why a request waits, or what became of it: blockers as intervals, who is ahead and by which
+/// rule, the smallest changes that would let it start.
+#[utoipa::path(
+    get, path = "/v1/pools/{pool}/requests/{request}/explain", tag = "state",
+    params(("pool" = String, Path), ("request" = String, Path), ("at" = Option<i64>, Query)),
+    responses(
+        (status = 200, body = ExplainReport),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn request(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Named((pool, request)): Named<(String, String)>,
+    Asked(asked): Asked<At>,
+) -> Result<Json<ExplainReport>, Problem> {
+    let (pool, id) = (PoolId::from(read::name(&pool)?), RequestId::from(read::name(&request)?));
+    let viewer = caller.viewer();
+    if let Some(at) = asked.at {
+        let at = app.existing(at)?;
+        let explained = app
+            .ask(move |service| explain_at(&service.log(), Some(&pool), &id, Some(at), &viewer))
+            .await?;
+        return Ok(Json(explained));
+    }
+    app.service().view().await?;
+    let explained = app.ask(move |service| {
+        let log = service.log();
+        // The view is held for no longer than it takes to look the request up.
+        let (arrival, covered) = service.view_now().read(|folded| {
+            let state = &folded.state;
+            let live = state.pools.get(&pool).and_then(|pool| pool.request(&id));
+            (live.map(|request| request.arrival), state.covered)
+        });
+        let Some(arrival) = arrival else {
+            return explain_at(&log, Some(&pool), &id, Some(covered), &viewer);
+        };
+        let mut follower = Follower::new(id, Some(pool));
+        let folded = follow(&log, arrival, covered, &mut follower)?;
+        explain(&log, &follower, &folded.state, &viewer)
+    });
+    Ok(Json(explained.await?))
+}
+
+/// What a command would be answered if it were the next one. Nothing is done.
+#[utoipa::path(
+    post, path = "/v1/plan", tag = "state",
+    request_body(description = "one JSON command (docs/json.md)", content = serde_json::Value),
+    responses(
+        (status = 200, body = PlanReport),
+        (status = 400, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn planned(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<PlanReport>, Problem> {
+    let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
+    let command_id = Some(CommandId::from("plan"));
+    let defaults = Defaults { command_id, actor: Some(caller.actor()), now: now() };
+    let command = read_command(&bytes, &defaults)
+        .map_err(|error| Problem::bad_request(error.to_string()).at(error.line, error.column))?;
+    caller.check_sends(&command)?;
+    let viewer = caller.viewer();
+    let planned = app.ask_state(None, move |folded| {
+        Ok(plan(&folded.state, command, now(), &mut RuleSeat, &viewer))
+    });
+    Ok(Json(planned.await?))
+}
+
+impl App {
+    /// An offset that has a decision.
+    ///
+    /// # Errors
+    /// `not_found` when it has none.
+    pub(super) fn existing(&self, at: i64) -> Result<Offset, Problem> {
+        let last = self.service().watch().borrow().decisions_next.0 - 1;
+        if (0..=last).contains(&at) {
+            return Ok(Offset(at));
+        }
+        let detail = format!("there is no decision {at} (yet): the last one is {last}");
+        Err(Problem::not_found(detail))
+    }
+}
