@@ -224,7 +224,9 @@ names! {
 #[must_use]
 pub fn doc(text: &str) -> &'static str {
     let named = TABLE.iter().find(|name| name.text == text);
-    named.unwrap_or_else(|| panic!("{text} is not in the table of names")).doc
+    let doc = named.unwrap_or_else(|| panic!("{text} is not in the table of names")).doc;
+    // The exposition format adds the full stop itself.
+    doc.trim_end_matches('.')
 }
 
 #[cfg(test)]
