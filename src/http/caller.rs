@@ -1,4 +1,5 @@
-//! Who asks: from the token, or, on the loopback address without tokens, whoever is on this machine.
+//! Who asks: from the token, or, on the loopback address without tokens, whoever is on this
+//! machine.
 
 use crate::config::{Identity, Tokens};
 use crate::http::problem::Problem;

@@ -55,12 +55,15 @@ pub(super) struct Parameters {
     post, path = "/v1/commands", tag = "commands",
     params(
         ("wait" = Option<String>, Query, description = "`decision` (default) or `accepted`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "the command's id when its body has none"),
-        ("Correlation-Id" = Option<String>, Header, description = "kept in the envelope of command and decision"),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "the command's id when its body has none"),
+        ("Correlation-Id" = Option<String>, Header,
+            description = "kept in the envelope of command and decision"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context")
     ),
     request_body(
-        description = "A JSON command (docs/json.md), JSON lines, or one Avro command in Confluent framing",
+        description = "A JSON command (docs/json.md), JSON lines, or one Avro command in \
+                       Confluent framing",
         content(
             (serde_json::Value = "application/json"),
             (String = "application/x-ndjson"),
@@ -68,7 +71,8 @@ pub(super) struct Parameters {
         )
     ),
     responses(
-        (status = 200, description = "The decision; of JSON lines one answer a line", body = serde_json::Value),
+        (status = 200, body = serde_json::Value,
+            description = "The decision; of JSON lines one answer a line"),
         (status = 202, description = "Accepted: `{\"offset\": N}`", body = serde_json::Value),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -73,7 +73,8 @@ pub(super) struct Page {
         ("kind" = Option<String>, Query, description = "a command's or an event's name")
     ),
     responses(
-        (status = 200, description = "`decisions`, `next` to go on from, `log_next` where the log ends", body = serde_json::Value),
+        (status = 200, body = serde_json::Value,
+            description = "`decisions`, `next` to go on from, `log_next` where the log ends"),
         (status = 400, body = Problem, content_type = "application/problem+json")
     )
 )]
@@ -157,7 +158,8 @@ pub(super) struct From {
         ("Last-Event-ID" = Option<String>, Header, description = "goes on after this decision")
     ),
     responses(
-        (status = 200, description = "server-sent events: `id` is the offset, `event` is `decision`", content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "server-sent events: `id` is the offset, `event` is `decision`"),
         (status = 503, body = Problem, content_type = "application/problem+json")
     )
 )]
@@ -185,9 +187,8 @@ impl Seen {
     /// Every decision from an offset on, read from the log at the pace of whoever follows.
     fn follow(self, from: Offset) -> impl Stream<Item = Event> {
         let watched = self.app.service().watch();
-        let batches = stream::unfold(
-            (self, from, watched),
-            |(seen, from, mut watched)| async move {
+        let batches =
+            stream::unfold((self, from, watched), |(seen, from, mut watched)| async move {
                 loop {
                     if seen.app.is_closing() {
                         return None;
@@ -207,13 +208,12 @@ impl Seen {
                 match read.await {
                     Ok(Ok((decisions, next))) => Some((events(decisions), (seen, next, watched))),
                     Ok(Err(error)) => {
-                        tracing::error!(%error, "a stream of decisions ends: the log is unreadable");
+                        tracing::error!(%error, "a stream ends: the log is unreadable");
                         None
                     }
                     Err(_) => None,
                 }
-            },
-        );
+            });
         batches.flat_map(stream::iter)
     }
 }

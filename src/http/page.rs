@@ -17,7 +17,10 @@ use serde::Deserialize;
 const LIVE_DECISIONS: i64 = 50_000;
 
 /// The page.
-#[utoipa::path(get, path = "/", tag = "page", responses((status = 200, content_type = "text/html", body = String)))]
+#[utoipa::path(
+    get, path = "/", tag = "page",
+    responses((status = 200, content_type = "text/html", body = String))
+)]
 pub(super) async fn page() -> Html<&'static str> {
     Html(live_page())
 }
@@ -25,7 +28,10 @@ pub(super) async fn page() -> Html<&'static str> {
 /// What the page loads.
 #[utoipa::path(
     get, path = "/{asset}", tag = "page", params(("asset" = String, Path)),
-    responses((status = 200, body = String), (status = 404, body = Problem, content_type = "application/problem+json"))
+    responses(
+        (status = 200, body = String),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
 )]
 pub(super) async fn asset(Named(path): Named<String>) -> Result<Response, Problem> {
     let found = assets().find(|asset| asset.path == path);

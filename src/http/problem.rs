@@ -69,7 +69,7 @@ problems! {
     /// The body is too long.
     too_large, "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is of a kind that nobody reads here.
-    unsupported_media, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The content type is not read here";
+    unsupported_media, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "This is not read here";
     /// `Host` names another machine.
     misdirected, "misdirected", MISDIRECTED_REQUEST, "The request is meant for another host";
     /// Too many requests of one client.

@@ -1,5 +1,5 @@
-//! The shell loop: takes what came in, accepts it in one piece, decides it, answers. One thread, one
-//! visible order; nothing is answered before it is committed.
+//! The shell loop: takes what came in, accepts it in one piece, decides it, answers. One thread,
+//! one visible order; nothing is answered before it is committed.
 
 use super::intake::{Answer, NewCommand, Reply, Submission, SubmitError};
 use super::standing::{Figures, Shared, Standing};
