@@ -64,7 +64,7 @@ fn check_plan(before: &State, after: &State, decision: &Decision, command: &Comm
     assert_eq!(said, events, "{command:?}");
     let code = match &decision.outcome {
         Outcome::Rejected(no) => Some(no.code.as_str()),
-        Outcome::Accepted | Outcome::Duplicate(_) => None,
+        Outcome::Accepted | Outcome::Duplicate(_) | Outcome::Failed(_) => None,
     };
     assert_eq!(planned.code.as_deref(), code);
     let lives = after
@@ -124,7 +124,7 @@ proptest! {
 
 fn is_about_its_id(decision: &Decision) -> bool {
     match &decision.outcome {
-        Outcome::Accepted => false,
+        Outcome::Accepted | Outcome::Failed(_) => false,
         Outcome::Duplicate(_) => true,
         Outcome::Rejected(no) => no.code == RejectionCode::IdReused,
     }
