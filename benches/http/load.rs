@@ -25,6 +25,8 @@ pub(crate) const CONNECTIONS: usize = 64;
 /// Leases that the clients hold together.
 const LEASES: usize = 10_000;
 const NODES: usize = 160;
+/// The longest time that is told apart: ten minutes.
+const MICROS_MAX: u64 = 600_000_000;
 
 /// What was measured.
 pub(crate) struct Load {
@@ -191,7 +193,7 @@ fn process_core_time() -> Duration {
 
 /// Microseconds.
 pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are few")
+    Histogram::new_with_bounds(1, MICROS_MAX, 3).expect("three digits are few")
 }
 
 pub(crate) fn note(times: &mut Histogram<u64>, started: Instant) {
