@@ -59,7 +59,8 @@ pub(super) async fn timeline(
     Asked(span): Asked<Span>,
 ) -> Result<Json<Timeline>, Problem> {
     let end = app.service().watch().borrow().decisions_next.0;
-    let until = span.until.map_or(end - 1, |until| until.min(end - 1));
+    // Before the first decision there is nothing to begin with, so that `until` has a lower end.
+    let until = span.until.map_or(end - 1, |until| until.clamp(0, (end - 1).max(0)));
     let from = span.from.unwrap_or(until - LIVE_DECISIONS).max(0);
     let options = Options {
         pool: span.pool.map(PoolId::from),
