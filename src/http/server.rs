@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 /// What a connection that is one too many is told.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 107\r\n\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 108\r\n\r\n\
     {\"type\":\"conclave:unavailable\",\"title\":\"Too many connections\",\
 \"status\":503,\"detail\":\"try again in a second\"}";
 /// Connections that are told so at once.

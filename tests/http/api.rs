@@ -40,7 +40,7 @@ fn every_route_answers_its_method_and_refuses_others() {
         if path.ends_with("/stream") {
             continue; // It has no end: tested among the decisions.
         }
-        let asked = served.ask(method, &full, "", b"");
+        let asked = served.ask(&method.to_uppercase(), &full, "", b"");
         let wanted = match path {
             "/v1/commands" => 415,
             "/v1/plan" => 400,
@@ -120,6 +120,8 @@ fn metrics_are_of_the_table_of_names_and_count() {
             assert!(label.contains("=\""), "{line}");
         }
     }
+    let ends = body.lines().filter(|line| line.contains("le=\"+Inf\""));
+    assert!(ends.count() > 2, "every histogram has a last bucket: {body}");
     for wanted in [names::COMMANDS, names::HTTP_REQUESTS, names::READY, names::STEP_DURATION] {
         assert!(seen.contains(wanted), "{wanted} is missing");
     }

@@ -140,7 +140,8 @@ fn a_body_that_is_too_large_is_refused_announced_or_not() {
     let body = " ".repeat(2_049);
     assert!(served.post(JSON, &body).problem(413).contains("2048"));
     let mut wire = served.wire();
-    let head = "POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    let head =
+        "POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     wire.send(format!("{head}content-length: 99999999999\r\n\r\n").as_bytes());
     wire.answer().unwrap().problem(413);
     let mut wire = served.wire();

@@ -13,9 +13,8 @@ pub(crate) struct Events {
 impl Events {
     #[track_caller]
     pub(crate) fn of(mut wire: Wire, query: &str, headers: &str) -> Self {
-        let head = format!(
-            "GET /v1/decisions/stream{query} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"
-        );
+        let head =
+            format!("GET /v1/decisions/stream{query} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
         wire.send(head.as_bytes());
         let head = wire.head().unwrap();
         assert_eq!(head.status, 200, "{head:?}");
@@ -105,7 +104,8 @@ fn questions_that_make_no_sense_are_refused() {
     ] {
         served.get(path).problem(status);
     }
-    let spans = ["from=-9223372036854775808", "until=-9223372036854775808", "until=0", "from=99999"];
+    let spans =
+        ["from=-9223372036854775808", "until=-9223372036854775808", "until=0", "from=99999"];
     for span in spans.into_iter().chain(["from=5&until=2", "until=9223372036854775807"]) {
         let answer = served.get(&format!("/v1/timeline?{span}"));
         assert!([200, 404].contains(&answer.status), "{span}: {answer:?}");
@@ -165,7 +165,7 @@ fn followers_of_the_stream_are_bounded_and_leave_their_place() {
     assert!(full.problem(503).contains("streams_max"));
     assert!(full.header("retry-after").is_some());
     drop(held);
-    let is_free = || served.get("/metrics").body.contains("conclave_http_streams 0");
+    let is_free = || served.get("/metrics").body.contains("conclave_http_streams_count 0");
     // A place is free once the service has seen that its follower is gone.
     let is_free = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));

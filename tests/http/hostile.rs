@@ -6,9 +6,11 @@ use crate::served::{Served, command, quota, request};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const HEAD: &str = "POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+const HEAD: &str =
+    "POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
 /// Times after which a peer is given up here.
-const SHORT: &str = "[http]\nhead_timeout_ms = 400\nrequest_timeout_ms = 600\nstall_timeout_ms = 500";
+const SHORT: &str =
+    "[http]\nhead_timeout_ms = 400\nrequest_timeout_ms = 600\nstall_timeout_ms = 500";
 
 #[test]
 fn slow_peers_are_given_up() {
@@ -59,9 +61,8 @@ fn a_follower_that_never_reads_is_cut() {
     }
     let pulse = Pulse::of(&served);
     let before = memory_kib(&served);
-    let followers: Vec<_> =
-        (0..16).map(|_| Events::of(served.wire(), "?from=0", "")).collect();
-    let is_cut = || served.get("/metrics").body.contains("conclave_http_streams 0\n");
+    let followers: Vec<_> = (0..16).map(|_| Events::of(served.wire(), "?from=0", "")).collect();
+    let is_cut = || served.get("/metrics").body.contains("conclave_http_streams_count 0\n");
     let is_cut = (0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(50));
         is_cut()
@@ -118,7 +119,8 @@ fn tricks_with_paths_lead_nowhere() {
     let body = json!({"command_id": "p", "pool": name,
         "payload": {"RegisterNode": {"node": "n/1", "gpu_model": "A100", "gpu_count": 1,
             "cpu_milli": 1, "memory_mib": 1}}});
-    assert_eq!(served.decide(&body)["outcome"], "accepted");
+    let decided = served.decide(&body);
+    assert_eq!(decided["outcome"], "accepted", "{decided}");
     let path = format!("/v1/pools/{}/nodes", conclave::client::escaped(name));
     assert!(served.get(&path).body.contains("n/1"));
 }
@@ -129,10 +131,10 @@ fn odd_requests_are_answered_or_refused_and_nothing_else() {
     let answer = |sent: &[u8]| {
         let mut wire = served.wire();
         wire.send(sent);
-        let _ignored = wire.stream().shutdown(std::net::Shutdown::Write);
         wire.answer().map_or(0, |answer| answer.status)
     };
-    let many = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(500));
+    let many =
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(500));
     let wide =
         format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(100_000));
     for (sent, wanted) in [

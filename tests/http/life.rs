@@ -96,7 +96,10 @@ fn a_service_that_is_told_to_end_decides_what_it_accepted() {
     served.start_again();
     let (id, (offset, _)) = acknowledged.last_key_value().unwrap();
     let again = served.decide(&command(id, &quota("vision")));
-    assert_eq!((&again["outcome"], &again["first_offset"]), (&"duplicate".into(), &(*offset).into()));
+    assert_eq!(
+        (&again["outcome"], &again["first_offset"]),
+        (&"duplicate".into(), &(*offset).into())
+    );
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_lease_ends_without_anybody_asking() {
     let served = Served::plain();
     let decided = served.decide(&request("short", "vision", 1, "1s"));
     assert_eq!(decided["outcome"], "accepted", "{decided}");
-    assert!(decided.to_string().contains("\"AllocationGranted\""), "{decided}");
+    assert!(decided.to_string().contains("\"LeaseGranted\""), "{decided}");
     let mut events = crate::decisions::Events::of(served.wire(), "", "");
     let decision = loop {
         let decision = events.next();

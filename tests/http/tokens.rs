@@ -91,12 +91,18 @@ fn a_token_sends_in_its_own_name_only() {
     let drain = json!({"command_id": "d", "pool": POOL,
         "payload": {"DrainNode": {"node": "gpu-01", "reason": "mine"}}});
     let refused = acting(&mut served, "vision").decide(&drain);
-    assert_eq!((&refused["outcome"], &refused["code"]), (&"rejected".into(), &"not_permitted".into()));
+    assert_eq!(
+        (&refused["outcome"], &refused["code"]),
+        (&"rejected".into(), &"not_permitted".into())
+    );
     let offset = &refused["offset"];
     let recorded = acting(&mut served, "admin").get_json(&format!("/v1/decisions/{offset}"));
     assert_eq!(recorded["code"], "not_permitted");
-    assert_eq!(acting(&mut served, "operator").decide(&json!({"command_id": "o", "pool": POOL,
-        "payload": {"DrainNode": {"node": "gpu-01", "reason": "disks"}}}))["outcome"], "accepted");
+    assert_eq!(
+        acting(&mut served, "operator").decide(&json!({"command_id": "o", "pool": POOL,
+        "payload": {"DrainNode": {"node": "gpu-01", "reason": "disks"}}}))["outcome"],
+        "accepted"
+    );
 }
 
 /// Everything that names `speech`, which `vision` must not see.
@@ -177,9 +183,11 @@ fn a_tenant_sees_nothing_of_another() {
     assert!(looked_at > 40, "{looked_at} answers");
     let page = served.get_json("/v1/decisions?limit=1000");
     let decisions = page["decisions"].as_array().unwrap();
-    let guesses = decisions.iter().filter(|one| one["request"].as_str().unwrap().contains("secret"));
+    let guesses =
+        decisions.iter().filter(|one| one["request"].as_str().unwrap().contains("secret"));
     assert_eq!(guesses.count(), own_guesses);
-    let mut events = Events::of(served.wire(), "?from=0", "authorization: Bearer vision-secret\r\n");
+    let mut events =
+        Events::of(served.wire(), "?from=0", "authorization: Bearer vision-secret\r\n");
     for decision in decisions {
         assert_eq!(decision["tenant"], "vision");
         assert_eq!(events.next(), *decision);
@@ -191,7 +199,7 @@ fn a_tenant_sees_nothing_of_another() {
         "/v1/pools/main/requests/secret-project-2/explain",
         "/v1/pools/main/requests/secret-project-3/explain",
         "/v1/pools/main/commands/ask-secret-project-2",
-        "/v1/decisions/6",
+        "/v1/decisions/5",
     ] {
         served.get(path).problem(404);
     }
@@ -242,7 +250,8 @@ fn a_page_of_another_site_is_turned_away() {
         let answer = served.ask("GET", "/v1/status", &format!("host: {host}\r\n"), b"");
         assert_eq!(answer.status, 200, "{host}: {answer:?}");
     }
-    for host in ["evil.example", "evil.example:7070", "localhost.evil.example", "127.0.0.2", "", "\u{e9}"]
+    for host in
+        ["evil.example", "evil.example:7070", "localhost.evil.example", "127.0.0.2", "", "\u{e9}"]
     {
         for path in ["/v1/status", "/", "/healthz", "/nowhere"] {
             served.ask("GET", path, &format!("host: {host}\r\n"), b"").problem(421);

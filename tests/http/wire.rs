@@ -59,9 +59,8 @@ impl Wire {
         let length = body.len();
         let host = "host: localhost\r\n";
         let host = if headers.contains("host:") { "" } else { host };
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\n{host}{headers}content-length: {length}\r\n\r\n"
-        );
+        let head =
+            format!("{method} {path} HTTP/1.1\r\n{host}{headers}content-length: {length}\r\n\r\n");
         self.send(&[head.as_bytes(), body].concat());
         let answer = if method == "HEAD" { self.head() } else { self.answer() };
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
@@ -123,7 +122,9 @@ impl Wire {
         let read = std::io::copy(&mut self.0, &mut std::io::sink());
         match read {
             Ok(_) => true,
-            Err(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+            Err(error) => {
+                matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+            }
         }
     }
 
