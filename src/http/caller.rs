@@ -58,6 +58,19 @@ impl Caller {
         }
     }
 
+    /// That it may send anything at all.
+    ///
+    /// # Errors
+    /// `forbidden` for readers.
+    pub(super) fn check_is_sender(&self) -> Result<(), Problem> {
+        match &self.identity {
+            Some(Identity { actor, .. }) if actor.role == Role::Reader => {
+                Err(Problem::forbidden("this token reads only: send it with another one"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// That it may send `command`: in its own name only. Whether that name may do what the command
     /// asks is a rule of the core, and its answer is recorded.
     ///
@@ -65,9 +78,6 @@ impl Caller {
     /// `forbidden` when the command bears another name than the token.
     pub(super) fn check_sends(&self, command: &Command) -> Result<(), Problem> {
         let Some(Identity { actor, .. }) = &self.identity else { return Ok(()) };
-        if actor.role == Role::Reader {
-            return Err(Problem::forbidden("this token reads only: send it with another one"));
-        }
         if command.actor == *actor {
             return Ok(());
         }

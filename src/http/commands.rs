@@ -89,6 +89,7 @@ pub(super) async fn send(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.check_is_sender()?;
     let kind = content_type(&headers)?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
     let desk = Desk { app: &app, caller: &caller, headers: &headers, wait: parameters.wait };

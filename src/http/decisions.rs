@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::commands::{decision_at, json, written};
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
+use super::visible::shown;
 use crate::error::Result as Answered;
 use crate::fold::FOLD_BYTES_MAX;
 use crate::log::LogReader;
@@ -133,8 +134,9 @@ impl Seen {
                 break;
             }
             next = Offset(record.offset.0 + 1);
-            let decision = decode_decision(&record.body)?;
-            if filter.matches(&decision) {
+            // Filtered as it is shown: what is hidden is not found by guessing, either.
+            let decision = shown(decode_decision(&record.body)?, &self.viewer);
+            if let Some(decision) = decision.filter(|decision| filter.matches(decision)) {
                 let answer = Answer { decision, hash: record.hash };
                 let json = written(&self.app, &answer, &self.viewer);
                 found.extend(json.map(|json| (record.offset, json)));

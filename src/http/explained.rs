@@ -74,6 +74,7 @@ pub(super) async fn planned(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<PlanReport>, Problem> {
+    caller.check_is_sender()?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
     let command_id = Some(CommandId::from("plan"));
     let defaults = Defaults { command_id, actor: Some(caller.actor()), now: now() };

@@ -65,12 +65,16 @@ pub(super) async fn timeline(
     Asked(span): Asked<Span>,
 ) -> Result<Json<Timeline>, Problem> {
     let end = app.service().watch().borrow().decisions_next.0;
-    let until = span.until.map_or(end - 1, |until| until.min(end - 1));
+    if let Some(from) = span.from.filter(|from| *from > 0) {
+        app.existing(from)?;
+    }
+    // Before the first decision there is nothing to begin with, so that `until` has a lower end.
+    let until = span.until.map_or(end - 1, |until| until.clamp(0, (end - 1).max(0)));
     let from = span.from.unwrap_or(until - LIVE_DECISIONS).max(0);
     let options = Options {
         pool: span.pool.map(PoolId::from),
         from: Offset(from),
-        until: (until >= 0).then_some(Offset(until)),
+        until: (end > 0).then_some(Offset(until)),
         viewer: match caller.viewer() {
             crate::report::viewer::Viewer::Everything => None,
             crate::report::viewer::Viewer::Tenant(tenant) => Some(tenant),

@@ -84,7 +84,8 @@ impl Problem {
     /// Names a place in the body.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
-        let bounded = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        // Nothing at all ends before its first column.
+        let bounded = |number: usize| u32::try_from(number.max(1)).unwrap_or(u32::MAX);
         (self.line, self.column) = (Some(bounded(line)), Some(bounded(column)));
         self
     }
