@@ -72,7 +72,14 @@ fn examine(app: &App, path: &str, request: &Request) -> Result<Caller, Problem> 
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
     let is_open = OPEN_PATHS.contains(&path);
     let tokens = app.tokens().filter(|_| !is_open);
-    let caller = Caller::of(tokens, headers, address)?;
+    let caller = match Caller::of(tokens, headers, address) {
+        Ok(caller) => caller,
+        Err(problem) => {
+            // Guessing tokens is limited by address.
+            app.check_rate(&Caller { name: address.to_string(), identity: None }, 1)?;
+            return Err(problem);
+        }
+    };
     app.check_rate(&caller, 1)?;
     Ok(caller)
 }

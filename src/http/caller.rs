@@ -5,7 +5,7 @@ use crate::config::{Identity, Tokens};
 use crate::http::problem::Problem;
 use crate::report::viewer::Viewer;
 use axum::http::{HeaderMap, header};
-use conclave_core::command::{Actor, Command, Role};
+use conclave_core::command::{Actor, Appeal, Command, OverrideDecision, Payload, Role};
 use conclave_core::units::{TenantId, UserId};
 use std::net::IpAddr;
 
@@ -79,13 +79,33 @@ impl Caller {
     pub(super) fn check_sends(&self, command: &Command) -> Result<(), Problem> {
         let Some(Identity { actor, .. }) = &self.identity else { return Ok(()) };
         if command.actor == *actor {
-            return Ok(());
+            return self.check_asks_for_own(command);
         }
         let Actor { tenant, user, role: _ } = &command.actor;
         Err(Problem::forbidden(format!(
             "the command is sent in the name of user '{user}' of tenant '{tenant}', which is not \
              who the token belongs to: leave `actor` out, and it is set from the token"
         )))
+    }
+
+    /// That a tenant's token asks for its own tenant: what is asked for another one would stand in
+    /// that one's history.
+    fn check_asks_for_own(&self, command: &Command) -> Result<(), Problem> {
+        let Viewer::Tenant(own) = self.viewer() else { return Ok(()) };
+        let ask = match &command.payload {
+            Payload::RequestAllocation(ask) => Some(ask),
+            Payload::Appeal(Appeal { ask, .. })
+            | Payload::OverrideDecision(OverrideDecision { ask, .. }) => ask.as_deref(),
+            _ => None,
+        };
+        match ask.filter(|ask| ask.tenant != own) {
+            None => Ok(()),
+            Some(ask) => Err(Problem::forbidden(format!(
+                "the command asks for tenant '{}', and the token belongs to '{own}': leave \
+                 `tenant` out, and it is set from the token",
+                ask.tenant
+            ))),
+        }
     }
 
     /// That it may read what belongs to nobody in particular.

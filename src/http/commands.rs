@@ -202,14 +202,25 @@ impl Desk<'_> {
         self.app.check_rate(self.caller, more)?;
         let service = self.app.service();
         let mut answers = Vec::with_capacity(lines.len());
+        let mut is_refusing = false;
         for (_, command) in lines {
             let command = command.map_err(|error| broken(&error));
             let command = command.and_then(|command| self.sealed(&command));
+            if is_refusing {
+                // A later command must not overtake an earlier one that has to be sent again.
+                answers.push(Line::Problem(
+                    Problem::unavailable("not sent: an earlier line could not be").retry_after(1),
+                ));
+                continue;
+            }
             answers.push(match (command, self.wait) {
                 (Err(problem), _) => Line::Problem(problem),
                 (Ok(command), Wait::Decision) => Line::of(service.decide(command), Line::Decided),
                 (Ok(command), Wait::Accepted) => Line::of(service.accept(command), Line::Accepted),
             });
+            let refused =
+                |line: &Line| matches!(line, Line::Problem(problem) if problem.status == 503);
+            is_refusing = answers.last().is_some_and(refused);
         }
         let mut body = Vec::new();
         for answer in answers {
@@ -237,7 +248,8 @@ impl Desk<'_> {
     /// The decision as JSON; of a repeated command with the first decision beside it.
     async fn decided(&self, answer: &Answer) -> Vec<u8> {
         let viewer = self.caller.viewer();
-        let own = written(self.app, answer, &viewer).unwrap_or_else(|| b"{}".to_vec());
+        let own =
+            written(self.app, answer, &viewer).unwrap_or_else(|| accepted(answer.decision.offset));
         let Outcome::Duplicate(duplicate) = &answer.decision.outcome else { return own };
         let Ok(Some(first)) = decision_at(self.app, duplicate.first_offset, viewer).await else {
             return own;

@@ -171,7 +171,7 @@ pub(super) async fn stream(
     Asked(From { from }): Asked<From>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let place = app.stream_place()?;
+    let place = app.stream_place(&caller)?;
     let present = app.figures().enter_stream();
     let last_seen = read::text(&headers, "last-event-id").and_then(|id| id.parse::<i64>().ok());
     let end = app.service().watch().borrow().decisions_next.0;

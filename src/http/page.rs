@@ -81,6 +81,6 @@ pub(super) async fn timeline(
         },
         ..Options::default()
     };
-    let timeline = app.ask(move |service| Timeline::of(&service.log(), &options)).await?;
+    let timeline = app.ask_log(move |service| Timeline::of(&service.log(), &options)).await?;
     Ok(Json(timeline))
 }

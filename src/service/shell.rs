@@ -78,6 +78,10 @@ impl Shell {
                 }
                 continue;
             };
+            if self.is_closing {
+                self.refuse_all(&SubmitError::Closing);
+                return Err(error);
+            }
             if error.kind != ErrorKind::Unavailable {
                 return self.stop(&error);
             }
@@ -152,6 +156,7 @@ impl Shell {
                 return Err(error);
             }
         };
+        self.shared.set_owing(true);
         for (reply, offset) in replies.into_iter().zip(first.0..) {
             match reply {
                 Reply::Accepted(to) => drop(to.send(Ok(Offset(offset)))),
@@ -180,6 +185,7 @@ impl Shell {
                 continue; // A round was aborted and is cut anew.
             }
             self.committed_at = Some(Instant::now());
+            self.shared.set_owing(ends.commands_next > ends.decisions_next);
             self.shared.publish(ends);
             self.answer(decisions, engine.folded().head);
         }
