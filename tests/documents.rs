@@ -64,7 +64,7 @@ fn metrics_table() -> String {
             Kind::Histogram => "histogram",
             Kind::Span | Kind::Label | Kind::Field | Kind::Header => continue,
         };
-        let by = name.label.map_or("–".to_owned(), |label| format!("`{label}`"));
+        let by = name.label.map_or_else(|| "–".to_owned(), |label| format!("`{label}`"));
         let row = format!("| `{}` | {kind} | {by} | {} |\n", name.text, name.doc);
         table.write_str(&row).expect("text grows");
     }
