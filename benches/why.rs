@@ -32,7 +32,7 @@ const WAITERS: usize = 10_000;
 const TIMES: usize = 5;
 /// Until then nobody is protected.
 const W_MS: i64 = 10 * HOUR;
-/// Decisions to be on the way in one batch.
+/// Commands that are decided at once.
 const BATCH: usize = 64;
 const MIDDLE: &str = "w05000";
 
@@ -201,10 +201,8 @@ fn measure(name: &str, churn: Churn, waiter: impl Fn(usize) -> Ask) {
     let kept = middle(|| explain(&log, &follower, &state, &all).expect("it waits"));
     let per_decision = per_decision(&log, &state, arrival, &follower);
     let plans = plans(&state);
-    println!(
-        "| {name} | {} | {from_start:.0} | {from_snapshot:.0} | {kept:.1} | {per_decision:.2} | {plans}",
-        churn.decisions
-    );
+    let explained = format!("{from_start:.0} | {from_snapshot:.0} | {kept:.1}");
+    println!("| {name} | {} | {explained} | {per_decision:.2} | {plans}", churn.decisions);
 }
 
 /// What following adds to folding, in microseconds.

@@ -12,18 +12,18 @@ use conclave::explain::{
     ExplainReport, Follower, PlanReport, explain_at, explain_live, plan, text,
 };
 use conclave::log::memory::MemoryLog;
-use conclave::log::{CommandRecord, EventLog, Headers, LogReader};
+use conclave::log::{CommandRecord, EventLog, Headers, LogReader, StoredCommand};
 use conclave::report::viewer::Viewer;
 use conclave::snapshot;
-use conclave::wire::encode_command;
+use conclave::wire::{CommandReader, encode_command};
 use conclave_core::blocker::Blockers;
-use conclave_core::command::{Command, Payload};
+use conclave_core::command::{Command, Payload, SetPoolPolicy};
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::input::Content;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::seat::RuleSeat;
 use conclave_core::state::State;
-use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
+use conclave_core::units::{DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 use proptest::prelude::*;
 
 fn names() -> Vec<RequestId> {
@@ -127,6 +127,103 @@ fn is_about_its_id(decision: &Decision) -> bool {
         Outcome::Accepted | Outcome::Failed(_) => false,
         Outcome::Duplicate(_) => true,
         Outcome::Rejected(no) => no.code == RejectionCode::IdReused,
+    }
+}
+
+/// A small pool that is always full, so that most of what is asked waits, and some become protected.
+struct Crowded {
+    state: State,
+    asked: i64,
+    now: i64,
+    followers: Vec<Follower>,
+}
+
+/// How much time passes, what is done, and whom or how much it is about.
+type Stir = (i64, u8, u8, u8);
+
+impl Crowded {
+    fn new() -> Self {
+        let mut crowded = Self { state: State::new(0), asked: 0, now: 0, followers: vec![] };
+        crowded.send(words::open_log());
+        crowded.send(words::set(words::policy()));
+        crowded.send(words::node("n1", 4, "A"));
+        crowded.send(words::node("n2", 4, "B"));
+        for tenant in ["a", "b", "c"] {
+            crowded.send(words::quota(tenant, 0, 12));
+        }
+        crowded
+    }
+
+    fn send(&mut self, payload: Payload) {
+        let at = self.state.covered.0 + 1;
+        let pool = if payload.is_log_command() { "" } else { "p" };
+        let command = command(&format!("c{at}"), pool, payload);
+        let record = CommandRecord {
+            time_ms: TimeMs(self.now),
+            key: pool.as_bytes().to_vec(),
+            value: encode_command(&command),
+            headers: Headers::default(),
+        };
+        let input = CommandReader::new().read(0, &StoredCommand { offset: Offset(at), record });
+        let decision = decide_round(&mut self.state, vec![input]).remove(0);
+        for follower in &mut self.followers {
+            follower.see(&decision, &self.state);
+            check_blocker(&self.state, &"p".into(), follower);
+        }
+    }
+
+    fn stir(&mut self, (gap_ms, what, one, other): Stir) {
+        self.now += gap_ms;
+        let tenant = ["a", "b", "c"][usize::from(one) % 3];
+        let (one, other) = (i64::from(one), i64::from(other));
+        let payload = match what {
+            0..10 => self.ask(tenant, one, other),
+            10..14 => self.nth(one, true, |id, fencing| words::release(id, fencing)),
+            14 => self.nth(one, false, |id, _| words::cancel(id)),
+            15 => words::quota(tenant, other % 3, 3 + one % 9),
+            16 => words::set(SetPoolPolicy {
+                wait_bound_ms: DurationMs([0, 10, 60][usize::try_from(one % 3).unwrap()] * MINUTE),
+                ..words::policy()
+            }),
+            17 if other % 2 == 0 => words::drain(["n1", "n2"][usize::try_from(one % 2).unwrap()]),
+            17 => words::node(&format!("m{one}"), 2, "B"),
+            _ => Payload::Tick,
+        };
+        self.send(payload);
+    }
+
+    fn ask(&mut self, tenant: &str, one: i64, other: i64) -> Payload {
+        let id = format!("r{}", self.asked);
+        self.asked += 1;
+        self.followers.push(Follower::new(id.as_str().into(), None));
+        let models: &[&str] =
+            [&[][..], &["A"], &["B"], &["A", "B"]][usize::try_from(one % 4).unwrap()];
+        words::ask(&id, tenant).gpus(1 + other % 4).on(models).priority(1 + one % 3).hours(1).into()
+    }
+
+    /// About one of those who run, or who wait.
+    fn nth(&self, n: i64, runs: bool, about: impl Fn(&str, i64) -> Payload) -> Payload {
+        let requests = self.state.pools["p"].requests.values();
+        let meant: Vec<_> = requests.filter(|one| one.lease().is_some() == runs).collect();
+        let count = i64::try_from(meant.len()).unwrap();
+        let Some(request) = meant.get(usize::try_from(n % count.max(1)).unwrap()) else {
+            return Payload::Tick;
+        };
+        let fencing = request.lease().map_or(0, |lease| lease.fencing.0);
+        about(request.ask.request.0.as_str(), fencing)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Where it matters who is protected.
+    #[test]
+    fn a_follower_in_a_crowd_says_what_the_rules_say(
+        stirs in proptest::collection::vec((0..20 * MINUTE, 0..20_u8, 0..12_u8, 0..12_u8), 1..70)
+    ) {
+        let mut crowded = Crowded::new();
+        stirs.into_iter().for_each(|stir| crowded.stir(stir));
     }
 }
 
