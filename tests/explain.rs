@@ -178,7 +178,7 @@ impl Crowded {
         let (one, other) = (i64::from(one), i64::from(other));
         let payload = match what {
             0..10 => self.ask(tenant, one, other),
-            10..14 => self.nth(one, true, |id, fencing| words::release(id, fencing)),
+            10..14 => self.nth(one, true, words::release),
             14 => self.nth(one, false, |id, _| words::cancel(id)),
             15 => words::quota(tenant, other % 3, 3 + one % 9),
             16 => words::set(SetPoolPolicy {
