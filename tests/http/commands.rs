@@ -30,7 +30,7 @@ fn broken_json_is_refused_with_its_place() {
     check_problem("{\"command_id\":\"c\",\"pool\":\"main\",\"payload\":\"Tick\"} x", &["line 1"]);
     check_problem(
         &command("c", &json!({"CancelRequest": {"requst": "train-1"}})).to_string(),
-        &["requst", "'request'"],
+        &["requst", "`request`"],
     );
     check_problem(&command("c", &json!({"CancelRequst": {}})).to_string(), &["CancelRequest"]);
     check_problem(&"[".repeat(100_000), &[]);

@@ -1,8 +1,9 @@
 //! Decisions one by one, in pages and as a stream; states of the past.
 
 use crate::served::{Served, request};
-use crate::wire::Wire;
+use crate::wire::{PATIENCE, Wire};
 use serde_json::Value;
+use std::time::Instant;
 
 /// Server-sent events of a connection, one after the other.
 pub(crate) struct Events {
@@ -25,7 +26,10 @@ impl Events {
     /// The next decision, whose offset is the event's id.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Value {
+        let since = Instant::now();
         loop {
+            // Signs of life alone are no decisions.
+            assert!(since.elapsed() < PATIENCE, "no decision comes");
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 self.text = rest;

@@ -141,7 +141,7 @@ fn a_lease_ends_without_anybody_asking() {
     let mut events = crate::decisions::Events::of(served.wire(), "", "");
     let decision = loop {
         let decision = events.next();
-        if decision.to_string().contains("LeaseExpired") {
+        if decision.to_string().contains("LeaseEnded") {
             break decision;
         }
     };

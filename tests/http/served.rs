@@ -115,6 +115,11 @@ impl Served {
     /// The pool, a node and two quotas.
     #[track_caller]
     pub(crate) fn furnish(&self) {
+        self.furnish_pool(POOL);
+    }
+
+    #[track_caller]
+    pub(crate) fn furnish_pool(&self, pool: &str) {
         let policy = json!({"council": "off", "lease_max": "48h", "lease_grace": "0ms",
             "wait_bound": "1h", "defer_retry": "30m", "queue_max": 5000});
         let node = json!({"node": "gpu-01", "gpu_model": "A100", "gpu_count": 8,
@@ -128,7 +133,9 @@ impl Served {
         .into_iter()
         .enumerate()
         {
-            let decision = self.decide(&command(&format!("setup-{number}"), &payload));
+            let mut sent = command(&format!("setup-{number}"), &payload);
+            sent["pool"] = json!(pool);
+            let decision = self.decide(&sent);
             assert_eq!(decision["outcome"], "accepted", "{decision}");
         }
     }
