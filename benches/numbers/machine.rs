@@ -57,7 +57,7 @@ impl Spent {
 }
 
 /// How long this thread has run, as the scheduler counts it.
-fn core_time() -> Duration {
+pub(crate) fn core_time() -> Duration {
     let counted = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = counted.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
     Duration::from_nanos(nanos.unwrap_or(0))

@@ -144,12 +144,10 @@ impl<'a> Blockers<'a> {
     #[must_use]
     pub fn all(&self, request: &Request) -> Vec<Blocker> {
         let (pool, ask) = (self.pool, &request.ask);
-        let rules = [
-            tenant_limit(pool, ask),
-            self.too_small(ask),
-            held_for_others(pool, &self.on_draining, ask),
-            behind(pool, &self.barriers, request),
-        ];
+        let limit = tenant_limit(pool, ask);
+        // Over its limit a tenant waits for its own leases, whatever is promised to whom.
+        let held = limit.is_none().then(|| held_for_others(pool, &self.on_draining, ask)).flatten();
+        let rules = [limit, self.too_small(ask), held, behind(pool, &self.barriers, request)];
         let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
         let no_room = (!preferences(ask).any(fits)).then(|| no_room(pool, ask));
         rules.into_iter().flatten().chain(no_room).collect()

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "Examples:
@@ -22,6 +23,9 @@ const EXAMPLES: &str = "Examples:
 
 `conclave check` says what is wrong with a configuration. SIGTERM and Ctrl-C end the service once
 everything that was accepted is decided.";
+
+/// How long questions that nobody waits for any more may hold up the end.
+const ABANDONED: Duration = Duration::from_secs(2);
 
 /// Runs the service.
 #[derive(Debug, Args)]
@@ -71,8 +75,10 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<u8> {
         .enable_all()
         .build()
         .map_err(|error| Error::unavailable("no threads can be started").caused_by(error))?;
-    runtime.block_on(serve(&config, open))?;
-    Ok(0)
+    let served = runtime.block_on(serve(&config, open));
+    // Whoever asked and went away is not waited for: all that had to be written is.
+    runtime.shutdown_timeout(ABANDONED);
+    served.map(|()| 0)
 }
 
 async fn serve(config: &Config, open: OpenOptions) -> Result<()> {

@@ -9,7 +9,7 @@ use conclave_core::units::{Offset, UserId};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "Example:
-  conclave skip --data data/conclave --offset 4711 --operator ada --reason \"breaks the placer, #42\"
+  conclave skip --data data/conclave --offset 4711 --operator ada --reason \"it breaks the placer\"
 
 Read docs/runbooks/skip.md first. The service has to be stopped; its next start answers the command
 `Failed`, with operator and reason in the log.";

@@ -80,6 +80,9 @@ impl Tokens {
             let digest = blake3::Hash::from_hex(&token.blake3)
                 .map_err(|_| wrong("blake3 has to be 64 hexadecimal digits (`conclave token`)"))?;
             let identity = token.identity().map_err(|what| wrong(&what))?;
+            if tokens.values().any(|other: &Identity| other.name == identity.name) {
+                return Err(wrong(&format!("another token bears the name '{}'", identity.name)));
+            }
             if tokens.insert(*digest.as_bytes(), identity).is_some() {
                 return Err(wrong("the same digest stands there twice"));
             }

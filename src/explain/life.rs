@@ -167,6 +167,13 @@ impl Life {
         }
     }
 
+    /// What keeps it from running; none when it runs, or is over.
+    #[must_use]
+    pub fn blocker(&self) -> Option<&Blocker> {
+        let last = self.intervals.back().filter(|interval| interval.until.is_none());
+        last.map(|interval| &interval.blocker)
+    }
+
     /// In a word.
     pub(super) fn stands(&self) -> &'static str {
         if self.refused.is_some() {

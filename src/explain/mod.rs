@@ -200,7 +200,8 @@ fn advice(
                             a change by its sender means to withdraw it and to ask again"
             .to_owned(),
         (_, [], _) if state.needs_a_tick() => {
-            "the queue is still being worked off: ask again after the next decisions".to_owned()
+            "votes or a queue are still being worked off: ask again after the next decisions"
+                .to_owned()
         }
         (_, [], 2..) => "no change of one field starts it now: more than one rule stands against \
                          it"

@@ -8,11 +8,14 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-/// Paths that answer whoever reaches them: probes have no tokens.
-const OPEN_PATHS: &[&str] = &["/healthz", "/readyz", "/", "/openapi.json"];
+/// Paths that answer whoever reaches them: probes have no tokens, nor has a browser that loads the
+/// page and what belongs to it. What the page shows it asks for with a token.
+const OPEN_PATHS: &[&str] = &["/healthz", "/readyz", "/", "/{asset}", "/openapi.json"];
 /// The one answer that has no end.
 pub(super) const STREAM_PATH: &str = "/v1/decisions/stream";
 
@@ -28,9 +31,9 @@ pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Ne
             request.extensions_mut().insert(caller);
             let limit = Duration::from_millis(app.http().request_timeout_ms);
             if path == STREAM_PATH {
-                next.run(request).await
+                answered(request, next).await
             } else {
-                match tokio::time::timeout(limit, next.run(request)).await {
+                match tokio::time::timeout(limit, answered(request, next)).await {
                     Ok(response) => response,
                     Err(_) => Problem::timeout(format!(
                         "it was not answered within {} ms; a command that was sent may have been \
@@ -47,9 +50,19 @@ pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     secured(response)
 }
 
+/// The handler's answer, also when it breaks an invariant: whoever asked is told, and the
+/// connection goes on.
+async fn answered(request: Request, next: Next) -> Response {
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answer.unwrap_or_else(|_| {
+        Problem::internal("answering broke an invariant: report it, with the request")
+            .into_response()
+    })
+}
+
 fn examine(app: &App, path: &str, request: &Request) -> Result<Caller, Problem> {
     let headers = request.headers();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
     if let Some(host) = host.filter(|host| !app.is_own_host(host)) {
         return Err(Problem::misdirected(format!(
             "'{host}' is not a name of this service: add it to http.allowed_hosts"
@@ -57,9 +70,16 @@ fn examine(app: &App, path: &str, request: &Request) -> Result<Caller, Problem> 
     }
     let peer = request.extensions().get::<Peer>();
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
-    let is_open = OPEN_PATHS.contains(&path) || path.starts_with("/assets/");
+    let is_open = OPEN_PATHS.contains(&path);
     let tokens = app.tokens().filter(|_| !is_open);
-    let caller = Caller::of(tokens, headers, address)?;
+    let caller = match Caller::of(tokens, headers, address) {
+        Ok(caller) => caller,
+        Err(problem) => {
+            // Guessing tokens is limited by address.
+            app.check_rate(&Caller { name: address.to_string(), identity: None }, 1)?;
+            return Err(problem);
+        }
+    };
     app.check_rate(&caller, 1)?;
     Ok(caller)
 }

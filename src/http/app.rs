@@ -10,12 +10,20 @@ use crate::service::Service;
 use conclave_core::units::Offset;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+/// One token may take one in so many places among the followers of the stream.
+const STREAM_SHARE: usize = 4;
+/// Questions that fold the log at once. They may take seconds, whoever asks and however often, and
+/// must leave room for those that only look at the state.
+const FOLDS_MAX: usize = 2;
+/// How long such a question waits for its turn.
+const FOLD_PATIENCE: Duration = Duration::from_secs(3);
 /// Requests between two cleanings of what the rate limit remembers.
 const CLEAN_EVERY: u64 = 16_384;
 
@@ -32,7 +40,10 @@ struct Inner {
     limiter: DefaultKeyedRateLimiter<String>,
     limited: AtomicU64,
     questions: Arc<Semaphore>,
+    folds: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    /// Streams that each caller follows.
+    followers: Mutex<BTreeMap<String, usize>>,
     figures: HttpFigures,
     closing: watch::Sender<bool>,
 }
@@ -60,7 +71,9 @@ impl App {
             limiter,
             limited: AtomicU64::new(0),
             questions: Arc::new(Semaphore::new(questions)),
+            folds: Arc::new(Semaphore::new(FOLDS_MAX)),
             streams: Arc::new(Semaphore::new(streams)),
+            followers: Mutex::default(),
             figures: HttpFigures::default(),
             closing: watch::Sender::new(false),
         })))
@@ -143,13 +156,21 @@ impl App {
     ///
     /// # Errors
     /// `unavailable` when all are taken.
-    pub(super) fn stream_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.0.streams).try_acquire_owned().map_err(|_| {
+    pub(super) fn stream_place(&self, caller: &Caller) -> Result<StreamPlace, Problem> {
+        let most_of_one = (self.0.http.streams_max / STREAM_SHARE).max(1);
+        let share = Share::take(self, &caller.name);
+        // Without tokens there is one caller on this machine, and all places are its own.
+        if self.0.tokens.is_some() && share.held > most_of_one {
+            let full = format!("'{}' follows the stream {most_of_one} times already", caller.name);
+            return Err(Problem::unavailable(format!("{full}: close one")).retry_after(10));
+        }
+        let place = Arc::clone(&self.0.streams).try_acquire_owned().map_err(|_| {
             let most = self.0.http.streams_max;
             let full = format!("{most} followers of the stream are as many as http.streams_max");
             Problem::unavailable(format!("{full} allows: poll /v1/decisions?from= instead"))
                 .retry_after(10)
-        })
+        })?;
+        Ok(StreamPlace { _place: place, _share: share })
     }
 
     /// Answers a question where blocking is allowed, with as many others as may run at once.
@@ -162,6 +183,33 @@ impl App {
     ) -> Result<T, Problem> {
         let place = Arc::clone(&self.0.questions).acquire_owned().await;
         let place = place.map_err(|_| Problem::unavailable("the service is going down"))?;
+        self.ask_in(place, question).await
+    }
+
+    /// The same for a question that folds the log: two of them run at once, and a third waits for a
+    /// moment.
+    ///
+    /// # Errors
+    /// `unavailable` when its turn does not come; otherwise the question's own.
+    pub(super) async fn ask_log<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.0.folds).acquire_owned();
+        match tokio::time::timeout(FOLD_PATIENCE, place).await {
+            Ok(Ok(place)) => self.ask_in(place, question).await,
+            Ok(Err(_)) | Err(_) => Err(Problem::unavailable(
+                "others ask about the past just now, which takes a while: ask again in a moment",
+            )
+            .retry_after(FOLD_PATIENCE.as_secs())),
+        }
+    }
+
+    async fn ask_in<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
+    ) -> Result<T, Problem> {
         let service = Arc::clone(&self.0.service);
         let asked = tokio::task::spawn_blocking(move || {
             let answer = question(&service);
@@ -190,7 +238,43 @@ impl App {
             return self.ask(move |service| service.view_now().read(question)).await;
         };
         let at = self.existing(at.0)?;
-        self.ask(move |service| question(&*service.state_at(at)?)).await
+        self.ask_log(move |service| question(&*service.state_at(at)?)).await
+    }
+}
+
+/// A place among the followers of the stream, and one in its caller's share.
+#[derive(Debug)]
+pub(super) struct StreamPlace {
+    _place: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+/// How many streams one caller follows, this one included.
+#[derive(Debug)]
+struct Share {
+    app: App,
+    caller: String,
+    held: usize,
+}
+
+impl Share {
+    fn take(app: &App, caller: &str) -> Self {
+        let mut followers = app.0.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = followers.entry(caller.to_owned()).or_default();
+        *held += 1;
+        Self { app: app.clone(), caller: caller.to_owned(), held: *held }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut followers = self.app.0.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = followers.get_mut(&self.caller) {
+            *held -= 1;
+            if *held == 0 {
+                followers.remove(&self.caller);
+            }
+        }
     }
 }
 

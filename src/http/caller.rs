@@ -1,10 +1,11 @@
-//! Who asks: from the token, or, on the loopback address without tokens, whoever is on this machine.
+//! Who asks: from the token, or, on the loopback address without tokens, whoever is on this
+//! machine.
 
 use crate::config::{Identity, Tokens};
 use crate::http::problem::Problem;
 use crate::report::viewer::Viewer;
 use axum::http::{HeaderMap, header};
-use conclave_core::command::{Actor, Command, Role};
+use conclave_core::command::{Actor, Appeal, Command, OverrideDecision, Payload, Role};
 use conclave_core::units::{TenantId, UserId};
 use std::net::IpAddr;
 
@@ -57,6 +58,19 @@ impl Caller {
         }
     }
 
+    /// That it may send anything at all.
+    ///
+    /// # Errors
+    /// `forbidden` for readers.
+    pub(super) fn check_is_sender(&self) -> Result<(), Problem> {
+        match &self.identity {
+            Some(Identity { actor, .. }) if actor.role == Role::Reader => {
+                Err(Problem::forbidden("this token reads only: send it with another one"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// That it may send `command`: in its own name only. Whether that name may do what the command
     /// asks is a rule of the core, and its answer is recorded.
     ///
@@ -64,17 +78,34 @@ impl Caller {
     /// `forbidden` when the command bears another name than the token.
     pub(super) fn check_sends(&self, command: &Command) -> Result<(), Problem> {
         let Some(Identity { actor, .. }) = &self.identity else { return Ok(()) };
-        if actor.role == Role::Reader {
-            return Err(Problem::forbidden("this token reads only: send it with another one"));
-        }
         if command.actor == *actor {
-            return Ok(());
+            return self.check_asks_for_own(command);
         }
         let Actor { tenant, user, role: _ } = &command.actor;
         Err(Problem::forbidden(format!(
             "the command is sent in the name of user '{user}' of tenant '{tenant}', which is not \
              who the token belongs to: leave `actor` out, and it is set from the token"
         )))
+    }
+
+    /// That a tenant's token asks for its own tenant: what is asked for another one would stand in
+    /// that one's history.
+    fn check_asks_for_own(&self, command: &Command) -> Result<(), Problem> {
+        let Viewer::Tenant(own) = self.viewer() else { return Ok(()) };
+        let ask = match &command.payload {
+            Payload::RequestAllocation(ask) => Some(ask),
+            Payload::Appeal(Appeal { ask, .. })
+            | Payload::OverrideDecision(OverrideDecision { ask, .. }) => ask.as_deref(),
+            _ => None,
+        };
+        match ask.filter(|ask| ask.tenant != own) {
+            None => Ok(()),
+            Some(ask) => Err(Problem::forbidden(format!(
+                "the command asks for tenant '{}', and the token belongs to '{own}': leave \
+                 `tenant` out, and it is set from the token",
+                ask.tenant
+            ))),
+        }
     }
 
     /// That it may read what belongs to nobody in particular.

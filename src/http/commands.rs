@@ -55,12 +55,15 @@ pub(super) struct Parameters {
     post, path = "/v1/commands", tag = "commands",
     params(
         ("wait" = Option<String>, Query, description = "`decision` (default) or `accepted`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "the command's id when its body has none"),
-        ("Correlation-Id" = Option<String>, Header, description = "kept in the envelope of command and decision"),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "the command's id when its body has none"),
+        ("Correlation-Id" = Option<String>, Header,
+            description = "kept in the envelope of command and decision"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context")
     ),
     request_body(
-        description = "A JSON command (docs/json.md), JSON lines, or one Avro command in Confluent framing",
+        description = "A JSON command (docs/json.md), JSON lines, or one Avro command in \
+                       Confluent framing",
         content(
             (serde_json::Value = "application/json"),
             (String = "application/x-ndjson"),
@@ -68,7 +71,8 @@ pub(super) struct Parameters {
         )
     ),
     responses(
-        (status = 200, description = "The decision; of JSON lines one answer a line", body = serde_json::Value),
+        (status = 200, body = serde_json::Value,
+            description = "The decision; of JSON lines one answer a line"),
         (status = 202, description = "Accepted: `{\"offset\": N}`", body = serde_json::Value),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -85,6 +89,7 @@ pub(super) async fn send(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    caller.check_is_sender()?;
     let kind = content_type(&headers)?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
     let desk = Desk { app: &app, caller: &caller, headers: &headers, wait: parameters.wait };
@@ -197,14 +202,25 @@ impl Desk<'_> {
         self.app.check_rate(self.caller, more)?;
         let service = self.app.service();
         let mut answers = Vec::with_capacity(lines.len());
+        let mut is_refusing = false;
         for (_, command) in lines {
             let command = command.map_err(|error| broken(&error));
             let command = command.and_then(|command| self.sealed(&command));
+            if is_refusing {
+                // A later command must not overtake an earlier one that has to be sent again.
+                answers.push(Line::Problem(
+                    Problem::unavailable("not sent: an earlier line could not be").retry_after(1),
+                ));
+                continue;
+            }
             answers.push(match (command, self.wait) {
                 (Err(problem), _) => Line::Problem(problem),
                 (Ok(command), Wait::Decision) => Line::of(service.decide(command), Line::Decided),
                 (Ok(command), Wait::Accepted) => Line::of(service.accept(command), Line::Accepted),
             });
+            let refused =
+                |line: &Line| matches!(line, Line::Problem(problem) if problem.status == 503);
+            is_refusing = answers.last().is_some_and(refused);
         }
         let mut body = Vec::new();
         for answer in answers {
@@ -232,7 +248,8 @@ impl Desk<'_> {
     /// The decision as JSON; of a repeated command with the first decision beside it.
     async fn decided(&self, answer: &Answer) -> Vec<u8> {
         let viewer = self.caller.viewer();
-        let own = written(self.app, answer, &viewer).unwrap_or_else(|| b"{}".to_vec());
+        let own =
+            written(self.app, answer, &viewer).unwrap_or_else(|| accepted(answer.decision.offset));
         let Outcome::Duplicate(duplicate) = &answer.decision.outcome else { return own };
         let Ok(Some(first)) = decision_at(self.app, duplicate.first_offset, viewer).await else {
             return own;

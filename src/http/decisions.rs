@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::commands::{decision_at, json, written};
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
+use super::visible::shown;
 use crate::error::Result as Answered;
 use crate::fold::FOLD_BYTES_MAX;
 use crate::log::LogReader;
@@ -73,7 +74,8 @@ pub(super) struct Page {
         ("kind" = Option<String>, Query, description = "a command's or an event's name")
     ),
     responses(
-        (status = 200, description = "`decisions`, `next` to go on from, `log_next` where the log ends", body = serde_json::Value),
+        (status = 200, body = serde_json::Value,
+            description = "`decisions`, `next` to go on from, `log_next` where the log ends"),
         (status = 400, body = Problem, content_type = "application/problem+json")
     )
 )]
@@ -132,8 +134,9 @@ impl Seen {
                 break;
             }
             next = Offset(record.offset.0 + 1);
-            let decision = decode_decision(&record.body)?;
-            if filter.matches(&decision) {
+            // Filtered as it is shown: what is hidden is not found by guessing, either.
+            let decision = shown(decode_decision(&record.body)?, &self.viewer);
+            if let Some(decision) = decision.filter(|decision| filter.matches(decision)) {
                 let answer = Answer { decision, hash: record.hash };
                 let json = written(&self.app, &answer, &self.viewer);
                 found.extend(json.map(|json| (record.offset, json)));
@@ -157,7 +160,8 @@ pub(super) struct From {
         ("Last-Event-ID" = Option<String>, Header, description = "goes on after this decision")
     ),
     responses(
-        (status = 200, description = "server-sent events: `id` is the offset, `event` is `decision`", content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "server-sent events: `id` is the offset, `event` is `decision`"),
         (status = 503, body = Problem, content_type = "application/problem+json")
     )
 )]
@@ -167,7 +171,7 @@ pub(super) async fn stream(
     Asked(From { from }): Asked<From>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let place = app.stream_place()?;
+    let place = app.stream_place(&caller)?;
     let present = app.figures().enter_stream();
     let last_seen = read::text(&headers, "last-event-id").and_then(|id| id.parse::<i64>().ok());
     let end = app.service().watch().borrow().decisions_next.0;
@@ -185,9 +189,8 @@ impl Seen {
     /// Every decision from an offset on, read from the log at the pace of whoever follows.
     fn follow(self, from: Offset) -> impl Stream<Item = Event> {
         let watched = self.app.service().watch();
-        let batches = stream::unfold(
-            (self, from, watched),
-            |(seen, from, mut watched)| async move {
+        let batches =
+            stream::unfold((self, from, watched), |(seen, from, mut watched)| async move {
                 loop {
                     if seen.app.is_closing() {
                         return None;
@@ -207,13 +210,12 @@ impl Seen {
                 match read.await {
                     Ok(Ok((decisions, next))) => Some((events(decisions), (seen, next, watched))),
                     Ok(Err(error)) => {
-                        tracing::error!(%error, "a stream of decisions ends: the log is unreadable");
+                        tracing::error!(%error, "a stream ends: the log is unreadable");
                         None
                     }
                     Err(_) => None,
                 }
-            },
-        );
+            });
         batches.flat_map(stream::iter)
     }
 }

@@ -36,12 +36,12 @@ pub(super) async fn request(
     if let Some(at) = asked.at {
         let at = app.existing(at)?;
         let explained = app
-            .ask(move |service| explain_at(&service.log(), Some(&pool), &id, Some(at), &viewer))
+            .ask_log(move |service| explain_at(&service.log(), Some(&pool), &id, Some(at), &viewer))
             .await?;
         return Ok(Json(explained));
     }
     app.service().view().await?;
-    let explained = app.ask(move |service| {
+    let explained = app.ask_log(move |service| {
         let log = service.log();
         // The view is held for no longer than it takes to look the request up.
         let (arrival, covered) = service.view_now().read(|folded| {
@@ -74,6 +74,7 @@ pub(super) async fn planned(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<PlanReport>, Problem> {
+    caller.check_is_sender()?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
     let command_id = Some(CommandId::from("plan"));
     let defaults = Defaults { command_id, actor: Some(caller.actor()), now: now() };

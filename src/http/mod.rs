@@ -97,7 +97,10 @@ pub fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
 }
 
 /// The description itself.
-#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses((status = 200, body = serde_json::Value)))]
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operation",
+    responses((status = 200, body = serde_json::Value))
+)]
 async fn description() -> axum::Json<utoipa::openapi::OpenApi> {
     axum::Json(Description::openapi())
 }

@@ -17,7 +17,10 @@ use serde::Deserialize;
 const LIVE_DECISIONS: i64 = 50_000;
 
 /// The page.
-#[utoipa::path(get, path = "/", tag = "page", responses((status = 200, content_type = "text/html", body = String)))]
+#[utoipa::path(
+    get, path = "/", tag = "page",
+    responses((status = 200, content_type = "text/html", body = String))
+)]
 pub(super) async fn page() -> Html<&'static str> {
     Html(live_page())
 }
@@ -25,7 +28,10 @@ pub(super) async fn page() -> Html<&'static str> {
 /// What the page loads.
 #[utoipa::path(
     get, path = "/{asset}", tag = "page", params(("asset" = String, Path)),
-    responses((status = 200, body = String), (status = 404, body = Problem, content_type = "application/problem+json"))
+    responses(
+        (status = 200, body = String),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
 )]
 pub(super) async fn asset(Named(path): Named<String>) -> Result<Response, Problem> {
     let found = assets().find(|asset| asset.path == path);
@@ -59,18 +65,22 @@ pub(super) async fn timeline(
     Asked(span): Asked<Span>,
 ) -> Result<Json<Timeline>, Problem> {
     let end = app.service().watch().borrow().decisions_next.0;
-    let until = span.until.map_or(end - 1, |until| until.min(end - 1));
+    if let Some(from) = span.from.filter(|from| *from > 0) {
+        app.existing(from)?;
+    }
+    // Before the first decision there is nothing to begin with, so that `until` has a lower end.
+    let until = span.until.map_or(end - 1, |until| until.clamp(0, (end - 1).max(0)));
     let from = span.from.unwrap_or(until - LIVE_DECISIONS).max(0);
     let options = Options {
         pool: span.pool.map(PoolId::from),
         from: Offset(from),
-        until: (until >= 0).then_some(Offset(until)),
+        until: (end > 0).then_some(Offset(until)),
         viewer: match caller.viewer() {
             crate::report::viewer::Viewer::Everything => None,
             crate::report::viewer::Viewer::Tenant(tenant) => Some(tenant),
         },
         ..Options::default()
     };
-    let timeline = app.ask(move |service| Timeline::of(&service.log(), &options)).await?;
+    let timeline = app.ask_log(move |service| Timeline::of(&service.log(), &options)).await?;
     Ok(Json(timeline))
 }

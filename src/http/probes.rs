@@ -74,8 +74,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
 fn readiness(app: &App) -> Readiness {
     let service = app.service();
     let lag = lag(app);
-    let is_flowing =
-        lag == 0 || service.figures().committed_at.is_none_or(|at| at.elapsed() < FLOW_PATIENCE);
+    let is_flowing = service.owing().is_none_or(|owing| owing < FLOW_PATIENCE);
     let trouble = match service.standing() {
         Standing::Deciding if is_flowing => None,
         Standing::Deciding => Some(format!(

@@ -69,7 +69,7 @@ problems! {
     /// The body is too long.
     too_large, "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is of a kind that nobody reads here.
-    unsupported_media, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The content type is not read here";
+    unsupported_media, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "This is not read here";
     /// `Host` names another machine.
     misdirected, "misdirected", MISDIRECTED_REQUEST, "The request is meant for another host";
     /// Too many requests of one client.
@@ -84,7 +84,8 @@ impl Problem {
     /// Names a place in the body.
     #[must_use]
     pub fn at(mut self, line: usize, column: usize) -> Self {
-        let bounded = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        // Nothing at all ends before its first column.
+        let bounded = |number: usize| u32::try_from(number.max(1)).unwrap_or(u32::MAX);
         (self.line, self.column) = (Some(bounded(line)), Some(bounded(column)));
         self
     }

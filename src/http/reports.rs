@@ -51,7 +51,8 @@ macro_rules! reports {
     ($(
         #[doc = $doc:literal]
         $name:ident, $path:literal, $report:ident, ($($parameter:tt)*),
-        |$folded:ident, $viewer:ident $(, $pool:ident)? $(; $asked:ident: $query:ident)?| $body:expr;
+        |$folded:ident, $viewer:ident $(, $pool:ident)? $(; $asked:ident: $query:ident)?|
+        $body:expr;
     )*) => {$(
         #[doc = $doc]
         #[utoipa::path(
@@ -80,7 +81,7 @@ macro_rules! reports {
 reports! {
     /// The whole partition at a glance.
     status, "/v1/status", StatusReport,
-    (("at" = Option<i64>, Query, description = "right after this decision; now when it is left out")),
+    (("at" = Option<i64>, Query, description = "right after this decision; else now")),
     |folded, viewer; asked: At| Ok(StatusReport::of(&folded.state, folded.head, &viewer));
 
     /// All pools.
@@ -113,7 +114,8 @@ reports! {
     /// Live requests of a pool.
     requests, "/v1/pools/{pool}/requests", RequestsReport,
     (
-        ("pool" = String, Path), ("stage" = Option<String>, Query, description = "waiting, deferred or running"),
+        ("pool" = String, Path),
+        ("stage" = Option<String>, Query, description = "waiting, deferred or running"),
         ("limit" = Option<usize>, Query), ("at" = Option<i64>, Query)
     ),
     |folded, viewer, pool; asked: StageRows| {

@@ -19,9 +19,11 @@ use tower::ServiceExt as _;
 /// What a connection that is one too many is told.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 107\r\n\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 108\r\n\r\n\
     {\"type\":\"conclave:unavailable\",\"title\":\"Too many connections\",\
 \"status\":503,\"detail\":\"try again in a second\"}";
+/// Connections that are told so at once.
+const REFUSALS_MAX: usize = 64;
 /// Pause after the system refused a connection, for want of file descriptors as a rule.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 /// How long open connections may go on once the service is told to end.
@@ -64,7 +66,8 @@ pub(super) async fn serve(
     bounds: Bounds,
     ended: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let places = Arc::new(Semaphore::new(affordable(bounds.connections_max)));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let graceful = GracefulShutdown::new();
     let mut ended = std::pin::pin!(ended);
     loop {
@@ -90,13 +93,42 @@ pub(super) async fn serve(
                     drop(place);
                 });
             }
-            Err(_) => drop(tokio::spawn(refuse(stream))),
+            // Those who are told so are bounded, too: a flood finds its connections closed.
+            Err(_) => {
+                if let Ok(told) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        refuse(stream).await;
+                        drop(told);
+                    });
+                }
+            }
         }
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were still open at the end: they are cut");
     }
+}
+
+/// Connections that leave enough of what this process may open to the log: a service whose clients
+/// take every descriptor could not write any more.
+fn affordable(connections_max: usize) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let Some(open_files) = open_files_max(&limits) else { return connections_max };
+    let affordable = connections_max.min((open_files / 2).max(1));
+    if affordable < connections_max {
+        tracing::warn!(
+            "{open_files} open files are allowed here: {affordable} connections instead of the \
+             {connections_max} of http.connections_max (raise it with `ulimit -n` or LimitNOFILE)"
+        );
+    }
+    affordable
+}
+
+/// The soft limit in the text of `/proc/self/limits`.
+fn open_files_max(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// One connection, from its first request to its last answer.
@@ -136,6 +168,14 @@ async fn refuse(mut stream: TcpStream) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_found() {
+        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files  1024  524288  files\n";
+        assert_eq!(open_files_max(limits), Some(1_024));
+        assert_eq!(open_files_max("Max open files  unlimited  unlimited  files"), None);
+        assert_eq!(open_files_max(""), None);
+    }
 
     #[test]
     fn the_answer_to_one_connection_too_many_is_whole() {

@@ -41,7 +41,8 @@ pub struct DecisionJson<'a> {
 }
 
 impl<'a> DecisionJson<'a> {
-    /// A decision as JSON; `hash` is the digest of its body, `began_at` is when the log's first decision was made.
+    /// A decision as JSON; `hash` is the digest of its body, `began_at` is when the log's first
+    /// decision was made.
     #[must_use]
     pub fn of(hash: Hash32, decision: &'a Decision, began_at: TimeMs) -> Self {
         let (code, detail, first_offset) = match &decision.outcome {

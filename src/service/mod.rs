@@ -155,6 +155,12 @@ impl Service {
         self.shared.standing()
     }
 
+    /// How long commands have been waiting without any of them being decided; none when none waits.
+    #[must_use]
+    pub fn owing(&self) -> Option<Duration> {
+        self.shared.owing_since().map(|since| since.elapsed())
+    }
+
     /// What happened how often, as of a moment ago.
     #[must_use]
     pub fn figures(&self) -> Figures {

@@ -1,12 +1,12 @@
-//! The shell loop: takes what came in, accepts it in one piece, decides it, answers. One thread, one
-//! visible order; nothing is answered before it is committed.
+//! The shell loop: takes what came in, accepts it in one piece, decides it, answers. One thread,
+//! one visible order; nothing is answered before it is committed.
 
 use super::intake::{Answer, NewCommand, Reply, Submission, SubmitError};
 use super::standing::{Figures, Shared, Standing};
 use super::{Deciding, ServiceOptions, now, open};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Headers, LogReader};
-use crate::wire::encode_command;
+use crate::log::{Headers, LogEnds, LogReader};
+use crate::wire::{decode_decision, encode_command};
 use conclave_core::command::{Actor, Command, OpenLog, Payload, Role, TimeSource};
 use conclave_core::decision::Decision;
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_MAX};
@@ -78,6 +78,10 @@ impl Shell {
                 }
                 continue;
             };
+            if self.is_closing {
+                self.refuse_all(&SubmitError::Closing);
+                return Err(error);
+            }
             if error.kind != ErrorKind::Unavailable {
                 return self.stop(&error);
             }
@@ -152,6 +156,7 @@ impl Shell {
                 return Err(error);
             }
         };
+        self.shared.set_owing(true);
         for (reply, offset) in replies.into_iter().zip(first.0..) {
             match reply {
                 Reply::Accepted(to) => drop(to.send(Ok(Offset(offset)))),
@@ -180,6 +185,7 @@ impl Shell {
                 continue; // A round was aborted and is cut anew.
             }
             self.committed_at = Some(Instant::now());
+            self.shared.set_owing(ends.commands_next > ends.decisions_next);
             self.shared.publish(ends);
             self.answer(decisions, engine.folded().head);
         }
@@ -250,6 +256,7 @@ impl Shell {
             }
             match open(&self.options).and_then(|engine| Ok((engine.log().ends()?, engine))) {
                 Ok((ends, engine)) => {
+                    self.settle(&engine, ends);
                     let folded = engine.folded().clone();
                     self.shared.reopened(engine.log().reader(), folded, ends);
                     self.shared.set_standing(Standing::Deciding);
@@ -258,6 +265,21 @@ impl Shell {
                 Err(error) => why = error.to_string(),
             }
             pause = longest.min(pause * 2);
+        }
+    }
+
+    /// Tells those who wait what became of their commands when the log was opened again: what was
+    /// committed unseen is answered from the log; what the log does not hold was never accepted,
+    /// and its offset will be another command's.
+    fn settle(&mut self, engine: &Deciding, ends: LogEnds) {
+        for (_, to) in self.waiting.split_off(&ends.commands_next) {
+            let lost = "the log was opened again and does not hold it".to_owned();
+            drop(to.send(Err(SubmitError::Away(lost))));
+        }
+        let undecided = self.waiting.split_off(&engine.folded().next());
+        for (offset, to) in std::mem::replace(&mut self.waiting, undecided) {
+            let answer = committed(engine, offset);
+            drop(to.send(answer.map_err(|error| SubmitError::Away(error.to_string()))));
         }
     }
 
@@ -296,6 +318,14 @@ impl Shell {
     }
 }
 
+/// The decision at an offset, as the log holds it.
+fn committed(engine: &Deciding, offset: Offset) -> Result<Answer> {
+    let records = engine.log().decisions(offset, 0)?;
+    let record = records.first().filter(|record| record.offset == offset);
+    let record = record.ok_or_else(|| Error::corrupt(format!("decision {offset} is not there")))?;
+    Ok(Answer { decision: decode_decision(&record.body)?, hash: record.hash })
+}
+
 /// A command that the service sends itself: it is about the log, not about a pool.
 fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
     let command = Command {
@@ -318,4 +348,43 @@ fn new_log_id(now: TimeMs) -> String {
     let salt = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now.0);
     let digest = blake3::hash(format!("{now} {} {salt}", std::process::id()).as_bytes());
     format!("log-{}", &digest.to_hex()[..16])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::sync_channel;
+
+    /// A shell that has opened its log, and the sender that keeps it from ending.
+    fn opened(
+        data: &std::path::Path,
+    ) -> (Shell, Deciding, std::sync::mpsc::SyncSender<Submission>) {
+        let options = ServiceOptions::new(data);
+        let mut engine = open(&options).unwrap();
+        let (notice, _noticed) = sync_channel(1);
+        let folded = engine.folded().clone();
+        let shared = Shared::new(engine.log().reader(), folded, notice).unwrap();
+        let (sender, intake) = sync_channel(4);
+        let mut shell = Shell::new(options, intake, Arc::new(shared));
+        shell.pass(&mut engine).unwrap();
+        (shell, engine, sender)
+    }
+
+    #[test]
+    fn who_waits_while_the_log_is_opened_again_is_told_what_became_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut shell, engine, _sender) = opened(directory.path());
+        let ends = engine.log().ends().unwrap();
+        assert_eq!(ends.decisions_next, Offset(1), "the log is opened");
+        let (committed, mut answered) = oneshot::channel();
+        let (lost, mut refused) = oneshot::channel();
+        shell.waiting.insert(Offset(0), committed);
+        shell.waiting.insert(Offset(1), lost);
+        shell.settle(&engine, ends);
+        let answer = answered.try_recv().unwrap().unwrap();
+        assert_eq!((answer.decision.kind.as_str(), answer.hash), ("OpenLog", engine.folded().head));
+        assert!(matches!(refused.try_recv().unwrap(), Err(SubmitError::Away(_))));
+        assert!(shell.waiting.is_empty());
+    }
 }

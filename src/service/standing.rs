@@ -56,6 +56,7 @@ pub(super) struct Shared {
     reader: RwLock<SharedReader>,
     standing: Mutex<Standing>,
     figures: Mutex<Figures>,
+    owing_since: Mutex<Option<Instant>>,
     /// Wakes the view; none once it has to end.
     notice: Mutex<Option<SyncSender<()>>>,
 }
@@ -73,6 +74,7 @@ impl Shared {
             reader: RwLock::new(reader),
             standing: Mutex::new(Standing::Deciding),
             figures: Mutex::default(),
+            owing_since: Mutex::default(),
             notice: Mutex::new(Some(notice)),
         })
     }
@@ -81,8 +83,23 @@ impl Shared {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A service that is going down stays so.
     pub(super) fn set_standing(&self, standing: Standing) {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        let mut stands = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *stands != Standing::Closing {
+            *stands = standing;
+        }
+    }
+
+    /// Takes note that commands wait for their decisions, or that the last ones moved on.
+    pub(super) fn set_owing(&self, owes: bool) {
+        let since = owes.then(Instant::now);
+        *self.owing_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Since when commands wait without any of them being decided; none when none waits.
+    pub(super) fn owing_since(&self) -> Option<Instant> {
+        *self.owing_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn figures(&self) -> Figures {

@@ -61,13 +61,12 @@ impl View {
                 return Ok(());
             }
             let mut folded = self.folded.write().unwrap_or_else(PoisonError::into_inner);
-            if folded.next() != next {
-                continue; // It was replaced meanwhile.
-            }
-            folded.add(&records)?;
+            // It may have been replaced meanwhile, and one that failed stands where it failed.
+            let added = if folded.next() == next { folded.add(&records) } else { Ok(()) };
             let next = folded.next();
             drop(folded);
             self.next.send_replace(next);
+            added?;
         }
     }
 }

@@ -54,8 +54,21 @@ steps! {
 /// Longest duration that is told apart from longer ones.
 pub const LATENCY_MAX: Duration = Duration::from_secs(600);
 /// Upper bounds of the buckets that Prometheus is given, in seconds.
-pub const BUCKETS_S: &[f64] =
-    &[0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, f64::MAX];
+pub const BUCKETS_S: &[f64] = &[
+    0.000_01,
+    0.000_1,
+    0.000_5,
+    0.001,
+    0.005,
+    0.01,
+    0.05,
+    0.1,
+    0.5,
+    1.0,
+    5.0,
+    30.0,
+    f64::INFINITY,
+];
 /// Two digits: a figure is within 1 % of what was measured.
 const SIGNIFICANT_DIGITS: u8 = 2;
 

@@ -157,7 +157,7 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         ("nodes p drain a", "commands go to a service"),
         ("quota p set x --limit 2 --at 3", "commands go to a service"),
         ("top", "--once"),
-        ("explain gang-1 --pool p", "replay why"),
+        ("explain nobody --pool p", "nobody asked for request 'nobody'"),
     ] {
         let answer = conclave(arguments, Some(told()));
         assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{arguments}: {answer:?}");

@@ -205,7 +205,7 @@ fn files_are_submitted_as_they_are_or_line_by_line() {
     assert_eq!((answer.code, heard.len()), (2, 0), "{answer:?}");
     assert!(answer.err.contains("line 1 column 15"), "{answer:?}");
 
-    let (answer, _) = ask(&format!("plan {one}"), plays_well);
+    let (answer, _) = ask(&format!("plan {one} --output json"), plays_well);
     assert!(answer.out.contains("holds_for"), "{answer:?}");
     let (answer, _) = ask(&format!("plan {many}"), plays_well);
     assert_eq!(answer.code, 2, "{answer:?}");

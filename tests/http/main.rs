@@ -1,0 +1,14 @@
+//! The API through real HTTP: a service as people start it, and clients that behave or do not.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod api;
+mod commands;
+mod decisions;
+mod flood;
+mod hostile;
+mod life;
+mod pulse;
+mod served;
+mod tokens;
+mod wire;
