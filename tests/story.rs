@@ -23,6 +23,8 @@ fn normalised(transcript: &str, directory: &str) -> String {
                 Some(start) => start,
                 None => rest.len(),
             };
+            let found = rest[..end].trim_end_matches([':', '.']);
+            let end = if found.is_empty() { end } else { found.len() };
             let (word, after) = rest.split_at(end);
             match stands_for(word, is_typed) {
                 None => shown.push_str(word),
@@ -143,6 +145,7 @@ fn check(line: &str, wanted: &str) {
 #[test]
 fn only_what_is_different_each_time_is_replaced() {
     check("after decision 14, 2026-11-24 10:29:11Z", "after decision 14, DATE TIME");
+    check("at 2026-11-24 10:29:11Z: accepted", "at DATE TIME: accepted");
     check(
         "ends at 1795530850904 ms (in 4h05m00.000s), fencing 8",
         "ends at MOMENT ms (in SPAN), fencing 8",

@@ -4,7 +4,7 @@ use super::plan::PlanReport;
 use super::report::Granted;
 use super::text::{help, place};
 use crate::report::sentence;
-use crate::report::show::or_dash;
+use crate::report::show::{clock, or_dash};
 use conclave_core::units::TimeMs;
 
 /// Lines for people, each with its end.
@@ -14,8 +14,9 @@ pub fn plan_text(report: &PlanReport) -> String {
     let (pool, request) = (or_dash(pool), or_dash(request));
     let now = TimeMs(holds_for.time_ms);
     let mut lines = vec![format!(
-        "{kind} {pool}/{request} after decision {} at {} ms: {outcome}",
-        holds_for.offset, holds_for.time_ms
+        "{kind} {pool}/{request} after decision {}, {}: {outcome}",
+        holds_for.offset,
+        clock(now)
     )];
     if let (Some(code), Some(detail)) = (&report.code, &report.detail) {
         lines.push(format!("  refused  {code}: {detail}"));

@@ -4,7 +4,7 @@
 use super::report::{Ahead, Council, ExplainReport, Moment, WaitedBy};
 use crate::report::event::name;
 use crate::report::sentence;
-use crate::report::show::{between, gpus, rough, span};
+use crate::report::show::{between, clock, gpus, rough, span};
 use conclave_core::decision::Event;
 use conclave_core::explain::{By, Change, Field, Grant, Value};
 use conclave_core::units::{DurationMs, GpuMilli, TimeMs};
@@ -15,8 +15,9 @@ pub fn text(report: &ExplainReport) -> String {
     let ExplainReport { request, pool, asked, as_of, stands, .. } = report;
     let mut lines = vec![
         format!(
-            "{request} in pool {pool}: {stands}, as of decision {} at {} ms",
-            as_of.offset, as_of.time_ms
+            "{request} in pool {pool}: {stands}, as of decision {}, {}",
+            as_of.offset,
+            clock(TimeMs(as_of.time_ms))
         ),
         format!("  asked    at decision {}, {} ago", asked.offset, since(*asked, report)),
     ];
@@ -118,8 +119,9 @@ pub(super) fn place(ahead: &Ahead) -> Vec<String> {
     ];
     for one in &ahead.protected {
         lines.push(format!(
-            "  {} keeps it back: it waits since {} ms and may not be overtaken any more",
-            one.request, one.since_ms
+            "  {} keeps it back: it waits since {} and may not be overtaken any more",
+            one.request,
+            clock(TimeMs(one.since_ms))
         ));
     }
     lines

@@ -1,6 +1,6 @@
 //! Events and blockers in a sentence each.
 
-use crate::report::show::{between, gpus, or_dash, span};
+use crate::report::show::{between, clock, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
@@ -113,7 +113,7 @@ fn because(reason: &str) -> String {
 /// A moment as a time and as seen from `now`.
 #[must_use]
 pub fn moment(now: TimeMs, at: TimeMs) -> String {
-    format!("at {at} ms (in {})", span(between(now, at)))
+    format!("at {} (in {})", clock(at), span(between(now, at)))
 }
 
 fn vote(voted: &RequestVoted) -> String {
