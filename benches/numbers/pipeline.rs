@@ -24,6 +24,9 @@ const STEPS: [(Step, &str); 6] = [
     (Step::Commit, "commit"),
 ];
 
+/// The longest time that is told apart: ten minutes.
+const MICROS_MAX: u64 = 600_000_000;
+
 /// A partition at work, and what it took so far.
 pub(crate) struct Pipeline {
     engine: Engine<RocksLog, RuleSeat>,
@@ -118,7 +121,9 @@ impl Pipeline {
 
     /// The tail of one command alone: accepted, decided, committed.
     pub(crate) fn measure_alone(&mut self, records: &[CommandRecord]) -> Histogram<u64> {
-        let mut histogram = Histogram::new(3).expect("three digits are few");
+        // A histogram without bounds would cut off what it saturates at, at 2 ms.
+        let bounded = Histogram::new_with_bounds(1, MICROS_MAX, 3);
+        let mut histogram = bounded.expect("three digits are few");
         for record in records {
             let started = Instant::now();
             self.engine.accept(std::slice::from_ref(record)).expect("there is room on the disk");

@@ -16,6 +16,10 @@ use serde::Deserialize;
 /// Decisions before the last one that a live page shows when nobody says from where.
 const LIVE_DECISIONS: i64 = 50_000;
 
+/// How often a live answer looks up why somebody waits before it begins to sample: before a crowd
+/// of 10,000 the ten million of a page on paper would take minutes.
+const LIVE_LOOKS: u64 = 20_000;
+
 /// The page.
 #[utoipa::path(
     get, path = "/", tag = "page",
@@ -79,6 +83,7 @@ pub(super) async fn timeline(
             crate::report::viewer::Viewer::Everything => None,
             crate::report::viewer::Viewer::Tenant(tenant) => Some(tenant),
         },
+        looks_max: LIVE_LOOKS,
         ..Options::default()
     };
     let timeline = app.ask_log(move |service| Timeline::of(&service.log(), &options)).await?;
