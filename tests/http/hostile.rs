@@ -151,11 +151,13 @@ fn odd_requests_are_answered_or_refused_and_nothing_else() {
             &[400],
         ),
         (
-            b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}",
+            b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\n\
+              content-length: 1\r\ncontent-length: 2\r\n\r\n{}",
             &[400],
         ),
         (
-            b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\n\
+              transfer-encoding: chunked\r\n\r\nzz\r\n",
             &[400],
         ),
     ] {
