@@ -1,6 +1,6 @@
 //! A fold of what is committed, kept by a thread of its own, for whoever asks.
 
-use super::standing::Shared;
+use super::standing::{Shared, Standing};
 use crate::error::Result;
 use crate::fold::{FOLD_BYTES_MAX, Folded};
 use crate::log::LogReader;
@@ -75,7 +75,10 @@ impl View {
 pub(super) fn follow(shared: &Shared, notices: &Receiver<()>) {
     loop {
         if let Err(error) = shared.view.catch_up(&shared.reader()) {
-            tracing::error!(%error, "the view cannot follow the log: answers grow old");
+            // At the end the log is closed first, and that is no trouble.
+            if shared.standing() != Standing::Closing {
+                tracing::error!(%error, "the view cannot follow the log: answers grow old");
+            }
             std::thread::sleep(NAP);
         }
         match notices.recv_timeout(NAP) {
