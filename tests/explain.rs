@@ -130,7 +130,8 @@ fn is_about_its_id(decision: &Decision) -> bool {
     }
 }
 
-/// A small pool that is always full, so that most of what is asked waits, and some become protected.
+/// A small pool that is always full, so that most of what is asked waits, and some become
+/// protected.
 struct Crowded {
     state: State,
     asked: i64,

@@ -4,7 +4,8 @@
 //! All of it is a function of the log: the answer for a past offset is always the same.
 //!
 //! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
-//! has to be looked up for them), [`ahead`], `refusal`, [`text`] (the same for people), [`plan`].
+//! has to be looked up for them), [`mod@ahead`], `refusal`, [`mod@text`] (the same for people),
+//! [`mod@plan`].
 
 pub mod ahead;
 pub mod life;

@@ -146,10 +146,7 @@ fn odd_requests_are_answered_or_refused_and_nothing_else() {
         (b"hello\r\n\r\n", &[400, 0]),
         (many.as_bytes(), &[431]),
         (wide.as_bytes(), &[431]),
-        (
-            b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
-            &[400],
-        ),
+        (b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", &[400]),
         (
             b"POST /v1/plan HTTP/1.1\r\nhost: localhost\r\n\
               content-length: 1\r\ncontent-length: 2\r\n\r\n{}",
