@@ -32,6 +32,15 @@ const REOPEN_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration
 /// Whoever waits for a decision, by the offset of the command.
 type Waiting = BTreeMap<Offset, oneshot::Sender<std::result::Result<Answer, SubmitError>>>;
 
+/// What came of a pass that failed.
+#[derive(Debug)]
+enum Failed {
+    /// The log could be opened again.
+    Reopened(Box<Deciding>),
+    /// The loop ends.
+    Ended(Result<()>),
+}
+
 pub(super) struct Shell {
     options: ServiceOptions,
     intake: Receiver<Submission>,
@@ -64,33 +73,39 @@ impl Shell {
     }
 
     /// Decides until it is told to end, or nobody is left who could send.
-    pub(super) fn run(mut self, engine: Deciding) -> Result<()> {
-        let mut engine = Some(engine);
+    pub(super) fn run(mut self, mut engine: Deciding) -> Result<()> {
         loop {
-            let passed = match &mut engine {
-                Some(engine) => self.pass(engine),
-                None => Err(Error::bug("there is an engine unless the loop has ended")),
-            };
-            let Err(error) = passed else {
-                if self.is_closing {
+            match self.pass(&mut engine) {
+                Ok(()) if self.is_closing => {
                     self.refuse_all(&SubmitError::Closing);
-                    return engine.map_or(Ok(()), |engine| engine.close().map(drop));
+                    return engine.close().map(drop);
                 }
-                continue;
-            };
-            if self.is_closing {
-                self.refuse_all(&SubmitError::Closing);
-                return Err(error);
+                Ok(()) => {}
+                Err(error) => match self.fail(engine, error) {
+                    Failed::Reopened(opened) => engine = *opened,
+                    Failed::Ended(ended) => return ended,
+                },
             }
-            if error.kind != ErrorKind::Unavailable {
-                return self.stop(&error);
-            }
-            // Closed first: the directory has one writer.
-            drop(engine.take());
-            match self.reopen(&error) {
-                Some(opened) => engine = Some(opened),
-                None => return Err(error),
-            }
+        }
+    }
+
+    /// Goes on after a pass that failed, or not. Whoever was told to end is not told again.
+    fn fail(&mut self, engine: Deciding, error: Error) -> Failed {
+        if self.is_closing {
+            self.refuse_all(&SubmitError::Closing);
+            return Failed::Ended(Err(error));
+        }
+        if error.kind != ErrorKind::Unavailable {
+            // The log stays open meanwhile: it can still be asked.
+            let stopped = self.stop(&error);
+            drop(engine);
+            return Failed::Ended(stopped);
+        }
+        // Closed first: the directory has one writer.
+        drop(engine);
+        match self.reopen(&error) {
+            Some(opened) => Failed::Reopened(Box::new(opened)),
+            None => Failed::Ended(Err(error)),
         }
     }
 
@@ -284,7 +299,7 @@ impl Shell {
     }
 
     /// Stops deciding for good, and says so to whoever comes until the service ends.
-    fn stop(mut self, error: &Error) -> Result<()> {
+    fn stop(&mut self, error: &Error) -> Result<()> {
         let why = error.to_string();
         tracing::error!(error = %why, "deciding has stopped");
         self.shared.set_standing(Standing::Stopped(why.clone()));
@@ -369,6 +384,32 @@ mod tests {
         let mut shell = Shell::new(options, intake, Arc::new(shared));
         shell.pass(&mut engine).unwrap();
         (shell, engine, sender)
+    }
+
+    #[test]
+    fn a_log_is_opened_again_whoever_still_holds_a_reader_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (shell, engine, _sender) = opened(directory.path());
+        let reader = engine.log().reader();
+        assert_eq!(reader.decisions(Offset(0), 0).unwrap().len(), 1);
+        drop(engine);
+        let again = open(&shell.options).unwrap();
+        assert!(reader.decisions(Offset(0), 0).is_err(), "it reads no store that is gone");
+        assert_eq!(again.log().reader().decisions(Offset(0), 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_service_that_is_told_to_end_ends_although_its_log_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut shell, engine, sender) = opened(directory.path());
+        shell.is_closing = true;
+        shell.shared.set_standing(Standing::Closing);
+        let (reply, mut refused) = oneshot::channel();
+        shell.waiting.insert(Offset(9), reply);
+        let ended = shell.fail(engine, Error::unavailable("the disk is full"));
+        assert!(matches!(ended, Failed::Ended(Err(_))));
+        assert_eq!(refused.try_recv().unwrap(), Err(SubmitError::Closing));
+        drop(sender);
     }
 
     #[test]

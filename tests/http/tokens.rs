@@ -82,6 +82,11 @@ fn a_token_sends_in_its_own_name_only() {
     let lines = served.post("application/x-ndjson", &format!("{others}\n{others}"));
     assert_eq!(lines.body.matches("\"status\":403").count(), 2, "{lines:?}");
 
+    let mut for_others = request("r-1", "speech", 1, "1h");
+    for_others.as_object_mut().unwrap().remove("actor");
+    let refused = served.post("application/json", &for_others.to_string());
+    assert!(refused.problem(403).contains("'speech'"), "it would stand in the other's history");
+
     let mut own = request("r-1", "vision", 1, "1h");
     own.as_object_mut().unwrap().remove("actor");
     assert_eq!(served.decide(&own)["tenant"], "vision");
