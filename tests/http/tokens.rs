@@ -84,6 +84,7 @@ fn a_token_sends_in_its_own_name_only() {
 
     let mut for_others = request("r-1", "speech", 1, "1h");
     for_others.as_object_mut().unwrap().remove("actor");
+    for_others["payload"]["RequestAllocation"]["tenant"] = "speech".into();
     let refused = served.post("application/json", &for_others.to_string());
     assert!(refused.problem(403).contains("'speech'"), "it would stand in the other's history");
 
