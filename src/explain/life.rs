@@ -4,7 +4,7 @@ use super::report::{EventAt, Moment, Waited, WaitedBy};
 use super::watch::Watch;
 use crate::report::event::Subject;
 use crate::report::sentence;
-use crate::report::viewer::{ANOTHER_TENANT, Viewer};
+use crate::report::viewer::{Viewer, behind_another};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event, Outcome, Rejected};
@@ -262,11 +262,7 @@ impl Life {
 impl Interval {
     fn shown_to(&self, viewer: &Viewer) -> Blocker {
         let is_hidden = self.named.as_ref().is_some_and(|tenant| !viewer.sees(tenant));
-        if !is_hidden {
-            return self.blocker.clone();
-        }
-        let protected = RequestId::from(format!("a request of {ANOTHER_TENANT}"));
-        Blocker::BehindProtected { protected }
+        if is_hidden { behind_another() } else { self.blocker.clone() }
     }
 }
 

@@ -50,7 +50,6 @@ pub(super) struct Shell {
     ticks: u64,
     is_closing: bool,
     figures_at: Option<Instant>,
-    committed_at: Option<Instant>,
 }
 
 impl Shell {
@@ -68,7 +67,6 @@ impl Shell {
             ticks: 0,
             is_closing: false,
             figures_at: None,
-            committed_at: None,
         }
     }
 
@@ -199,7 +197,6 @@ impl Shell {
                 }
                 continue; // A round was aborted and is cut anew.
             }
-            self.committed_at = Some(Instant::now());
             self.shared.set_owing(ends.commands_next > ends.decisions_next);
             self.shared.publish(ends);
             self.answer(decisions, engine.folded().head);
@@ -253,7 +250,6 @@ impl Shell {
         self.shared.set_figures(Figures {
             counters: engine.counters().clone(),
             latencies: engine.latencies().clone(),
-            committed_at: self.committed_at,
         });
     }
 

@@ -45,8 +45,6 @@ pub struct Figures {
     pub counters: Counters,
     /// How long each step took.
     pub latencies: Latencies,
-    /// When a round was committed last; none since the start.
-    pub committed_at: Option<Instant>,
 }
 
 #[derive(Debug)]
