@@ -9,6 +9,7 @@ pub mod block;
 mod file;
 mod headers;
 pub mod heads;
+pub mod kafka;
 pub mod memory;
 pub mod rocks;
 pub mod skip;
