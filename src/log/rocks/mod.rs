@@ -15,6 +15,7 @@ mod reader;
 mod scratch;
 mod shared;
 mod skip;
+mod snapshot_store;
 mod snapshots;
 mod store;
 mod wal;
@@ -22,6 +23,7 @@ mod wal;
 pub use reader::RocksReader;
 pub use shared::SharedReader;
 pub use skip::skip;
+pub use snapshot_store::SnapshotStore;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{self, BlockKind, plus};
