@@ -47,7 +47,11 @@ impl Index {
         let after = self.positions.range(offset..).next();
         let from = before.map_or(low, |(_, position)| (*position).max(low));
         let until = after.map_or(end, |(_, position)| (*position).min(end));
-        if until - from <= 2 * STRIDE { Search::Read(from) } else { Search::Probe(from.midpoint(until)) }
+        if until - from <= 2 * STRIDE {
+            Search::Read(from)
+        } else {
+            Search::Probe(from.midpoint(until))
+        }
     }
 }
 
@@ -58,9 +62,8 @@ mod tests {
     #[test]
     fn every_record_is_found_between_a_few_probes() {
         // Every tenth position is a marker, and every seventh offset a hole.
-        let records: Vec<(Offset, i64)> = (0..200_000)
-            .map(|number| (Offset(number + number / 6), number + number / 9))
-            .collect();
+        let records: Vec<(Offset, i64)> =
+            (0..200_000).map(|number| (Offset(number + number / 6), number + number / 9)).collect();
         let end = records.last().expect("there are some").1 + 1;
         for wanted in [0, 1, 5_000, 5_001, 120_000, 232_000, 233_332, 10] {
             let mut index = Index::default();

@@ -14,11 +14,13 @@
 
 mod cursor;
 mod errors;
+mod extra;
 mod feed;
 mod index;
 mod member;
 mod reader;
 mod record;
+pub mod security;
 pub mod settings;
 mod submit;
 mod transaction;
@@ -270,6 +272,10 @@ fn covered(reader: &KafkaReader, partition: i32, committed: Option<Offset>) -> R
 }
 
 impl LogReader for KafkaLog {
+    fn partition(&self) -> i64 {
+        i64::from(self.options.partition)
+    }
+
     fn ends(&self) -> Result<LogEnds> {
         let fed = self.feed.as_ref().and_then(|feed| locked(feed).next());
         let commands_next = self.ends.commands_next.max(fed.unwrap_or(Offset(0)));

@@ -208,6 +208,10 @@ impl Answers {
 }
 
 impl LogReader for KafkaReader {
+    fn partition(&self) -> i64 {
+        i64::from(self.partition)
+    }
+
     fn ends(&self) -> Result<LogEnds> {
         let LastDecision { next, head } = locked(&self.decisions).last()?;
         let commands_next = self.commands_next()?;

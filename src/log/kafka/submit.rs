@@ -68,14 +68,17 @@ impl Submitter {
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.producer.poll(POLL_NAP);
         }
-        let mut delivered = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut delivered =
+            self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut offsets = vec![None; commands.len()];
         for one in delivered.drain(..) {
             let (place, offset) = asked(one, "a command was not stored")?;
             offsets[place] = Some(offset);
         }
         let all: Option<Vec<_>> = offsets.into_iter().collect();
-        all.ok_or_else(|| Error::unavailable("not all commands were stored in time: send them again"))
+        all.ok_or_else(|| {
+            Error::unavailable("not all commands were stored in time: send them again")
+        })
     }
 
     fn queue(&self, place: usize, command: &CommandRecord, deadline: Instant) -> Result<()> {

@@ -157,7 +157,8 @@ impl Writer {
     ) -> std::result::Result<(), KafkaError> {
         loop {
             let Err(error) = call(&self.producer) else { return Ok(()) };
-            let is_retriable = matches!(TransactionFault::of(&error), TransactionFault::Retriable(_));
+            let is_retriable =
+                matches!(TransactionFault::of(&error), TransactionFault::Retriable(_));
             if !is_retriable || Instant::now() > deadline {
                 return Err(error);
             }
