@@ -4,12 +4,12 @@
 //! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
 use crate::error::{Error, Result};
-use crate::fold::{FoldReport, Folded, fold, with_advice};
+use crate::fold::{FoldReport, Folded, fold, fold_on, with_advice};
 use crate::log::block::Record as _;
 use crate::log::skip::Skip;
 use crate::log::{
-    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
-    StoredCommand,
+    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogReader,
+    RoundRecord, StoredCommand,
 };
 use crate::snapshot;
 use crate::telemetry::events::{
@@ -39,11 +39,30 @@ const ABORTS_MAX: u32 = 16;
 /// Decisions between two snapshots when nobody says otherwise.
 pub const SNAPSHOT_EVERY_DEFAULT: i64 = 250_000;
 
+/// Gives a fold of some beginning of the log that somebody else keeps, so that an engine need not
+/// begin at a snapshot.
+pub struct Warm(Box<dyn Fn() -> Folded + Send>);
+
+impl Warm {
+    /// Asks `fold`, which copies what it keeps.
+    #[must_use]
+    pub fn new(fold: impl Fn() -> Folded + Send + 'static) -> Self {
+        Self(Box::new(fold))
+    }
+}
+
+impl std::fmt::Debug for Warm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Warm")
+    }
+}
+
 /// A partition at work.
 #[derive(Debug)]
 pub struct Engine<L, S> {
     log: L,
     seat: S,
+    warm: Option<Warm>,
     reader: CommandReader,
     folded: Folded,
     read_ahead: VecDeque<(StoredCommand, Input)>,
@@ -68,13 +87,31 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// # Panics
     /// When `snapshot_every` is not positive.
     pub fn open(log: L, seat: S, snapshot_every: i64) -> Result<(Self, FoldReport)> {
+        Self::open_warm(log, seat, snapshot_every, None)
+    }
+
+    /// The same, beginning from a fold that somebody else keeps, if there is one; it is asked for
+    /// again whenever a round has to be taken back.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    ///
+    /// # Panics
+    /// As [`Engine::open`].
+    pub fn open_warm(
+        log: L,
+        seat: S,
+        snapshot_every: i64,
+        warm: Option<Warm>,
+    ) -> Result<(Self, FoldReport)> {
         assert!(snapshot_every > 0, "a snapshot every {snapshot_every} decisions");
         let started = Instant::now();
-        let (folded, report) = fold(&log, log.partition(), None).map_err(with_advice)?;
+        let (folded, report) = folded_of(&log, warm.as_ref())?;
         let skips = log.skips()?.into();
         let mut engine = Self {
             log,
             seat,
+            warm,
             reader: CommandReader::new(),
             folded,
             read_ahead: VecDeque::new(),
@@ -319,7 +356,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         }
         self.read_ahead.clear();
         let started = Instant::now();
-        let (folded, report) = fold(&self.log, self.log.partition(), None).map_err(with_advice)?;
+        let (folded, report) = folded_of(&self.log, self.warm.as_ref())?;
         self.folded = folded;
         self.note_fold(&report, started.elapsed());
         self.check_head()?;
@@ -398,6 +435,22 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let (offset, decision_count) = (report.snapshot.unwrap_or_default(), report.decisions);
         TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
+}
+
+/// The fold of the log: on from what somebody keeps, or else from a snapshot. The chain tells
+/// whether what is kept belongs to this log.
+fn folded_of(log: &dyn LogReader, warm: Option<&Warm>) -> Result<(Folded, FoldReport)> {
+    if let Some(Warm(kept)) = warm {
+        let (mut folded, mut report) = (kept(), FoldReport::default());
+        let ends = log.ends()?;
+        let goes_on = fold_on(log, &mut folded, ends.decisions_next, |_, _, _| {
+            report.decisions += 1;
+        });
+        if goes_on.is_ok() && folded.head == ends.head && folded.next() == ends.decisions_next {
+            return Ok((folded, report));
+        }
+    }
+    fold(log, log.partition(), None).map_err(with_advice)
 }
 
 /// The command as it came, its decision's envelope and the reason behind its own headers: of a name
