@@ -3,3 +3,4 @@
 mod extra;
 pub mod security;
 pub mod settings;
+pub mod topics;
