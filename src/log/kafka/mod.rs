@@ -23,6 +23,7 @@ mod record;
 pub mod security;
 pub mod settings;
 mod submit;
+pub mod topics;
 mod transaction;
 
 pub use feed::Feed;
