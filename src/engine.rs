@@ -17,7 +17,7 @@ use crate::telemetry::events::{
     SnapshotDamaged, SnapshotKept, StepTimed, TailFolded,
 };
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
-use crate::wire::{CommandReader, body_hash, encode_decision};
+use crate::wire::{SchemaSource, SourcedReader, body_hash, encode_decision};
 use conclave_core::command::TimeSource;
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
@@ -44,7 +44,7 @@ pub const SNAPSHOT_EVERY_DEFAULT: i64 = 250_000;
 pub struct Engine<L, S> {
     log: L,
     seat: S,
-    reader: CommandReader,
+    reader: SourcedReader,
     folded: Folded,
     read_ahead: VecDeque<(StoredCommand, Input)>,
     /// Undecided commands that a person had skipped, by offset.
@@ -75,7 +75,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let mut engine = Self {
             log,
             seat,
-            reader: CommandReader::new(),
+            reader: SourcedReader::local(),
             folded,
             read_ahead: VecDeque::new(),
             skips,
@@ -92,6 +92,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok((engine, report))
     }
 
+    /// Asks `source` for the schemas of writers, instead of the local table.
+    pub fn ask_for_schemas(&mut self, source: Box<dyn SchemaSource>) {
+        self.reader = SourcedReader::asking(source);
+    }
+
     /// The fold of everything that is committed.
     #[must_use]
     pub fn folded(&self) -> &Folded {
@@ -102,6 +107,13 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     #[must_use]
     pub fn latencies(&self) -> &Latencies {
         &self.latencies
+    }
+
+    /// Why the next command cannot be read yet: nobody can tell its schema just now. The engine is
+    /// sound, and the next turn asks again.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&str> {
+        self.reader.waiting()
     }
 
     /// What happened how often.
@@ -132,7 +144,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// # Errors
     /// When the log cannot be read or written, or a round was aborted too often. Once a round could
     /// not be committed, every turn fails: its state is ahead of the log, which has to be opened
-    /// again.
+    /// again. `Unavailable` as well while [`Engine::waiting`] says why.
     pub fn turn(&mut self) -> Result<Vec<Decision>> {
         if self.is_ahead {
             return Err(Error::unavailable(
@@ -200,7 +212,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands_max = commands_max.unwrap_or(ROUND_COMMANDS_DEFAULT);
         let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
         // The cut may depend on the log alone, never on where reading began.
-        while self.leading(commands_max) == self.read_ahead.len() && self.read_on()? {}
+        while self.leading(commands_max) == self.read_ahead.len() && self.read_on_or_wait()? {}
         let room = self.before_skip(self.leading(commands_max));
         let next = self.read_ahead.iter().map(|(_, input)| input);
         let length = fixed_round_length(next, room);
@@ -214,8 +226,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// How many of the commands read ahead one round has room for, control commands or not. A live
     /// service's round spans a second of log time at the most.
     fn leading(&self, commands_max: usize) -> usize {
-        let log = self.folded.state.log.as_ref();
-        let is_live = log.is_some_and(|log| log.time_source == TimeSource::LogAppend);
+        let is_live = self.is_live();
         let began_at = self.read_ahead.front().map_or(TimeMs(0), |(first, _)| first.record.time_ms);
         let mut bytes = 0;
         let fits = self.read_ahead.iter().take(commands_max).take_while(|(stored, _)| {
@@ -226,6 +237,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         fits.count().max(1).min(self.read_ahead.len())
     }
 
+    fn is_live(&self) -> bool {
+        let log = self.folded.state.log.as_ref();
+        log.is_some_and(|log| log.time_source == TimeSource::LogAppend)
+    }
+
     /// How many of the next `count` commands come before one that is skipped; one that is, alone.
     fn before_skip(&mut self, count: usize) -> usize {
         let next = self.folded.next();
@@ -233,6 +249,16 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let Some(skip) = self.skips.front() else { return count };
         let before = usize::try_from(skip.offset.0 - next.0).expect("the others are popped");
         count.min(before.max(1))
+    }
+
+    /// Reads further ahead. A live service decides what comes before a command that waits.
+    fn read_on_or_wait(&mut self) -> Result<bool> {
+        match self.read_on() {
+            Err(_) if self.waiting().is_some() && self.is_live() && !self.read_ahead.is_empty() => {
+                Ok(false)
+            }
+            read => read,
+        }
     }
 
     /// Reads further ahead; false at the end of the log.
@@ -245,7 +271,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
         let is_end = commands.is_empty();
         for stored in commands {
-            let input = self.reader.read(PARTITION, &stored);
+            let input = if self.skips.iter().any(|skip| skip.offset == stored.offset) {
+                self.reader.read_unasked(PARTITION, &stored)
+            } else {
+                self.reader.read(PARTITION, &stored)?
+            };
             self.read_ahead.push_back((stored, input));
         }
         self.latencies.record(Step::Ingest, started.elapsed());

@@ -6,7 +6,7 @@
 //! share them.
 
 pub mod block;
-mod file;
+pub(crate) mod file;
 mod headers;
 pub mod heads;
 pub mod kafka;
