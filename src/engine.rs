@@ -17,7 +17,7 @@ use crate::telemetry::events::{
     SnapshotDamaged, SnapshotKept, StepTimed, TailFolded,
 };
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
-use crate::wire::{CommandReader, body_hash, encode_decision};
+use crate::wire::{SchemaSource, SourcedReader, body_hash, encode_decision};
 use conclave_core::command::TimeSource;
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
@@ -63,7 +63,7 @@ pub struct Engine<L, S> {
     log: L,
     seat: S,
     warm: Option<Warm>,
-    reader: CommandReader,
+    reader: SourcedReader,
     folded: Folded,
     read_ahead: VecDeque<(StoredCommand, Input)>,
     /// Undecided commands that a person had skipped, by offset.
@@ -112,7 +112,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             log,
             seat,
             warm,
-            reader: CommandReader::new(),
+            reader: SourcedReader::local(),
             folded,
             read_ahead: VecDeque::new(),
             skips,
@@ -129,6 +129,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok((engine, report))
     }
 
+    /// Asks `source` for the schemas of writers, instead of the local table.
+    pub fn ask_for_schemas(&mut self, source: Box<dyn SchemaSource>) {
+        self.reader = SourcedReader::asking(source);
+    }
+
     /// The fold of everything that is committed.
     #[must_use]
     pub fn folded(&self) -> &Folded {
@@ -139,6 +144,13 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     #[must_use]
     pub fn latencies(&self) -> &Latencies {
         &self.latencies
+    }
+
+    /// Why the next command cannot be read yet: nobody can tell its schema just now. The engine is
+    /// sound, and the next turn asks again.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&str> {
+        self.reader.waiting()
     }
 
     /// What happened how often.
@@ -169,7 +181,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// # Errors
     /// When the log cannot be read or written, or a round was aborted too often. Once a round could
     /// not be committed, every turn fails: its state is ahead of the log, which has to be opened
-    /// again.
+    /// again. `Unavailable` as well while [`Engine::waiting`] says why.
     pub fn turn(&mut self) -> Result<Vec<Decision>> {
         if self.is_ahead {
             return Err(Error::unavailable(
@@ -243,7 +255,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands_max = commands_max.unwrap_or(ROUND_COMMANDS_DEFAULT);
         let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
         // The cut may depend on the log alone, never on where reading began.
-        while self.leading(commands_max) == self.read_ahead.len() && self.read_on()? {}
+        while self.leading(commands_max) == self.read_ahead.len() && self.read_on_or_wait()? {}
         let room = self.before_skip(self.leading(commands_max));
         let next = self.read_ahead.iter().map(|(_, input)| input);
         let length = fixed_round_length(next, room);
@@ -257,8 +269,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// How many of the commands read ahead one round has room for, control commands or not. A live
     /// service's round spans a second of log time at the most.
     fn leading(&self, commands_max: usize) -> usize {
-        let log = self.folded.state.log.as_ref();
-        let is_live = log.is_some_and(|log| log.time_source == TimeSource::LogAppend);
+        let is_live = self.is_live();
         let began_at = self.read_ahead.front().map_or(TimeMs(0), |(first, _)| first.record.time_ms);
         let mut bytes = 0;
         let fits = self.read_ahead.iter().take(commands_max).take_while(|(stored, _)| {
@@ -267,6 +278,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             bytes <= ROUND_BYTES_MAX && (!is_live || spans_ms < ROUND_SPAN_MS_MAX.0)
         });
         fits.count().max(1).min(self.read_ahead.len())
+    }
+
+    fn is_live(&self) -> bool {
+        let log = self.folded.state.log.as_ref();
+        log.is_some_and(|log| log.time_source == TimeSource::LogAppend)
     }
 
     /// How many of the next `count` commands come before one that is skipped; one that is, alone.
@@ -279,6 +295,16 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         count.min(before.max(1))
     }
 
+    /// Reads further ahead. A live service decides what comes before a command that waits.
+    fn read_on_or_wait(&mut self) -> Result<bool> {
+        match self.read_on() {
+            Err(_) if self.waiting().is_some() && self.is_live() && !self.read_ahead.is_empty() => {
+                Ok(false)
+            }
+            read => read,
+        }
+    }
+
     /// Reads further ahead; false at the end of the log.
     fn read_on(&mut self) -> Result<bool> {
         let started = Instant::now();
@@ -289,8 +315,19 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
         let is_end = commands.is_empty();
         for stored in commands {
-            let input = self.reader.read(self.log.partition(), &stored);
-            self.read_ahead.push_back((stored, input));
+            let partition = self.log.partition();
+            let is_skipped = self.skips.iter().any(|skip| skip.offset == stored.offset);
+            let input = if is_skipped {
+                Ok(self.reader.read_unasked(partition, &stored))
+            } else {
+                self.reader.read(partition, &stored)
+            };
+            match input {
+                Ok(input) => self.read_ahead.push_back((stored, input)),
+                // What stands before a command that cannot be read yet is decided meanwhile.
+                Err(_) if !self.read_ahead.is_empty() => return Ok(false),
+                Err(error) => return Err(error),
+            }
         }
         self.latencies.record(Step::Ingest, started.elapsed());
         Ok(!is_end)

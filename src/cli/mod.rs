@@ -18,6 +18,7 @@ mod plan;
 mod queue;
 mod quota;
 mod requests;
+mod schemas;
 mod send;
 mod serve;
 mod skip;
@@ -65,6 +66,8 @@ enum Command {
     Topics(topics::TopicsArguments),
     /// Has the next start pass over a command that stops deciding
     Skip(skip::SkipArguments),
+    /// Registers our schemas in a schema registry, and compares
+    Schemas(schemas::SchemasArguments),
     /// Makes a token for the HTTP API
     Token(token::TokenArguments),
     /// Sends commands from a file
@@ -136,6 +139,7 @@ impl Command {
             Self::Check(check) => check::run(check),
             Self::Topics(topics) => topics::run(topics),
             Self::Skip(skip) => skip::run(skip),
+            Self::Schemas(schemas) => schemas::run(schemas),
             Self::Token(token) => token::run(token),
             Self::Submit(submit) => submit::run(submit),
             Self::Plan(plan) => plan::run(plan),
