@@ -5,6 +5,7 @@ mod cluster;
 mod difference;
 mod file;
 mod opening;
+mod waiting;
 
 pub use difference::{Difference, Harm};
 pub use file::{Choice, Stamp, TopicFile, TopicRole};

@@ -1,6 +1,7 @@
 //! Asks a cluster what it has, and has it make what is missing.
 
 use super::difference::{Beginning, Found};
+use super::waiting::{block_on, deliver, reason};
 use crate::error::{Error, Result};
 use crate::log::kafka::settings::KafkaSettings;
 use crate::log::{CommandRecord, Headers, StoredCommand};
@@ -9,67 +10,28 @@ use conclave_core::command::Payload;
 use conclave_core::input::Content;
 use conclave_core::units::{Offset, TimeMs};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// How long a broker may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Assigning partitions needs the name of a group, which nobody joins.
+const GROUP: &str = "conclave-topics";
 /// How long a topic that was just made may take to have leaders.
 const LEADERS: Duration = Duration::from_secs(20);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Remembers what librdkafka said last: a call that fails says only that nobody answered.
-#[derive(Debug, Default)]
-pub(super) struct Heard(Mutex<String>);
-
-impl ClientContext for Heard {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(facility, message, "librdkafka");
-        if matches!(
-            level,
-            RDKafkaLogLevel::Emerg
-                | RDKafkaLogLevel::Alert
-                | RDKafkaLogLevel::Critical
-                | RDKafkaLogLevel::Error
-        ) {
-            message.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
-    }
-}
-
-impl Heard {
-    /// What was heard last, without the thread that said it.
-    fn last(&self) -> String {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match heard.split_once("]: ") {
-            Some((_thread, said)) => said.to_owned(),
-            None => heard.clone(),
-        }
-    }
-}
-
 /// A connection to a cluster.
 pub(super) struct Cluster<'a> {
     settings: &'a KafkaSettings,
-    admin: AdminClient<Heard>,
+    admin: AdminClient<DefaultClientContext>,
 }
 
 impl<'a> Cluster<'a> {
@@ -78,24 +40,29 @@ impl<'a> Cluster<'a> {
         settings.check()?;
         let mut config = settings.client("admin");
         config.set("allow.auto.create.topics", "false");
-        let admin = AdminClient::from_config_and_context(&config, Heard::default());
+        let admin = config.create();
         let admin = admin.map_err(|error| {
             Error::invalid("librdkafka refuses these settings").caused_by(error)
         })?;
         let cluster = Self { settings, admin };
         let metadata =
             cluster.admin.inner().fetch_metadata(Some(&settings.topics.commands), ANSWER);
-        let metadata = metadata.map_err(|error| cluster.away(error))?;
+        let metadata = metadata.map_err(|error| {
+            let why = reason(&config).map_or_else(String::new, |why| format!(": {why}"));
+            cluster.away_because(&why, error)
+        })?;
         let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
         Ok((cluster, brokers))
     }
 
     fn away(&self, error: KafkaError) -> Error {
+        self.away_because("", error)
+    }
+
+    fn away_because(&self, why: &str, error: KafkaError) -> Error {
         let brokers = &self.settings.brokers;
-        let heard = self.admin.inner().context().last();
-        let heard = if heard.is_empty() { String::new() } else { format!(": {heard}") };
         Error::unavailable(format!(
-            "{brokers} gave no answer{heard}. Start the brokers, or mend kafka.brokers and \
+            "{brokers} gave no answer{why}. Start the brokers, or mend kafka.brokers and \
              kafka.security"
         ))
         .caused_by(error)
@@ -205,6 +172,7 @@ impl<'a> Cluster<'a> {
     pub(super) fn beginnings(&self, partitions: i32) -> Result<Vec<Beginning>> {
         let topic = &self.settings.topics.commands;
         let mut config = self.settings.client("admin");
+        config.set("group.id", GROUP);
         config.set("enable.auto.commit", "false");
         config.set("isolation.level", "read_committed");
         config.set("enable.partition.eof", "true");
@@ -259,46 +227,10 @@ impl<'a> Cluster<'a> {
         let mut config = self.settings.client("admin");
         config.set("enable.idempotence", "true");
         config.set("message.timeout.ms", ANSWER.as_millis().to_string());
-        let producer: BaseProducer<Delivered> =
-            config.create_with_context(Delivered::default()).map_err(|error| self.away(error))?;
         let topic = &self.settings.topics.commands;
-        let record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
-        let sent = producer.send(record.key(&[]).payload(value));
-        sent.map_err(|(error, _)| self.away(error))?;
-        // Librdkafka reports a delivery or its failure within the message's time-out.
-        let report = loop {
-            producer.poll(LOOK);
-            if let Some(report) = producer.context().take() {
-                break report;
-            }
-        };
-        report.map_err(|code| {
+        deliver(&config, topic, partition, value)?.map_err(|code| {
             self.refused(&format!("take the first record of {topic}, partition {partition}"), code)
         })
-    }
-}
-
-/// What became of the one record of a producer.
-#[derive(Default)]
-struct Delivered(Mutex<Option<std::result::Result<(), RDKafkaErrorCode>>>);
-
-impl ClientContext for Delivered {}
-
-impl Delivered {
-    fn take(&self) -> Option<std::result::Result<(), RDKafkaErrorCode>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl ProducerContext for Delivered {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, report: &DeliveryResult<'_>, (): ()) {
-        let report = report
-            .as_ref()
-            .map(|_| ())
-            .map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
     }
 }
 
@@ -325,27 +257,4 @@ fn beginning(message: &BorrowedMessage<'_>) -> Beginning {
 
 fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
-}
-
-/// Wakes a thread.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for what librdkafka's own threads complete. A runtime's wait would refuse to wait inside
-/// another runtime, which is where the service starts.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
 }
