@@ -3,11 +3,12 @@
 use super::difference::difference;
 use super::report::Report;
 use super::snapshots::Snapshots;
-use super::{after, chain_head, is_corrupt};
+use super::{Scope, after, chain_head, is_corrupt};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
-use crate::wire::{CommandReader, DecisionHead, body_hash, decode_decision};
+use crate::wire::{CommandReader, DecisionHead, MissingSchema, RecordedReader};
+use crate::wire::{body_hash, decode_decision};
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
@@ -32,11 +33,45 @@ struct Recorded {
     is_linked: bool,
 }
 
+/// How commands are read again.
+enum Reading {
+    /// No registry was ever asked: an id means what the local table says.
+    Table(CommandReader),
+    /// The decision says under which schema.
+    Recorded(RecordedReader),
+}
+
+impl Reading {
+    fn of(kept: Option<&[String]>) -> Self {
+        match kept {
+            None => Self::Table(CommandReader::new()),
+            Some(texts) => Self::Recorded(RecordedReader::new(texts.iter().map(String::as_str))),
+        }
+    }
+
+    fn read(
+        &mut self,
+        partition: i64,
+        stored: &StoredCommand,
+        recorded: &Recorded,
+    ) -> std::result::Result<Input, MissingSchema> {
+        match self {
+            Self::Table(reader) => Ok(reader.read(partition, stored)),
+            Self::Recorded(reader) => {
+                // A body that cannot be read is met again where it is compared.
+                let decision = decode_decision(&recorded.body).ok();
+                let digest = decision.map(|decision| decision.input_hash).unwrap_or_default();
+                reader.read(partition, stored, digest)
+            }
+        }
+    }
+}
+
 pub(super) struct Verifier<'a> {
     log: &'a dyn LogReader,
     partition: i64,
     seat: &'a mut dyn Seat,
-    reader: CommandReader,
+    reader: Reading,
     commands: VecDeque<StoredCommand>,
     commands_end: Offset,
     /// Decides. Equal to the recorded fold as long as nothing diverged.
@@ -61,14 +96,14 @@ impl<'a> Verifier<'a> {
         log: &'a dyn LogReader,
         partition: i64,
         seat: &'a mut dyn Seat,
-        expected_head: Option<Hash32>,
+        scope: &Scope<'_>,
         end: Offset,
     ) -> Result<Self> {
         let mut verifier = Self {
             log,
             partition,
             seat,
-            reader: CommandReader::new(),
+            reader: Reading::of(scope.schemas),
             commands: VecDeque::new(),
             commands_end: Offset(0),
             state: State::new(partition),
@@ -77,7 +112,7 @@ impl<'a> Verifier<'a> {
             covered: Offset(-1),
             round: vec![],
             snapshots: Snapshots::of(log)?,
-            expected_head,
+            expected_head: scope.expected_head,
             end,
             is_blind: false,
             is_folded: true,
@@ -141,18 +176,14 @@ impl<'a> Verifier<'a> {
 
     /// One decision per command, in order.
     fn check_coverage(&mut self, offset: Offset, head: &DecisionHead) -> Step {
-        let next = after(self.covered);
+        let next = self.next();
         if offset < next || head.offset < next {
             self.report.duplicates += 1;
             self.report.list(offset.0, "its command has a decision already");
             return self.stop(format!("what follows decision {offset} continues another log"));
         }
         if offset > next {
-            self.report.uncovered += offset.0.abs_diff(next.0);
-            self.report.unchecked += 1;
-            let what = format!("commands {next} to {} have no decision", offset.0 - 1);
-            self.report.list(next.0, &what);
-            return self.stop(format!("nothing can be folded over a gap: {what}"));
+            self.check_hole(next, offset, head)?;
         }
         if head.offset != offset || head.covered_before != self.covered {
             let DecisionHead { offset: own, covered_before, .. } = head;
@@ -160,6 +191,44 @@ impl<'a> Verifier<'a> {
             return self.stop(format!("nothing can be folded after decision {offset}"));
         }
         Ok(())
+    }
+
+    /// Offsets may have holes, but no command may stand in one, and no decision be missing.
+    fn check_hole(&mut self, next: Offset, offset: Offset, head: &DecisionHead) -> Step {
+        let passed_over = match self.count_commands(next, offset) {
+            Ok(0) if head.covered_before < next => return Ok(()),
+            // Its command is missing as well.
+            Ok(0) => 1,
+            Ok(count) => count,
+            Err(error) => {
+                self.report.unchecked += 1;
+                self.stop_reading(&error);
+                return Err(Stop);
+            }
+        };
+        self.report.uncovered += passed_over;
+        self.report.unchecked += 1;
+        let what = format!("commands {next} to {} have no decision", offset.0 - 1);
+        self.report.list(next.0, &what);
+        self.stop(format!("nothing can be folded over a gap: {what}"))
+    }
+
+    /// How many commands stand in `from..to`. When there are any, nothing is verified after them.
+    fn count_commands(&mut self, from: Offset, to: Offset) -> Result<u64> {
+        let stands = |stored: &&StoredCommand| (from..to).contains(&stored.offset);
+        let mut count = self.commands.iter().filter(stands).count();
+        let mut next = self.commands_end;
+        while next < to {
+            let commands = self.log.commands(next, FOLD_BYTES_MAX)?;
+            count += commands.iter().filter(stands).count();
+            next = after(commands.last().map_or(to, |last| last.offset));
+            if count == 0 {
+                // The decisions after the hole want them.
+                self.commands.extend(commands);
+                self.commands_end = next;
+            }
+        }
+        Ok(count as u64)
     }
 
     fn check_link(&mut self, record: &DecisionRecord, head: &DecisionHead) -> bool {
@@ -269,7 +338,13 @@ impl<'a> Verifier<'a> {
         let mut inputs = Vec::with_capacity(round.len());
         for recorded in round {
             match self.command(recorded.offset) {
-                Ok(Some(stored)) => inputs.push(self.reader.read(self.partition, &stored)),
+                Ok(Some(stored)) => match self.reader.read(self.partition, &stored, recorded) {
+                    Ok(input) => inputs.push(input),
+                    Err(MissingSchema { id }) => {
+                        self.report.list_schema(id);
+                        return Ok(None);
+                    }
+                },
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     self.report.unchecked += linked(round);
@@ -292,9 +367,22 @@ impl<'a> Verifier<'a> {
         Ok(self.commands.pop_front_if(|stored| stored.offset == offset))
     }
 
+    /// Whether `records`, read on from here, show that the next decision is not there.
+    pub(super) fn is_missing(&self, records: &[DecisionRecord]) -> bool {
+        let Some(first) = records.first() else { return true };
+        first.offset >= self.end
+            && !self.is_blind
+            && DecisionHead::read(&first.body).is_none_or(|head| head.covered_before > self.covered)
+    }
+
+    /// Offset of the next decision, or one before it where offsets have a hole.
+    pub(super) fn next(&self) -> Offset {
+        after(self.covered)
+    }
+
     fn compare_snapshots(&mut self) {
         let state = self.recorded.as_ref().unwrap_or(&self.state);
-        let fold = (state, self.head, after(self.covered));
+        let fold = (state, self.head, self.next());
         self.snapshots.compare(self.log, fold, &mut self.report);
     }
 
@@ -324,8 +412,9 @@ impl<'a> Verifier<'a> {
         self.report.stopped.is_some()
     }
 
-    /// The report, given that everything before `read` was taken.
-    pub(super) fn finish(mut self, read: Offset, commands_next: Offset) -> Report {
+    /// The report, given that everything before `read` was taken. Where reading stopped early, what
+    /// was left unread is counted by offsets: at most as many as there are.
+    pub(super) fn finish(mut self, read: Offset, undecided: i64) -> Report {
         if let Some(first) = self.round.first() {
             let why = format!("the round at {} is not complete", first.offset);
             self.report.stopped.get_or_insert(why);
@@ -342,7 +431,6 @@ impl<'a> Verifier<'a> {
             let state = self.recorded.as_ref().unwrap_or(&self.state);
             self.report.broken_invariant = caught(|| invariants::check(state)).err();
         }
-        let undecided = commands_next.0 - self.covered.0 - 1;
         self.report.undecided = undecided.max(0).unsigned_abs();
         // A broken link is seen before the content of the round is.
         self.report.first_divergences.sort_by_key(|found| found.offset);
@@ -381,7 +469,10 @@ fn fold_recorded_before(log: &dyn LogReader, partition: i64, end: Offset) -> Res
         if records.is_empty() {
             return Err(Error::corrupt(format!("there is no decision {next}")));
         }
-        for record in records.iter().take_while(|record| record.offset < end) {
+        for record in records {
+            if record.offset >= end {
+                return Ok(state);
+            }
             evolve_recorded(&mut state, &decode_decision(&record.body)?)?;
         }
     }
