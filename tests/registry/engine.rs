@@ -8,6 +8,8 @@ use crate::system_common::{
 };
 use conclave::engine::Engine;
 use conclave::error::ErrorKind;
+use conclave::log::rocks::{self, OpenOptions, RocksLog};
+use conclave::log::skip::Skip;
 use conclave::log::{CommandRecord, EventLog, LogReader};
 use conclave::registry::texts;
 use conclave::verify::{Report, Scope, Verdict, verify_with_progress};
@@ -16,7 +18,7 @@ use conclave_core::command::{Payload, TimeSource};
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::rejection::RejectionCode;
 use conclave_core::seat::RuleSeat;
-use conclave_core::units::Offset;
+use conclave_core::units::{Offset, UserId};
 use std::path::Path;
 
 type Deciding = Engine<Disk, RuleSeat>;
@@ -175,6 +177,35 @@ fn a_partition_waits_for_a_registry_that_is_away_and_loses_nothing() {
     check_waits(TimeSource::LogAppend, Fault::Status(500), 1);
     check_waits(TimeSource::LogAppend, Fault::SlowMs(2_000), 1);
     check_waits(TimeSource::Carried, Fault::Status(500), 0);
+}
+
+#[test]
+fn an_operator_who_cannot_wait_skips_the_command() {
+    let (mut stand_in, directory) = known();
+    let data = tempfile::tempdir().unwrap();
+    let open = |stand_in: &StandIn| {
+        let log = RocksLog::open(data.path(), &OpenOptions::default()).unwrap();
+        let (mut engine, _) = Engine::open(log, RuleSeat, NO_SNAPSHOT).unwrap();
+        engine.ask_for_schemas(registry(stand_in, directory.path()).source());
+        engine
+    };
+    let mut engine = open(&stand_in);
+    engine.accept(&beginning(TimeSource::Carried)).unwrap();
+    engine.run_to_end(|_| {}).unwrap();
+    stand_in.stop();
+    engine.accept(&[foreign(9_999), framed("d", quota("t", 0, 9))]).unwrap();
+    assert!(engine.turn().is_err() && engine.waiting().is_some());
+    drop(engine);
+    let (operator, reason) = (UserId::from("ada"), "its registry is gone".to_owned());
+    rocks::skip(data.path(), &Skip { offset: Offset(3), operator, reason }).unwrap();
+    let mut engine = open(&stand_in);
+    let mut decided = Vec::new();
+    engine.run_to_end(|round| decided.extend_from_slice(round)).unwrap();
+    let outcomes: Vec<_> = decided.iter().map(|decision| &decision.outcome).collect();
+    assert!(matches!(outcomes[..], [Outcome::Failed(_), Outcome::Accepted]), "{outcomes:?}");
+    let scope = Scope { schemas: Some(&[]), ..Scope::default() };
+    let report = verify_with_progress(engine.log(), 0, &mut RuleSeat, &scope, |_| {}).unwrap();
+    assert_eq!((report.verdict(), report.skipped), (Verdict::Clean, 1), "{report:?}");
 }
 
 #[test]

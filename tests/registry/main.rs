@@ -13,3 +13,4 @@ mod own;
 mod settings;
 mod source;
 mod stock_client;
+mod tls;

@@ -1,5 +1,5 @@
-//! The stand-in speaks as Confluent's own client expects: the stock `confluent-kafka` of `PyPI` says
-//! so.
+//! The stand-in speaks as Confluent's own client expects: the stock `confluent-kafka` of `PyPI`
+//! says so.
 
 use crate::registry_common::StandIn;
 use conclave::wire::schemas::{COMMAND_SCHEMA, COMMAND_SCHEMA_1};
