@@ -1,8 +1,8 @@
 //! The schema registry: which schema an id in a command's framing means, and that our own schemas
 //! are registered. Any registry that speaks Confluent's protocol.
 //!
-//! A registry that is away delays what only it knows, and nothing else: a text that was once read is
-//! kept beside the log ([`kept_beside`]) and never asked for again. "Not found" is an answer and
+//! A registry that is away delays what only it knows, and nothing else: a text that was once read
+//! is kept beside the log ([`kept_beside`]) and never asked for again. "Not found" is an answer and
 //! ends up in a decision; silence, errors and things that no registry says are none.
 //!
 //! Everything here blocks: call it from a thread, not from async code.

@@ -73,7 +73,8 @@ impl Finding {
 /// Registers our schemas, the rule for later ones first. What is there already stays.
 ///
 /// # Errors
-/// `Unavailable` when the registry does not answer, `Invalid` when it does not let us in. A refusal is a finding.
+/// `Unavailable` when the registry does not answer, `Invalid` when it does not let us in. A refusal
+/// is a finding.
 pub fn register(settings: &RegistrySettings, subjects: &Subjects) -> Result<Vec<Finding>> {
     let client = Client::new(settings)?;
     let mut findings = Vec::new();

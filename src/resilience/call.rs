@@ -1,7 +1,7 @@
 //! The one driver: makes calls with real time, real pauses and real threads. It decides nothing by
 //! itself; the state machines beside it do.
 
-use super::breaker::{Breaker, BreakerSettings, Outcome, Permit, Rejected};
+use super::breaker::{Breaker, BreakerSettings, BreakerState, Outcome, Permit, Rejected};
 use super::budget::{Budget, BudgetSettings};
 use super::bulkhead::{Bulkhead, BulkheadSettings, Entry};
 use super::class::Class;
@@ -139,12 +139,13 @@ impl<C: Clock> Guard<C> {
             let answer = attempt();
             let class = answer.as_ref().err().map(&classify);
             lent.outcome = class.map_or(Outcome::Success, Class::outcome);
-            drop(lent);
             let (error, class) = match (answer, class) {
                 (Err(error), Some(class)) => (error, class),
                 (answer, _) => return answer,
             };
+            // Noted first: whoever tells that the breaker opened also tells why.
             self.note(&error, class);
+            drop(lent);
             let may_retry = class.may_retry(self.policy.is_idempotent);
             match delays.next().filter(|_| may_retry) {
                 Some(pause) if self.may_pause(pause, until) => self.clock.sleep(pause),
@@ -214,7 +215,10 @@ impl<C: Clock> Guard<C> {
     fn ask(&self) -> Result<Lent<'_, C>> {
         let mut parts = self.parts();
         let now = self.clock.now();
-        match parts.breaker.ask(now) {
+        let before = parts.breaker.state();
+        let asked = parts.breaker.ask(now);
+        parts.tell(before);
+        match asked {
             Ok(permit) => {
                 parts.standing.attempts += 1;
                 Ok(Lent { guard: self, permit: Some(permit), outcome: Outcome::Neutral })
@@ -248,6 +252,18 @@ impl<C: Clock> Guard<C> {
 }
 
 impl Parts {
+    /// Logs that the breaker has changed its state.
+    fn tell(&self, before: BreakerState) {
+        let (dependency, state) = (self.standing.name, self.breaker.state());
+        let why = self.standing.last_error.as_deref().unwrap_or_default();
+        match state {
+            state if state == before => {}
+            BreakerState::Closed => tracing::warn!(dependency, "it answers again"),
+            BreakerState::HalfOpen => tracing::info!(dependency, "it is asked carefully"),
+            state => tracing::warn!(dependency, ?state, why, "it is left alone for a while"),
+        }
+    }
+
     fn rejection(&self, rejected: Rejected, now: Moment) -> Error {
         let name = self.standing.name;
         let when = match rejected.until {
@@ -281,7 +297,9 @@ impl<C: Clock> Drop for Lent<'_, C> {
         let Some(permit) = self.permit.take() else { return };
         let now = self.guard.clock.now();
         let mut parts = self.guard.parts();
+        let before = parts.breaker.state();
         let is_slow = parts.breaker.finish(permit, now, self.outcome);
+        parts.tell(before);
         parts.standing.slow += u64::from(is_slow);
     }
 }

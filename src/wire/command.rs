@@ -158,8 +158,9 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
     bytes
 }
 
-/// Puts the ids of a registry in the place of the local table's, in a value that we framed: on Kafka
-/// everybody's commands bear the registry's ids. `ids` are those of our versions, the oldest first.
+/// Puts the ids of a registry in the place of the local table's, in a value that we framed: on
+/// Kafka everybody's commands bear the registry's ids. `ids` are those of our versions, the oldest
+/// first.
 ///
 /// # Panics
 /// When the value is not one of [`encode_command`]'s.

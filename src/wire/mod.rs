@@ -2,8 +2,9 @@
 //! write as JSON becomes a command in [`json`], before there is an Avro byte of it.
 //!
 //! Reading order: [`schemas`] (which schemas writers may use), `admission` (what is checked before
-//! one is used), [`SchemaSource`] (who else is asked for schemas), [`command`] (what was asked, and its digests), [`decision`] (the body that the
-//! hash chain covers), `datum` (how our own bytes are written and read).
+//! one is used), [`SchemaSource`] (who else is asked), [`command`] (what was asked, and its
+//! digests), [`decision`] (the body that the hash chain covers), `datum` (how our own bytes are
+//! written and read), [`RecordedReader`] (reading again what was decided).
 //!
 //! `decide_version` pins the reader of Avro. Everything here but [`json`] may change a byte of some
 //! decision: the branches and symbols that are known, the bounds, and the sentences that say why a

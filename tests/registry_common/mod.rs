@@ -1,5 +1,5 @@
-//! A small schema registry that stands in for a real one: the same routes, the same error codes, and
-//! faults on demand. Everything is in memory.
+//! A small schema registry that stands in for a real one: the same routes, the same error codes,
+//! and faults on demand. Everything is in memory.
 //!
 //! In a test: `mod registry_common;` (or by `#[path]`), then [`StandIn::start`]. From a shell:
 //! `cargo run --release --example registry_stand_in -- 127.0.0.1:8081`.
