@@ -103,7 +103,7 @@ impl Stream {
             Stage::Running(lease) => lease.fencing.0,
             _ => 0,
         });
-        current - i64::from(self.random.below(8) == 0)
+        current - i64::from(self.random.below(3) == 0)
     }
 
     fn ask(&mut self) -> Ask {
