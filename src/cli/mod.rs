@@ -26,6 +26,7 @@ mod submit;
 mod tail;
 mod token;
 mod top;
+mod validate;
 mod values;
 
 use crate::error::{Error, Result};
@@ -60,6 +61,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Says what is wrong with a set-up and how to mend it
     Check(check::CheckArguments),
+    /// Asks the rules that every log keeps, once or all the time
+    Validate(validate::ValidateArguments),
     /// Has the next start pass over a command that stops deciding
     Skip(skip::SkipArguments),
     /// Makes a token for the HTTP API
@@ -131,6 +134,7 @@ impl Command {
             Self::Place(place) => place::run(place).map(|()| 0),
             Self::Serve(serve) => serve::run(serve),
             Self::Check(check) => check::run(check),
+            Self::Validate(validate) => validate::run(validate),
             Self::Skip(skip) => skip::run(skip),
             Self::Token(token) => token::run(token),
             Self::Submit(submit) => submit::run(submit),

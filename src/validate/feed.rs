@@ -1,27 +1,24 @@
 //! Where records come from: each stream in the order in which it is stored, a piece at a time.
 
 use crate::error::{Error, Result};
+use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::stored::Topics;
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogReader, StoredCommand};
 use conclave_core::units::Offset;
 
-/// Where a log ended when it was looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FeedEnds {
-    /// Commands before this offset can be read, and no others were accepted before it.
-    pub commands_next: Offset,
-    /// The same of decisions, which are called by the offsets of their commands.
-    pub decisions_next: Offset,
-}
-
 /// The three streams of one partition. Each answers with the next records of its own, in the order
 /// in which they are stored, and with none when there are no more for now.
 pub trait Feed {
-    /// Looks where the log ends now. Streams go on to there, and maybe further.
+    /// Looks where the log ends now: streams go on to there, and maybe further. Returns where
+    /// commands end: those before it can be read, and none is accepted before it later.
     ///
     /// # Errors
     /// When the log cannot be read.
-    fn look(&mut self) -> Result<FeedEnds>;
+    fn look(&mut self) -> Result<Offset>;
+
+    /// Decisions that the log had at the last look and that were not read, about.
+    fn left(&self) -> u64;
 
     /// The next commands, about `bytes_max` of them.
     ///
@@ -41,6 +38,11 @@ pub trait Feed {
     /// As [`Feed::commands`].
     fn dead_letters(&mut self, bytes_max: usize) -> Result<Vec<DeadLetterRecord>>;
 
+    /// What was passed over since the last time that somebody asked: records that are none of ours.
+    fn foreign(&mut self) -> Vec<Error> {
+        vec![]
+    }
+
     /// What is wrong with the log beyond its last record, if anything is.
     fn damage(&self) -> Option<&Error> {
         None
@@ -53,6 +55,7 @@ pub trait Feed {
 pub struct LogFeed<L> {
     log: L,
     next: Next,
+    decisions_next: Offset,
 }
 
 /// Where each stream goes on.
@@ -66,15 +69,20 @@ struct Next {
 impl<L: LogReader> LogFeed<L> {
     /// The log from its beginning.
     pub fn new(log: L) -> Self {
-        Self { log, next: Next::default() }
+        Self { log, next: Next::default(), decisions_next: Offset(0) }
     }
 }
 
 impl<L: LogReader> Feed for LogFeed<L> {
-    fn look(&mut self) -> Result<FeedEnds> {
+    fn look(&mut self) -> Result<Offset> {
         let ends = self.log.ends()?;
-        let (commands_next, decisions_next) = (ends.commands_next, ends.decisions_next);
-        Ok(FeedEnds { commands_next, decisions_next })
+        self.decisions_next = ends.decisions_next;
+        Ok(ends.commands_next)
+    }
+
+    fn left(&self) -> u64 {
+        let left = self.decisions_next.0.saturating_sub(self.next.decision.0);
+        left.max(0).unsigned_abs()
     }
 
     fn commands(&mut self, bytes_max: usize) -> Result<Vec<StoredCommand>> {
@@ -115,9 +123,13 @@ impl RocksFeed {
 }
 
 impl Feed for RocksFeed {
-    fn look(&mut self) -> Result<FeedEnds> {
+    fn look(&mut self) -> Result<Offset> {
         self.0.log.refresh()?;
         self.0.look()
+    }
+
+    fn left(&self) -> u64 {
+        self.0.left()
     }
 
     fn commands(&mut self, bytes_max: usize) -> Result<Vec<StoredCommand>> {
@@ -134,5 +146,79 @@ impl Feed for RocksFeed {
 
     fn damage(&self) -> Option<&Error> {
         self.0.log.damage()
+    }
+}
+
+/// The topics of one partition, without a group.
+#[derive(Debug)]
+pub struct KafkaFeed {
+    topics: Topics,
+    foreign: Vec<Error>,
+}
+
+impl KafkaFeed {
+    /// The topics from their beginning.
+    ///
+    /// # Errors
+    /// `Invalid` when a setting is refused.
+    pub fn open(settings: &KafkaSettings, partition: i32) -> Result<Self> {
+        Ok(Self { topics: Topics::open(settings, partition)?, foreign: vec![] })
+    }
+}
+
+impl Feed for KafkaFeed {
+    fn look(&mut self) -> Result<Offset> {
+        self.topics.look()
+    }
+
+    fn left(&self) -> u64 {
+        self.topics.decisions_left()
+    }
+
+    fn commands(&mut self, bytes_max: usize) -> Result<Vec<StoredCommand>> {
+        self.topics.commands(bytes_max)
+    }
+
+    fn decisions(&mut self, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
+        self.topics.decisions(bytes_max, |error| self.foreign.push(error))
+    }
+
+    fn dead_letters(&mut self, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
+        self.topics.dead_letters(bytes_max, |error| self.foreign.push(error))
+    }
+
+    fn foreign(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.foreign)
+    }
+}
+
+/// Whatever log a command names.
+impl Feed for Box<dyn Feed> {
+    fn look(&mut self) -> Result<Offset> {
+        (**self).look()
+    }
+
+    fn left(&self) -> u64 {
+        (**self).left()
+    }
+
+    fn commands(&mut self, bytes_max: usize) -> Result<Vec<StoredCommand>> {
+        (**self).commands(bytes_max)
+    }
+
+    fn decisions(&mut self, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
+        (**self).decisions(bytes_max)
+    }
+
+    fn dead_letters(&mut self, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
+        (**self).dead_letters(bytes_max)
+    }
+
+    fn foreign(&mut self) -> Vec<Error> {
+        (**self).foreign()
+    }
+
+    fn damage(&self) -> Option<&Error> {
+        (**self).damage()
     }
 }

@@ -23,7 +23,7 @@ mod validator;
 mod watch;
 
 pub use acknowledged::Acknowledged;
-pub use feed::{Feed, FeedEnds, LogFeed, RocksFeed};
+pub use feed::{Feed, KafkaFeed, LogFeed, RocksFeed};
 pub use figures::Figures;
 pub use findings::{FINDINGS_LISTED_MAX, Finding};
 pub use report::{Report, Verdict, settle_unanswered};

@@ -10,7 +10,7 @@ use super::once::Once;
 use super::report::Report;
 use super::rounds::Rounds;
 use super::rule::Rule;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use crate::telemetry::Correlation;
@@ -165,6 +165,11 @@ impl Validator {
         self.settle();
     }
 
+    /// Takes note of a record that is none of ours, behind the decision looked at last.
+    pub fn take_foreign(&mut self, what: &Error) {
+        self.findings.add_at(self.line.covered, Rule::Schema, what.to_string());
+    }
+
     /// Every dead letter of the decisions before `next` has come.
     pub fn know_dead_letters_before(&mut self, next: Offset) {
         self.letters.know_before(next);
@@ -189,22 +194,31 @@ impl Validator {
         self.findings.count(rule)
     }
 
+    /// Decisions that wait for their commands.
+    #[must_use]
+    pub fn waiting_count(&self) -> u64 {
+        self.decisions.records.len() as u64
+    }
+
     /// How many decisions were read so far.
     #[must_use]
     pub fn decision_count(&self) -> u64 {
         self.report.decisions
     }
 
-    /// The report at the end of the log: everything that it holds has come.
+    /// The report. `is_at_rest` when everything that the log holds has come; otherwise what may
+    /// still come is not missed.
     #[must_use]
-    pub fn finish(mut self) -> Report {
-        self.know_commands_before(Offset(i64::MAX));
-        if !self.is_blind {
+    pub fn finish(mut self, is_at_rest: bool) -> Report {
+        if is_at_rest && !self.is_blind {
+            self.know_commands_before(Offset(i64::MAX));
             self.letters.close(&mut self.findings);
+            self.rounds.finish(&mut self.findings);
         }
-        self.rounds.finish(&mut self.findings);
+        self.report.unchecked += self.decisions.records.len() as u64;
         self.report.undecided = self.commands.records.len() as u64;
-        self.report.unanswered = self.owed.finish(&mut self.findings);
+        let is_whole = is_at_rest && !self.is_blind;
+        self.report.unanswered = self.owed.finish(is_whole, &mut self.findings);
         self.report.found(&self.findings)
     }
 

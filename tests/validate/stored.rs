@@ -3,7 +3,7 @@
 use crate::system_common::Partition;
 use conclave::error::Result;
 use conclave::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
-use conclave::validate::{Acknowledged, Feed, FeedEnds, Report, Validator, Watch};
+use conclave::validate::{Acknowledged, Feed, Report, Validator, Watch};
 use conclave::wire::{CommandReader, body_hash, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::units::{Hash32, Offset};
@@ -63,8 +63,9 @@ impl Stored {
     pub(crate) fn report(&self, piece: usize, acknowledged: &[Acknowledged]) -> Report {
         let validator = Validator::new(0, CommandReader::new(), acknowledged);
         let mut watch = Watch::new(Pieces::of(self, piece), validator);
-        watch.look().unwrap();
-        watch.finish().unwrap()
+        let is_at_rest = watch.look_to_the_end(|_| {}).unwrap();
+        assert!(is_at_rest, "nobody writes to it");
+        watch.finish(is_at_rest)
     }
 }
 
@@ -92,10 +93,12 @@ fn some<R>(from: &mut VecDeque<R>, piece: usize) -> Vec<R> {
 }
 
 impl Feed for Pieces {
-    fn look(&mut self) -> Result<FeedEnds> {
-        let decisions_next = self.decisions.back().map_or(0, |last| last.offset.0 + 1);
-        let (commands_next, decisions_next) = (self.commands_next, Offset(decisions_next));
-        Ok(FeedEnds { commands_next, decisions_next })
+    fn look(&mut self) -> Result<Offset> {
+        Ok(self.commands_next)
+    }
+
+    fn left(&self) -> u64 {
+        self.decisions.len() as u64
     }
 
     fn commands(&mut self, _: usize) -> Result<Vec<StoredCommand>> {
