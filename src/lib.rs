@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod telemetry;
 pub mod timeline;
 pub mod trace;
+pub mod validate;
 pub mod verify;
 pub mod wire;
 

@@ -28,6 +28,7 @@ mod tail;
 mod token;
 mod top;
 mod topics;
+mod validate;
 mod values;
 
 use crate::error::{Error, Result};
@@ -64,6 +65,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Makes the topics of a log on Kafka, and says what is wrong with them
     Topics(topics::TopicsArguments),
+    /// Asks the rules that every log keeps, once or all the time
+    Validate(validate::ValidateArguments),
     /// Has the next start pass over a command that stops deciding
     Skip(skip::SkipArguments),
     /// Registers our schemas in a schema registry, and compares
@@ -138,6 +141,7 @@ impl Command {
             Self::Serve(serve) => serve::run(serve),
             Self::Check(check) => check::run(check),
             Self::Topics(topics) => topics::run(topics),
+            Self::Validate(validate) => validate::run(validate),
             Self::Skip(skip) => skip::run(skip),
             Self::Schemas(schemas) => schemas::run(schemas),
             Self::Token(token) => token::run(token),

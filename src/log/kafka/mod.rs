@@ -22,6 +22,7 @@ mod reader;
 mod record;
 pub mod security;
 pub mod settings;
+pub mod stored;
 mod submit;
 pub mod topics;
 mod transaction;
