@@ -21,6 +21,7 @@ mod requests;
 mod send;
 mod serve;
 mod skip;
+pub mod source;
 mod status;
 mod submit;
 mod tail;

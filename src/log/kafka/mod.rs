@@ -22,13 +22,17 @@ mod reader;
 mod record;
 pub mod security;
 pub mod settings;
+mod still;
 mod submit;
 mod transaction;
+mod uncommitted;
 
 pub use feed::Feed;
 pub use member::{Alone, Hold, Member, committed, metadata};
 pub use reader::KafkaReader;
 pub use record::{COMMAND_OFFSET, RECORD_TIME_MS};
+pub use still::{StillReader, partition_count};
+pub use uncommitted::{Fate, Uncommitted};
 
 use crate::error::{Error, Result};
 use crate::log::rocks::SnapshotStore;

@@ -4,7 +4,8 @@ use super::cursor::{Cursor, Enough};
 use super::index::{Index, Search};
 use super::record;
 use super::settings::KafkaSettings;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fold::FOLD_BYTES_MAX;
 use crate::log::block::Record as _;
 use crate::log::rocks::SnapshotStore;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
@@ -75,6 +76,33 @@ impl KafkaReader {
         self
     }
 
+    /// Where the topics begin by now: Kafka's own offsets of the first command and the first record
+    /// about one that retention, or somebody, left.
+    pub(super) fn beginnings(&self) -> Result<(Offset, i64)> {
+        let commands = locked(&self.commands).bounds()?.low;
+        Ok((Offset(commands), locked(&self.decisions).cursor.bounds()?.low))
+    }
+
+    /// Where the log ends as far as its decisions can be read: before the first record that is none
+    /// of ours. Reads everything.
+    pub(super) fn sound_ends(&self) -> Result<LogEnds> {
+        let mut ends = LogEnds::default();
+        loop {
+            let records = match self.decisions(ends.decisions_next, FOLD_BYTES_MAX) {
+                Ok(records) => records,
+                Err(error) if error.kind == ErrorKind::Corrupt => break,
+                Err(error) => return Err(error),
+            };
+            let Some(last) = records.iter().max_by_key(|record| record.offset) else { break };
+            if last.offset >= ends.decisions_next {
+                ends.decisions_next = Offset(last.offset.0 + 1);
+                ends.head = last.hash;
+            }
+        }
+        ends.commands_next = self.commands_next()?.max(ends.decisions_next);
+        Ok(ends)
+    }
+
     /// Offset after the last command that can be read now.
     pub(super) fn commands_next(&self) -> Result<Offset> {
         let mut cursor = locked(&self.commands);
@@ -135,8 +163,11 @@ impl Answers {
             let index = &mut self.index;
             read_on(&mut self.cursor, from, bounds.end, |message| {
                 let found = record::decision(message)?;
-                index.note(found.offset, message.offset());
-                last = LastDecision { next: Offset(found.offset.0 + 1), head: found.hash };
+                // One that comes after a later one is a second answer: no reader is led back.
+                if found.offset >= last.next {
+                    index.note(found.offset, message.offset());
+                    last = LastDecision { next: Offset(found.offset.0 + 1), head: found.hash };
+                }
                 Ok(())
             })?;
             if from == bounds.low || last.next > Offset(0) {
@@ -175,6 +206,8 @@ impl Answers {
     }
 
     /// Records from `from` on, at least one if there is one, stopping once `bytes_max` is passed.
+    /// Whoever reads on from where it stopped misses nothing: second answers are shown as they stand.
+    /// What comes before a record that is none of ours is handed out first.
     fn read<R>(
         &mut self,
         from: Offset,
@@ -184,24 +217,35 @@ impl Answers {
     where
         R: crate::log::block::Record,
     {
+        let reads_on = self.resume.is_some_and(|(offset, _)| offset == from);
         let mut at = self.position(from)?;
         let (mut records, mut bytes): (Vec<R>, usize) = (Vec::new(), 0);
         loop {
             let (before, index) = (at, &mut self.index);
-            at = self.cursor.read(at, |message| {
+            let read = self.cursor.read(at, |message| {
                 let found = decode(message)?;
-                index.note(found.offset(), message.offset());
-                if found.offset() >= from {
+                let is_asked = found.offset() >= from;
+                if is_asked {
+                    index.note(found.offset(), message.offset());
+                }
+                if is_asked || reads_on {
                     bytes += found.weight();
                     records.push(found);
                 }
+                at = message.offset() + 1;
                 Ok(if bytes > bytes_max { Enough::Yes } else { Enough::No })
-            })?;
+            });
+            match read {
+                Ok(next) => at = next,
+                Err(error) if records.is_empty() => return Err(error),
+                Err(_) => {}
+            }
             if at == before || bytes > bytes_max || !records.is_empty() {
                 break;
             }
         }
-        let next = records.last().map_or(from, |last| Offset(last.offset().0 + 1));
+        let next = records.iter().map(|record| Offset(record.offset().0 + 1)).max();
+        let next = next.unwrap_or(from).max(from);
         self.resume = Some((next, at));
         Ok(records)
     }
