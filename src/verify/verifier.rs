@@ -431,6 +431,7 @@ impl<'a> Verifier<'a> {
         self.report.first_divergences.sort_by_key(|found| found.offset);
         let head = chain_head(&[self.line.head]);
         self.report.chain_head = head.to_string();
+        self.report.head = self.line.head;
         self.report.expected_head = self.expected_head.map(|expected| expected == head);
         self.report
     }
