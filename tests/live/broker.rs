@@ -17,7 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, TopicPartitionList};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -190,6 +190,12 @@ impl Broker {
         let created = runtime.block_on(admin.create_topics([&topic], &options)).unwrap();
         assert_eq!(created, [Ok(name.to_owned())], "the topic was not made");
         self.wait_until_it_answers();
+    }
+
+    /// Runs a Java program, one file of source, with this broker's address and `file`.
+    #[track_caller]
+    pub(crate) fn run_program(&self, source: &str, file: &Path) {
+        run_java(&jars().unwrap(), &[source, &self.brokers()], file);
     }
 
     /// Every record of a topic that `read_committed` shows: partition, offset, value.
