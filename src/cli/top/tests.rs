@@ -9,6 +9,7 @@ fn seen(status: StatusReport) -> Seen {
 
 fn empty() -> StatusReport {
     StatusReport {
+        partitions: vec![],
         as_of: AsOf { offset: 3, time_ms: 7_380_000, partition: 0 },
         log_id: Some("tale\u{1b}[2J".to_owned()),
         chain_head: "0123456789abcdef".to_owned(),
