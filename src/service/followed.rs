@@ -9,6 +9,7 @@ use super::{Service, Threads, spawn, view};
 use crate::error::Result;
 use crate::fold::Folded;
 use crate::log::LogEnds;
+use conclave_core::units::Offset;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +27,24 @@ impl Notices {
     pub fn publish(&self, ends: LogEnds) {
         self.0.set_owing(ends.commands_next > ends.decisions_next);
         self.0.publish(ends);
+    }
+
+    /// The same from somebody who may be behind: what was published before is not taken back.
+    pub fn advance(&self, ends: LogEnds) {
+        let before = *self.0.published.borrow();
+        let is_behind = ends.decisions_next < before.decisions_next;
+        let commands_next = ends.commands_next.max(before.commands_next);
+        let latest = if is_behind { before } else { ends };
+        self.publish(LogEnds { commands_next, ..latest });
+    }
+
+    /// Decisions can be read up to `next`, as somebody sees who reads nothing else.
+    pub fn decided(&self, next: Offset) {
+        let before = *self.0.published.borrow();
+        if next > before.decisions_next {
+            let commands_next = before.commands_next.max(next);
+            self.publish(LogEnds { commands_next, decisions_next: next, ..before });
+        }
     }
 
     /// How the partition stands: unless it is `Deciding`, commands are refused with the reason.

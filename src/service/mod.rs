@@ -16,6 +16,7 @@
 
 mod followed;
 mod intake;
+pub mod kafka;
 mod past;
 mod reader;
 mod room;

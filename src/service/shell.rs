@@ -331,7 +331,7 @@ impl Shell {
 }
 
 /// A command that the service sends itself: it is about the log, not about a pool.
-fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
+pub(super) fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
     let command = Command {
         command_id: CommandId::from(id),
         pool: PoolId::default(),

@@ -4,7 +4,7 @@ use crate::system_common::Partition;
 use conclave::error::Result;
 use conclave::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use conclave::validate::{Acknowledged, Feed, Report, Validator, Watch};
-use conclave::wire::{CommandReader, body_hash, decode_decision, encode_decision};
+use conclave::wire::{RecordedReader, body_hash, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::units::{Hash32, Offset};
 use std::collections::VecDeque;
@@ -61,7 +61,7 @@ impl Stored {
 
     /// What the rules say, fed in pieces of `piece` records.
     pub(crate) fn report(&self, piece: usize, acknowledged: &[Acknowledged]) -> Report {
-        let validator = Validator::new(0, CommandReader::new(), acknowledged);
+        let validator = Validator::new(0, RecordedReader::new([]), acknowledged);
         let mut watch = Watch::new(Pieces::of(self, piece), validator);
         let is_at_rest = watch.look_to_the_end(|_| {}).unwrap();
         assert!(is_at_rest, "nobody writes to it");
