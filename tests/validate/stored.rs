@@ -1,4 +1,6 @@
 //! What a log holds, laid open, so that a test can plant a fault in it.
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use crate::system_common::Partition;
 use conclave::error::Result;
@@ -37,6 +39,20 @@ impl Stored {
     /// Where the first decision stands that has such an event.
     pub(crate) fn find_event(&self, is_it: impl Fn(&Event) -> bool) -> usize {
         self.find(|decision| decision.events.iter().any(&is_it))
+    }
+
+    /// The same from `first` on.
+    pub(crate) fn find_event_from(&self, first: usize, is_it: impl Fn(&Event) -> bool) -> usize {
+        let later = Self { decisions: self.decisions[first..].to_vec(), ..self.clone() };
+        first + later.find_event(is_it)
+    }
+
+    /// How many decisions the rounds up to about `count` of them hold.
+    pub(crate) fn round_end(&self, count: usize) -> usize {
+        let later = self.decisions[count..]
+            .iter()
+            .position(|record| decode_decision(&record.body).unwrap().round_index == 0);
+        count + later.expect("a round begins later")
     }
 
     /// Changes a decision and writes everything after it as if it had been so.
