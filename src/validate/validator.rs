@@ -15,7 +15,7 @@ use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use crate::telemetry::Correlation;
 use crate::telemetry::correlation::cause_of;
-use crate::wire::{CommandReader, DecisionHead, decode_decision};
+use crate::wire::{DecisionHead, RecordedReader, decode_decision};
 use conclave_core::decision::Decision;
 use conclave_core::input::Input;
 use conclave_core::limits::DECIDE_VERSION;
@@ -31,7 +31,7 @@ const PASSED_OVER_MAX: usize = 100;
 #[derive(Debug)]
 pub struct Validator {
     partition: i64,
-    reader: CommandReader,
+    reader: RecordedReader,
     commands: Ahead<StoredCommand>,
     /// Every command before this one has come.
     commands_known_before: Offset,
@@ -94,7 +94,7 @@ pub struct Wants {
 impl Validator {
     /// Looks at `partition` from its first record on, reading commands as `reader` does.
     #[must_use]
-    pub fn new(partition: i64, reader: CommandReader, acknowledged: &[Acknowledged]) -> Self {
+    pub fn new(partition: i64, reader: RecordedReader, acknowledged: &[Acknowledged]) -> Self {
         let findings = Findings::new(partition);
         Self {
             partition,
@@ -275,14 +275,37 @@ impl Validator {
             Err(error) => return self.be_blind(&error.to_string()),
         };
         self.check_envelope(record, decision.as_ref());
-        let input = stored.as_ref().map(|stored| self.reader.read(self.partition, stored));
+        let input = self.input(stored.as_ref(), decision.as_ref());
         if is_late {
             self.findings.add(Rule::Order, format!("it stands behind decision {covered}"));
         } else {
+            if stored.is_none() {
+                self.findings.add(Rule::Completeness, "it answers a command that is not there");
+            }
             self.go_on(offset, record, decision.as_ref(), input.as_ref());
         }
         if let Some(decision) = decision.filter(|_| !self.is_blind) {
             self.ask_the_rest(&decision, input.as_ref(), stored.as_ref());
+        }
+    }
+
+    /// The command as it was read when it was decided; none when its schema is not kept.
+    fn input(
+        &mut self,
+        stored: Option<&StoredCommand>,
+        decision: Option<&Decision>,
+    ) -> Option<Input> {
+        let recorded = decision?.input_hash;
+        match self.reader.read(self.partition, stored?, recorded) {
+            Ok(input) => Some(input),
+            Err(missing) => {
+                self.report.unchecked += 1;
+                self.report.unchecked_because.get_or_insert_with(|| {
+                    let id = missing.id;
+                    format!("the text of schema {id} is not kept here: name it with --schemas")
+                });
+                None
+            }
         }
     }
 
@@ -301,9 +324,6 @@ impl Validator {
             }
             let is_after_gap = self.check_line(offset, record, decision);
             self.rounds.check(decision, input, is_after_gap, &mut self.findings);
-        }
-        if input.is_none() {
-            self.findings.add(Rule::Completeness, "it answers a command that is not there");
         }
         self.line.go_on(offset, record.hash);
     }

@@ -6,7 +6,7 @@ use super::report::Report;
 use super::validator::Validator;
 use crate::error::Result;
 use crate::log::LogReader;
-use crate::wire::CommandReader;
+use crate::wire::RecordedReader;
 use conclave_core::units::Offset;
 
 /// Bytes of one stream read at once.
@@ -149,16 +149,18 @@ impl<F: Feed> Watch<F> {
     }
 }
 
-/// Asks every rule about the whole log of one partition as it is now.
+/// Asks every rule about the whole log of one partition as it is now. `kept` are the texts of
+/// schemas besides ours that its commands were read under.
 ///
 /// # Errors
 /// When the log cannot be read.
 pub fn validate<L: LogReader>(
     log: L,
-    partition: i64,
+    kept: &[String],
     acknowledged: &[Acknowledged],
 ) -> Result<Report> {
-    let validator = Validator::new(partition, CommandReader::new(), acknowledged);
+    let reader = RecordedReader::new(kept.iter().map(String::as_str));
+    let validator = Validator::new(log.partition(), reader, acknowledged);
     let mut watch = Watch::new(LogFeed::new(log), validator);
     let is_at_rest = watch.look_to_the_end(|_| {})?;
     Ok(watch.finish(is_at_rest))

@@ -3,4 +3,11 @@
 mod access;
 mod broker;
 mod broker_life;
+#[path = "../validate/stored.rs"]
+mod stored;
+#[path = "../validate/stream.rs"]
+mod stream;
+#[path = "../system_common/mod.rs"]
+mod system_common;
 mod topics;
+mod validator;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 
+mod command;
 mod planted;
 mod stored;
 mod stream;
@@ -27,7 +28,7 @@ fn a_sound_log_has_no_findings() {
             .commands
             .iter()
             .map(|stored| Acknowledged::At { partition: 0, offset: stored.offset });
-        let report = validate(partition.disk.clone(), 0, &all.collect::<Vec<_>>()).unwrap();
+        let report = validate(partition.disk.clone(), &[], &all.collect::<Vec<_>>()).unwrap();
         assert_eq!(report.verdict(), Verdict::Sound, "seed {seed}: {report:#?}");
         assert_eq!(report.decisions, stored.decisions.len() as u64);
         for record in &stored.decisions {

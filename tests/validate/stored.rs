@@ -1,10 +1,12 @@
 //! What a log holds, laid open, so that a test can plant a fault in it.
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use crate::system_common::Partition;
 use conclave::error::Result;
 use conclave::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use conclave::validate::{Acknowledged, Feed, Report, Validator, Watch};
-use conclave::wire::{CommandReader, body_hash, decode_decision, encode_decision};
+use conclave::wire::{RecordedReader, body_hash, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::units::{Hash32, Offset};
 use std::collections::VecDeque;
@@ -39,6 +41,20 @@ impl Stored {
         self.find(|decision| decision.events.iter().any(&is_it))
     }
 
+    /// The same from `first` on.
+    pub(crate) fn find_event_from(&self, first: usize, is_it: impl Fn(&Event) -> bool) -> usize {
+        let later = Self { decisions: self.decisions[first..].to_vec(), ..self.clone() };
+        first + later.find_event(is_it)
+    }
+
+    /// How many decisions the rounds up to about `count` of them hold.
+    pub(crate) fn round_end(&self, count: usize) -> usize {
+        let later = self.decisions[count..]
+            .iter()
+            .position(|record| decode_decision(&record.body).unwrap().round_index == 0);
+        count + later.expect("a round begins later")
+    }
+
     /// Changes a decision and writes everything after it as if it had been so.
     pub(crate) fn change(&mut self, index: usize, change: impl FnOnce(&mut Decision)) {
         let mut decision = decode_decision(&self.decisions[index].body).unwrap();
@@ -61,7 +77,7 @@ impl Stored {
 
     /// What the rules say, fed in pieces of `piece` records.
     pub(crate) fn report(&self, piece: usize, acknowledged: &[Acknowledged]) -> Report {
-        let validator = Validator::new(0, CommandReader::new(), acknowledged);
+        let validator = Validator::new(0, RecordedReader::new([]), acknowledged);
         let mut watch = Watch::new(Pieces::of(self, piece), validator);
         let is_at_rest = watch.look_to_the_end(|_| {}).unwrap();
         assert!(is_at_rest, "nobody writes to it");

@@ -1,4 +1,7 @@
 //! Random commands, decided by the real engine.
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 
 use crate::system_common::*;
 use conclave::log::CommandRecord;

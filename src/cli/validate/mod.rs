@@ -9,12 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
 use crate::log::kafka::stored::partition_count;
 use crate::log::rocks::RocksReader;
+use crate::registry::{kept_beside, texts};
 use crate::report::show::count;
 use crate::validate::{
     Acknowledged, Feed, Figures, Finding, KafkaFeed, Report, RocksFeed, Rule, Validator, Verdict,
     Watch, settle_unanswered,
 };
-use crate::wire::CommandReader;
+use crate::wire::RecordedReader;
 use clap::Args;
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -53,6 +54,9 @@ pub(super) struct ValidateArguments {
     /// Only this partition
     #[arg(long)]
     partition: Option<i32>,
+    /// Directory of kept schema texts [default: `schemas` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    schemas: Option<PathBuf>,
     /// Commands that were acknowledged, as lines of JSON: each has to be decided once
     #[arg(long, value_name = "FILE", conflicts_with = "follow")]
     acknowledged: Option<PathBuf>,
@@ -91,10 +95,15 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<u8> {
 }
 
 fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<Vec<AnyWatch>> {
-    let watch = |partition, feed| {
-        Watch::new(feed, Validator::new(partition, CommandReader::new(), acknowledged))
-    };
     let (data, settings) = place(arguments)?;
+    let kept = match &arguments.schemas {
+        Some(directory) => texts(directory)?,
+        None => kept_beside(&data)?.unwrap_or_default(),
+    };
+    let watch = |partition, feed| {
+        let reader = RecordedReader::new(kept.iter().map(String::as_str));
+        Watch::new(feed, Validator::new(partition, reader, acknowledged))
+    };
     let Some(settings) = settings else {
         let reader = RocksReader::open(&data)?;
         return Ok(vec![watch(0, Box::new(RocksFeed::new(reader)) as Box<dyn Feed>)]);
@@ -116,7 +125,7 @@ fn place(arguments: &ValidateArguments) -> Result<(PathBuf, Option<KafkaSettings
         let topics = TopicNames::prefixed(&arguments.topics);
         let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
         settings.check()?;
-        return Ok((PathBuf::new(), Some(settings)));
+        return Ok((Config::default().data, Some(settings)));
     }
     if let Some(data) = &arguments.data {
         return Ok((data.clone(), None));
