@@ -53,7 +53,7 @@ pub fn verify_with_progress(
     let end = scope.until.map_or(decisions_next, |last| after(last).min(decisions_next));
     let mut verifier = Verifier::new(log, partition, seat, scope, end)?;
     let mut from = Offset(0);
-    while from < end {
+    'log: while from < end {
         let records = match log.decisions(from, FOLD_BYTES_MAX) {
             Ok(records) => records,
             Err(error) => {
@@ -61,12 +61,16 @@ pub fn verify_with_progress(
                 break;
             }
         };
-        if verifier.is_missing(&records) {
+        if records.is_empty() {
             verifier.stop_reading(&Error::corrupt(format!("there is no decision {from}")));
             break;
         }
         for record in records {
             if record.offset >= end {
+                if verifier.misses_one_before(&record) {
+                    verifier.stop_reading(&Error::corrupt(format!("there is no decision {from}")));
+                    break 'log;
+                }
                 from = end;
                 break;
             }
