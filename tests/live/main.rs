@@ -2,3 +2,8 @@
 
 mod broker;
 mod broker_life;
+mod producers;
+#[path = "../registry_common/mod.rs"]
+mod registry_common;
+#[path = "../system_common/mod.rs"]
+mod system_common;
