@@ -72,7 +72,8 @@ impl BrokerOptions {
     }
 
     /// Adds a listener beside PLAINTEXT, on a port of its own: `("SECURE", "SASL_SSL")`. What it
-    /// needs further (`listener.name.secure.…`) are properties; [`Broker::listener`] is its address.
+    /// needs besides (`listener.name.secure.…`) are properties; its address is
+    /// [`Broker::listener`].
     pub(crate) fn listener(mut self, name: &str, protocol: &str) -> Self {
         self.listeners.push((name.to_owned(), protocol.to_owned()));
         self

@@ -1,5 +1,5 @@
-//! The programs of `examples/kafka`, whose clients are not ours: what they post is read, lies in its
-//! pool's partition and is accepted, and what is decided reaches them.
+//! The programs of `examples/kafka`, whose clients are not ours: what they post can be read, lies
+//! in its pool's partition and is accepted, and what is decided reaches them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use crate::broker::{ASK_MAX, Broker, Committed};
