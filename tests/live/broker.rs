@@ -85,6 +85,15 @@ impl BrokerOptions {
     }
 }
 
+/// A record that readers of committed records see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+}
+
 /// A broker. Dropped, it is killed and its directory goes; so it is when the test binary dies.
 #[derive(Debug)]
 pub(crate) struct Broker {
@@ -198,9 +207,9 @@ impl Broker {
         run_java(&jars().unwrap(), &[source, &self.brokers()], file);
     }
 
-    /// Every record of a topic that `read_committed` shows: partition, offset, value.
+    /// Every record of a topic that `read_committed` shows, as each partition has them in order.
     #[track_caller]
-    pub(crate) fn committed(&self, topic: &str) -> Vec<(i32, i64, Vec<u8>)> {
+    pub(crate) fn committed(&self, topic: &str) -> Vec<Committed> {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", "reads-all")
@@ -217,11 +226,12 @@ impl Broker {
         let (mut records, mut open) = (Vec::new(), from.count());
         while open > 0 {
             match consumer.poll(ASK_MAX).expect("a record or an end in time") {
-                Ok(record) => records.push((
-                    record.partition(),
-                    record.offset(),
-                    record.payload().unwrap_or_default().to_vec(),
-                )),
+                Ok(record) => records.push(Committed {
+                    partition: record.partition(),
+                    offset: record.offset(),
+                    key: record.key().unwrap_or_default().to_vec(),
+                    value: record.payload().unwrap_or_default().to_vec(),
+                }),
                 Err(rdkafka::error::KafkaError::PartitionEOF(_)) => open -= 1,
                 Err(error) => panic!("{topic}: {error}"),
             }

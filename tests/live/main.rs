@@ -3,6 +3,9 @@
 mod access;
 mod broker;
 mod broker_life;
+mod producers;
+#[path = "../registry_common/mod.rs"]
+mod registry_common;
 #[path = "../validate/stored.rs"]
 mod stored;
 #[path = "../validate/stream.rs"]
