@@ -183,9 +183,10 @@ fn lines_and_files_fit_a_screen_and_a_mind() {
 }
 
 /// Where something outside the driver sleeps, and why that is no retry of a dependency.
-const SLEEPS: [(&str, &str); 8] = [
+const SLEEPS: [(&str, &str); 9] = [
     ("src/resilience/call.rs", "the driver: it alone pauses between attempts"),
     ("src/cli/tail.rs", "looks at a file again, and at a service for a person who watches"),
+    ("src/cli/validate/mod.rs", "looks at a log again that it follows"),
     ("src/client.rs", "pauses for as long as the service says (Retry-After), a few times"),
     ("src/http/server.rs", "no descriptor is left: accepting again at once would spin"),
     ("src/http/stall.rs", "a timer within a stream, no pause of anybody"),

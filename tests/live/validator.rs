@@ -21,6 +21,9 @@ const FOUND_WITHIN: Duration = Duration::from_secs(10);
 /// Topics of one log, and who writes to them.
 struct Topics {
     settings: KafkaSettings,
+    /// Of commands.
+    sender: BaseProducer,
+    /// Of decisions and dead letters, in transactions: their marks are part of the topics.
     producer: BaseProducer,
 }
 
@@ -31,8 +34,11 @@ impl Topics {
             broker.create_topic(topic, 1, &[]);
         }
         let settings = KafkaSettings { topics, ..KafkaSettings::plain(&broker.brokers()) };
-        let producer = broker.client().set("acks", "all").create().unwrap();
-        Self { settings, producer }
+        let sender = broker.client().set("acks", "all").create().unwrap();
+        let producer: BaseProducer =
+            broker.client().set("transactional.id", prefix).create().unwrap();
+        producer.init_transactions(ASK_MAX).unwrap();
+        Self { settings, sender, producer }
     }
 
     fn write(&self, stored: &Stored, from: usize) {
@@ -40,32 +46,25 @@ impl Topics {
         for stored in stored.commands.iter().skip(from) {
             let record = &stored.record;
             let own = (RECORD_TIME_MS, record.time_ms.0);
-            self.send(&topics.commands, &record.key, &record.value, (&record.headers, own));
+            let envelope = (&record.headers, own);
+            send(&self.sender, &topics.commands, (&record.key, &record.value), envelope);
         }
+        self.sender.flush(ASK_MAX).unwrap();
+        assert_eq!(self.sender.in_flight_count(), 0, "not all were acknowledged");
+        self.producer.begin_transaction().unwrap();
         for decision in stored.decisions.iter().skip(from) {
             let value = [&[0; 5], decision.body.as_slice()].concat();
             let own = (COMMAND_OFFSET, decision.offset.0);
-            self.send(&topics.decisions, b"p", &value, (&decision.headers, own));
+            let envelope = (&decision.headers, own);
+            send(&self.producer, &topics.decisions, (b"p", &value), envelope);
         }
         let from = Offset(i64::try_from(from).unwrap());
         for letter in stored.letters.iter().filter(|letter| letter.offset >= from) {
             let own = (COMMAND_OFFSET, letter.offset.0);
-            self.send(&topics.dead_letters, &letter.key, &letter.value, (&letter.headers, own));
+            let envelope = (&letter.headers, own);
+            send(&self.producer, &topics.dead_letters, (&letter.key, &letter.value), envelope);
         }
-        self.producer.flush(ASK_MAX).unwrap();
-        assert_eq!(self.producer.in_flight_count(), 0, "not all were acknowledged");
-    }
-
-    fn send(&self, topic: &str, key: &[u8], value: &[u8], envelope: (&Headers, (&str, i64))) {
-        let (headers, (own, number)) = envelope;
-        let mut kafka = OwnedHeaders::new();
-        for (key, value) in headers.iter() {
-            kafka = kafka.insert(Header { key, value: Some(value) });
-        }
-        let number = number.to_string();
-        kafka = kafka.insert(Header { key: own, value: Some(number.as_bytes()) });
-        let record = BaseRecord::to(topic).partition(0).key(key).payload(value).headers(kafka);
-        self.producer.send(record).map_err(|(error, _)| error).unwrap();
+        self.producer.commit_transaction(ASK_MAX).unwrap();
     }
 
     fn watch(&self) -> Watch<KafkaFeed> {
@@ -74,8 +73,24 @@ impl Topics {
     }
 }
 
-/// Follows a log, has `plant` change what is written next, and returns how long it took until
-/// `rule` was found broken.
+fn send(
+    producer: &BaseProducer,
+    topic: &str,
+    (key, value): (&[u8], &[u8]),
+    (headers, (own, number)): (&Headers, (&str, i64)),
+) {
+    let mut kafka = OwnedHeaders::new();
+    for (key, value) in headers.iter() {
+        kafka = kafka.insert(Header { key, value: Some(value) });
+    }
+    let number = number.to_string();
+    kafka = kafka.insert(Header { key: own, value: Some(number.as_bytes()) });
+    let record = BaseRecord::to(topic).partition(0).key(key).payload(value).headers(kafka);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+}
+
+/// Follows a log, has `plant` change what is written next, and waits until `rule` is found
+/// broken.
 fn check(broker: &Broker, name: &str, rule: Rule, plant: impl FnOnce(&mut Stored, usize)) {
     let topics = Topics::create(broker, name);
     let whole = Stored::of(&random_partition(4, 300));
@@ -147,9 +162,9 @@ fn sound_topics_have_no_findings() {
     assert_eq!(report.decisions, stored.decisions.len() as u64);
 
     // Something that is no decision of ours.
-    let other = (&Headers::new(), ("somebody", 7));
-    topics.send(&topics.settings.topics.decisions, b"p", b"hello", other);
-    topics.producer.flush(ASK_MAX).unwrap();
+    let (headers, decisions) = (Headers::new(), &topics.settings.topics.decisions);
+    send(&topics.sender, decisions, (b"p", b"hello"), (&headers, ("somebody", 7)));
+    topics.sender.flush(ASK_MAX).unwrap();
     let mut watch = topics.watch();
     let is_at_rest = watch.look_to_the_end(|_| {}).unwrap();
     let report = watch.finish(is_at_rest);

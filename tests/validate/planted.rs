@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 /// A sound log, in which enough happens.
 fn sound() -> Stored {
-    static LOG: LazyLock<Stored> = LazyLock::new(|| Stored::of(&random_partition(4, 600)));
+    static LOG: LazyLock<Stored> = LazyLock::new(|| Stored::of(&random_partition(4, 2_000)));
     LOG.clone()
 }
 

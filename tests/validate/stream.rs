@@ -77,25 +77,52 @@ impl Stream {
 
     fn payload(&mut self, partition: &Partition) -> Payload {
         let node_name = ["a", "b", "c"][self.random.below(3) as usize];
-        let name = format!("r{}", self.random.below(self.asked.max(1)));
+        let name = self.name(partition);
         let fencing = self.fencing(partition, &name);
         match self.random.below(24) {
             0 => breaks(node_name),
             1..3 => works(node_name),
-            3 => drain(node_name),
+            3 if self.random.below(3) == 0 => drain(node_name),
             4 => remove(node_name),
-            5 => node(node_name, 1 + self.random.below(8), "A100"),
+            3 | 5 => node(node_name, 1 + self.random.below(8), "A100"),
             6 => quota("t", self.random.below(3), 3 + self.random.below(9)),
             7 => cancel(&name),
             8 => renew(&name, fencing, HOUR),
-            9 => shrink(&name, fencing, 1),
+            9 => self.shrink(partition),
             10..13 => release(&name, fencing),
-            13 => approve(&name, None),
+            13 => {
+                let again = (self.random.below(2) == 0).then(|| ask(&name, "t"));
+                approve(&name, again)
+            }
             14 => end(&name),
-            15 => appeal(&name, None),
+            15 => {
+                let again = (self.random.below(2) == 0).then(|| ask(&name, "t").preemptible());
+                appeal(&name, again)
+            }
             16 => Payload::Tick,
             _ => self.ask().into(),
         }
+    }
+
+    /// A request that was sent, mostly one that is live.
+    fn name(&mut self, partition: &Partition) -> String {
+        let requests = &partition.engine.folded().state.pools[POOL].requests;
+        if requests.is_empty() || self.random.below(4) == 0 {
+            return format!("r{}", self.random.below(self.asked.max(1)));
+        }
+        let at = self.random.below(i64::try_from(requests.len()).unwrap());
+        requests.keys().nth(at as usize).unwrap().0.to_string()
+    }
+
+    /// Gives back a part of a gang, if one runs.
+    fn shrink(&mut self, partition: &Partition) -> Payload {
+        let requests = &partition.engine.folded().state.pools[POOL].requests;
+        let gang = requests.iter().find_map(|(name, request)| {
+            request.lease().filter(|lease| lease.replicas.len() > 1).map(|_| name.0.to_string())
+        });
+        let name = gang.unwrap_or_else(|| "nobody".to_owned());
+        let fencing = self.fencing(partition, &name);
+        shrink(&name, fencing, 1)
     }
 
     /// The current number of a lease, and now and then another one.

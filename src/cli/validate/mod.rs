@@ -45,9 +45,9 @@ pub(super) struct ValidateArguments {
     /// Brokers of a log on Kafka, several with commas between them
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "data")]
     brokers: Option<String>,
-    /// Prefix of the topics
+    /// What the names of the topics begin with
     #[arg(long, value_name = "PREFIX", default_value = "conclave")]
-    topics: String,
+    prefix: String,
     /// Configuration file: its [kafka], or its data
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "brokers"])]
     config: Option<PathBuf>,
@@ -122,7 +122,7 @@ fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<
 /// Where the log is: a directory, or brokers.
 fn place(arguments: &ValidateArguments) -> Result<(PathBuf, Option<KafkaSettings>)> {
     if let Some(brokers) = &arguments.brokers {
-        let topics = TopicNames::prefixed(&arguments.topics);
+        let topics = TopicNames::prefixed(&arguments.prefix);
         let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
         settings.check()?;
         return Ok((Config::default().data, Some(settings)));

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long reading waits for the next record before it gives up: a leader may be moving.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the notice that the end is reached may take before it is asked for again: it is given
+/// once, and the read before this one may have taken it.
+const NOTICE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A reader of one partition.
 pub(super) struct Cursor {
@@ -97,6 +100,7 @@ impl Cursor {
             self.go_to(from)?;
         }
         let (mut at, patience) = (from, Instant::now() + READ_TIMEOUT);
+        let notice_due = Instant::now() + NOTICE_TIMEOUT;
         loop {
             let has_some = at > from;
             let wait = if has_some { Duration::ZERO } else { Duration::from_millis(100) };
@@ -124,6 +128,10 @@ impl Cursor {
                     return Err(sorted(error, &self.what(at)));
                 }
                 None if has_some => return Ok(at),
+                None if !is_fresh && Instant::now() > notice_due => {
+                    self.go_to(from)?;
+                    is_fresh = true;
+                }
                 None if Instant::now() < patience => {}
                 None => {
                     self.next = None;

@@ -155,7 +155,7 @@ pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
     match i32::try_from(count) {
         Ok(count) if count > 0 => Ok(count),
         _ => Err(Error::invalid(format!(
-            "there is no topic '{topic}': name the prefix of the topics with --topics, or make \
+            "there is no topic '{topic}': name what the topics begin with (--prefix), or make \
              them with `conclave topics apply`"
         ))),
     }
