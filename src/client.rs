@@ -123,7 +123,16 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn decisions_from(&self, offset: i64) -> Result<Decisions> {
+        self.decisions_of(None, offset)
+    }
+
+    /// The same of a partition; none is the first.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn decisions_of(&self, partition: Option<i64>, offset: i64) -> Result<Decisions> {
         let question = Question::of(&["v1", "decisions", "stream"]).with("from", Some(offset));
+        let question = question.with("partition", partition);
         let url = self.url(question.as_str());
         let request = self.agent.get(&url).header("accept", "text/event-stream");
         let request = request.config().timeout_per_read(Some(STREAM_SILENCE_MAX)).build();

@@ -13,12 +13,15 @@ pub mod http;
 pub mod import;
 pub mod log;
 pub mod place;
+pub mod registry;
 pub mod report;
+pub mod resilience;
 pub mod service;
 pub mod snapshot;
 pub mod telemetry;
 pub mod timeline;
 pub mod trace;
+pub mod validate;
 pub mod verify;
 pub mod wire;
 

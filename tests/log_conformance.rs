@@ -10,7 +10,7 @@ use conclave::log::block::{BLOCK_BYTES_MAX, RECORD_HELD_BYTES};
 use conclave::log::kafka::settings::{KafkaSettings, TopicNames};
 use conclave::log::kafka::{Alone, KafkaLog, KafkaLogOptions};
 use conclave::log::memory::MemoryLog;
-use conclave::log::rocks::{Durability, OpenOptions, RocksLog};
+use conclave::log::rocks::{Durability, OpenOptions, RocksLog, SnapshotStore};
 use conclave::log::{
     CommandRecord, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogReader, RoundRecord,
 };
@@ -151,6 +151,7 @@ impl Subject for Kafka {
         let group = &self.settings.topics.commands;
         let member = Arc::new(Alone::new(&self.settings, group).unwrap());
         let snapshots = self.directory.path().join("snapshots");
+        let snapshots = Arc::new(SnapshotStore::open(&snapshots).unwrap());
         let options = KafkaLogOptions::new(&self.settings, 0, snapshots);
         self.log = Some(KafkaLog::open(options, member, None).unwrap());
     }

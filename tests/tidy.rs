@@ -182,6 +182,48 @@ fn lines_and_files_fit_a_screen_and_a_mind() {
     nothing(&found, "shorten:");
 }
 
+/// Where something outside the driver sleeps, and why that is no retry of a dependency.
+const SLEEPS: [(&str, &str); 8] = [
+    ("src/resilience/call.rs", "the driver: it alone pauses between attempts"),
+    ("src/cli/tail.rs", "looks at a file again, and at a service for a person who watches"),
+    ("src/client.rs", "pauses for as long as the service says (Retry-After), a few times"),
+    ("src/http/server.rs", "no descriptor is left: accepting again at once would spin"),
+    ("src/http/stall.rs", "a timer within a stream, no pause of anybody"),
+    (
+        "src/log/rocks/reader.rs",
+        "a writer beside it changes the files: it looks again, a few times",
+    ),
+    ("src/log/rocks/wal.rs", "one second look, so that a write under way is no damage"),
+    ("src/service/view.rs", "one nap after a fold that failed; the log itself wakes it"),
+];
+
+#[test]
+fn nobody_sleeps_in_a_loop_of_his_own() {
+    let (mut found, mut unused) = (Vec::new(), BTreeSet::from(SLEEPS.map(|(path, _)| path)));
+    for source in rust_sources(&["src/", "replay/src/", "core/src/"]) {
+        let code = source.text.split("#[cfg(test)]").next().unwrap();
+        let sleeps = mentions(&source, code, &["sleep", "sleep_until", "park_timeout"]);
+        if !sleeps.is_empty() && !unused.remove(source.path.as_str()) {
+            found.extend(sleeps);
+        }
+    }
+    nothing(&found, "retry through src/resilience/call.rs, or say in SLEEPS why not:");
+    let unused: Vec<_> = unused.into_iter().map(str::to_owned).collect();
+    nothing(&unused, "nothing sleeps there any more, take it off the list:");
+}
+
+#[test]
+fn resilience_is_told_the_time_and_has_no_clock() {
+    let mut found = Vec::new();
+    for source in rust_sources(&["src/resilience/"]) {
+        if source.path != "src/resilience/call.rs" {
+            let words = ["Instant", "SystemTime", "RandomState", "spawn", "async"];
+            found.extend(mentions(&source, &source.text, &words));
+        }
+    }
+    nothing(&found, "state machines take the time as an argument:");
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let words = ["todo!", "unimplemented!", "dbg!", "FIXME", "XXX"];

@@ -282,13 +282,13 @@ fn a_hole_among_offsets_is_no_gap() {
     let report = report_of(&log, Verdict::Clean);
     assert_eq!((report.decisions, report.undecided), (story_count(), 0));
     for until in 0..=offsets[20] {
-        let scope = Scope { until: Some(Offset(until)), expected_head: None };
+        let scope = Scope { until: Some(Offset(until)), expected_head: None, schemas: None };
         let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
         let read = offsets.iter().filter(|offset| **offset <= until).count() as u64;
-        let is_round_end = log.decision(read as usize - 1).round_count.is_some();
+        let is_round_end = log.decision(usize::try_from(read).unwrap() - 1).round_count.is_some();
         assert_eq!((report.decisions, report.is_clean()), (read, is_round_end), "{until}");
         let folded = fold(&log, 0, Some(Offset(until + 1))).unwrap().0;
-        assert_eq!(folded.state.covered, log.decisions[read as usize - 1].offset);
+        assert_eq!(folded.state.covered, log.decisions[usize::try_from(read).unwrap() - 1].offset);
     }
 }
 
@@ -303,7 +303,7 @@ fn whatever_is_missing_at_a_hole_is_found() {
         let report = report_of(&log, Verdict::Differs);
         assert_eq!((report.uncovered, report.divergences), (1, 0), "{missing}: {report:#?}");
         for until in covered.0 + 1..next.0 {
-            let scope = Scope { until: Some(Offset(until)), expected_head: None };
+            let scope = Scope { until: Some(Offset(until)), expected_head: None, schemas: None };
             let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
             assert!(report.stopped.is_some(), "{missing}, {until}: {report:#?}");
             let refused = fold(&log, 0, Some(Offset(until + 1))).unwrap_err();
@@ -370,7 +370,7 @@ fn a_head_kept_elsewhere_is_found_at_the_end_or_before_it_or_not_at_all() {
         (head_after(STORY - 1), Some(Offset(5)), false, None),
         (Hash32([1; 32]), None, false, None),
     ] {
-        let scope = Scope { until, expected_head: Some(expected) };
+        let scope = Scope { until, expected_head: Some(expected), schemas: None };
         let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
         check_sum(&report);
         assert_eq!((report.expected_head, report.expected_head_at), (Some(is_it), at));

@@ -215,6 +215,19 @@ impl Source {
         }
     }
 
+    /// That there can be a partition of this number: a log that is read here is one partition.
+    /// What a service has it says itself.
+    pub(super) fn check_partition(&self, named: Option<i64>) -> Result<()> {
+        let Self::Log(stored) = self else { return Ok(()) };
+        let own = stored.log.partition();
+        match named.filter(|named| *named != own) {
+            None => Ok(()),
+            Some(named) => Err(Error::invalid(format!(
+                "there is no partition {named} in this directory: it holds partition {own} alone"
+            ))),
+        }
+    }
+
     /// The exit code of an answer, unless the log is damaged: then everything before the damage was
     /// answered, and the damage is the last word.
     pub(super) fn end(&self) -> Result<u8> {

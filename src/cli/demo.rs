@@ -1,8 +1,9 @@
 //! `conclave demo`.
 
 use super::{Output, print};
-use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo};
+use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo, run_on_kafka};
 use crate::error::{Error, Result};
+use crate::log::kafka::settings::{KafkaSettings, TopicNames};
 use crate::log::rocks::{Durability, OpenOptions};
 use clap::{Args, ValueEnum};
 use conclave_core::command::PlacementPolicy;
@@ -29,6 +30,12 @@ pub(super) struct DemoArguments {
     /// Directory of the log; an existing one goes on where it ends
     #[arg(long, default_value = "data/demo")]
     data: PathBuf,
+    /// The log on Kafka instead, HOST:PORT with commas between; --data then keeps snapshots only
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["durability", "accept_loss_at"])]
+    brokers: Option<String>,
+    /// What the names of the topics begin with; they are made when they are missing
+    #[arg(long, default_value = "demo", requires = "brokers")]
+    prefix: String,
     /// A real trace instead of the calibrated workload
     #[arg(long, num_args = 3, value_names = ["FORMAT", "NODES", "PODS"])]
     #[arg(conflicts_with_all = ["seed", "requests"])]
@@ -114,9 +121,18 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let options = OpenOptions { durability, accept_loss_at };
     let bar = progress_bar(arguments.headless, workload.arrivals.len());
-    let summary = run_demo(&workload, &arguments.data, &options, |sent, _| {
+    let progress = |sent: usize, _: usize| {
         bar.set_position(u64::try_from(sent).unwrap_or(u64::MAX));
-    })?;
+    };
+    let summary = match &arguments.brokers {
+        None => run_demo(&workload, &arguments.data, &options, progress)?,
+        Some(brokers) => {
+            let topics = TopicNames::prefixed(&arguments.prefix);
+            let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
+            settings.check()?;
+            run_on_kafka(&workload, &settings, &arguments.data, progress)?
+        }
+    };
     bar.finish_and_clear();
     match arguments.output {
         Output::Json => print(&json(&summary)?),
@@ -205,8 +221,12 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     line(String::new());
     line("try next:".to_owned());
     let replay = shell_word(&replay_binary());
-    line(format!("  {replay} verify --log {data} --expect-head {}", summary.chain_head));
-    line(format!("  {replay} --from {} --log {data}", (summary.decisions - 10).max(0)));
+    let log = match &arguments.brokers {
+        None => format!("--log {data}"),
+        Some(brokers) => format!("--brokers {brokers} --prefix {}", arguments.prefix),
+    };
+    line(format!("  {replay} verify {log} --expect-head {}", summary.chain_head));
+    line(format!("  {replay} --from {} {log}", (summary.decisions - 10).max(0)));
     text.truncate(text.trim_end().len());
     text
 }

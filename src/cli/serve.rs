@@ -1,13 +1,16 @@
-//! `conclave serve`: the service on the embedded log.
+//! `conclave serve`: the service, on the embedded log or on Kafka.
 
 use super::demo::DurabilityName;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::{self, App};
 use crate::log::LogReader;
+use crate::log::kafka::topics::refuse_harm;
 use crate::log::rocks::{Durability, OpenOptions};
+use crate::service::kafka::{KafkaService, KafkaServiceOptions};
 use crate::service::{Service, ServiceOptions};
 use clap::Args;
+use conclave_core::command::TimeSource;
 use conclave_core::units::Offset;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -24,6 +27,8 @@ const EXAMPLES: &str = "Examples:
 `conclave check` says what is wrong with a configuration. SIGTERM and Ctrl-C end the service once
 everything that was accepted is decided.";
 
+/// How often it is looked whether the membership in the group is over.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long questions that nobody waits for any more may hold up the end.
 const ABANDONED: Duration = Duration::from_secs(2);
 
@@ -75,7 +80,11 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<u8> {
         .enable_all()
         .build()
         .map_err(|error| Error::unavailable("no threads can be started").caused_by(error))?;
-    let served = runtime.block_on(serve(&config, open));
+    let served = if config.kafka.is_set() {
+        runtime.block_on(serve_kafka(&config))
+    } else {
+        runtime.block_on(serve(&config, open))
+    };
     // Whoever asked and went away is not waited for: all that had to be written is.
     runtime.shutdown_timeout(ABANDONED);
     served.map(|()| 0)
@@ -98,6 +107,54 @@ async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
     say("going down: deciding what was accepted");
     let closed = tokio::task::spawn_blocking(move || service.close()).await;
     closed.map_err(|_| Error::bug("closing the service panicked"))?
+}
+
+async fn serve_kafka(config: &Config) -> Result<()> {
+    let listener = http::bind(config.listen).await?;
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let options = kafka_options(config)?;
+    let started = tokio::task::spawn_blocking(move || {
+        refuse_harm(&options.settings, TimeSource::LogAppend)?;
+        KafkaService::start(&options)
+    });
+    let service = started.await.map_err(|_| Error::bug("starting the service panicked"))??;
+    let service = Arc::new(service);
+    let app = App::of(service.partitions().to_vec(), config)?;
+    let (count, brokers) = (service.partitions().len(), config.kafka.brokers.join(","));
+    say(&format!("conclave serves {count} partitions of {brokers} on http://{address}"));
+    let (ended, member) = (ended()?, Arc::clone(&service));
+    let told = async move {
+        tokio::select! {
+            () = ended => {}
+            () = expelled(&member) => {}
+        }
+    };
+    http::serve(listener, app, config, told).await;
+    say("going down: giving the partitions back");
+    let closed = tokio::task::spawn_blocking(move || service.close()).await;
+    closed.map_err(|_| Error::bug("closing the service panicked"))?
+}
+
+/// Resolves once this instance's membership in the group is over for good.
+async fn expelled(service: &KafkaService) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    while !service.has_ended() {
+        look.tick().await;
+    }
+}
+
+fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
+    let kafka = &config.kafka;
+    Ok(KafkaServiceOptions {
+        settings: kafka.settings()?,
+        group: kafka.group.clone(),
+        instance_id: kafka.instance_id.clone(),
+        session_timeout: Duration::from_millis(kafka.session_timeout_ms),
+        transaction_timeout: Duration::from_millis(kafka.transaction_timeout_ms),
+        outbox_commands_max: kafka.outbox_commands_max,
+        data: config.data.clone(),
+        snapshot_every: config.snapshot_every,
+    })
 }
 
 /// Resolves once the process is told to end.

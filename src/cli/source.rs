@@ -6,6 +6,7 @@ use crate::log::kafka::settings::KafkaSettings;
 use crate::log::kafka::{StillReader, Uncommitted, partition_count};
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
+use crate::registry::kept_beside;
 use clap::Args;
 use conclave_core::units::Offset;
 use std::path::PathBuf;
@@ -56,6 +57,17 @@ impl SourceArguments {
         let settings = kafka.settings()?;
         let partitions = partition_count(&settings)?;
         Ok(Place::Topics(Box::new(settings), partitions))
+    }
+
+    /// The texts of writers' schemas that are kept beside the log: in its directory or, on Kafka, in
+    /// the data directory that the configuration names. None where no registry was asked.
+    ///
+    /// # Errors
+    /// `Invalid` when the configuration is refused, `Unavailable` when they cannot be read.
+    pub fn schemas(&self) -> Result<Option<Vec<String>>> {
+        let config = self.config.as_deref().map(Config::read).transpose()?;
+        let data = self.log.clone().or_else(|| config.map(|config| config.data));
+        data.map_or(Ok(None), |data| kept_beside(&data))
     }
 }
 

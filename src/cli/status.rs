@@ -21,17 +21,23 @@ pub(super) struct StatusArguments {
     /// Only this pool, with its rules
     #[arg(value_parser = values::pool)]
     pool: Option<PoolId>,
+    /// Only this partition [default: all of them]
+    #[arg(long, value_name = "NUMBER", value_parser = values::partition)]
+    #[arg(conflicts_with = "pool")]
+    partition: Option<i64>,
     #[command(flatten)]
     read: ReadArguments,
 }
 
 pub(super) fn run(arguments: &StatusArguments) -> Result<u8> {
-    let StatusArguments { pool, read } = arguments;
+    let StatusArguments { pool, partition, read } = arguments;
     let source = read.open()?;
+    source.check_partition(*partition)?;
     let output = read.service.output;
     match pool {
         None => {
-            let answer = source.ask(Question::of(&["v1", "status"]), |stored| {
+            let question = Question::of(&["v1", "status"]).with("partition", *partition);
+            let answer = source.ask(question, |stored| {
                 let folded = &stored.folded;
                 Ok(StatusReport::of(&folded.state, folded.head, &Viewer::Everything))
             })?;

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::report::status::StatusReport;
 use crate::report::viewer::Viewer;
 use clap::Args;
+use conclave_core::partition::home_partition;
 use conclave_core::units::{Offset, PoolId, RequestId, TenantId};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const EXAMPLES: &str = "Examples:
   conclave tail
   conclave tail --from 0 --pool lab
+  conclave tail --partition 3
   conclave tail --from 1000 --count 10 --output json | jq .outcome
   conclave tail --data data/demo --from 0 --request train-1";
 
@@ -31,6 +33,9 @@ pub(super) struct TailArguments {
     /// First decision to show [default: the next one that is made]
     #[arg(long, value_name = "OFFSET", value_parser = values::offset)]
     from: Option<Offset>,
+    /// Of this partition [default: the pool's, or the first]
+    #[arg(long, value_name = "NUMBER", value_parser = values::partition)]
+    partition: Option<i64>,
     /// Only decisions about this pool
     #[arg(long, value_parser = values::pool)]
     pool: Option<PoolId>,
@@ -49,11 +54,16 @@ pub(super) struct TailArguments {
 
 pub(super) fn run(arguments: &TailArguments) -> Result<u8> {
     let source = arguments.read.open()?;
+    source.check_partition(arguments.partition)?;
+    let partition = match (arguments.partition, &arguments.pool) {
+        (None, Some(pool)) => home(&source, pool)?,
+        (named, _) => named,
+    };
     let from = match arguments.from {
         Some(from) => from.0,
-        None => next_decision(&source)?,
+        None => status(&source, partition.or(Some(0)))?.as_of.offset + 1,
     };
-    let mut tail = Tail { arguments, next: from, shown: 0, is_known: false };
+    let mut tail = Tail { arguments, partition, next: from, shown: 0, is_known: false };
     match source {
         Source::Service(client, _) => tail.follow_service(&client)?,
         Source::Log(stored) => tail.follow_log(*stored)?,
@@ -61,17 +71,26 @@ pub(super) fn run(arguments: &TailArguments) -> Result<u8> {
     Ok(0)
 }
 
-fn next_decision(source: &Source) -> Result<i64> {
-    let status = source.ask(Question::of(&["v1", "status"]), |stored| {
+/// The partition where a pool lives; none when there is only one partition.
+fn home(source: &Source, pool: &PoolId) -> Result<Option<i64>> {
+    let count = status(source, None)?.partitions.len();
+    let count = i64::try_from(count).expect("a list is shorter than 2^63");
+    Ok((count > 1).then(|| home_partition(pool, count)))
+}
+
+fn status(source: &Source, partition: Option<i64>) -> Result<StatusReport> {
+    let question = Question::of(&["v1", "status"]).with("partition", partition);
+    let answer = source.ask(question, |stored| {
         let folded = &stored.folded;
         Ok(StatusReport::of(&folded.state, folded.head, &Viewer::Everything))
     })?;
-    Ok(status.report.as_of.offset + 1)
+    Ok(answer.report)
 }
 
 /// Where a tail is.
 struct Tail<'a> {
     arguments: &'a TailArguments,
+    partition: Option<i64>,
     next: i64,
     shown: u64,
     /// Whether the service has answered before.
@@ -107,7 +126,7 @@ impl Tail<'_> {
     }
 
     fn follow_stream(&mut self, client: &Client) -> Result<()> {
-        let mut decisions = client.decisions_from(self.next)?;
+        let mut decisions = client.decisions_of(self.partition, self.next)?;
         self.is_known = true;
         while !self.is_done() {
             let Some(json) = decisions.next_decision()? else { return Ok(()) };

@@ -10,6 +10,11 @@ pub(super) fn offset(text: &str) -> Parsed<Offset> {
     offset.map(Offset).ok_or_else(|| "has to be a whole number, 0 or more".to_owned())
 }
 
+/// The number of a partition.
+pub(super) fn partition(text: &str) -> Parsed<i64> {
+    Ok(offset(text)?.0)
+}
+
 /// `90m`, `2h30m`, `1d`, `45s`, `500ms`.
 pub(super) fn duration(text: &str) -> Parsed<DurationMs> {
     let wrong = || "has to be a span such as 90m, 2h30m, 1d or 45s".to_owned();

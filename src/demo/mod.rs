@@ -18,17 +18,21 @@ pub use workload::{Arrival, FeedEnd, Workload};
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, with_advice};
-use crate::log::rocks::{OpenOptions, RocksLog};
+use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::topics::{self, Wish};
+use crate::log::kafka::{Alone, KafkaLog, KafkaLogOptions};
+use crate::log::rocks::{OpenOptions, RocksLog, SnapshotStore};
 use crate::log::{CommandRecord, EventLog, LogReader};
 use crate::telemetry::Correlation;
 use crate::verify::chain_head;
 use crate::wire::{decode_decision, encode_command};
-use conclave_core::command::Command;
+use conclave_core::command::{Command, TimeSource};
 use conclave_core::decision::{Decision, Event, Outcome, RequestEnd};
 use conclave_core::seat::{RuleSeat, Seat};
 use conclave_core::units::{LogId, Offset, TimeMs};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What a demo did, counted over the whole log.
@@ -112,6 +116,29 @@ pub(crate) fn run_watched(
     let (summary, log) = feed_watched(workload, engine, progress, watch)?;
     drop(log);
     Ok(summary)
+}
+
+/// The same on Kafka, in topics of one partition that carry their own times; they are made when they
+/// are missing.
+///
+/// # Errors
+/// `Invalid` when the topics hold another workload, or have more partitions; otherwise as the
+/// log's.
+pub fn run_on_kafka(
+    workload: &Workload,
+    settings: &KafkaSettings,
+    snapshots: &Path,
+    progress: impl FnMut(usize, usize),
+) -> Result<Summary> {
+    let wish = Wish { source: TimeSource::Carried, partitions: Some(1), replication: None };
+    topics::apply(settings, &wish)?;
+    topics::refuse_harm(settings, TimeSource::Carried)?;
+    let group = format!("{}.demo", settings.topics.commands);
+    let member = Arc::new(Alone::new(settings, &group)?);
+    let snapshots = Arc::new(SnapshotStore::open(snapshots)?);
+    let log = KafkaLog::open(KafkaLogOptions::new(settings, 0, snapshots), member, None)?;
+    let (engine, _) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
+    feed_to_the_end(workload, engine, progress).map(|(summary, _)| summary)
 }
 
 /// The same on any log.

@@ -108,7 +108,7 @@ fn is_sound_id(text: &str) -> bool {
 }
 
 /// The command's id; its place in the log when it has none that a header could carry.
-fn cause_of(decision: &Decision) -> String {
+pub(crate) fn cause_of(decision: &Decision) -> String {
     let id = &decision.command_id.0;
     if is_sound_id(id) {
         id.to_string()

@@ -127,6 +127,15 @@ names! {
     /// Requests that wait for capacity.
     WAITING = "conclave_waiting_count", Gauge, Count;
 
+    /// Places where a log does not keep a rule, by rule; see docs/validate.md.
+    VALIDATOR_FINDINGS = "conclave_validator_findings_total", Counter by RULE, Count;
+    /// Decisions that the validator looked at.
+    VALIDATOR_DECISIONS = "conclave_validator_decisions_total", Counter, Count;
+    /// Decisions that the log has and the validator has not looked at.
+    VALIDATOR_LAG_RECORDS = "conclave_validator_lag_records_count", Gauge, Count;
+    /// 1 while the validator can read the log, otherwise 0.
+    VALIDATOR_READING = "conclave_validator_reading_count", Gauge, Count;
+
     /// Accepting commands into the log, at the chosen durability.
     SPAN_ACCEPT = "send conclave.commands", Span, Text;
     /// Reading commands, their schemas and their digests.
@@ -153,6 +162,9 @@ names! {
 
     /// A path of the API, as its table of routes spells it.
     ROUTE = "route", Label, Text;
+
+    /// A rule that every log keeps, by its name in docs/validate.md. Also a log field.
+    RULE = "rule", Label, Text;
 
     /// When the line was written, by this machine's clock, in UTC.
     TS = "ts", Field, Text;

@@ -14,6 +14,9 @@ pub const UNTIL_OPEN: i64 = -1;
 pub struct Timeline {
     /// The log's identity; empty before it is opened.
     pub log_id: String,
+    /// The partition that is shown; not written of partition 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partition: i64,
     /// Log time of its first decision: since 1970, or since the start of an imported trace.
     pub began_at_ms: i64,
     /// First decision shown.
@@ -48,6 +51,11 @@ pub struct Timeline {
     pub nodes_left_out: i64,
     /// From this decision on, reasons to wait were not looked up after every decision.
     pub sampled_from: Option<i64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Requests, by when they were asked for; each column has one entry per request.

@@ -167,6 +167,7 @@ impl<'a> Follower<'a> {
         let text = |name: &str| name.to_owned();
         Timeline {
             log_id: state.log.as_ref().map_or(String::new(), |log| text(&log.log_id.0)),
+            partition: state.partition,
             began_at_ms: began_at.0,
             from: self.options.from.0,
             until: state.covered.0,

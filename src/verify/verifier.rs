@@ -3,11 +3,12 @@
 use super::difference::difference;
 use super::report::Report;
 use super::snapshots::Snapshots;
-use super::{after, chain_head, is_corrupt};
+use super::{Scope, after, chain_head, is_corrupt};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
-use crate::wire::{CommandReader, DecisionHead, body_hash, decode_decision};
+use crate::validate::line::{Line, Misplaced};
+use crate::wire::{CommandReader, DecisionHead, MissingSchema, RecordedReader, decode_decision};
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
@@ -32,19 +33,52 @@ struct Recorded {
     is_linked: bool,
 }
 
+/// How commands are read again.
+enum Reading {
+    /// No registry was ever asked: an id means what the local table says.
+    Table(CommandReader),
+    /// The decision says under which schema.
+    Recorded(RecordedReader),
+}
+
+impl Reading {
+    fn of(kept: Option<&[String]>) -> Self {
+        match kept {
+            None => Self::Table(CommandReader::new()),
+            Some(texts) => Self::Recorded(RecordedReader::new(texts.iter().map(String::as_str))),
+        }
+    }
+
+    fn read(
+        &mut self,
+        partition: i64,
+        stored: &StoredCommand,
+        recorded: &Recorded,
+    ) -> std::result::Result<Input, MissingSchema> {
+        match self {
+            Self::Table(reader) => Ok(reader.read(partition, stored)),
+            Self::Recorded(reader) => {
+                // A body that cannot be read is met again where it is compared.
+                let decision = decode_decision(&recorded.body).ok();
+                let digest = decision.map(|decision| decision.input_hash).unwrap_or_default();
+                reader.read(partition, stored, digest)
+            }
+        }
+    }
+}
+
 pub(super) struct Verifier<'a> {
     log: &'a dyn LogReader,
     partition: i64,
     seat: &'a mut dyn Seat,
-    reader: CommandReader,
+    reader: Reading,
     commands: VecDeque<StoredCommand>,
     commands_end: Offset,
     /// Decides. Equal to the recorded fold as long as nothing diverged.
     state: State,
     /// The recorded fold, kept beside `state` once something diverged.
     recorded: Option<State>,
-    head: Hash32,
-    covered: Offset,
+    line: Line,
     round: Vec<Recorded>,
     snapshots: Snapshots,
     expected_head: Option<Hash32>,
@@ -61,23 +95,22 @@ impl<'a> Verifier<'a> {
         log: &'a dyn LogReader,
         partition: i64,
         seat: &'a mut dyn Seat,
-        expected_head: Option<Hash32>,
+        scope: &Scope<'_>,
         end: Offset,
     ) -> Result<Self> {
         let mut verifier = Self {
             log,
             partition,
             seat,
-            reader: CommandReader::new(),
+            reader: Reading::of(scope.schemas),
             commands: VecDeque::new(),
             commands_end: Offset(0),
             state: State::new(partition),
             recorded: None,
-            head: Hash32::default(),
-            covered: Offset(-1),
+            line: Line::default(),
             round: vec![],
             snapshots: Snapshots::of(log)?,
-            expected_head,
+            expected_head: scope.expected_head,
             end,
             is_blind: false,
             is_folded: true,
@@ -94,10 +127,9 @@ impl<'a> Verifier<'a> {
         let Some(head) = self.head_of(&record)? else { return Ok(()) };
         self.check_coverage(offset, &head)?;
         let is_linked = self.check_link(&record, &head);
-        self.head = record.hash;
-        self.covered = offset;
+        self.line.go_on(offset, record.hash);
         if let Some(expected) = self.expected_head
-            && chain_head(&[self.head]) == expected
+            && chain_head(&[self.line.head]) == expected
         {
             self.report.expected_head_at = Some(offset.0);
         }
@@ -141,18 +173,18 @@ impl<'a> Verifier<'a> {
 
     /// One decision per command, in order.
     fn check_coverage(&mut self, offset: Offset, head: &DecisionHead) -> Step {
-        let next = self.next();
-        if offset < next || head.offset < next {
+        let placed = self.line.check_place(offset, head);
+        if let Err(Misplaced::Behind { .. }) = placed {
             self.report.duplicates += 1;
             self.report.list(offset.0, "its command has a decision already");
             return self.stop(format!("what follows decision {offset} continues another log"));
         }
+        let next = self.next();
         if offset > next {
             self.check_hole(next, offset, head)?;
         }
-        if head.offset != offset || head.covered_before != self.covered {
-            let DecisionHead { offset: own, covered_before, .. } = head;
-            self.diverge(offset, &format!("it calls itself {own}, after {covered_before}"));
+        if let Err(misplaced) = placed {
+            self.diverge(offset, &misplaced.to_string());
             return self.stop(format!("nothing can be folded after decision {offset}"));
         }
         Ok(())
@@ -197,14 +229,11 @@ impl<'a> Verifier<'a> {
     }
 
     fn check_link(&mut self, record: &DecisionRecord, head: &DecisionHead) -> bool {
-        let is_digest = body_hash(&record.body) == record.hash;
-        let is_linked = is_digest && head.prev_hash == self.head;
-        if !is_digest {
-            self.diverge(record.offset, "its body is not what its digest says");
-        } else if !is_linked {
-            self.diverge(record.offset, "it does not continue the chain");
+        let linked = self.line.check_link(record, head.prev_hash);
+        if let Err(broken) = linked {
+            self.diverge(record.offset, &broken.to_string());
         }
-        is_linked
+        linked.is_ok()
     }
 
     fn check_round(&mut self) -> Step {
@@ -303,7 +332,13 @@ impl<'a> Verifier<'a> {
         let mut inputs = Vec::with_capacity(round.len());
         for recorded in round {
             match self.command(recorded.offset) {
-                Ok(Some(stored)) => inputs.push(self.reader.read(self.partition, &stored)),
+                Ok(Some(stored)) => match self.reader.read(self.partition, &stored, recorded) {
+                    Ok(input) => inputs.push(input),
+                    Err(MissingSchema { id }) => {
+                        self.report.list_schema(id);
+                        return Ok(None);
+                    }
+                },
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     self.report.unchecked += linked(round);
@@ -331,17 +366,18 @@ impl<'a> Verifier<'a> {
         let Some(first) = records.first() else { return true };
         first.offset >= self.end
             && !self.is_blind
-            && DecisionHead::read(&first.body).is_none_or(|head| head.covered_before > self.covered)
+            && DecisionHead::read(&first.body)
+                .is_none_or(|head| head.covered_before > self.line.covered)
     }
 
     /// Offset of the next decision, or one before it where offsets have a hole.
     pub(super) fn next(&self) -> Offset {
-        after(self.covered)
+        after(self.line.covered)
     }
 
     fn compare_snapshots(&mut self) {
         let state = self.recorded.as_ref().unwrap_or(&self.state);
-        let fold = (state, self.head, self.next());
+        let fold = (state, self.line.head, self.next());
         self.snapshots.compare(self.log, fold, &mut self.report);
     }
 
@@ -393,9 +429,9 @@ impl<'a> Verifier<'a> {
         self.report.undecided = undecided.max(0).unsigned_abs();
         // A broken link is seen before the content of the round is.
         self.report.first_divergences.sort_by_key(|found| found.offset);
-        let head = chain_head(&[self.head]);
+        let head = chain_head(&[self.line.head]);
         self.report.chain_head = head.to_string();
-        self.report.head = self.head;
+        self.report.head = self.line.head;
         self.report.expected_head = self.expected_head.map(|expected| expected == head);
         self.report
     }

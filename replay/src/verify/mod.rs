@@ -49,7 +49,9 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
         check_any_reaches(&views, until)?;
     }
     let is_one = views.len() == 1;
-    let scope = Scope { until, expected_head: expect_head.filter(|_| is_one) };
+    let kept = log.source.schemas()?;
+    let schemas = kept.as_deref();
+    let scope = Scope { until, expected_head: expect_head.filter(|_| is_one), schemas };
     let started = Instant::now();
     let reports: Vec<Report> =
         views.iter().map(|view| verify_one(view, scope)).collect::<Result<_>>()?;
@@ -74,7 +76,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
     Ok(exit_code(everything.verdict))
 }
 
-fn verify_one(view: &View, scope: Scope) -> Result<Report> {
+fn verify_one(view: &View, scope: Scope<'_>) -> Result<Report> {
     let until = scope.until.map(|until| Offset(until.0 + 1));
     let end = until.map_or(view.ends.decisions_next, |until| until.min(view.ends.decisions_next));
     let bar = progress_bar(end);

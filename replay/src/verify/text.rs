@@ -75,6 +75,9 @@ fn findings(report: &Report, prefix: &str) -> Vec<String> {
         lines.push(format!("and {}", count(more, "other divergence")));
     }
     let place = if prefix.is_empty() { String::new() } else { format!("{prefix} ") };
+    if !report.schemas_missing.is_empty() {
+        lines.push(format!("{place}schemas not kept: {:?}", report.schemas_missing));
+    }
     lines.extend(report.snapshot_faults.iter().map(|fault| format!("{place}{fault}")));
     let broken = report.broken_invariant.iter();
     lines.extend(broken.map(|rule| format!("{place}the last state: {rule}")));

@@ -31,7 +31,7 @@
         : `This page keeps decisions that touch requests only. See: replay --from ${offset} --until ${offset}`);
     };
     const find = async (offset) =>
-      page.live ? page.live.get(`v1/decisions/${offset}`) : findEmbedded(offset);
+      page.live ? page.live.get(page.live.of(`v1/decisions/${offset}`)) : findEmbedded(offset);
 
     const showJson = async (offset) => {
       const pre = panel.querySelector("pre"), title = panel.querySelector("#json-title");

@@ -7,7 +7,8 @@
   Conclave.live = function (page) {
     const byId = (id) => document.getElementById(id);
     const slider = byId("moment"), text = byId("moment-text"), now = byId("now"), form = byId("token-form");
-    const live = { follows: true, last: -1 };
+    const live = { follows: true, last: -1, partition: 0 };
+    const named = new URLSearchParams(location.search).get("partition");
     let token = sessionStorage.getItem("conclave-token") || "", asked = 0, stopNews = null, timer = null;
 
     const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
@@ -22,11 +23,18 @@
       throw new Error(problem.detail || problem.title || `The service answered ${answer.status}.`);
     };
 
+    // The same path, of the partition that is shown.
+    live.of = (path) => {
+      if (!live.partition) return path;
+      return `${path}${path.includes("?") ? "&" : "?"}partition=${live.partition}`;
+    };
+
     // Loads what was known right after `offset`, or what is known now.
     live.load = async (offset) => {
       const mine = ++asked, query = new URLSearchParams(), pool = byId("pool").value;
       if (offset !== null) query.set("until", offset);
       if (pool) query.set("pool", pool);
+      if (named) query.set("partition", named);
       text.textContent = offset === null ? "loading…" : `decision ${offset}: loading…`;
       try {
         const data = await live.get(`v1/timeline?${query}`);
@@ -34,6 +42,7 @@
         form.hidden = true;
         page.notice(null);
         live.last = data.log_next - 1;
+        live.partition = data.partition || 0;
         page.show(data);
         say(data, offset);
         if (offset === null) listen(data.log_next);
@@ -63,7 +72,8 @@
       if (stopNews) stopNews.abort();
       const stop = (stopNews = new AbortController());
       const hear = async () => {
-        const answer = await fetch(`v1/decisions/stream?from=${from}`, { headers: headers(), signal: stop.signal });
+        const path = live.of(`v1/decisions/stream?from=${from}`);
+        const answer = await fetch(path, { headers: headers(), signal: stop.signal });
         if (!answer.ok || !answer.body) throw new Error("no stream");
         const reader = answer.body.getReader(), decoder = new TextDecoder();
         for (;;) {

@@ -1,0 +1,247 @@
+//! `conclave validate`: asks the rules that every log keeps.
+
+mod metrics;
+
+use super::Output;
+use super::page::{Page, say};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::kafka::settings::{KafkaSettings, TopicNames};
+use crate::log::kafka::stored::partition_count;
+use crate::log::rocks::RocksReader;
+use crate::report::show::count;
+use crate::validate::{
+    Acknowledged, Feed, Figures, Finding, KafkaFeed, Report, RocksFeed, Rule, Validator, Verdict,
+    Watch, settle_unanswered,
+};
+use crate::wire::CommandReader;
+use clap::Args;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Between two looks at a log that has nothing new.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+const EXAMPLES: &str = "Examples:
+  conclave validate --data data/conclave
+  conclave validate --brokers 127.0.0.1:9092 --output json
+  conclave validate --config conclave.toml --follow --metrics 127.0.0.1:9464
+  conclave validate --data data/conclave --acknowledged acknowledged.jsonl
+
+Exit codes: 0 every rule is kept, 1 one is broken, 2 wrong usage, 3 a part could not be checked,
+4 corrupt log. docs/validate.md says what each rule means, docs/runbooks/validator-finding.md what
+to do.";
+
+/// Asks the rules that every log keeps: of the embedded log, or of all partitions on Kafka.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ValidateArguments {
+    /// Directory of an embedded log
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["brokers", "config"])]
+    data: Option<PathBuf>,
+    /// Brokers of a log on Kafka, several with commas between them
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "data")]
+    brokers: Option<String>,
+    /// Prefix of the topics
+    #[arg(long, value_name = "PREFIX", default_value = "conclave")]
+    topics: String,
+    /// Configuration file: its [kafka], or its data
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "brokers"])]
+    config: Option<PathBuf>,
+    /// Only this partition
+    #[arg(long)]
+    partition: Option<i32>,
+    /// Commands that were acknowledged, as lines of JSON: each has to be decided once
+    #[arg(long, value_name = "FILE", conflicts_with = "follow")]
+    acknowledged: Option<PathBuf>,
+    /// Goes on with what is written from now on, until it is interrupted
+    #[arg(long)]
+    follow: bool,
+    /// Where /metrics is served while following
+    #[arg(long, value_name = "ADDRESS", requires = "follow")]
+    metrics: Option<SocketAddr>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+type AnyWatch = Watch<Box<dyn Feed>>;
+
+/// All partitions, and what they mean together.
+#[derive(Serialize)]
+struct Reports {
+    verdict: Verdict,
+    partitions: Vec<Report>,
+}
+
+pub(super) fn run(arguments: &ValidateArguments) -> Result<u8> {
+    let acknowledged = match &arguments.acknowledged {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Error::invalid(format!("{} cannot be read", path.display())).caused_by(error)
+            })?;
+            Acknowledged::read(&text)?
+        }
+        None => vec![],
+    };
+    let watches = open(arguments, &acknowledged)?;
+    if arguments.follow { follow(arguments, watches) } else { once(arguments.output, watches) }
+}
+
+fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<Vec<AnyWatch>> {
+    let watch = |partition, feed| {
+        Watch::new(feed, Validator::new(partition, CommandReader::new(), acknowledged))
+    };
+    let (data, settings) = place(arguments)?;
+    let Some(settings) = settings else {
+        let reader = RocksReader::open(&data)?;
+        return Ok(vec![watch(0, Box::new(RocksFeed::new(reader)) as Box<dyn Feed>)]);
+    };
+    let partitions = match arguments.partition {
+        Some(partition) => partition..partition + 1,
+        None => 0..partition_count(&settings)?,
+    };
+    let open_one = |partition: i32| {
+        let feed = KafkaFeed::open(&settings, partition)?;
+        Ok(watch(i64::from(partition), Box::new(feed) as Box<dyn Feed>))
+    };
+    partitions.map(open_one).collect()
+}
+
+/// Where the log is: a directory, or brokers.
+fn place(arguments: &ValidateArguments) -> Result<(PathBuf, Option<KafkaSettings>)> {
+    if let Some(brokers) = &arguments.brokers {
+        let topics = TopicNames::prefixed(&arguments.topics);
+        let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
+        settings.check()?;
+        return Ok((PathBuf::new(), Some(settings)));
+    }
+    if let Some(data) = &arguments.data {
+        return Ok((data.clone(), None));
+    }
+    let config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    let kafka = &config.kafka;
+    let settings = if kafka.is_set() { Some(kafka.settings()?) } else { None };
+    Ok((config.data.clone(), settings))
+}
+
+/// Everything that is there now.
+fn once(output: Output, watches: Vec<AnyWatch>) -> Result<u8> {
+    let started = Instant::now();
+    let mut partitions = Vec::with_capacity(watches.len());
+    for mut watch in watches {
+        let is_at_rest = watch.look_to_the_end(|_| {})?;
+        partitions.push(watch.finish(is_at_rest));
+    }
+    settle_unanswered(&mut partitions);
+    let decisions: u64 = partitions.iter().map(|report| report.decisions).sum();
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let speed = decisions.saturating_mul(1_000) / ms;
+    say(&format!("{} in {ms} ms, {speed} decisions/s", count(decisions, "decision")));
+    let verdict = partitions.iter().map(Report::verdict).max().unwrap_or(Verdict::Sound);
+    let reports = Reports { verdict, partitions };
+    let mut page = Page::open();
+    match output {
+        Output::Json => page.json(&reports)?,
+        Output::Text => text(&reports).iter().try_for_each(|line| page.line(line))?,
+    }
+    page.flush()?;
+    Ok(exit_code(verdict))
+}
+
+fn exit_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Sound => 0,
+        Verdict::Broken => 1,
+        Verdict::Unchecked => 3,
+    }
+}
+
+fn text(reports: &Reports) -> Vec<String> {
+    let partitions = &reports.partitions;
+    let sum = |of: fn(&Report) -> u64| partitions.iter().map(of).sum::<u64>();
+    let mut lines = vec![
+        format!("{:<14} {}", "partitions", partitions.len()),
+        format!("{:<14} {}", "commands", sum(|report| report.commands)),
+        format!("{:<14} {}", "decisions", sum(|report| report.decisions)),
+        format!("{:<14} {}", "undecided", sum(|report| report.undecided)),
+        format!("{:<14} {}", "unchecked", sum(|report| report.unchecked)),
+    ];
+    for rule in Rule::ALL {
+        let found: u64 = partitions.iter().map(|report| report.count(*rule)).sum();
+        lines.push(format!("{:<14} {found}", rule.as_str()));
+    }
+    let mut listed = 0;
+    for found in partitions.iter().flat_map(|report| &report.first_findings) {
+        lines.push(sentence(found));
+        listed += 1;
+    }
+    let more = sum(Report::finding_count) - listed;
+    if more > 0 {
+        lines.push(format!("and {}", count(more, "other finding")));
+    }
+    for report in partitions {
+        let why = report.unchecked_because.as_ref();
+        lines.extend(why.map(|why| format!("partition {}: {why}", report.partition)));
+    }
+    lines.push(match reports.verdict {
+        Verdict::Sound => "sound: every rule is kept".to_owned(),
+        Verdict::Unchecked => "unchecked: no rule is broken, and not all could be asked".to_owned(),
+        Verdict::Broken => {
+            "broken: read the first finding first (docs/runbooks/validator-finding.md)".to_owned()
+        }
+    });
+    lines
+}
+
+fn sentence(found: &Finding) -> String {
+    let Finding { rule, partition, offset, sentence } = found;
+    format!("{} at {partition}:{offset}: {sentence}", rule.as_str())
+}
+
+/// Prints findings as they come, until somebody interrupts.
+fn follow(arguments: &ValidateArguments, mut watches: Vec<AnyWatch>) -> Result<u8> {
+    let figures = Figures::default();
+    if let Some(listen) = arguments.metrics {
+        metrics::serve(listen, figures.clone())?;
+    }
+    let mut shown = vec![0; watches.len()];
+    loop {
+        let mut is_news = false;
+        let mut is_reading = true;
+        for (watch, shown) in watches.iter_mut().zip(&mut shown) {
+            match watch.look() {
+                Ok(moved) => is_news |= moved,
+                // The log may be there again at the next look.
+                Err(error) if error.kind == ErrorKind::Unavailable => {
+                    is_reading = false;
+                    say(&error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+            show(arguments.output, watch, shown)?;
+        }
+        figures.note(&watches, is_reading);
+        if !is_news {
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+/// Prints what was found since the last time.
+fn show(output: Output, watch: &AnyWatch, shown: &mut usize) -> Result<()> {
+    let mut page = Page::open();
+    for found in &watch.validator().findings()[*shown..] {
+        *shown += 1;
+        match output {
+            Output::Json => page.json(found)?,
+            Output::Text => page.line(&sentence(found))?,
+        }
+    }
+    page.flush()
+}

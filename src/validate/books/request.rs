@@ -1,0 +1,73 @@
+//! A request from its admission to the end of its lease.
+
+use super::node::Need;
+use conclave_core::command::RequestAllocation;
+use conclave_core::decision::Placement;
+use conclave_core::units::{GpuModel, Offset, TenantId, TimeMs};
+
+/// A live request.
+#[derive(Debug)]
+pub(super) struct RequestBook {
+    pub(super) tenant: TenantId,
+    pub(super) need: Need,
+    pub(super) replicas: i64,
+    pub(super) gpu_models: Vec<GpuModel>,
+    pub(super) deadline_ms: Option<TimeMs>,
+    pub(super) stage: Stage,
+}
+
+/// Where it stands.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Admitted; the same decision says what follows.
+    Admitted,
+    /// In the queue.
+    Waiting,
+    /// Put off until then.
+    Deferred(TimeMs),
+    /// Its next vote is due.
+    Due,
+    /// It holds GPUs.
+    Running(LeaseBook),
+}
+
+/// What a running request holds.
+#[derive(Debug)]
+pub(super) struct LeaseBook {
+    pub(super) fencing: Offset,
+    pub(super) ends_at_ms: TimeMs,
+    pub(super) replicas: Vec<Placement>,
+}
+
+impl RequestBook {
+    pub(super) fn new(ask: &RequestAllocation) -> Self {
+        Self {
+            tenant: ask.tenant.clone(),
+            need: Need::of(ask),
+            replicas: ask.replicas,
+            gpu_models: ask.gpu_models.clone(),
+            deadline_ms: ask.deadline_ms,
+            stage: Stage::Admitted,
+        }
+    }
+
+    pub(super) fn lease(&mut self) -> Option<&mut LeaseBook> {
+        match &mut self.stage {
+            Stage::Running(lease) => Some(lease),
+            Stage::Admitted | Stage::Waiting | Stage::Deferred(_) | Stage::Due => None,
+        }
+    }
+}
+
+impl Stage {
+    /// As a sentence says it.
+    pub(super) fn said(&self) -> &'static str {
+        match self {
+            Self::Admitted => "was just admitted",
+            Self::Waiting => "waits",
+            Self::Deferred(_) => "is put off",
+            Self::Due => "waits for a vote",
+            Self::Running(_) => "runs",
+        }
+    }
+}
