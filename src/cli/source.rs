@@ -26,9 +26,6 @@ pub struct SourceArguments {
     /// File whose section [kafka] says how brokers are spoken to: TLS, SASL
     #[arg(long, value_name = "FILE", requires = "brokers")]
     pub config: Option<PathBuf>,
-    /// Data directory of an instance, which keeps the schemas of writers that a registry told
-    #[arg(long, value_name = "DIR", requires = "brokers")]
-    pub schemas: Option<PathBuf>,
 }
 
 /// A log that was found, not read yet.
@@ -41,15 +38,6 @@ pub enum Place {
 }
 
 impl SourceArguments {
-    /// Texts of writers' schemas that are kept beside the log; none when none was ever asked for.
-    ///
-    /// # Errors
-    /// `Unavailable` when they cannot be read.
-    pub fn schemas(&self) -> Result<Option<Vec<String>>> {
-        let beside = self.log.as_deref().or(self.schemas.as_deref());
-        beside.map_or(Ok(None), kept_beside)
-    }
-
     /// Finds the log, and on Kafka how many partitions it has.
     ///
     /// # Errors
@@ -69,6 +57,17 @@ impl SourceArguments {
         let settings = kafka.settings()?;
         let partitions = partition_count(&settings)?;
         Ok(Place::Topics(Box::new(settings), partitions))
+    }
+
+    /// The texts of writers' schemas that are kept beside the log: in its directory or, on Kafka, in
+    /// the data directory that the configuration names. None where no registry was asked.
+    ///
+    /// # Errors
+    /// `Invalid` when the configuration is refused, `Unavailable` when they cannot be read.
+    pub fn schemas(&self) -> Result<Option<Vec<String>>> {
+        let config = self.config.as_deref().map(Config::read).transpose()?;
+        let data = self.log.clone().or_else(|| config.map(|config| config.data));
+        data.map_or(Ok(None), |data| kept_beside(&data))
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn one_more(index: i64) -> CommandRecord {
     asks(40 * MINUTE_MS + index, "team-a", &id, 1, 5)
 }
 
-fn opening() -> OpenLog {
+pub(crate) fn opening() -> OpenLog {
     OpenLog {
         log_id: LogId("story".into()),
         time_source: TimeSource::Carried,
@@ -157,7 +157,7 @@ pub(crate) fn asks(
     record(at, &format!("ask-{request}"), Role::Tenant, tenant, payload)
 }
 
-fn operator(at: i64, id: &str, payload: Payload) -> CommandRecord {
+pub(crate) fn operator(at: i64, id: &str, payload: Payload) -> CommandRecord {
     record(at, id, Role::Administrator, "", payload)
 }
 
@@ -251,8 +251,13 @@ impl Answer {
 
 /// Runs `replay` with `arguments` and `--log directory`.
 pub(crate) fn replay(directory: &Path, arguments: &str) -> Answer {
+    ask(arguments, &["--log", directory.to_str().unwrap()])
+}
+
+/// Runs `replay` with `arguments` on the log that `place` names.
+pub(crate) fn ask(arguments: &str, place: &[&str]) -> Answer {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_replay"));
-    command.args(arguments.split_whitespace()).arg("--log").arg(directory);
+    command.args(arguments.split_whitespace()).args(place);
     // Help is wrapped at the width of whoever asks.
     command.env_remove("COLUMNS");
     let Output { status, stdout, stderr } = command.output().unwrap();

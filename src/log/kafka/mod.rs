@@ -18,6 +18,7 @@ mod extra;
 mod feed;
 mod index;
 mod member;
+mod partitions;
 mod reader;
 mod record;
 pub mod security;
@@ -31,11 +32,12 @@ mod uncommitted;
 
 pub use feed::Feed;
 pub use member::{Alone, Hold, Member, committed, metadata};
+pub use partitions::partition_count;
 pub use reader::KafkaReader;
 pub use record::{
     COMMAND_OFFSET, RECORD_TIME_MS, about as command_offset, command as stored_command,
 };
-pub use still::{StillReader, partition_count};
+pub use still::StillReader;
 pub use uncommitted::{Fate, Uncommitted};
 
 use crate::error::{Error, Result};

@@ -1,15 +1,12 @@
 //! A partition as it stood at one moment: whoever proves or shows a log has to know where it ends,
 //! and topics grow while they are read.
 
-use super::cursor::ASK_TIMEOUT;
-use super::errors::asked;
 use super::reader::KafkaReader;
 use super::settings::KafkaSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
 use crate::wire::DecisionHead;
 use conclave_core::units::Offset;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 /// One partition up to where it ended when it was opened.
 #[derive(Debug)]
@@ -114,37 +111,4 @@ impl LogReader for StillReader {
     fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
         self.reader.snapshot(offset)
     }
-}
-
-/// How many partitions the log has.
-///
-/// # Errors
-/// `Invalid` when there are no such topics, or they have not as many as each other; `Unavailable`
-/// when brokers do not answer.
-pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
-    let consumer: BaseConsumer =
-        asked(settings.client("read").create(), "the brokers cannot be asked")?;
-    let count = |topic: &str| {
-        let what = format!("the partitions of {topic}");
-        let metadata = asked(consumer.fetch_metadata(Some(topic), ASK_TIMEOUT), &what)?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
-        let count = found.map_or(0, |found| found.partitions().len());
-        match i32::try_from(count) {
-            Ok(count) if count > 0 => Ok(count),
-            Ok(_) | Err(_) => Err(Error::invalid(format!(
-                "there is no topic {topic} on {}: check --brokers and --prefix, or let \
-                 `conclave topics apply` make it",
-                settings.brokers
-            ))),
-        }
-    };
-    let topics = &settings.topics;
-    let (commands, decisions) = (count(&topics.commands)?, count(&topics.decisions)?);
-    if commands != decisions {
-        return Err(Error::invalid(format!(
-            "{} has {commands} partitions and {} has {decisions}: they do not belong together",
-            topics.commands, topics.decisions
-        )));
-    }
-    Ok(decisions)
 }

@@ -1,15 +1,13 @@
 //! What the topics of a partition hold, in the order in which it is stored: repeats, swaps and
 //! foreign records included, which a reader that asks by offset never sees.
 
-use super::cursor::{ASK_TIMEOUT, Cursor, Enough};
-use super::errors::asked;
+use super::cursor::{Cursor, Enough};
 use super::record;
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};
 use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use conclave_core::units::Offset;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::BorrowedMessage;
 
 /// The topics of one partition, read once from the beginning, without a group.
@@ -138,25 +136,5 @@ impl Stream {
                 return Ok(records);
             }
         }
-    }
-}
-
-/// How many partitions the topic of commands has.
-///
-/// # Errors
-/// `Invalid` when there is no such topic, `Unavailable` when the brokers do not answer.
-pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
-    let topic = &settings.topics.commands;
-    let consumer: BaseConsumer =
-        asked(settings.client("read").create(), "a reader cannot be made")?;
-    let what = format!("how many partitions {topic} has");
-    let found = asked(consumer.fetch_metadata(Some(topic), ASK_TIMEOUT), &what)?;
-    let count = found.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
-    match i32::try_from(count) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(Error::invalid(format!(
-            "there is no topic '{topic}': name what the topics begin with (--prefix), or make \
-             them with `conclave topics apply`"
-        ))),
     }
 }
