@@ -70,7 +70,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     pub fn open(log: L, seat: S, snapshot_every: i64) -> Result<(Self, FoldReport)> {
         assert!(snapshot_every > 0, "a snapshot every {snapshot_every} decisions");
         let started = Instant::now();
-        let (folded, report) = fold(&log, PARTITION, None).map_err(with_advice)?;
+        let (folded, report) = fold(&log, log.partition(), None).map_err(with_advice)?;
         let skips = log.skips()?.into();
         let mut engine = Self {
             log,
@@ -162,7 +162,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         self.aborts_in_a_row = 0;
         self.folded.head = head;
         self.note_commit(&record, &decisions, started.elapsed());
-        self.note_snapshot(decisions.len());
+        self.note_snapshot(decisions.first());
         self.start_snapshot();
         Ok(decisions)
     }
@@ -174,11 +174,17 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     pub fn run_to_end(&mut self, mut seen: impl FnMut(&[Decision])) -> Result<()> {
         loop {
             let decisions = self.turn()?;
-            if decisions.is_empty() && self.log.ends()?.commands_next == self.folded.next() {
+            if decisions.is_empty() && self.is_at_end()? {
                 return Ok(());
             }
             seen(&decisions);
         }
+    }
+
+    /// Whether every command has its decision. What lies before the log's end may be a hole.
+    fn is_at_end(&self) -> Result<bool> {
+        let next = self.folded.next();
+        Ok(self.log.ends()?.commands_next <= next || self.log.commands(next, 0)?.is_empty())
     }
 
     /// Finishes what runs in the background and makes everything durable.
@@ -189,7 +195,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         self.finish_snapshot(true)?;
         self.log.sync()?;
         for row in &self.latencies.summary() {
-            StepTimed { partition: PARTITION, row }.emit();
+            StepTimed { partition: self.log.partition(), row }.emit();
         }
         Ok(self.log)
     }
@@ -228,10 +234,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
 
     /// How many of the next `count` commands come before one that is skipped; one that is, alone.
     fn before_skip(&mut self, count: usize) -> usize {
-        let next = self.folded.next();
+        let next = self.read_ahead.front().map_or(Offset(0), |(stored, _)| stored.offset);
         while self.skips.pop_front_if(|skip| skip.offset < next).is_some() {}
         let Some(skip) = self.skips.front() else { return count };
-        let before = usize::try_from(skip.offset.0 - next.0).expect("the others are popped");
+        let commands = self.read_ahead.iter().take(count);
+        let before = commands.take_while(|(stored, _)| stored.offset < skip.offset).count();
         count.min(before.max(1))
     }
 
@@ -245,7 +252,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
         let is_end = commands.is_empty();
         for stored in commands {
-            let input = self.reader.read(PARTITION, &stored);
+            let input = self.reader.read(self.log.partition(), &stored);
             self.read_ahead.push_back((stored, input));
         }
         self.latencies.record(Step::Ingest, started.elapsed());
@@ -282,7 +289,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             head = body_hash(&body);
             let (command, header_count) = Correlation::parse(&stored.record.headers);
             if header_count > 0 {
-                let (partition, offset) = (PARTITION, stored.offset);
+                let (partition, offset) = (self.log.partition(), stored.offset);
                 HeadersMalformed { partition, offset, header_count }.emit(&mut self.counters);
             }
             let headers = command.of_decision(decision).to_headers();
@@ -303,7 +310,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     fn start_over(&mut self, round: &Round, why: &str) -> Result<()> {
         self.aborts_in_a_row += 1;
         let first = round.first();
-        let aborted = RoundAborted { partition: PARTITION, round: first, reason: why };
+        let aborted = RoundAborted { partition: self.log.partition(), round: first, reason: why };
         aborted.emit(&mut self.counters);
         if self.aborts_in_a_row > ABORTS_MAX {
             return Err(Error::unavailable(format!(
@@ -312,7 +319,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         }
         self.read_ahead.clear();
         let started = Instant::now();
-        let (folded, report) = fold(&self.log, PARTITION, None).map_err(with_advice)?;
+        let (folded, report) = fold(&self.log, self.log.partition(), None).map_err(with_advice)?;
         self.folded = folded;
         self.note_fold(&report, started.elapsed());
         self.check_head()?;
@@ -332,9 +339,10 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         ))))
     }
 
-    fn note_snapshot(&mut self, decided: usize) {
-        let after = self.folded.next().0;
-        let before = after - i64::try_from(decided).expect("a round is bounded");
+    /// A snapshot is due once a round, which began with `first`, ends beyond a multiple of offsets.
+    fn note_snapshot(&mut self, first: Option<&Decision>) {
+        let Some(first) = first else { return };
+        let (before, after) = (first.covered_before.0 + 1, self.folded.next().0);
         self.snapshot_due |= after / self.snapshot_every > before / self.snapshot_every;
     }
 
@@ -361,8 +369,8 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         self.log.keep_snapshot(at, &bytes)?;
         let elapsed = started.elapsed();
         self.latencies.record(Step::Snapshot, elapsed);
-        let kept = SnapshotKept { partition: PARTITION, offset: at, bytes: bytes.len(), elapsed };
-        kept.emit(&mut self.counters);
+        let (partition, bytes) = (self.log.partition(), bytes.len());
+        SnapshotKept { partition, offset: at, bytes, elapsed }.emit(&mut self.counters);
         Ok(())
     }
 
@@ -377,13 +385,13 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             }
         }
         let round = record.decisions.first().map_or_else(Offset::default, |first| first.offset);
-        let (partition, decision_count) = (PARTITION, decisions.len());
+        let (partition, decision_count) = (self.log.partition(), decisions.len());
         RoundCommitted { partition, round, decision_count, elapsed }.emit(&mut self.counters);
     }
 
     fn note_fold(&mut self, report: &FoldReport, elapsed: Duration) {
         self.latencies.record(Step::Fold, elapsed);
-        let partition = PARTITION;
+        let partition = self.log.partition();
         for (offset, error) in &report.damaged {
             SnapshotDamaged { partition, offset: *offset, error }.emit(&mut self.counters);
         }
@@ -391,9 +399,6 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
 }
-
-/// The embedded log has one partition.
-const PARTITION: i64 = 0;
 
 /// The command as it came, its decision's envelope and the reason behind its own headers: of a name
 /// that appears twice, the last counts.

@@ -41,7 +41,7 @@ impl Folded {
         Self { state: State::new(partition), head: Hash32::default() }
     }
 
-    /// Offset of the next decision.
+    /// Offset of the next decision, or one before it where offsets have a hole.
     #[must_use]
     pub fn next(&self) -> Offset {
         Offset(self.state.covered.0 + 1)
@@ -78,7 +78,9 @@ impl Folded {
         };
         let decision = decode_decision(&record.body)
             .map_err(|error| broken("cannot be read").caused_by(error))?;
-        if decision.offset != at || at != next {
+        // Offsets may have holes, decisions may not: each names the one before it.
+        let is_next = at >= next && decision.covered_before == self.state.covered;
+        if decision.offset != at || !is_next {
             return Err(broken(&format!("stands where {next} belongs")));
         }
         if decision.prev_hash != self.head {
@@ -148,17 +150,36 @@ pub fn fold(
     let mut folded = newest_snapshot(log, partition, until, &mut report)?;
     let end = log.ends()?.decisions_next;
     let until = until.map_or(end, |until| until.min(end));
+    fold_on(log, &mut folded, until, |_, _, _| report.decisions += 1)?;
+    Ok((folded, report))
+}
+
+/// Adds the log's decisions before `until`, showing `seen` each of them and the state that it left.
+///
+/// # Errors
+/// As [`fold`].
+pub fn fold_on(
+    log: &dyn LogReader,
+    folded: &mut Folded,
+    until: Offset,
+    mut seen: impl FnMut(&DecisionRecord, &Decision, &State),
+) -> Result<()> {
     while folded.next() < until {
-        let mut records = log.decisions(folded.next(), FOLD_BYTES_MAX)?;
-        records.retain(|record| record.offset < until);
+        let next = folded.next();
+        let records = log.decisions(next, FOLD_BYTES_MAX)?;
         if records.is_empty() {
-            let next = folded.next();
             return Err(Error::corrupt(format!("the log ends before {until}: no decision {next}")));
         }
-        report.decisions += records.len() as u64;
-        folded.add(&records)?;
+        for record in &records {
+            if record.offset >= until {
+                // What lies between is a hole, unless a decision is missing there.
+                return folded.read_next(record).map(|_| ());
+            }
+            let decision = folded.add_one(record)?;
+            seen(record, &decision, &folded.state);
+        }
     }
-    Ok((folded, report))
+    Ok(())
 }
 
 fn newest_snapshot(

@@ -3,13 +3,18 @@
 
 use conclave::error::ErrorKind;
 use conclave::log::block::{BLOCK_BYTES_MAX, RECORD_HELD_BYTES};
+use conclave::log::kafka::settings::{KafkaSettings, TopicNames};
+use conclave::log::kafka::{Alone, KafkaLog, KafkaLogOptions};
 use conclave::log::memory::MemoryLog;
 use conclave::log::rocks::{Durability, OpenOptions, RocksLog};
 use conclave::log::{
     CommandRecord, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogReader, RoundRecord,
 };
 use conclave_core::units::{Hash32, Offset, TimeMs};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A log that the suite can open again and damage.
@@ -71,15 +76,81 @@ impl Subject for Rocks {
 
     fn damage_snapshot(&mut self, offset: Offset) {
         self.log = None;
-        let path = self.directory.path().join("rocks");
-        let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), &path).unwrap();
-        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), &path, names).unwrap();
-        let chunks = db.cf_handle("snapshots").unwrap();
-        let key = [&offset.0.to_be_bytes()[..], &[0; 4]].concat();
-        let mut value = db.get_cf(chunks, &key).unwrap().unwrap();
-        *value.last_mut().unwrap() ^= 1;
-        db.put_cf(chunks, &key, value).unwrap();
-        drop(db);
+        damage_chunk(&self.directory.path().join("rocks"), offset);
+        self.reopen();
+    }
+}
+
+/// Changes a stored byte of the snapshot at `offset`.
+fn damage_chunk(path: &Path, offset: Offset) {
+    let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), path).unwrap();
+    let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), path, names).unwrap();
+    let chunks = db.cf_handle("snapshots").unwrap();
+    let key = [&offset.0.to_be_bytes()[..], &[0; 4]].concat();
+    let mut value = db.get_cf(chunks, &key).unwrap().unwrap();
+    *value.last_mut().unwrap() ^= 1;
+    db.put_cf(chunks, &key, value).unwrap();
+}
+
+/// One partition of topics of its own.
+struct Kafka {
+    log: Option<KafkaLog>,
+    directory: TempDir,
+    settings: KafkaSettings,
+}
+
+impl Kafka {
+    fn new(brokers: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let name = directory.path().file_name().unwrap().to_str().unwrap().replace('.', "t");
+        let topics = TopicNames::prefixed(&format!("conformance-{name}"));
+        let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
+        make_topics(&settings);
+        let mut kafka = Self { log: None, directory, settings };
+        kafka.reopen();
+        kafka
+    }
+}
+
+/// Topics of one partition whose records carry their own times.
+fn make_topics(settings: &KafkaSettings) {
+    let admin: AdminClient<_> = settings.client("admin").create().unwrap();
+    let TopicNames { commands, decisions, dead_letters } = &settings.topics;
+    let topics: Vec<_> = [commands, decisions, dead_letters]
+        .into_iter()
+        .map(|name| {
+            NewTopic::new(name, 1, TopicReplication::Fixed(1))
+                .set("message.timestamp.type", "CreateTime")
+                .set("message.timestamp.before.max.ms", "9223372036854775807")
+                .set("retention.ms", "-1")
+        })
+        .collect();
+    let made = admin.create_topics(&topics, &AdminOptions::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for one in runtime.block_on(made).unwrap() {
+        one.unwrap();
+    }
+}
+
+impl Subject for Kafka {
+    type Log = KafkaLog;
+
+    fn log(&mut self) -> &mut KafkaLog {
+        self.log.as_mut().unwrap()
+    }
+
+    fn reopen(&mut self) {
+        self.log = None;
+        let group = &self.settings.topics.commands;
+        let member = Arc::new(Alone::new(&self.settings, group).unwrap());
+        let snapshots = self.directory.path().join("snapshots");
+        let options = KafkaLogOptions::new(&self.settings, 0, snapshots);
+        self.log = Some(KafkaLog::open(options, member, None).unwrap());
+    }
+
+    fn damage_snapshot(&mut self, offset: Offset) {
+        self.log = None;
+        damage_chunk(&self.directory.path().join("snapshots"), offset);
         self.reopen();
     }
 }
@@ -98,6 +169,15 @@ macro_rules! laws {
         }
         mod rocks_none {
             $(#[test] fn $law() { super::$law(super::Rocks::new(super::Durability::None)); })*
+        }
+        mod kafka {
+            $(#[test] fn $law() {
+                if let Ok(brokers) = std::env::var("CONCLAVE_TEST_BROKERS") {
+                    super::$law(super::Kafka::new(&brokers));
+                } else {
+                    eprintln!("SKIPPED the log on Kafka: no broker");
+                }
+            })*
         }
     };
 }

@@ -54,9 +54,12 @@ fn show(
         if records.is_empty() {
             return Err(Error::corrupt(format!("there is no decision {next}")));
         }
-        for record in records.into_iter().take_while(|record| record.offset <= last) {
-            let decision = decode_decision(&record.body)?;
+        for record in records {
             next = Offset(record.offset.0 + 1);
+            if record.offset > last {
+                break;
+            }
+            let decision = decode_decision(&record.body)?;
             shown.read += 1;
             if !filter.matches(&decision) {
                 continue;

@@ -1,10 +1,11 @@
 //! `replay verify`: every decision computed again.
 
 use crate::args::VerifyArguments;
-use crate::view::{PARTITION, View};
+use crate::view::View;
 use conclave::cli::Output;
 use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
+use conclave::log::LogReader as _;
 use conclave::report::show::count;
 use conclave::verify::{Report, Scope, Verdict, verify_with_progress};
 use conclave_core::seat::RuleSeat;
@@ -33,7 +34,8 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
     let end = until.map_or(view.ends.decisions_next, |until| Offset(until.0 + 1));
     let bar = progress_bar(end);
     let started = Instant::now();
-    let report = verify_with_progress(&view.log, PARTITION, &mut RuleSeat, &scope, |next| {
+    let (log, partition) = (&view.log, view.log.partition());
+    let report = verify_with_progress(log, partition, &mut RuleSeat, &scope, |next| {
         bar.set_position(next.0.unsigned_abs());
     })?;
     bar.finish_and_clear();

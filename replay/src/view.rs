@@ -8,9 +8,6 @@ use conclave::wire::decode_decision;
 use conclave_core::units::{Offset, TimeMs};
 use std::path::Path;
 
-/// The embedded log has one partition.
-pub(crate) const PARTITION: i64 = 0;
-
 pub(crate) struct View {
     pub(crate) log: RocksReader,
     pub(crate) ends: LogEnds,

@@ -264,6 +264,61 @@ fn a_gap_is_uncovered_commands_and_a_repetition_is_a_duplicate() {
     assert_eq!((report.uncovered, report.duplicates), (0, 1));
 }
 
+/// The story on a log whose offsets have holes: in the middle of rounds, between them, at places
+/// that a decision of the usual log would take.
+fn told_with_holes() -> Records {
+    let log = story().chunks(5).fold(MemoryLog::with_holes(0, 3), |mut log, commands| {
+        log.accept(commands).unwrap();
+        log
+    });
+    Records::of(&decide_all(log, &[]))
+}
+
+#[test]
+fn a_hole_among_offsets_is_no_gap() {
+    let log = told_with_holes();
+    let offsets: Vec<i64> = log.decisions.iter().map(|record| record.offset.0).collect();
+    assert_eq!(offsets[..12], [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17]);
+    let report = report_of(&log, Verdict::Clean);
+    assert_eq!((report.decisions, report.undecided), (story_count(), 0));
+    for until in 0..=offsets[20] {
+        let scope = Scope { until: Some(Offset(until)), expected_head: None };
+        let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
+        let read = offsets.iter().filter(|offset| **offset <= until).count() as u64;
+        let is_round_end = log.decision(read as usize - 1).round_count.is_some();
+        assert_eq!((report.decisions, report.is_clean()), (read, is_round_end), "{until}");
+        let folded = fold(&log, 0, Some(Offset(until + 1))).unwrap().0;
+        assert_eq!(folded.state.covered, log.decisions[read as usize - 1].offset);
+    }
+}
+
+#[test]
+fn whatever_is_missing_at_a_hole_is_found() {
+    // The decisions on both sides of one, and one in the middle of commands.
+    for missing in [4, 5, 7] {
+        let mut log = told_with_holes();
+        let covered = log.decisions[missing - 1].offset;
+        log.decisions.remove(missing);
+        let next = log.decisions[missing].offset;
+        let report = report_of(&log, Verdict::Differs);
+        assert_eq!((report.uncovered, report.divergences), (1, 0), "{missing}: {report:#?}");
+        for until in covered.0 + 1..next.0 {
+            let scope = Scope { until: Some(Offset(until)), expected_head: None };
+            let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
+            assert!(report.stopped.is_some(), "{missing}, {until}: {report:#?}");
+            let refused = fold(&log, 0, Some(Offset(until + 1))).unwrap_err();
+            assert!(refused.to_string().contains("stands where"), "{refused}");
+        }
+    }
+    // A decision that says that a command which is there was never decided.
+    let mut log = told_with_holes();
+    log.decisions.remove(7);
+    let covered_before = log.decisions[6].offset;
+    log.put(7, &Decision { covered_before, ..log.decision(7) });
+    log.link_from(7);
+    assert_eq!(report_of(&log, Verdict::Differs).uncovered, 1);
+}
+
 #[test]
 fn a_decision_that_calls_itself_another_one_is_a_divergence() {
     let mut log = Records::of(&told());

@@ -18,9 +18,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The embedded log has one partition.
-const PARTITION: i64 = 0;
-
 /// Where the service is, and who asks.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServiceArguments {
@@ -124,7 +121,7 @@ impl Stored {
             }));
         }
         let until = at.map(|at| Offset(at.0 + 1));
-        let (folded, _) = fold(&log, PARTITION, until).map_err(with_advice)?;
+        let (folded, _) = fold(&log, log.partition(), until).map_err(with_advice)?;
         Ok(Self { log, folded, at })
     }
 

@@ -4,9 +4,11 @@
 //!
 //! Nothing here reaches a decision: what can change one is in the log.
 
+mod kafka;
 mod keys;
 mod tokens;
 
+pub use kafka::{All, KafkaConfig, SecurityConfig, Standby};
 pub use tokens::{Identity, Token, Tokens, new_token};
 
 use crate::error::{Error, Result};
@@ -31,6 +33,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Who may send what.
     pub tokens: TokensConfig,
+    /// The log on Kafka; without brokers, the log lies in `data`.
+    pub kafka: KafkaConfig,
 }
 
 /// As [`Durability`], spelled as in the file.
@@ -89,6 +93,7 @@ impl Default for Config {
             snapshot_every: crate::engine::SNAPSHOT_EVERY_DEFAULT,
             http: HttpConfig::default(),
             tokens: TokensConfig::default(),
+            kafka: KafkaConfig::default(),
         }
     }
 }
@@ -145,6 +150,7 @@ impl Config {
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data = folder.join(&config.data);
         config.tokens.file = config.tokens.file.map(|file| folder.join(file));
+        config.kafka.place_in(folder);
         Ok(config)
     }
 
@@ -189,7 +195,7 @@ impl Config {
                 self.listen
             )));
         }
-        Ok(())
+        self.kafka.check()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::keys;
 use crate::error::{Error, Result};
+use crate::log::kafka::security::check_mode;
 use conclave_core::command::{Actor, Role};
 use conclave_core::limits::ID_BYTES_MAX;
 use conclave_core::units::{TenantId, UserId};
@@ -126,22 +127,6 @@ impl Token {
         let actor = Actor { tenant: TenantId::from(tenant), user: UserId::from(user), role };
         Ok(Identity { name, actor })
     }
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-    let others = std::fs::metadata(path).map_or(0, |metadata| metadata.mode() & 0o007);
-    if others == 0 {
-        return Ok(());
-    }
-    let shown = path.display();
-    Err(Error::invalid(format!("{shown} is open to everybody: `chmod o-rwx {shown}`")))
-}
-
-#[cfg(not(unix))]
-fn check_mode(_path: &Path) -> Result<()> {
-    Ok(())
 }
 
 /// A new token and its digest, both in hexadecimal.

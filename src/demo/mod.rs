@@ -62,6 +62,7 @@ pub struct Summary {
 
 impl Summary {
     fn count(&mut self, decision: &Decision) {
+        self.decisions += 1;
         if let Outcome::Rejected(rejected) = &decision.outcome {
             self.refused += u64::from(decision.kind == "RequestAllocation");
             self.dead_letters += u64::from(rejected.code.is_dead_letter());
@@ -164,10 +165,10 @@ fn feed_watched<L: EventLog, S: Seat>(
     }
     let folded = engine.folded();
     summary.queued = folded.state.pools.values().map(|pool| pool.queue.len()).sum();
-    summary.decisions = folded.next().0;
     summary.chain_head = chain_head(&[folded.head]).to_string();
+    // Everything that was accepted is decided.
+    summary.commands = summary.decisions;
     let log = engine.close()?;
-    summary.commands = log.ends()?.commands_next.0;
     summary.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok((summary, log))
 }

@@ -24,7 +24,7 @@ pub use report::{ExplainReport, Moment};
 pub use text::text;
 
 use crate::error::{Error, Result};
-use crate::fold::{FOLD_BYTES_MAX, Folded, fold};
+use crate::fold::{Folded, fold, fold_on};
 use crate::log::LogReader;
 use crate::report::sentence;
 use crate::report::viewer::Viewer;
@@ -32,9 +32,6 @@ use conclave_core::blocker::Blocker;
 use conclave_core::explain::{Change, all_blockers, smallest_changes};
 use conclave_core::state::State;
 use conclave_core::units::{Offset, PoolId, RequestId};
-
-/// The embedded log has one partition.
-const PARTITION: i64 = 0;
 
 /// Explains a request as of decision `at`, or as of the end of the log: of several that bore the
 /// name, the last; without a pool, wherever it was asked for last.
@@ -53,7 +50,7 @@ pub fn explain_at(
     viewer: &Viewer,
 ) -> Result<ExplainReport> {
     let last = at.unwrap_or(Offset(log.ends()?.decisions_next.0 - 1));
-    let (there, _) = fold(log, PARTITION, Some(Offset(last.0 + 1)))?;
+    let (there, _) = fold(log, log.partition(), Some(Offset(last.0 + 1)))?;
     let arrival = pool.and_then(|pool| there.state.pools.get(pool)?.request(request));
     let from = arrival.map_or(Offset(0), |request| request.arrival);
     drop(there);
@@ -120,18 +117,9 @@ pub fn follow(
     last: Offset,
     follower: &mut Follower,
 ) -> Result<Folded> {
-    let (mut folded, _) = fold(log, PARTITION, Some(from))?;
-    while folded.next() <= last {
-        let next = folded.next();
-        let records = log.decisions(next, FOLD_BYTES_MAX)?;
-        if records.is_empty() {
-            return Err(Error::corrupt(format!("there is no decision {next}")));
-        }
-        for record in records.iter().take_while(|record| record.offset <= last) {
-            let decision = folded.add_one(record)?;
-            follower.see(&decision, &folded.state);
-        }
-    }
+    let (mut folded, _) = fold(log, log.partition(), Some(from))?;
+    let until = Offset(last.0.saturating_add(1));
+    fold_on(log, &mut folded, until, |_, decision, state| follower.see(decision, state))?;
     Ok(folded)
 }
 

@@ -23,8 +23,6 @@ use conclave_core::units::{Offset, PoolId, RequestId, TimeMs};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The embedded log has one partition.
-const PARTITION: i64 = 0;
 /// Consequences for others that are told one by one.
 const ALSO_MAX: usize = 20;
 
@@ -117,7 +115,7 @@ fn next_input(state: &State, command: &Command, now: TimeMs) -> Input {
         headers: Headers::default(),
     };
     let stored = StoredCommand { offset: Offset(state.covered.0 + 1), record };
-    CommandReader::new().read(PARTITION, &stored)
+    CommandReader::new().read(state.partition, &stored)
 }
 
 struct Plan<'a> {

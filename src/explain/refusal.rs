@@ -1,7 +1,6 @@
 //! Why a request was refused: the rule's numbers, what the council counted, and the smallest change
 //! that would have let it in, at the state that the refusing decision went out from.
 
-use super::PARTITION;
 use super::life::Life;
 use super::plan::council_of;
 use super::report::Council;
@@ -31,7 +30,7 @@ pub(super) fn of(log: &impl LogReader, life: &mut Life) -> Result<Refusal> {
     let at = Offset(life.asked.offset);
     let Some(ask) = ask_of(log, at)? else { return Ok(Refusal::default()) };
     life.ask = Some(ask.clone());
-    let (before, _) = fold(log, PARTITION, Some(at))?;
+    let (before, _) = fold(log, log.partition(), Some(at))?;
     let state = &before.state;
     if !state.pools.contains_key(&life.pool) {
         return Ok(Refusal::default());
@@ -60,10 +59,8 @@ fn ask_of(log: &impl LogReader, at: Offset) -> Result<Option<RequestAllocation>>
     let Some(stored) = commands.first().filter(|stored| stored.offset == at) else {
         return Ok(None);
     };
-    let Content::Readable { command, .. } = CommandReader::new().read(PARTITION, stored).content
-    else {
-        return Ok(None);
-    };
+    let input = CommandReader::new().read(log.partition(), stored);
+    let Content::Readable { command, .. } = input.content else { return Ok(None) };
     Ok(match command.payload {
         Payload::RequestAllocation(ask) => Some(ask),
         Payload::Appeal(appeal) => appeal.ask.map(|ask| *ask),

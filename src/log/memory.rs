@@ -39,6 +39,9 @@ pub enum CrashLoss {
 /// A log in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLog {
+    partition: i64,
+    /// Offsets left out before every append but the first.
+    hole: usize,
     stored: Stored,
     /// What the log was after each write since the last sync, oldest first: a crash under
     /// [`CrashLoss::Unsynced`] goes back to one of them. Starts with the synced state.
@@ -82,6 +85,13 @@ impl MemoryLog {
     #[must_use]
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         Self { faults, random: Random(seed), unsynced: vec![Mark::default()], ..Self::default() }
+    }
+
+    /// An empty log of `partition`, like a Kafka partition whose producers use transactions: before
+    /// every append but the first, `hole` offsets stay empty.
+    #[must_use]
+    pub fn with_holes(partition: i64, hole: usize) -> Self {
+        Self { partition, hole, ..Self::new() }
     }
 
     /// Opens the log again after a crash or an unknown end, with what survived.
@@ -139,6 +149,16 @@ impl MemoryLog {
         self.check_up()
     }
 
+    /// # Panics
+    /// When `round` does not answer the first commands without a decision.
+    fn check_coverage(&self, round: &RoundRecord) {
+        let undecided = &self.stored.commands[self.stored.decisions.len()..];
+        for (decision, command) in round.decisions.iter().zip(undecided) {
+            let next = command.offset;
+            assert_eq!(decision.offset, next, "a round continues the decisions without a gap");
+        }
+    }
+
     fn mark(&self) -> Mark {
         Mark {
             command_count: self.stored.commands.len(),
@@ -154,12 +174,16 @@ impl MemoryLog {
 }
 
 impl LogReader for MemoryLog {
+    fn partition(&self) -> i64 {
+        self.partition
+    }
+
     fn ends(&self) -> Result<LogEnds> {
         self.check_up()?;
         let Stored { commands, decisions, .. } = &self.stored;
         Ok(LogEnds {
-            commands_next: plus(Offset(0), commands.len()),
-            decisions_next: plus(Offset(0), decisions.len()),
+            commands_next: commands.last().map_or(Offset(0), |last| plus(last.offset, 1)),
+            decisions_next: decisions.last().map_or(Offset(0), |last| plus(last.offset, 1)),
             head: decisions.last().map_or_else(Hash32::default, |last| last.hash),
         })
     }
@@ -210,10 +234,11 @@ fn limited<R: Record + Clone>(records: &[R], from: Offset, bytes_max: usize) -> 
 
 impl EventLog for MemoryLog {
     fn accept(&mut self, commands: &[CommandRecord]) -> Result<Offset> {
-        let first = self.ends()?.commands_next;
+        let next = self.ends()?.commands_next;
         if commands.is_empty() {
-            return Ok(first);
+            return Ok(next);
         }
+        let first = if next == Offset(0) { next } else { plus(next, self.hole) };
         block::pack(&numbered(first, commands))?;
         if self.random.per_mille(self.faults.full_per_mille) {
             self.down = Some("the disk is full; make room and open the log again");
@@ -230,6 +255,7 @@ impl EventLog for MemoryLog {
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
         let ends = self.ends().map_err(CommitError::Failed)?;
         check_round(&ends, round);
+        self.check_coverage(round);
         if round.decisions.is_empty() {
             return Ok(());
         }

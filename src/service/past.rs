@@ -7,8 +7,6 @@ use conclave_core::units::Offset;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The embedded log has one partition.
-const PARTITION: i64 = 0;
 /// States that are kept: a slider goes back and forth.
 const KEPT_MAX: usize = 4;
 
@@ -19,6 +17,7 @@ pub(super) struct Past {
 }
 
 impl Past {
+    /// The state right after the decision at `offset`.
     pub(super) fn state_at(&self, log: &dyn LogReader, offset: Offset) -> Result<Arc<Folded>> {
         let last = Offset(log.ends()?.decisions_next.0 - 1);
         if offset < Offset(0) || offset > last {
@@ -31,10 +30,16 @@ impl Past {
         let found = kept.iter().position(|folded| folded.state.covered == offset);
         let folded = match found.and_then(|at| kept.remove(at)) {
             Some(folded) => folded,
-            None => Arc::new(fold(log, PARTITION, Some(Offset(offset.0 + 1)))?.0),
+            None => Arc::new(fold(log, log.partition(), Some(Offset(offset.0 + 1)))?.0),
         };
+        let covered = folded.state.covered;
         kept.push_front(Arc::clone(&folded));
         kept.truncate(KEPT_MAX);
+        if covered != offset {
+            return Err(Error::unavailable(format!(
+                "there is no decision {offset}: the one before it is {covered}"
+            )));
+        }
         Ok(folded)
     }
 }

@@ -17,14 +17,11 @@ pub use data::{Heat, KINDS, Kind, Requests, Segments, Timeline, UNTIL_OPEN};
 pub use details::Details;
 
 use crate::error::{Error, Result};
-use crate::fold::{FOLD_BYTES_MAX, fold};
+use crate::fold::{FOLD_BYTES_MAX, fold, fold_on};
 use crate::log::{DecisionRecord, LogReader};
 use crate::wire::decode_decision;
 use conclave_core::units::{Offset, PoolId, TenantId, TimeMs};
 use follow::Follower;
-
-/// The embedded log has one partition.
-const PARTITION: i64 = 0;
 
 /// What a timeline shows, and how much work it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +74,10 @@ impl Timeline {
         let end = log.ends()?.decisions_next;
         let last = last_shown(end, options)?;
         let began_at = began_at(log)?;
-        let mut folded = fold(log, PARTITION, Some(options.from.min(end)))?.0;
+        let mut folded = fold(log, log.partition(), Some(options.from.min(end)))?.0;
         let mut follower = Follower::new(options, &folded.state, began_at);
-        for_each_record(log, folded.next(), last, |record| {
-            let decision = folded.add_one(record)?;
-            follower.see(&decision, &folded.state);
-            Ok(())
-        })?;
+        let until = Offset(last.0 + 1);
+        fold_on(log, &mut folded, until, |_, decision, state| follower.see(decision, state))?;
         let pool = options.pool.as_ref();
         if let Some(pool) = pool.filter(|pool| !folded.state.pools.contains_key(*pool)) {
             let known: Vec<_> = folded.state.pools.keys().map(|pool| pool.0.as_str()).collect();
@@ -132,9 +126,11 @@ fn for_each_record(
         if records.is_empty() {
             return Err(Error::corrupt(format!("there is no decision {next}")));
         }
-        for record in records.iter().take_while(|record| record.offset <= last) {
-            show(record)?;
+        for record in &records {
             next = Offset(record.offset.0 + 1);
+            if record.offset <= last {
+                show(record)?;
+            }
         }
     }
     Ok(())

@@ -51,46 +51,54 @@ pub fn verify_with_progress(
     let mut verifier = Verifier::new(log, partition, seat, scope.expected_head, end)?;
     let mut from = Offset(0);
     while from < end {
-        let mut records = match log.decisions(from, FOLD_BYTES_MAX) {
+        let records = match log.decisions(from, FOLD_BYTES_MAX) {
             Ok(records) => records,
             Err(error) => {
                 verifier.stop_reading(&error);
                 break;
             }
         };
-        records.retain(|record| record.offset < end);
-        if records.is_empty() {
+        if verifier.is_missing(&records) {
             verifier.stop_reading(&Error::corrupt(format!("there is no decision {from}")));
             break;
         }
         for record in records {
+            if record.offset >= end {
+                from = end;
+                break;
+            }
             from = from.max(after(record.offset));
             if verifier.take(record).is_err() {
-                return Ok(verifier.finish(from, commands_next));
+                let undecided = commands_next.0 - verifier.next().0;
+                return Ok(verifier.finish(from, undecided));
             }
         }
         progress(from);
     }
-    if end == decisions_next
-        && !verifier.is_stopped()
-        && let Err(error) = read_what_proves_nothing(log, end)
-    {
-        verifier.stop_reading(&error);
+    let mut undecided = commands_next.0 - verifier.next().0;
+    if end == decisions_next && !verifier.is_stopped() {
+        match read_what_proves_nothing(log, end) {
+            Ok(commands) => undecided = commands,
+            Err(error) => verifier.stop_reading(&error),
+        }
     }
-    Ok(verifier.finish(from, commands_next))
+    Ok(verifier.finish(from, undecided))
 }
 
-/// Dead letters and undecided commands cannot be verified, but they can be damaged.
-fn read_what_proves_nothing(log: &dyn LogReader, decided: Offset) -> Result<()> {
+/// Dead letters and undecided commands cannot be verified, but they can be damaged. Counts the
+/// latter.
+fn read_what_proves_nothing(log: &dyn LogReader, decided: Offset) -> Result<i64> {
     let mut next = Offset(0);
     while let Some(last) = log.dead_letters(next, FOLD_BYTES_MAX)?.last() {
         next = after(last.offset);
     }
-    let mut next = decided;
-    while let Some(last) = log.commands(next, FOLD_BYTES_MAX)?.last() {
+    let (mut next, mut count) = (decided, 0);
+    loop {
+        let commands = log.commands(next, FOLD_BYTES_MAX)?;
+        let Some(last) = commands.last() else { return Ok(count) };
         next = after(last.offset);
+        count += i64::try_from(commands.len()).expect("a list is shorter than 2^63");
     }
-    Ok(())
 }
 
 fn after(offset: Offset) -> Offset {

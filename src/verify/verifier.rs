@@ -141,18 +141,14 @@ impl<'a> Verifier<'a> {
 
     /// One decision per command, in order.
     fn check_coverage(&mut self, offset: Offset, head: &DecisionHead) -> Step {
-        let next = after(self.covered);
+        let next = self.next();
         if offset < next || head.offset < next {
             self.report.duplicates += 1;
             self.report.list(offset.0, "its command has a decision already");
             return self.stop(format!("what follows decision {offset} continues another log"));
         }
         if offset > next {
-            self.report.uncovered += offset.0.abs_diff(next.0);
-            self.report.unchecked += 1;
-            let what = format!("commands {next} to {} have no decision", offset.0 - 1);
-            self.report.list(next.0, &what);
-            return self.stop(format!("nothing can be folded over a gap: {what}"));
+            self.check_hole(next, offset, head)?;
         }
         if head.offset != offset || head.covered_before != self.covered {
             let DecisionHead { offset: own, covered_before, .. } = head;
@@ -160,6 +156,44 @@ impl<'a> Verifier<'a> {
             return self.stop(format!("nothing can be folded after decision {offset}"));
         }
         Ok(())
+    }
+
+    /// Offsets may have holes, but no command may stand in one, and no decision be missing.
+    fn check_hole(&mut self, next: Offset, offset: Offset, head: &DecisionHead) -> Step {
+        let passed_over = match self.count_commands(next, offset) {
+            Ok(0) if head.covered_before < next => return Ok(()),
+            // Its command is missing as well.
+            Ok(0) => 1,
+            Ok(count) => count,
+            Err(error) => {
+                self.report.unchecked += 1;
+                self.stop_reading(&error);
+                return Err(Stop);
+            }
+        };
+        self.report.uncovered += passed_over;
+        self.report.unchecked += 1;
+        let what = format!("commands {next} to {} have no decision", offset.0 - 1);
+        self.report.list(next.0, &what);
+        self.stop(format!("nothing can be folded over a gap: {what}"))
+    }
+
+    /// How many commands stand in `from..to`. When there are any, nothing is verified after them.
+    fn count_commands(&mut self, from: Offset, to: Offset) -> Result<u64> {
+        let stands = |stored: &&StoredCommand| (from..to).contains(&stored.offset);
+        let mut count = self.commands.iter().filter(stands).count();
+        let mut next = self.commands_end;
+        while next < to {
+            let commands = self.log.commands(next, FOLD_BYTES_MAX)?;
+            count += commands.iter().filter(stands).count();
+            next = after(commands.last().map_or(to, |last| last.offset));
+            if count == 0 {
+                // The decisions after the hole want them.
+                self.commands.extend(commands);
+                self.commands_end = next;
+            }
+        }
+        Ok(count as u64)
     }
 
     fn check_link(&mut self, record: &DecisionRecord, head: &DecisionHead) -> bool {
@@ -292,9 +326,22 @@ impl<'a> Verifier<'a> {
         Ok(self.commands.pop_front_if(|stored| stored.offset == offset))
     }
 
+    /// Whether `records`, read on from here, show that the next decision is not there.
+    pub(super) fn is_missing(&self, records: &[DecisionRecord]) -> bool {
+        let Some(first) = records.first() else { return true };
+        first.offset >= self.end
+            && !self.is_blind
+            && DecisionHead::read(&first.body).is_none_or(|head| head.covered_before > self.covered)
+    }
+
+    /// Offset of the next decision, or one before it where offsets have a hole.
+    pub(super) fn next(&self) -> Offset {
+        after(self.covered)
+    }
+
     fn compare_snapshots(&mut self) {
         let state = self.recorded.as_ref().unwrap_or(&self.state);
-        let fold = (state, self.head, after(self.covered));
+        let fold = (state, self.head, self.next());
         self.snapshots.compare(self.log, fold, &mut self.report);
     }
 
@@ -324,8 +371,9 @@ impl<'a> Verifier<'a> {
         self.report.stopped.is_some()
     }
 
-    /// The report, given that everything before `read` was taken.
-    pub(super) fn finish(mut self, read: Offset, commands_next: Offset) -> Report {
+    /// The report, given that everything before `read` was taken. Where reading stopped early, what
+    /// was left unread is counted by offsets: at most as many as there are.
+    pub(super) fn finish(mut self, read: Offset, undecided: i64) -> Report {
         if let Some(first) = self.round.first() {
             let why = format!("the round at {} is not complete", first.offset);
             self.report.stopped.get_or_insert(why);
@@ -342,7 +390,6 @@ impl<'a> Verifier<'a> {
             let state = self.recorded.as_ref().unwrap_or(&self.state);
             self.report.broken_invariant = caught(|| invariants::check(state)).err();
         }
-        let undecided = commands_next.0 - self.covered.0 - 1;
         self.report.undecided = undecided.max(0).unsigned_abs();
         // A broken link is seen before the content of the round is.
         self.report.first_divergences.sort_by_key(|found| found.offset);
@@ -381,7 +428,10 @@ fn fold_recorded_before(log: &dyn LogReader, partition: i64, end: Offset) -> Res
         if records.is_empty() {
             return Err(Error::corrupt(format!("there is no decision {next}")));
         }
-        for record in records.iter().take_while(|record| record.offset < end) {
+        for record in records {
+            if record.offset >= end {
+                return Ok(state);
+            }
             evolve_recorded(&mut state, &decode_decision(&record.body)?)?;
         }
     }

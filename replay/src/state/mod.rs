@@ -4,7 +4,7 @@ mod pool;
 mod text;
 
 use crate::args::StateArguments;
-use crate::view::{PARTITION, View};
+use crate::view::View;
 use conclave::cli::Output;
 use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
@@ -57,7 +57,8 @@ pub(crate) fn run(arguments: &StateArguments) -> Result<u8> {
     let view = View::open(log)?;
     view.check_reaches(*at)?;
     let explain = |error| view.explain(error);
-    let (folded, report) = fold(&view.log, PARTITION, Some(Offset(at.0 + 1))).map_err(explain)?;
+    let until = Some(Offset(at.0 + 1));
+    let (folded, report) = fold(&view.log, view.log.partition(), until).map_err(explain)?;
     for (snapshot, why) in &report.damaged {
         say(&format!("snapshot {snapshot} was passed over: {why}"));
     }
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &StateArguments) -> Result<u8> {
     match output {
         Output::Json => page.json(&state)?,
         Output::Text => {
-            let last = view.log.decisions(*at, 0).map_err(explain)?;
+            let last = view.log.decisions(folded.state.covered, 0).map_err(explain)?;
             let last = last.first().ok_or_else(|| Error::corrupt("the decision is gone"))?;
             let title = title(&decode_decision(&last.body)?, began_at);
             text::print(&mut page, &title, &state, folded.state.time_ms)?;

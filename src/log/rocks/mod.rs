@@ -15,6 +15,7 @@ mod reader;
 mod scratch;
 mod shared;
 mod skip;
+mod snapshot_store;
 mod snapshots;
 mod store;
 mod wal;
@@ -22,13 +23,14 @@ mod wal;
 pub use reader::RocksReader;
 pub use shared::SharedReader;
 pub use skip::skip;
+pub use snapshot_store::SnapshotStore;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::block::{self, BlockKind, plus};
 use crate::log::skip::Skip;
 use crate::log::{
     CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
-    RoundRecord, StoredCommand, check_round,
+    RoundRecord, StoredCommand, check_dense, check_round,
 };
 use conclave_core::units::Offset;
 use heads_keeper::HeadsKeeper;
@@ -253,6 +255,7 @@ impl EventLog for RocksLog {
         // First, since after a failed write a caller may well be ahead of the log.
         self.check_writable().map_err(CommitError::Failed)?;
         check_round(&self.ends, round);
+        check_dense(&self.ends, round);
         let Some(last) = round.decisions.last() else {
             return Ok(());
         };

@@ -1,0 +1,169 @@
+//! Reading one partition of one topic, forward from wherever it is asked, up to what a reader of
+//! committed records sees.
+
+use super::errors::{asked, sorted};
+use super::settings::KafkaSettings;
+use crate::error::{Error, Result};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use std::time::{Duration, Instant};
+
+/// How long brokers may take to answer a question.
+pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long reading waits for the next record before it gives up: a leader may be moving.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A reader of one partition.
+pub(super) struct Cursor {
+    consumer: BaseConsumer,
+    topic: String,
+    partition: i32,
+    /// Position that the next message comes from, if anything was read before.
+    next: Option<i64>,
+    /// Up to where it can be read, as last seen.
+    end: i64,
+    /// Positions between which nothing can be read, at the end of what we know.
+    empty: Option<Bounds>,
+}
+
+/// Positions of the first record, and after the last one that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) low: i64,
+    pub(super) end: i64,
+}
+
+impl Cursor {
+    /// Connects to nothing yet: brokers are spoken to when something is read.
+    pub(super) fn open(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<Self> {
+        let mut config = settings.client("read");
+        // Required by the library, and never joined: nothing is subscribed or committed.
+        config.set("group.id", format!("{topic}.reader"));
+        config.set("isolation.level", "read_committed");
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "error");
+        config.set("enable.partition.eof", "true");
+        config.set("fetch.wait.max.ms", "50");
+        config.set("fetch.queue.backoff.ms", "5");
+        config.set("queued.max.messages.kbytes", "16384");
+        let consumer = asked(config.create(), "a reader cannot be made")?;
+        Ok(Self { consumer, topic: topic.to_owned(), partition, next: None, end: 0, empty: None })
+    }
+
+    /// Asks the brokers where the partition begins and ends now.
+    pub(super) fn bounds(&mut self) -> Result<Bounds> {
+        let what = format!("the end of {}-{}", self.topic, self.partition);
+        let found = self.consumer.fetch_watermarks(&self.topic, self.partition, ASK_TIMEOUT);
+        let (low, end) = asked(found, &what)?;
+        self.end = self.end.max(end);
+        Ok(Bounds { low, end })
+    }
+
+    /// Shows `take` the messages from position `from` on, in order, until it has had enough or no
+    /// more of them have arrived here: at least one, if there is one before the end as it is now.
+    /// Returns the position after the last one looked at.
+    ///
+    /// # Errors
+    /// When the partition cannot be read, or as `take`.
+    pub(super) fn read(
+        &mut self,
+        from: i64,
+        mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<Enough>,
+    ) -> Result<i64> {
+        if from >= self.end || self.is_known_empty(from) {
+            self.bounds()?;
+        }
+        if from >= self.end || self.is_known_empty(from) {
+            return Ok(from);
+        }
+        // A notice that the end is reached may be older than the end that we know. It is not when
+        // fetching began after we learnt of it.
+        let mut is_fresh = self.next != Some(from);
+        if is_fresh {
+            self.go_to(from)?;
+        }
+        let (mut at, patience) = (from, Instant::now() + READ_TIMEOUT);
+        loop {
+            let has_some = at > from;
+            let wait = if has_some { Duration::ZERO } else { Duration::from_millis(100) };
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    at = message.offset() + 1;
+                    self.next = Some(at);
+                    if take(&message)? == Enough::Yes {
+                        return Ok(at);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) if has_some => return Ok(at),
+                // Marks of transactions, or what was aborted, and nothing else.
+                Some(Err(KafkaError::PartitionEOF(_))) if is_fresh => {
+                    self.empty = Some(Bounds { low: from, end: self.end });
+                    return Ok(at);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.go_to(from)?;
+                    is_fresh = true;
+                }
+                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) => {
+                    self.next = None;
+                    return Err(sorted(error, &self.what(at)));
+                }
+                None if has_some => return Ok(at),
+                None if Instant::now() < patience => {}
+                None => {
+                    self.next = None;
+                    return Err(Error::unavailable(format!(
+                        "{}: the brokers have sent nothing for {READ_TIMEOUT:?}; it is tried again",
+                        self.what(at)
+                    )));
+                }
+            }
+        }
+    }
+
+    /// Whether nothing can be read from `from` up to the end as we know it.
+    fn is_known_empty(&self, from: i64) -> bool {
+        self.empty.is_some_and(|empty| empty.low <= from && self.end <= empty.end)
+    }
+
+    fn go_to(&mut self, from: i64) -> Result<()> {
+        let mut assignment = TopicPartitionList::with_capacity(1);
+        let position = KafkaOffset::Offset(from);
+        let added = assignment.add_partition_offset(&self.topic, self.partition, position);
+        asked(added.and_then(|()| self.consumer.assign(&assignment)), &self.what(from))?;
+        self.next = Some(from);
+        Ok(())
+    }
+
+    fn what(&self, at: i64) -> String {
+        format!("reading {}-{} at {at}", self.topic, self.partition)
+    }
+}
+
+/// Whether somebody who is shown messages wants more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Enough {
+    Yes,
+    No,
+}
+
+/// Errors that the library mends itself; it reports them and goes on.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    use rdkafka::error::RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+        )
+    )
+}

@@ -1,0 +1,106 @@
+//! Sending commands: each is stored once, whatever becomes of the connection.
+
+use super::errors::{asked, sorted};
+use super::record::{RECORD_TIME_MS, to_kafka};
+use super::settings::KafkaSettings;
+use crate::error::{Error, Result};
+use crate::log::CommandRecord;
+use conclave_core::units::Offset;
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long brokers may take to store a batch.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_NAP: Duration = Duration::from_micros(200);
+
+/// Takes note of what became of each record of a batch, by its place there.
+#[derive(Debug, Default)]
+struct Deliveries(Mutex<Vec<std::result::Result<(usize, Offset), KafkaError>>>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<usize>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, place: Box<usize>) {
+        let delivered = match result {
+            Ok(message) => Ok((*place, Offset(message.offset()))),
+            Err((error, _)) => Err(error.clone()),
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(delivered);
+    }
+}
+
+/// Appends commands to one partition.
+pub(super) struct Submitter {
+    producer: BaseProducer<Deliveries>,
+    topic: String,
+    partition: i32,
+}
+
+impl Submitter {
+    pub(super) fn open(settings: &KafkaSettings, partition: i32) -> Result<Self> {
+        let mut config = settings.client("submit");
+        // Stored once and in order, by all replicas that are in sync.
+        config.set("enable.idempotence", "true");
+        config.set("message.timeout.ms", ACCEPT_TIMEOUT.as_millis().to_string());
+        config.set("linger.ms", "1");
+        config.set("compression.type", "lz4");
+        config.set("batch.num.messages", "10000");
+        let what = "commands cannot be sent";
+        let producer = asked(config.create_with_context(Deliveries::default()), what)?;
+        Ok(Self { producer, topic: settings.topics.commands.clone(), partition })
+    }
+
+    /// Appends commands, in order, and returns the offset of each.
+    ///
+    /// # Errors
+    /// `Unavailable` when not all of them are known to be stored: some may be.
+    pub(super) fn send(&self, commands: &[CommandRecord]) -> Result<Vec<Offset>> {
+        let deadline = Instant::now() + ACCEPT_TIMEOUT + ACCEPT_TIMEOUT;
+        for (place, command) in commands.iter().enumerate() {
+            self.queue(place, command, deadline)?;
+        }
+        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            self.producer.poll(POLL_NAP);
+        }
+        let mut delivered =
+            self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut offsets = vec![None; commands.len()];
+        for one in delivered.drain(..) {
+            let (place, offset) = asked(one, "a command was not stored")?;
+            offsets[place] = Some(offset);
+        }
+        let all: Option<Vec<_>> = offsets.into_iter().collect();
+        all.ok_or_else(|| {
+            Error::unavailable("not all commands were stored in time: send them again")
+        })
+    }
+
+    fn queue(&self, place: usize, command: &CommandRecord, deadline: Instant) -> Result<()> {
+        let headers = to_kafka(&command.headers, RECORD_TIME_MS, command.time_ms.0);
+        let mut waiting = BaseRecord::with_opaque_to(&self.topic, Box::new(place))
+            .partition(self.partition)
+            .key(command.key.as_slice())
+            .payload(command.value.as_slice())
+            // 0 would be taken for "now", and nothing before 1970 can be said: the header says it.
+            .timestamp(command.time_ms.0.max(1))
+            .headers(headers);
+        loop {
+            let (error, back) = match self.producer.send(waiting) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !is_full || Instant::now() > deadline {
+                return Err(sorted(error, "a command was not sent"));
+            }
+            self.producer.poll(POLL_NAP);
+            waiting = back;
+        }
+    }
+}
