@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// How long the copy waits between two looks at what is still under way. The crate's own `flush`,
@@ -21,6 +22,7 @@ pub(crate) const BEST: &[(&str, &str)] = &[
     ("retry.backoff.ms", "5"),
     ("retry.backoff.max.ms", "20"),
     ("delivery.report.only.error", "true"),
+    ("compression.type", "lz4"),
 ];
 
 /// What is copied, and how.
@@ -56,13 +58,13 @@ impl Copy {
             value_bytes: task.value_bytes,
             header_bytes: task.header_bytes,
             producer: BEST.iter().map(setting).collect(),
-            way: Way::default(),
+            way: task.way,
         }
     }
 }
 
 /// How a transaction goes about it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Way {
     /// Sends the offsets while records are under way instead of after the last report.
     pub(crate) offsets_first: bool,
@@ -163,14 +165,11 @@ pub(crate) fn send_offsets(
 pub(crate) struct Filling<'c> {
     copy: &'c Copy,
     partition: i32,
-    value: Vec<u8>,
-    headers: Vec<u8>,
 }
 
 impl<'c> Filling<'c> {
     pub(crate) fn new(copy: &'c Copy, partition: i32) -> Self {
-        let (value, headers) = (vec![b'd'; copy.value_bytes], vec![b'h'; copy.header_bytes]);
-        Self { copy, partition, value, headers }
+        Self { copy, partition }
     }
 
     /// Hands the next records over to `producer` and returns the offset after the last. Waits for
@@ -191,13 +190,18 @@ impl<'c> Filling<'c> {
 
     fn hand_over(&self, producer: &BaseProducer, message: &impl Message) {
         let offset = message.offset().to_string();
+        // Bytes of the command as often as they go in: they compress as real ones do.
+        let command = message.payload().unwrap_or_default();
+        let mut bytes = command.iter().copied().cycle();
+        let value: Vec<u8> = bytes.by_ref().take(self.copy.value_bytes).collect();
+        let envelope: Vec<u8> = bytes.take(self.copy.header_bytes).collect();
         let headers = OwnedHeaders::new_with_capacity(2)
             .insert(Header { key: "command_offset", value: Some(offset.as_bytes()) })
-            .insert(Header { key: "envelope", value: Some(&self.headers) });
+            .insert(Header { key: "envelope", value: Some(&envelope) });
         let mut record = BaseRecord::to(&self.copy.to)
             .partition(self.partition)
             .key(message.key().unwrap_or_default())
-            .payload(self.value.as_slice())
+            .payload(&value)
             .headers(headers);
         loop {
             match producer.send(record) {
@@ -224,7 +228,7 @@ pub(crate) fn consumer(broker: &Broker, copy: &Copy, partition: i32) -> BaseCons
         .set("fetch.wait.max.ms", "10")
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.error.backoff.ms", "10")
-        .set("queued.max.messages.kbytes", "16384");
+        .set("queued.max.messages.kbytes", "4096");
     let consumer: BaseConsumer = config.create().expect("sound settings");
     let mut assignment = TopicPartitionList::new();
     assignment

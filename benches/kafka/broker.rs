@@ -6,6 +6,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers as _, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::fmt;
 use std::time::Duration;
 
 /// How long the broker may take for one answer.
@@ -23,6 +24,19 @@ pub(crate) struct Stock {
     pub(crate) records: u64,
     /// Keys, values and headers.
     pub(crate) bytes: u64,
+}
+
+impl Stock {
+    /// Mean bytes of a record.
+    pub(crate) fn bytes_each(self) -> f64 {
+        self.bytes as f64 / self.records as f64
+    }
+}
+
+impl fmt::Display for Stock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records of {:.0} B", self.records, self.bytes_each())
+    }
 }
 
 impl Broker {
@@ -82,6 +96,11 @@ impl Broker {
 
     /// A consumer that sees what is committed and belongs to no group.
     pub(crate) fn watcher(&self) -> BaseConsumer {
+        self.watcher_with(&[])
+    }
+
+    /// The same with some settings of its own.
+    pub(crate) fn watcher_with(&self, settings: &[(&str, &str)]) -> BaseConsumer {
         let mut config = self.client("bench-watch");
         config
             .set("group.id", "bench-watch")
@@ -89,6 +108,9 @@ impl Broker {
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .set("fetch.queue.backoff.ms", "5");
+        for (name, value) in settings {
+            config.set(*name, *value);
+        }
         config.create().expect("sound settings")
     }
 

@@ -1,12 +1,11 @@
 //! Who is compared, each in a process of its own: its memory and its time on the cores are then its
 //! own, too.
 
-use crate::bare::{self, Copy};
+use crate::bare::{self, Copy, Way};
 use crate::broker::Broker;
-use crate::feed::DecisionSize;
 use crate::{conclave_itself, streams};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -23,8 +22,6 @@ pub(crate) enum Contender {
 pub(crate) struct Task {
     pub(crate) contender: Contender,
     pub(crate) brokers: String,
-    /// Start of the names of its topics.
-    pub(crate) prefix: String,
     pub(crate) input: String,
     pub(crate) output: String,
     /// Its group, and the start of its transactional ids.
@@ -36,6 +33,10 @@ pub(crate) struct Task {
     pub(crate) header_bytes: usize,
     /// Threads of Kafka Streams.
     pub(crate) threads: usize,
+    /// How the bare copy goes about a transaction.
+    pub(crate) way: Way,
+    /// A directory of its own.
+    pub(crate) scratch: PathBuf,
 }
 
 impl Contender {
@@ -49,16 +50,15 @@ impl Contender {
 }
 
 impl Task {
-    /// Sizes of what is written, as Conclave's decisions have them.
-    pub(crate) fn with_size(mut self, size: DecisionSize) -> Self {
-        (self.value_bytes, self.header_bytes) = (size.value, size.headers);
-        self
+    /// Topic of the originals of commands that cannot be read.
+    pub(crate) fn dead_letters(&self) -> String {
+        format!("{}-dead-letters", self.output)
     }
 
     /// Starts the contender's process.
-    pub(crate) fn start(&self, scratch: &Path) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let mut command = match self.contender {
-            Contender::Streams => streams::command(self, scratch),
+            Contender::Streams => streams::command(self),
             Contender::Bare | Contender::Conclave => {
                 let mut command = Command::new(std::env::current_exe().expect("it has a file"));
                 let task = serde_json::to_string(self).expect("a task is plain data");

@@ -17,9 +17,14 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use std::thread;
 use std::time::Duration;
 
-/// Leases of each partition that renewals and releases are about.
+/// Leases of each partition that are left when everything else was released.
 const LEASES: usize = 10_000;
-/// Commands between two refills of the leases that were released.
+/// Of a hundred commands of the mix at most so many release a lease: all that will be released are
+/// there from the beginning, so that nothing is placed once the mix has begun.
+const RELEASES_PERCENT: usize = 6;
+/// Leases that the fleet has room for.
+const LEASES_MAX: usize = 25_000;
+/// Commands that are made in one go.
 const SEGMENT: usize = 20_000;
 /// Commands whose decisions say how large decisions are.
 const SAMPLE: usize = 20_000;
@@ -41,8 +46,13 @@ pub(crate) struct DecisionSize {
 }
 
 impl Feed {
-    /// Commands of `partition`, one of `partitions`, with rounds of `round` commands.
-    pub(crate) fn new(log_id: &str, partition: i32, partitions: i32, round: usize) -> Self {
+    /// Up to `records` commands of `partition`, one of `partitions`, with rounds of `round` commands.
+    pub(crate) fn new(
+        log_id: &str,
+        (partition, partitions): (i32, i32),
+        round: usize,
+        records: usize,
+    ) -> Self {
         let open = Payload::OpenLog(OpenLog {
             log_id: LogId::from(log_id),
             time_source: TimeSource::LogAppend,
@@ -52,7 +62,9 @@ impl Feed {
             duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
         });
         let pool = pool_of(partition, partitions);
-        Self { partition, mix: MixA::of_pool(pool, LEASES), setup: Some(open) }
+        let leases = LEASES + records * RELEASES_PERCENT / 100;
+        assert!(leases <= LEASES_MAX, "the fleet has no room for {leases} leases: fewer records");
+        Self { partition, mix: MixA::of_pool(pool, leases), setup: Some(open) }
     }
 
     /// The log, the fleet, the tenants and the leases that the mix is about.
@@ -60,15 +72,9 @@ impl Feed {
         self.mix.setup(self.setup.take().expect("a feed begins once"))
     }
 
-    /// The next commands of the mix and the leases that replace those released, about `count`.
+    /// The next `count` commands of the mix.
     pub(crate) fn next(&mut self, count: usize) -> Vec<CommandRecord> {
-        let mut records = Vec::with_capacity(count + SEGMENT / 10);
-        while records.len() < count {
-            records.extend(self.mix.next(SEGMENT.min(count)).records);
-            records.extend(self.mix.refill().records);
-        }
-        records.truncate(count);
-        records
+        self.mix.next(count).records
     }
 }
 
@@ -122,13 +128,16 @@ impl Sender {
     }
 }
 
-/// Fills `topic` with `records` commands in each partition, setup included.
-pub(crate) fn fill(broker: &Broker, topic: &str, feeds: &mut [Feed], records: usize) {
+/// Fills `topic` with `records` commands in each partition, and says how many of them come before
+/// the mix.
+pub(crate) fn fill(broker: &Broker, topic: &str, feeds: &mut [Feed], records: usize) -> usize {
     let sender = Sender::new(broker, topic, 20);
+    let mut before = 0;
     for feed in feeds {
         let partition = feed.partition;
         let setup = feed.setup().records;
-        assert!(setup.len() < records, "give at least {} records per partition", setup.len());
+        before = setup.len();
+        assert!(before < records, "give more than {before} records per partition");
         setup.iter().for_each(|record| sender.send(partition, record));
         let mut left = records - setup.len();
         while left > 0 {
@@ -138,12 +147,13 @@ pub(crate) fn fill(broker: &Broker, topic: &str, feeds: &mut [Feed], records: us
         }
     }
     sender.finish();
+    before
 }
 
 /// Decides the beginning of a partition in memory, checks that the mix is what it says, and measures
 /// the decisions.
 pub(crate) fn decision_size(round: usize) -> DecisionSize {
-    let mut feed = Feed::new("bench", 0, 1, round);
+    let mut feed = Feed::new("bench", (0, 1), round, SAMPLE);
     let setup = feed.setup();
     let mix = feed.mix.next(SAMPLE);
     let opened = Engine::open(MemoryLog::default(), RuleSeat, SNAPSHOT_EVERY_DEFAULT);

@@ -9,7 +9,6 @@ use hdrhistogram::Histogram;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,12 +46,11 @@ pub(crate) fn run(
     feeds: &mut [Feed],
     ahead: usize,
     per_second: f64,
-    scratch: &Path,
 ) -> Histogram<u64> {
     let commands: Vec<_> = feeds.iter_mut().map(|feed| feed.next(ahead)).collect();
     let first = task.end - i64::try_from(ahead).expect("a small number");
     let consumer = reader(broker, task);
-    let mut child = task.start(scratch);
+    let mut child = task.start();
     let mut answered = 0;
     while answered < first * i64::from(task.partitions) {
         let message = consumer.poll(TIMEOUT).expect("the contender answers");

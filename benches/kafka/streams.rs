@@ -32,8 +32,8 @@ pub(crate) fn build() {
     assert!(status.success(), "Maven could not build {SOURCE}: see above");
 }
 
-/// Command line of the program for `task`, with its state under `scratch`.
-pub(crate) fn command(task: &Task, scratch: &Path) -> Command {
+/// Command line of the program for `task`.
+pub(crate) fn command(task: &Task) -> Command {
     let mut command = Command::new("java");
     let (jar, libraries) = (out().join("streams-1.jar"), out().join("lib/*"));
     command
@@ -50,6 +50,7 @@ pub(crate) fn command(task: &Task, scratch: &Path) -> Command {
         .arg(format!("threads={}", task.threads))
         .arg(format!("valueBytes={}", task.value_bytes))
         .arg(format!("headerBytes={}", task.header_bytes))
-        .arg(format!("state={}", scratch.display()));
+        .arg("producer.compression.type=lz4")
+        .arg(format!("state={}", task.scratch.display()));
     command
 }

@@ -3,6 +3,7 @@
 
 use crate::bare::{self, Copy, Took, Way};
 use crate::broker::Broker;
+use crate::session::Sizes;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::producer::DefaultProducerContext;
 use std::thread;
@@ -62,8 +63,10 @@ fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Runs every trial `times` times and prints what each took.
-pub(crate) fn run(broker: &Broker, records: i64, partitions: i32, times: usize, only: &str) {
+/// Runs every trial as often as `sizes` says and prints what each took.
+pub(crate) fn run(broker: &Broker, sizes: &Sizes) {
+    let Sizes { partitions, times, records, .. } = *sizes;
+    let records = i64::try_from(records).expect("a number of records");
     let prefix = format!("tune-{}", std::process::id());
     let input = format!("{prefix}-in");
     broker.create(&input, partitions, &[]);
@@ -72,9 +75,6 @@ pub(crate) fn run(broker: &Broker, records: i64, partitions: i32, times: usize, 
     println!("{:<50} {:>9} | p50/p99/max ms of: produce, drain, offsets, commit", "", "records/s");
     for round in 0..times {
         for (index, trial) in trials().iter().enumerate() {
-            if !trial.name.contains(only) {
-                continue;
-            }
             let id = format!("{prefix}-{round}-{index}");
             trial.run(broker, &input, &id, records, partitions);
         }

@@ -2,7 +2,6 @@ package conclave.peers;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
@@ -79,12 +78,12 @@ public final class Counting {
     }
 
     private static Topology topology(String input, Map<String, String> given) {
-        byte[] value = filled(take(given, "valueBytes"), 'd');
-        byte[] envelope = filled(take(given, "headerBytes"), 'h');
+        int valueBytes = Integer.parseInt(take(given, "valueBytes"));
+        int headerBytes = Integer.parseInt(take(given, "headerBytes"));
         Topology topology = new Topology();
         topology.addSource(
                 "commands", new ByteArrayDeserializer(), new ByteArrayDeserializer(), input);
-        topology.addProcessor("count", () -> new Count(value, envelope), "commands");
+        topology.addProcessor("count", () -> new Count(valueBytes, headerBytes), "commands");
         topology.addStateStore(
                 Stores.keyValueStoreBuilder(
                         Stores.persistentKeyValueStore(STORE), Serdes.ByteArray(), Serdes.Long()),
@@ -98,9 +97,12 @@ public final class Counting {
         return topology;
     }
 
-    private static byte[] filled(String length, char with) {
-        byte[] bytes = new byte[Integer.parseInt(length)];
-        Arrays.fill(bytes, (byte) with);
+    /** Bytes of {@code from} as often as they go in: they compress as real ones do. */
+    private static byte[] repeated(byte[] from, int length) {
+        byte[] bytes = new byte[length];
+        for (int at = 0; at < length; at += from.length) {
+            System.arraycopy(from, 0, bytes, at, Math.min(from.length, length - at));
+        }
         return bytes;
     }
 
@@ -120,14 +122,14 @@ public final class Counting {
 
     /** Counts the records of each key and forwards one record for each. */
     private static final class Count implements Processor<byte[], byte[], byte[], byte[]> {
-        private final byte[] value;
-        private final byte[] envelope;
+        private final int valueBytes;
+        private final int headerBytes;
         private ProcessorContext<byte[], byte[]> context;
         private KeyValueStore<byte[], Long> counts;
 
-        Count(byte[] value, byte[] envelope) {
-            this.value = value;
-            this.envelope = envelope;
+        Count(int valueBytes, int headerBytes) {
+            this.valueBytes = valueBytes;
+            this.headerBytes = headerBytes;
         }
 
         @Override
@@ -143,7 +145,8 @@ public final class Counting {
             String offset = Long.toString(context.recordMetadata().orElseThrow().offset());
             Headers headers = new RecordHeaders();
             headers.add("command_offset", offset.getBytes(StandardCharsets.US_ASCII));
-            headers.add("envelope", envelope);
+            headers.add("envelope", repeated(command.value(), headerBytes));
+            byte[] value = repeated(command.value(), valueBytes);
             context.forward(new Record<>(command.key(), value, command.timestamp(), headers));
             PROCESSED.increment();
         }
