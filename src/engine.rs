@@ -4,12 +4,12 @@
 //! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
 use crate::error::{Error, Result};
-use crate::fold::{FoldReport, Folded, fold, with_advice};
+use crate::fold::{FoldReport, Folded, fold, fold_on, with_advice};
 use crate::log::block::Record as _;
 use crate::log::skip::Skip;
 use crate::log::{
-    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
-    StoredCommand,
+    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogReader,
+    RoundRecord, StoredCommand,
 };
 use crate::snapshot;
 use crate::telemetry::events::{
@@ -17,7 +17,7 @@ use crate::telemetry::events::{
     SnapshotDamaged, SnapshotKept, StepTimed, TailFolded,
 };
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
-use crate::wire::{CommandReader, body_hash, encode_decision};
+use crate::wire::{SchemaSource, SourcedReader, body_hash, encode_decision};
 use conclave_core::command::TimeSource;
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
@@ -39,12 +39,31 @@ const ABORTS_MAX: u32 = 16;
 /// Decisions between two snapshots when nobody says otherwise.
 pub const SNAPSHOT_EVERY_DEFAULT: i64 = 250_000;
 
+/// Gives a fold of some beginning of the log that somebody else keeps, so that an engine need not
+/// begin at a snapshot.
+pub struct Warm(Box<dyn Fn() -> Folded + Send>);
+
+impl Warm {
+    /// Asks `fold`, which copies what it keeps.
+    #[must_use]
+    pub fn new(fold: impl Fn() -> Folded + Send + 'static) -> Self {
+        Self(Box::new(fold))
+    }
+}
+
+impl std::fmt::Debug for Warm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Warm")
+    }
+}
+
 /// A partition at work.
 #[derive(Debug)]
 pub struct Engine<L, S> {
     log: L,
     seat: S,
-    reader: CommandReader,
+    warm: Option<Warm>,
+    reader: SourcedReader,
     folded: Folded,
     read_ahead: VecDeque<(StoredCommand, Input)>,
     /// Undecided commands that a person had skipped, by offset.
@@ -68,14 +87,32 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// # Panics
     /// When `snapshot_every` is not positive.
     pub fn open(log: L, seat: S, snapshot_every: i64) -> Result<(Self, FoldReport)> {
+        Self::open_warm(log, seat, snapshot_every, None)
+    }
+
+    /// The same, beginning from a fold that somebody else keeps, if there is one; it is asked for
+    /// again whenever a round has to be taken back.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    ///
+    /// # Panics
+    /// As [`Engine::open`].
+    pub fn open_warm(
+        log: L,
+        seat: S,
+        snapshot_every: i64,
+        warm: Option<Warm>,
+    ) -> Result<(Self, FoldReport)> {
         assert!(snapshot_every > 0, "a snapshot every {snapshot_every} decisions");
         let started = Instant::now();
-        let (folded, report) = fold(&log, log.partition(), None).map_err(with_advice)?;
+        let (folded, report) = folded_of(&log, warm.as_ref())?;
         let skips = log.skips()?.into();
         let mut engine = Self {
             log,
             seat,
-            reader: CommandReader::new(),
+            warm,
+            reader: SourcedReader::local(),
             folded,
             read_ahead: VecDeque::new(),
             skips,
@@ -92,6 +129,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok((engine, report))
     }
 
+    /// Asks `source` for the schemas of writers, instead of the local table.
+    pub fn ask_for_schemas(&mut self, source: Box<dyn SchemaSource>) {
+        self.reader = SourcedReader::asking(source);
+    }
+
     /// The fold of everything that is committed.
     #[must_use]
     pub fn folded(&self) -> &Folded {
@@ -102,6 +144,13 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     #[must_use]
     pub fn latencies(&self) -> &Latencies {
         &self.latencies
+    }
+
+    /// Why the next command cannot be read yet: nobody can tell its schema just now. The engine is
+    /// sound, and the next turn asks again.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&str> {
+        self.reader.waiting()
     }
 
     /// What happened how often.
@@ -132,7 +181,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// # Errors
     /// When the log cannot be read or written, or a round was aborted too often. Once a round could
     /// not be committed, every turn fails: its state is ahead of the log, which has to be opened
-    /// again.
+    /// again. `Unavailable` as well while [`Engine::waiting`] says why.
     pub fn turn(&mut self) -> Result<Vec<Decision>> {
         if self.is_ahead {
             return Err(Error::unavailable(
@@ -206,7 +255,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands_max = commands_max.unwrap_or(ROUND_COMMANDS_DEFAULT);
         let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
         // The cut may depend on the log alone, never on where reading began.
-        while self.leading(commands_max) == self.read_ahead.len() && self.read_on()? {}
+        while self.leading(commands_max) == self.read_ahead.len() && self.read_on_or_wait()? {}
         let room = self.before_skip(self.leading(commands_max));
         let next = self.read_ahead.iter().map(|(_, input)| input);
         let length = fixed_round_length(next, room);
@@ -220,8 +269,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// How many of the commands read ahead one round has room for, control commands or not. A live
     /// service's round spans a second of log time at the most.
     fn leading(&self, commands_max: usize) -> usize {
-        let log = self.folded.state.log.as_ref();
-        let is_live = log.is_some_and(|log| log.time_source == TimeSource::LogAppend);
+        let is_live = self.is_live();
         let began_at = self.read_ahead.front().map_or(TimeMs(0), |(first, _)| first.record.time_ms);
         let mut bytes = 0;
         let fits = self.read_ahead.iter().take(commands_max).take_while(|(stored, _)| {
@@ -230,6 +278,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             bytes <= ROUND_BYTES_MAX && (!is_live || spans_ms < ROUND_SPAN_MS_MAX.0)
         });
         fits.count().max(1).min(self.read_ahead.len())
+    }
+
+    fn is_live(&self) -> bool {
+        let log = self.folded.state.log.as_ref();
+        log.is_some_and(|log| log.time_source == TimeSource::LogAppend)
     }
 
     /// How many of the next `count` commands come before one that is skipped; one that is, alone.
@@ -242,6 +295,16 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         count.min(before.max(1))
     }
 
+    /// Reads further ahead. A live service decides what comes before a command that waits.
+    fn read_on_or_wait(&mut self) -> Result<bool> {
+        match self.read_on() {
+            Err(_) if self.waiting().is_some() && self.is_live() && !self.read_ahead.is_empty() => {
+                Ok(false)
+            }
+            read => read,
+        }
+    }
+
     /// Reads further ahead; false at the end of the log.
     fn read_on(&mut self) -> Result<bool> {
         let started = Instant::now();
@@ -252,8 +315,19 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
         let is_end = commands.is_empty();
         for stored in commands {
-            let input = self.reader.read(self.log.partition(), &stored);
-            self.read_ahead.push_back((stored, input));
+            let partition = self.log.partition();
+            let is_skipped = self.skips.iter().any(|skip| skip.offset == stored.offset);
+            let input = if is_skipped {
+                Ok(self.reader.read_unasked(partition, &stored))
+            } else {
+                self.reader.read(partition, &stored)
+            };
+            match input {
+                Ok(input) => self.read_ahead.push_back((stored, input)),
+                // What stands before a command that cannot be read yet is decided meanwhile.
+                Err(_) if !self.read_ahead.is_empty() => return Ok(false),
+                Err(error) => return Err(error),
+            }
         }
         self.latencies.record(Step::Ingest, started.elapsed());
         Ok(!is_end)
@@ -319,7 +393,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         }
         self.read_ahead.clear();
         let started = Instant::now();
-        let (folded, report) = fold(&self.log, self.log.partition(), None).map_err(with_advice)?;
+        let (folded, report) = folded_of(&self.log, self.warm.as_ref())?;
         self.folded = folded;
         self.note_fold(&report, started.elapsed());
         self.check_head()?;
@@ -398,6 +472,22 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let (offset, decision_count) = (report.snapshot.unwrap_or_default(), report.decisions);
         TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
+}
+
+/// The fold of the log: on from what somebody keeps, or else from a snapshot. The chain tells
+/// whether what is kept belongs to this log.
+fn folded_of(log: &dyn LogReader, warm: Option<&Warm>) -> Result<(Folded, FoldReport)> {
+    if let Some(Warm(kept)) = warm {
+        let (mut folded, mut report) = (kept(), FoldReport::default());
+        let ends = log.ends()?;
+        let goes_on = fold_on(log, &mut folded, ends.decisions_next, |_, _, _| {
+            report.decisions += 1;
+        });
+        if goes_on.is_ok() && folded.head == ends.head && folded.next() == ends.decisions_next {
+            return Ok((folded, report));
+        }
+    }
+    fold(log, log.partition(), None).map_err(with_advice)
 }
 
 /// The command as it came, its decision's envelope and the reason behind its own headers: of a name

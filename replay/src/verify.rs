@@ -6,6 +6,7 @@ use conclave::cli::Output;
 use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
 use conclave::log::LogReader as _;
+use conclave::registry::kept_beside;
 use conclave::report::show::count;
 use conclave::verify::{Report, Scope, Verdict, verify_with_progress};
 use conclave_core::seat::RuleSeat;
@@ -30,7 +31,9 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
     if let Some(until) = until {
         view.check_reaches(*until)?;
     }
-    let scope = Scope { until: *until, expected_head: *expect_head };
+    let kept = kept_beside(log)?;
+    let schemas = kept.as_deref();
+    let scope = Scope { until: *until, expected_head: *expect_head, schemas };
     let end = until.map_or(view.ends.decisions_next, |until| Offset(until.0 + 1));
     let bar = progress_bar(end);
     let started = Instant::now();
@@ -113,6 +116,9 @@ fn text(verified: &Verified<'_>) -> Vec<String> {
     let more = (report.divergences + report.duplicates).saturating_sub(listed);
     if more > 0 {
         lines.push(format!("and {}", count(more, "other divergence")));
+    }
+    if !report.schemas_missing.is_empty() {
+        lines.push(format!("schemas not kept: {:?}", report.schemas_missing));
     }
     lines.extend(report.snapshot_faults.iter().cloned());
     lines.extend(report.broken_invariant.iter().map(|rule| format!("the last state: {rule}")));

@@ -370,7 +370,7 @@ fn a_head_kept_elsewhere_is_found_at_the_end_or_before_it_or_not_at_all() {
         (head_after(STORY - 1), Some(Offset(5)), false, None),
         (Hash32([1; 32]), None, false, None),
     ] {
-        let scope = Scope { until, expected_head: Some(expected) };
+        let scope = Scope { until, expected_head: Some(expected), schemas: None };
         let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
         check_sum(&report);
         assert_eq!((report.expected_head, report.expected_head_at), (Some(is_it), at));

@@ -4,8 +4,10 @@ use super::{Output, print};
 use crate::config::{Config, Tokens};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::LogReader;
+use crate::log::kafka::topics::{self, Harm};
 use crate::log::rocks::RocksReader;
 use clap::Args;
+use conclave_core::command::TimeSource;
 use serde::Serialize;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -14,9 +16,9 @@ const EXAMPLES: &str = "Examples:
   conclave check --config /etc/conclave/conclave.toml
   conclave check --data data/conclave --output json
 
-Exit codes: 0 all is well, 1 something is wrong";
+Exit codes: 0 all is well (\"mind\" is allowed and worth a second look), 1 something is wrong";
 
-/// Says what is wrong with a configuration, its log and its address, and how to mend it.
+/// Says what is wrong with a configuration, its log, topics and address, and how to mend it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CheckArguments {
@@ -38,6 +40,8 @@ struct Finding {
     part: &'static str,
     /// Whether it is as it should be.
     ok: bool,
+    /// Whether it is allowed and worth a second look.
+    warning: bool,
     /// What was found, and how to mend it.
     detail: String,
 }
@@ -52,7 +56,11 @@ impl Finding {
     fn of(part: &'static str, looked: Result<String>) -> Self {
         let ok = looked.is_ok();
         let detail = looked.unwrap_or_else(|error| error.to_string());
-        Self { part, ok, detail }
+        Self { part, ok, warning: false, detail }
+    }
+
+    fn warning(detail: String) -> Self {
+        Self { part: "kafka", ok: true, warning: true, detail }
     }
 }
 
@@ -72,6 +80,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
             findings.push(Finding::of("tokens", tokens(&config)));
             findings.push(Finding::of("address", address(&config)));
             findings.push(Finding::of("log", log(&config)));
+            if config.kafka.is_set() {
+                findings.extend(kafka(&config));
+            }
         }
     }
     let ok = findings.iter().all(|finding| finding.ok);
@@ -79,8 +90,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
     match arguments.output {
         Output::Json => print(&json(&findings)?)?,
         Output::Text => {
-            for Finding { part, ok, detail } in &findings.findings {
-                let mark = if *ok { "ok   " } else { "WRONG" };
+            for Finding { part, ok, warning, detail } in &findings.findings {
+                let mark = match (ok, warning) {
+                    (false, _) => "WRONG",
+                    (true, true) => "mind ",
+                    (true, false) => "ok   ",
+                };
                 print(&format!("{mark}  {part:<14} {detail}"))?;
             }
         }
@@ -115,6 +130,39 @@ fn address(config: &Config) -> Result<String> {
         ))
         .caused_by(error)),
     }
+}
+
+/// Security, brokers and topics; each is looked at only when what it needs is there.
+fn kafka(config: &Config) -> Vec<Finding> {
+    let settings = match config.kafka.settings() {
+        Ok(settings) => settings,
+        Err(error) => return vec![Finding::of("kafka", Err(error))],
+    };
+    let told = || format!("{} with settings that make sense", settings.brokers);
+    let mut findings = vec![Finding::of("kafka", Ok(told()))];
+    findings.extend(settings.warnings().into_iter().map(Finding::warning));
+    match topics::check(&settings, TimeSource::LogAppend) {
+        Err(error) => findings.push(Finding::of("brokers", Err(error))),
+        Ok(differences) => {
+            findings.push(Finding::of("brokers", Ok("they answer".to_owned())));
+            findings.extend(differences.iter().map(|difference| match difference.harm {
+                Harm::Decisions => Finding {
+                    part: "topics",
+                    ok: false,
+                    warning: false,
+                    detail: difference.to_string(),
+                },
+                Harm::Harmless => {
+                    Finding { part: "topics", ..Finding::warning(difference.to_string()) }
+                }
+            }));
+            if differences.is_empty() {
+                let sound = "all is as topics/*.toml have it".to_owned();
+                findings.push(Finding::of("topics", Ok(sound)));
+            }
+        }
+    }
+    findings
 }
 
 fn log(config: &Config) -> Result<String> {

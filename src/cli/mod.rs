@@ -18,6 +18,7 @@ mod plan;
 mod queue;
 mod quota;
 mod requests;
+mod schemas;
 mod send;
 mod serve;
 mod skip;
@@ -26,6 +27,7 @@ mod submit;
 mod tail;
 mod token;
 mod top;
+mod topics;
 mod values;
 
 use crate::error::{Error, Result};
@@ -60,8 +62,12 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Says what is wrong with a set-up and how to mend it
     Check(check::CheckArguments),
+    /// Makes the topics of a log on Kafka, and says what is wrong with them
+    Topics(topics::TopicsArguments),
     /// Has the next start pass over a command that stops deciding
     Skip(skip::SkipArguments),
+    /// Registers our schemas in a schema registry, and compares
+    Schemas(schemas::SchemasArguments),
     /// Makes a token for the HTTP API
     Token(token::TokenArguments),
     /// Sends commands from a file
@@ -131,7 +137,9 @@ impl Command {
             Self::Place(place) => place::run(place).map(|()| 0),
             Self::Serve(serve) => serve::run(serve),
             Self::Check(check) => check::run(check),
+            Self::Topics(topics) => topics::run(topics),
             Self::Skip(skip) => skip::run(skip),
+            Self::Schemas(schemas) => schemas::run(schemas),
             Self::Token(token) => token::run(token),
             Self::Submit(submit) => submit::run(submit),
             Self::Plan(plan) => plan::run(plan),

@@ -5,9 +5,7 @@ use super::figures::HttpFigures;
 use super::problem::Problem;
 use crate::config::{Config, HttpConfig, Tokens};
 use crate::error::Result as Answered;
-use crate::fold::Folded;
 use crate::service::Service;
-use conclave_core::units::Offset;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +31,8 @@ pub struct App(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    service: Arc<Service>,
+    /// By number.
+    partitions: Vec<Arc<Service>>,
     http: HttpConfig,
     tokens: Option<Tokens>,
     hosts: BTreeSet<String>,
@@ -49,7 +48,7 @@ struct Inner {
 }
 
 impl App {
-    /// What `config` makes of `service`.
+    /// What `config` makes of a service that is one partition.
     ///
     /// # Errors
     /// `Invalid` when the tokens cannot be read.
@@ -57,6 +56,21 @@ impl App {
     /// # Panics
     /// When the configuration was not checked.
     pub fn new(service: Arc<Service>, config: &Config) -> Answered<Self> {
+        Self::of(vec![service], config)
+    }
+
+    /// The same for all partitions of a log, as many as it was opened for: which of them a pool
+    /// lives in depends on their number.
+    ///
+    /// # Errors
+    /// As [`App::new`].
+    ///
+    /// # Panics
+    /// As [`App::new`], or when a partition does not stand where its number says, or there is none.
+    pub fn of(partitions: Vec<Arc<Service>>, config: &Config) -> Answered<Self> {
+        let numbers = partitions.iter().map(|service| service.partition());
+        assert!(numbers.eq(0..i64::try_from(partitions.len()).unwrap_or(0)), "all, in order");
+        assert!(!partitions.is_empty(), "a log has at least one partition");
         let tokens = config.tokens.file.as_deref().map(Tokens::read).transpose()?;
         let http = config.http.clone();
         let positive = |number| NonZeroU32::new(number).expect("the configuration was checked");
@@ -64,7 +78,7 @@ impl App {
         let limiter = RateLimiter::keyed(quota.allow_burst(positive(http.rate_burst)));
         let (questions, streams) = (http.questions_max, http.streams_max);
         Ok(Self(Arc::new(Inner {
-            service,
+            partitions,
             hosts: hosts(config),
             http,
             tokens,
@@ -79,10 +93,9 @@ impl App {
         })))
     }
 
-    /// The service behind it.
-    #[must_use]
-    pub fn service(&self) -> &Arc<Service> {
-        &self.0.service
+    /// The partitions behind it, by number.
+    pub(super) fn partitions(&self) -> &[Arc<Service>] {
+        &self.0.partitions
     }
 
     /// Lets what has no end of its own come to one.
@@ -173,72 +186,28 @@ impl App {
         Ok(StreamPlace { _place: place, _share: share })
     }
 
-    /// Answers a question where blocking is allowed, with as many others as may run at once.
+    /// A place among the questions that look at a state or at some records.
     ///
     /// # Errors
-    /// The question's own.
-    pub(super) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
-    ) -> Result<T, Problem> {
+    /// `unavailable` at the end.
+    pub(super) async fn question_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let place = Arc::clone(&self.0.questions).acquire_owned().await;
-        let place = place.map_err(|_| Problem::unavailable("the service is going down"))?;
-        self.ask_in(place, question).await
+        place.map_err(|_| Problem::unavailable("the service is going down"))
     }
 
-    /// The same for a question that folds the log: two of them run at once, and a third waits for a
-    /// moment.
+    /// A place among the questions that fold a log.
     ///
     /// # Errors
-    /// `unavailable` when its turn does not come; otherwise the question's own.
-    pub(super) async fn ask_log<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
-    ) -> Result<T, Problem> {
+    /// `unavailable` when none is free for a while.
+    pub(super) async fn fold_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let place = Arc::clone(&self.0.folds).acquire_owned();
         match tokio::time::timeout(FOLD_PATIENCE, place).await {
-            Ok(Ok(place)) => self.ask_in(place, question).await,
+            Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => Err(Problem::unavailable(
                 "others ask about the past just now, which takes a while: ask again in a moment",
             )
             .retry_after(FOLD_PATIENCE.as_secs())),
         }
-    }
-
-    async fn ask_in<T: Send + 'static>(
-        &self,
-        place: OwnedSemaphorePermit,
-        question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let service = Arc::clone(&self.0.service);
-        let asked = tokio::task::spawn_blocking(move || {
-            let answer = question(&service);
-            drop(place);
-            answer
-        });
-        match asked.await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Problem::internal(
-                "answering broke an invariant: report it, with the question and the offset",
-            )),
-        }
-    }
-
-    /// Asks the state: as it is now, or right after the decision at an offset.
-    ///
-    /// # Errors
-    /// `not_found` when there is no such decision; otherwise the question's own.
-    pub(super) async fn ask_state<T: Send + 'static>(
-        &self,
-        at: Option<Offset>,
-        question: impl FnOnce(&Folded) -> Answered<T> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let Some(at) = at else {
-            self.0.service.view().await?;
-            return self.ask(move |service| service.view_now().read(question)).await;
-        };
-        let at = self.existing(at.0)?;
-        self.ask_log(move |service| question(&*service.state_at(at)?)).await
     }
 }
 

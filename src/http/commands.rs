@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::parts::Part;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use super::visible::shown;
@@ -48,6 +49,7 @@ pub(super) enum Wait {
 pub(super) struct Parameters {
     #[serde(default)]
     wait: Wait,
+    partition: Option<i64>,
 }
 
 /// Sends a command, or several as JSON lines.
@@ -55,6 +57,9 @@ pub(super) struct Parameters {
     post, path = "/v1/commands", tag = "commands",
     params(
         ("wait" = Option<String>, Query, description = "`decision` (default) or `accepted`"),
+        ("partition" = Option<i64>, Query,
+            description = "of commands about the log itself, else the first; any other command \
+                           goes where its pool lives"),
         ("Idempotency-Key" = Option<String>, Header,
             description = "the command's id when its body has none"),
         ("Correlation-Id" = Option<String>, Header,
@@ -92,7 +97,8 @@ pub(super) async fn send(
     caller.check_is_sender()?;
     let kind = content_type(&headers)?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
-    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait: parameters.wait };
+    let Parameters { wait, partition } = parameters;
+    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait, partition };
     match kind {
         Kind::Json => desk.answer(desk.read_json(&bytes)?).await,
         Kind::Avro => desk.answer(desk.read_avro(bytes)?).await,
@@ -125,6 +131,36 @@ struct Desk<'a> {
     caller: &'a Caller,
     headers: &'a HeaderMap,
     wait: Wait,
+    partition: Option<i64>,
+}
+
+/// A command, and the partition that it goes to.
+struct Addressed {
+    command: NewCommand,
+    part: Part,
+}
+
+impl App {
+    /// Where a command goes: to the partition where its pool lives; one about the log itself to the
+    /// partition that is named, or the first.
+    ///
+    /// # Errors
+    /// `bad_request` when another partition is named than where the pool lives, `not_found` when
+    /// there is none of this number.
+    pub(super) fn home_of(&self, command: &Command, named: Option<i64>) -> Result<Part, Problem> {
+        if command.payload.is_log_command() {
+            return self.part(named);
+        }
+        let home = self.home(&command.pool);
+        let number = home.service().partition();
+        if named.is_some_and(|named| named != number) {
+            let pool = &command.pool;
+            return Err(Problem::bad_request(format!(
+                "pool '{pool}' lives in partition {number}: leave ?partition= out"
+            )));
+        }
+        Ok(home)
+    }
 }
 
 impl Desk<'_> {
@@ -133,13 +169,13 @@ impl Desk<'_> {
         Ok(Defaults { command_id: key, actor: Some(self.caller.actor()), now: now() })
     }
 
-    fn read_json(&self, bytes: &[u8]) -> Result<NewCommand, Problem> {
+    fn read_json(&self, bytes: &[u8]) -> Result<Addressed, Problem> {
         let command = read_command(bytes, &self.defaults()?).map_err(|error| broken(&error))?;
         self.sealed(&command)
     }
 
     /// Sound bytes go on as they are: the log keeps what was sent.
-    fn read_avro(&self, value: Vec<u8>) -> Result<NewCommand, Problem> {
+    fn read_avro(&self, value: Vec<u8>) -> Result<Addressed, Problem> {
         let (time_ms, key) = (TimeMs(0), vec![]);
         let record = crate::log::CommandRecord { time_ms, key, value, headers: Headers::new() };
         let stored = StoredCommand { offset: Offset(0), record };
@@ -151,13 +187,14 @@ impl Desk<'_> {
                 return Err(Problem::bad_request(format!("{code}: {}", rejected.detail)));
             }
         };
-        let sealed = self.sealed(&command)?;
-        Ok(NewCommand { value: stored.record.value, ..sealed })
+        let Addressed { command, part } = self.sealed(&command)?;
+        Ok(Addressed { command: NewCommand { value: stored.record.value, ..command }, part })
     }
 
-    /// The command as a record, if the caller may send it.
-    fn sealed(&self, command: &Command) -> Result<NewCommand, Problem> {
+    /// The command as a record, and where it goes, if the caller may send it.
+    fn sealed(&self, command: &Command) -> Result<Addressed, Problem> {
         self.caller.check_sends(command)?;
+        let part = self.app.home_of(command, self.partition)?;
         let correlation = read::text(self.headers, "correlation-id");
         if correlation.is_some_and(|id| id.len() > CORRELATION_BYTES_MAX) {
             let most = format!("Correlation-Id has at most {CORRELATION_BYTES_MAX} bytes");
@@ -169,15 +206,17 @@ impl Desk<'_> {
             causation_id: None,
             traceparent: trace.and_then(|trace| TraceParent::parse(trace.as_bytes())),
         };
-        Ok(NewCommand {
+        let command = NewCommand {
             key: command.pool.0.as_bytes().to_vec(),
             value: encode_command(command),
             headers: envelope.to_headers(),
-        })
+        };
+        Ok(Addressed { command, part })
     }
 
-    async fn answer(&self, command: NewCommand) -> Result<Response, Problem> {
-        let service = self.app.service();
+    async fn answer(&self, addressed: Addressed) -> Result<Response, Problem> {
+        let Addressed { command, part } = addressed;
+        let service = part.service();
         match self.wait {
             Wait::Accepted => {
                 let offset = service.accept(command)?.wait().await?;
@@ -185,7 +224,7 @@ impl Desk<'_> {
             }
             Wait::Decision => {
                 let answer = service.decide(command)?.wait().await?;
-                Ok(json(self.decided(&answer).await).into_response())
+                Ok(json(self.decided(&part, &answer).await).into_response())
             }
         }
     }
@@ -200,7 +239,6 @@ impl Desk<'_> {
         }
         let more = u32::try_from(lines.len().saturating_sub(1)).unwrap_or(u32::MAX);
         self.app.check_rate(self.caller, more)?;
-        let service = self.app.service();
         let mut answers = Vec::with_capacity(lines.len());
         let mut is_refusing = false;
         for (_, command) in lines {
@@ -215,8 +253,12 @@ impl Desk<'_> {
             }
             answers.push(match (command, self.wait) {
                 (Err(problem), _) => Line::Problem(problem),
-                (Ok(command), Wait::Decision) => Line::of(service.decide(command), Line::Decided),
-                (Ok(command), Wait::Accepted) => Line::of(service.accept(command), Line::Accepted),
+                (Ok(Addressed { command, part }), Wait::Decision) => {
+                    Line::of(part.service().decide(command), |sent| Line::Decided(sent, part))
+                }
+                (Ok(Addressed { command, part }), Wait::Accepted) => {
+                    Line::of(part.service().accept(command), Line::Accepted)
+                }
             });
             let refused =
                 |line: &Line| matches!(line, Line::Problem(problem) if problem.status == 503);
@@ -238,20 +280,20 @@ impl Desk<'_> {
                 Ok(offset) => accepted(offset),
                 Err(error) => problem(error.into()),
             },
-            Line::Decided(pending) => match pending.wait().await {
-                Ok(answer) => self.decided(&answer).await,
+            Line::Decided(pending, part) => match pending.wait().await {
+                Ok(answer) => self.decided(&part, &answer).await,
                 Err(error) => problem(error.into()),
             },
         }
     }
 
     /// The decision as JSON; of a repeated command with the first decision beside it.
-    async fn decided(&self, answer: &Answer) -> Vec<u8> {
+    async fn decided(&self, part: &Part, answer: &Answer) -> Vec<u8> {
         let viewer = self.caller.viewer();
         let own =
-            written(self.app, answer, &viewer).unwrap_or_else(|| accepted(answer.decision.offset));
+            written(part, answer, &viewer).unwrap_or_else(|| accepted(answer.decision.offset));
         let Outcome::Duplicate(duplicate) = &answer.decision.outcome else { return own };
-        let Ok(Some(first)) = decision_at(self.app, duplicate.first_offset, viewer).await else {
+        let Ok(Some(first)) = decision_at(part, duplicate.first_offset, viewer).await else {
             return own;
         };
         // `{…}` and `,"first":{…}}`.
@@ -266,7 +308,7 @@ impl Desk<'_> {
 
 enum Line {
     Problem(Problem),
-    Decided(crate::service::Pending<Answer>),
+    Decided(crate::service::Pending<Answer>, Part),
     Accepted(crate::service::Pending<Offset>),
 }
 
@@ -294,9 +336,9 @@ pub(super) fn json(bytes: Vec<u8>) -> impl IntoResponse {
 }
 
 /// A decision as JSON, if `viewer` may see it.
-pub(super) fn written(app: &App, answer: &Answer, viewer: &Viewer) -> Option<Vec<u8>> {
+pub(super) fn written(part: &Part, answer: &Answer, viewer: &Viewer) -> Option<Vec<u8>> {
     let decision = shown(answer.decision.clone(), viewer)?;
-    let json = DecisionJson::of(answer.hash, &decision, app.service().began_at());
+    let json = DecisionJson::of(answer.hash, &decision, part.service().began_at());
     serde_json::to_vec(&json).ok()
 }
 
@@ -305,12 +347,12 @@ pub(super) fn written(app: &App, answer: &Answer, viewer: &Viewer) -> Option<Vec
 /// # Errors
 /// As the log's.
 pub(super) async fn decision_at(
-    app: &App,
+    part: &Part,
     offset: Offset,
     viewer: Viewer,
 ) -> Result<Option<Vec<u8>>, Problem> {
-    let seen = app.clone();
-    app.ask(move |service| {
+    let seen = part.clone();
+    part.ask(move |service| {
         let records = service.log().decisions(offset, 0)?;
         let Some(record) = records.first().filter(|record| record.offset == offset) else {
             return Ok(None);
@@ -336,7 +378,8 @@ pub(super) async fn by_id(
     Named((pool, command_id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     let (pool, id) = (PoolId::from(read::name(&pool)?), CommandId::from(read::name(&command_id)?));
-    let found = app
+    let part = app.home(&pool);
+    let found = part
         .ask_state(None, move |folded| {
             let state = &folded.state;
             let hash = command_id_hash(&pool, &id);
@@ -351,6 +394,6 @@ pub(super) async fn by_id(
         ))
     };
     let offset = found.ok_or_else(unknown)?;
-    let decision = decision_at(&app, offset, caller.viewer()).await?;
+    let decision = decision_at(&part, offset, caller.viewer()).await?;
     Ok(json(decision.ok_or_else(unknown)?).into_response())
 }

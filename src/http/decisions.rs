@@ -3,6 +3,7 @@
 use super::app::App;
 use super::caller::Caller;
 use super::commands::{decision_at, json, written};
+use super::parts::Part;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use super::visible::shown;
@@ -33,7 +34,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// One decision, by its offset.
 #[utoipa::path(
     get, path = "/v1/decisions/{offset}", tag = "decisions",
-    params(("offset" = i64, Path, description = "the offset of the command that it answers")),
+    params(
+        ("offset" = i64, Path, description = "the offset of the command that it answers"),
+        ("partition" = Option<i64>, Query, description = "else the first")
+    ),
     responses(
         (status = 200, body = serde_json::Value),
         (status = 404, body = Problem, content_type = "application/problem+json")
@@ -43,10 +47,12 @@ pub(super) async fn one(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Named(offset): Named<i64>,
+    Asked(Of { partition }): Asked<Of>,
 ) -> Result<Response, Problem> {
-    let decision = decision_at(&app, Offset(offset), caller.viewer()).await?;
+    let part = app.part(partition)?;
+    let decision = decision_at(&part, Offset(offset), caller.viewer()).await?;
     let decision = decision.ok_or_else(|| {
-        let last = app.service().watch().borrow().decisions_next.0 - 1;
+        let last = part.last();
         Problem::not_found(format!("no decision {offset} of yours: the log's last one is {last}"))
     })?;
     Ok(json(decision).into_response())
@@ -54,7 +60,14 @@ pub(super) async fn one(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    partition: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Page {
+    partition: Option<i64>,
     #[serde(default)]
     from: i64,
     limit: Option<usize>,
@@ -71,7 +84,8 @@ pub(super) struct Page {
         ("from" = Option<i64>, Query), ("limit" = Option<usize>, Query, description = "1 to 1000"),
         ("pool" = Option<String>, Query), ("tenant" = Option<String>, Query),
         ("request" = Option<String>, Query),
-        ("kind" = Option<String>, Query, description = "a command's or an event's name")
+        ("kind" = Option<String>, Query, description = "a command's or an event's name"),
+        ("partition" = Option<i64>, Query, description = "else the pool's, or the first")
     ),
     responses(
         (status = 200, body = serde_json::Value,
@@ -91,25 +105,26 @@ pub(super) async fn page(
         kind: page.kind.as_deref().map(kind).transpose().map_err(Problem::bad_request)?,
     };
     let limit = page.limit.unwrap_or(LIMIT.0).clamp(1, LIMIT.1);
-    let seen = Seen { app: app.clone(), viewer: caller.viewer() };
+    let part = app.part_or_home(page.partition, filter.pool.as_ref())?;
+    let seen = Seen { part: part.clone(), viewer: caller.viewer() };
     let from = Offset(page.from.max(0));
-    let answer = app.ask(move |_| seen.page(from, limit, &filter)).await?;
+    let answer = part.ask(move |_| seen.page(from, limit, &filter)).await?;
     Ok(json(answer).into_response())
 }
 
 /// A decision's offset, and the decision as JSON.
 type Written = (Offset, Vec<u8>);
 
-/// The log as one caller sees it.
+/// The log of a partition as one caller sees it.
 #[derive(Clone)]
 struct Seen {
-    app: App,
+    part: Part,
     viewer: Viewer,
 }
 
 impl Seen {
     fn page(&self, from: Offset, limit: usize, filter: &Filter) -> Answered<Vec<u8>> {
-        let log = self.app.service().log();
+        let log = self.part.service().log();
         let log_next = log.ends()?.decisions_next;
         let (mut next, mut found) = (from, Vec::new());
         while found.len() < limit && next < log_next && next.0 - from.0 < SCANNED_MAX {
@@ -129,7 +144,7 @@ impl Seen {
     /// Some decisions from an offset on, and where to go on.
     fn some(&self, from: Offset, most: usize, filter: &Filter) -> Answered<(Vec<Written>, Offset)> {
         let (mut next, mut found) = (from, Vec::new());
-        for record in self.app.service().log().decisions(from, FOLD_BYTES_MAX)? {
+        for record in self.part.service().log().decisions(from, FOLD_BYTES_MAX)? {
             if found.len() == most {
                 break;
             }
@@ -138,7 +153,7 @@ impl Seen {
             let decision = shown(decode_decision(&record.body)?, &self.viewer);
             if let Some(decision) = decision.filter(|decision| filter.matches(decision)) {
                 let answer = Answer { decision, hash: record.hash };
-                let json = written(&self.app, &answer, &self.viewer);
+                let json = written(&self.part, &answer, &self.viewer);
                 found.extend(json.map(|json| (record.offset, json)));
             }
         }
@@ -149,6 +164,7 @@ impl Seen {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct From {
+    partition: Option<i64>,
     from: Option<i64>,
 }
 
@@ -157,6 +173,7 @@ pub(super) struct From {
     get, path = "/v1/decisions/stream", tag = "decisions",
     params(
         ("from" = Option<i64>, Query, description = "the end of the log when it is left out"),
+        ("partition" = Option<i64>, Query, description = "else the first"),
         ("Last-Event-ID" = Option<String>, Header, description = "goes on after this decision")
     ),
     responses(
@@ -168,15 +185,16 @@ pub(super) struct From {
 pub(super) async fn stream(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Asked(From { from }): Asked<From>,
+    Asked(From { partition, from }): Asked<From>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let part = app.part(partition)?;
     let place = app.stream_place(&caller)?;
     let present = app.figures().enter_stream();
     let last_seen = read::text(&headers, "last-event-id").and_then(|id| id.parse::<i64>().ok());
-    let end = app.service().watch().borrow().decisions_next.0;
+    let end = part.last() + 1;
     let from = last_seen.map(|id| id.saturating_add(1)).or(from).unwrap_or(end);
-    let seen = Seen { app: app.clone(), viewer: caller.viewer() };
+    let seen = Seen { part, viewer: caller.viewer() };
     let events = seen.follow(Offset(from.max(0))).map(move |event| {
         // Held until the follower is gone.
         let _held = (&place, &present);
@@ -188,19 +206,24 @@ pub(super) async fn stream(
 impl Seen {
     /// Every decision from an offset on, read from the log at the pace of whoever follows.
     fn follow(self, from: Offset) -> impl Stream<Item = Event> {
-        let watched = self.app.service().watch();
-        let batches =
-            stream::unfold((self, from, watched), |(seen, from, mut watched)| async move {
+        let watched = self.part.service().watch();
+        let batches = stream::unfold(
+            (self, from, watched, false),
+            |(seen, from, mut watched, none)| async move {
+                let app = seen.part.app().clone();
+                let mut is_waiting = none;
                 loop {
-                    if seen.app.is_closing() {
+                    if app.is_closing() {
                         return None;
                     }
-                    if watched.borrow_and_update().decisions_next > from {
+                    let is_more = watched.borrow_and_update().decisions_next > from;
+                    if is_more && !is_waiting {
                         break;
                     }
+                    is_waiting = false;
                     tokio::select! {
                         changed = watched.changed() => changed.ok()?,
-                        () = seen.app.closing() => return None,
+                        () = app.closing() => return None,
                     }
                 }
                 let reader = seen.clone();
@@ -208,14 +231,18 @@ impl Seen {
                     reader.some(from, usize::MAX, &Filter::default())
                 });
                 match read.await {
-                    Ok(Ok((decisions, next))) => Some((events(decisions), (seen, next, watched))),
+                    // A reader may see the log's new end later than whoever told of it.
+                    Ok(Ok((decisions, next))) => {
+                        Some((events(decisions), (seen, next, watched, next == from)))
+                    }
                     Ok(Err(error)) => {
                         tracing::error!(%error, "a stream ends: the log is unreadable");
                         None
                     }
                     Err(_) => None,
                 }
-            });
+            },
+        );
         batches.flat_map(stream::iter)
     }
 }

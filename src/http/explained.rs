@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use conclave_core::seat::RuleSeat;
-use conclave_core::units::{CommandId, Offset, PoolId, RequestId};
+use conclave_core::units::{CommandId, PoolId, RequestId};
 
 /// Why a request waits, or what became of it: blockers as intervals, who is ahead and by which
 /// rule, the smallest changes that would let it start.
@@ -32,16 +32,16 @@ pub(super) async fn request(
     Asked(asked): Asked<At>,
 ) -> Result<Json<ExplainReport>, Problem> {
     let (pool, id) = (PoolId::from(read::name(&pool)?), RequestId::from(read::name(&request)?));
-    let viewer = caller.viewer();
+    let (part, viewer) = (app.home(&pool), caller.viewer());
     if let Some(at) = asked.at {
-        let at = app.existing(at)?;
-        let explained = app
+        let at = part.existing(at)?;
+        let explained = part
             .ask_log(move |service| explain_at(&service.log(), Some(&pool), &id, Some(at), &viewer))
             .await?;
         return Ok(Json(explained));
     }
-    app.service().view().await?;
-    let explained = app.ask_log(move |service| {
+    part.service().view().await?;
+    let explained = part.ask_log(move |service| {
         let log = service.log();
         // The view is held for no longer than it takes to look the request up.
         let (arrival, covered) = service.view_now().read(|folded| {
@@ -82,23 +82,9 @@ pub(super) async fn planned(
         .map_err(|error| Problem::bad_request(error.to_string()).at(error.line, error.column))?;
     caller.check_sends(&command)?;
     let viewer = caller.viewer();
-    let planned = app.ask_state(None, move |folded| {
+    let part = app.home_of(&command, None)?;
+    let planned = part.ask_state(None, move |folded| {
         Ok(plan(&folded.state, command, now(), &mut RuleSeat, &viewer))
     });
     Ok(Json(planned.await?))
-}
-
-impl App {
-    /// An offset that has a decision.
-    ///
-    /// # Errors
-    /// `not_found` when it has none.
-    pub(super) fn existing(&self, at: i64) -> Result<Offset, Problem> {
-        let last = self.service().watch().borrow().decisions_next.0 - 1;
-        if (0..=last).contains(&at) {
-            return Ok(Offset(at));
-        }
-        let detail = format!("there is no decision {at} (yet): the last one is {last}");
-        Err(Problem::not_found(detail))
-    }
 }

@@ -8,6 +8,7 @@ mod decisions;
 mod explained;
 mod figures;
 mod page;
+mod parts;
 mod probes;
 mod problem;
 mod read;

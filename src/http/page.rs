@@ -46,6 +46,7 @@ pub(super) async fn asset(Named(path): Named<String>) -> Result<Response, Proble
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Span {
+    partition: Option<i64>,
     pool: Option<String>,
     from: Option<i64>,
     until: Option<i64>,
@@ -56,7 +57,8 @@ pub(super) struct Span {
     get, path = "/v1/timeline", tag = "page",
     params(
         ("pool" = Option<String>, Query), ("from" = Option<i64>, Query, description = "an offset"),
-        ("until" = Option<i64>, Query, description = "an offset")
+        ("until" = Option<i64>, Query, description = "an offset"),
+        ("partition" = Option<i64>, Query, description = "else the pool's, or the first")
     ),
     responses(
         (status = 200, body = serde_json::Value),
@@ -68,15 +70,17 @@ pub(super) async fn timeline(
     Extension(caller): Extension<Caller>,
     Asked(span): Asked<Span>,
 ) -> Result<Json<Timeline>, Problem> {
-    let end = app.service().watch().borrow().decisions_next.0;
+    let pool = span.pool.map(PoolId::from);
+    let part = app.part_or_home(span.partition, pool.as_ref())?;
+    let end = part.last() + 1;
     if let Some(from) = span.from.filter(|from| *from > 0) {
-        app.existing(from)?;
+        part.existing(from)?;
     }
     // Before the first decision there is nothing to begin with, so that `until` has a lower end.
     let until = span.until.map_or(end - 1, |until| until.clamp(0, (end - 1).max(0)));
     let from = span.from.unwrap_or(until - LIVE_DECISIONS).max(0);
     let options = Options {
-        pool: span.pool.map(PoolId::from),
+        pool,
         from: Offset(from),
         until: (end > 0).then_some(Offset(until)),
         viewer: match caller.viewer() {
@@ -86,6 +90,6 @@ pub(super) async fn timeline(
         looks_max: LIVE_LOOKS,
         ..Options::default()
     };
-    let timeline = app.ask_log(move |service| Timeline::of(&service.log(), &options)).await?;
+    let timeline = part.ask_log(move |service| Timeline::of(&service.log(), &options)).await?;
     Ok(Json(timeline))
 }

@@ -2,8 +2,11 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::parts::Part;
 use super::problem::Problem;
-use crate::service::Standing;
+use crate::log::LogReader as _;
+use crate::service::{Figures, Service, Standing};
+use crate::telemetry::counters::Sample;
 use crate::telemetry::{Latencies, Step, names};
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -38,7 +41,7 @@ pub struct Readiness {
 /// How one part stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartReadiness {
-    /// `deciding` or `view`.
+    /// `deciding` or `view`; of several partitions `deciding[0]` and so on.
     pub part: String,
     /// `ok` or `degraded`.
     pub state: String,
@@ -72,33 +75,46 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
 }
 
 fn readiness(app: &App) -> Readiness {
-    let service = app.service();
-    let lag = lag(app);
+    let parts = app.parts();
+    let is_one = parts.len() == 1;
+    let mut readiness = Readiness { ready: true, parts: vec![] };
+    for part in &parts {
+        let service = part.service();
+        let name = |what: &str| match is_one {
+            true => what.to_owned(),
+            false => format!("{what}[{}]", service.partition()),
+        };
+        let trouble = trouble(service);
+        readiness.ready &= trouble.is_none();
+        readiness.parts.push(PartReadiness::of(&name("deciding"), trouble));
+        let lag = service.view_lag();
+        let view = (lag > VIEW_LAG_MAX)
+            .then(|| format!("answers to questions are {lag} decisions old; deciding goes on"));
+        readiness.parts.push(PartReadiness::of(&name("view"), view));
+    }
+    readiness
+}
+
+/// What keeps a partition from accepting and deciding.
+fn trouble(service: &Service) -> Option<String> {
     let is_flowing = service.owing().is_none_or(|owing| owing < FLOW_PATIENCE);
-    let trouble = match service.standing() {
+    match service.standing() {
         Standing::Deciding if is_flowing => None,
         Standing::Deciding => Some(format!(
-            "{lag} commands wait and none was decided for {} s: see docs/runbooks/not-ready.md",
+            "{} commands wait and none was decided for {} s: see docs/runbooks/not-ready.md",
+            lag(service),
             FLOW_PATIENCE.as_secs()
         )),
         Standing::Away(why) => Some(format!("the log cannot be written: {why}")),
         Standing::Stopped(why) => Some(format!("deciding has stopped: {why}")),
         Standing::Closing => Some("the service is going down".to_owned()),
-    };
-    let view_lag = service.view_lag();
-    let view = (view_lag > VIEW_LAG_MAX)
-        .then(|| format!("answers to questions are {view_lag} decisions old; deciding goes on"));
-    Readiness {
-        ready: trouble.is_none(),
-        parts: vec![PartReadiness::of("deciding", trouble), PartReadiness::of("view", view)],
     }
 }
 
-/// Commands that are accepted and not decided.
-fn lag(app: &App) -> i64 {
-    let watched = app.service().log();
-    crate::log::LogReader::ends(&watched)
-        .map_or(0, |ends| ends.commands_next.0 - ends.decisions_next.0)
+/// Commands that are accepted and not decided; where offsets have holes, those are counted, too.
+fn lag(service: &Service) -> i64 {
+    let ends = service.log().ends();
+    ends.map_or(0, |ends| (ends.commands_next.0 - ends.decisions_next.0).max(0))
 }
 
 /// Metrics in the text format of `OpenMetrics`.
@@ -126,62 +142,109 @@ pub(super) async fn metrics(
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-/// What the shell loop counted, as of now.
+/// What was counted of every partition, as of now. When there are several, each series names its
+/// own.
 #[derive(Debug)]
 struct Decided(App);
 
-impl Collector for Decided {
-    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let service = self.0.service();
-        let figures = service.figures();
-        let mut samples = figures.counters.samples();
-        samples.sort_by_key(|sample| sample.name);
-        for series in samples.chunk_by(|one, other| one.name == other.name) {
-            let name = series[0].name;
-            let bare = name.trim_end_matches("_total");
-            let mut family =
-                to.encode_descriptor(bare, names::doc(name), None, MetricType::Counter)?;
-            for sample in series {
-                let counter = ConstCounter::new(sample.value);
-                // A series without a label is a family of one.
-                let labels: Vec<_> = sample.label.into_iter().collect();
-                counter.encode(family.encode_family(&labels)?)?;
-            }
-        }
-        let is_ready = i64::from(readiness(&self.0).ready);
-        let gauges = [
-            (names::LAG_RECORDS, lag(&self.0)),
-            (names::VIEW_LAG_RECORDS, service.view_lag()),
-            (names::READY, is_ready),
-            (names::WAITING, waiting(&self.0)),
-        ];
-        for (name, value) in gauges {
-            let gauge = ConstGauge::new(value);
-            gauge.encode(to.encode_descriptor(
-                name,
-                names::doc(name),
-                None,
-                MetricType::Gauge,
-            )?)?;
-        }
-        encode_steps(&mut to, &figures.latencies)
+/// One partition's figures, and the label that tells them from another's.
+struct Counted {
+    part: Part,
+    label: Option<(&'static str, String)>,
+    figures: Figures,
+}
+
+type Label<'a> = (&'static str, &'a str);
+
+impl Counted {
+    fn all(app: &App) -> Vec<Self> {
+        let parts = app.parts();
+        let is_one = parts.len() == 1;
+        let counted = |part: Part| {
+            let number = part.service().partition().to_string();
+            let label = (!is_one).then_some((names::PARTITION, number));
+            let figures = part.service().figures();
+            Self { part, label, figures }
+        };
+        parts.into_iter().map(counted).collect()
+    }
+
+    fn samples(&self) -> impl Iterator<Item = Sample> + use<> {
+        self.figures.counters.samples().into_iter()
+    }
+
+    /// A series' own label, and the partition's.
+    fn labels<'a>(&'a self, own: Option<Label<'a>>) -> Vec<Label<'a>> {
+        let partition = self.label.as_ref().map(|(name, number)| (*name, number.as_str()));
+        own.into_iter().chain(partition).collect()
     }
 }
 
+impl Collector for Decided {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counted = Counted::all(&self.0);
+        encode_counters(&mut to, &counted)?;
+        encode_gauge(&mut to, names::LAG_RECORDS, &counted, lag)?;
+        encode_gauge(&mut to, names::VIEW_LAG_RECORDS, &counted, Service::view_lag)?;
+        let ready = ConstGauge::new(i64::from(readiness(&self.0).ready));
+        let doc = names::doc(names::READY);
+        ready.encode(to.encode_descriptor(names::READY, doc, None, MetricType::Gauge)?)?;
+        encode_gauge(&mut to, names::WAITING, &counted, waiting)?;
+        encode_steps(&mut to, &counted)
+    }
+}
+
+fn encode_gauge(
+    to: &mut DescriptorEncoder<'_>,
+    name: &'static str,
+    counted: &[Counted],
+    value: impl Fn(&Service) -> i64,
+) -> Result<(), fmt::Error> {
+    let mut gauge = to.encode_descriptor(name, names::doc(name), None, MetricType::Gauge)?;
+    for one in counted {
+        let now = ConstGauge::new(value(one.part.service()));
+        match one.labels(None).as_slice() {
+            [] => return now.encode(gauge),
+            labels => now.encode(gauge.encode_family(&labels)?)?,
+        }
+    }
+    Ok(())
+}
+
+fn encode_counters(to: &mut DescriptorEncoder<'_>, counted: &[Counted]) -> Result<(), fmt::Error> {
+    let of_one = |one| Counted::samples(one).map(move |sample| (sample, one));
+    let mut samples: Vec<(Sample, &Counted)> = counted.iter().flat_map(of_one).collect();
+    samples.sort_by_key(|(sample, _)| sample.name);
+    for series in samples.chunk_by(|(one, _), (other, _)| one.name == other.name) {
+        let name = series[0].0.name;
+        let bare = name.trim_end_matches("_total");
+        let mut family = to.encode_descriptor(bare, names::doc(name), None, MetricType::Counter)?;
+        for (sample, one) in series {
+            let counter = ConstCounter::new(sample.value);
+            // A series without a label is a family of one.
+            counter.encode(family.encode_family(&one.labels(sample.label))?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Requests that wait for capacity, in all pools.
-fn waiting(app: &App) -> i64 {
+fn waiting(service: &Service) -> i64 {
     let pools = |folded: &crate::fold::Folded| {
         folded.state.pools.values().map(|pool| pool.queue.len()).sum()
     };
-    app.service().view_now().read(pools)
+    service.view_now().read(pools)
 }
 
-fn encode_steps(to: &mut DescriptorEncoder<'_>, latencies: &Latencies) -> Result<(), fmt::Error> {
+fn encode_steps(to: &mut DescriptorEncoder<'_>, counted: &[Counted]) -> Result<(), fmt::Error> {
     let name = names::STEP_DURATION;
     let mut family = to.encode_descriptor(name, names::doc(name), None, Steps::TYPE)?;
-    for &step in Step::ALL {
-        let label = (names::STEP, step.as_str());
-        Steps { latencies, step }.encode(family.encode_family(&[label])?)?;
+    for one in counted {
+        let latencies = &one.figures.latencies;
+        for &step in Step::ALL {
+            let labels = one.labels(Some((names::STEP, step.as_str())));
+            Steps { latencies, step }.encode(family.encode_family(&labels)?)?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::app::App;
 use super::caller::Caller;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
+use crate::fold::Folded;
 use crate::report::nodes::NodesReport;
 use crate::report::pools::{PoolReport, PoolsReport};
 use crate::report::queue::{QueueReport, ROWS_DEFAULT};
@@ -22,6 +23,13 @@ const ROWS_MAX: usize = 10_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct At {
     pub(super) at: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whole {
+    at: Option<i64>,
+    partition: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,11 +55,58 @@ fn pool_of(named: &str) -> Result<PoolId, Problem> {
     Ok(PoolId::from(read::name(named)?))
 }
 
+/// All partitions at a glance, or one of them.
+#[utoipa::path(
+    get, path = "/v1/status", tag = "state",
+    params(
+        ("at" = Option<i64>, Query, description = "right after this decision; else now"),
+        ("partition" = Option<i64>, Query, description = "only this one")
+    ),
+    responses(
+        (status = 200, body = StatusReport),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn status(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Asked(Whole { at, partition }): Asked<Whole>,
+) -> Result<Json<StatusReport>, Problem> {
+    let viewer = caller.viewer();
+    let of =
+        move |folded: &Folded| (StatusReport::of(&folded.state, folded.head, &viewer), folded.head);
+    Ok(Json(StatusReport::sum(app.ask_states(partition, at, of).await?)))
+}
+
+/// All pools, or those of one partition.
+#[utoipa::path(
+    get, path = "/v1/pools", tag = "state",
+    params(
+        ("at" = Option<i64>, Query),
+        ("partition" = Option<i64>, Query, description = "only this one's")
+    ),
+    responses(
+        (status = 200, body = PoolsReport),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn pools(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Asked(Whole { at, partition }): Asked<Whole>,
+) -> Result<Json<PoolsReport>, Problem> {
+    let viewer = caller.viewer();
+    let of = move |folded: &Folded| PoolsReport::of(&folded.state, &viewer);
+    Ok(Json(PoolsReport::sum(app.ask_states(partition, at, of).await?)))
+}
+
 macro_rules! reports {
     ($(
         #[doc = $doc:literal]
         $name:ident, $path:literal, $report:ident, ($($parameter:tt)*),
-        |$folded:ident, $viewer:ident $(, $pool:ident)? $(; $asked:ident: $query:ident)?|
+        |$folded:ident, $viewer:ident, $pool:ident; $asked:ident: $query:ident|
         $body:expr;
     )*) => {$(
         #[doc = $doc]
@@ -66,29 +121,19 @@ macro_rules! reports {
         pub(super) async fn $name(
             State(app): State<App>,
             Extension(caller): Extension<Caller>,
-            $(Named($pool): Named<String>,)?
-            $(Asked($asked): Asked<$query>,)?
+            Named($pool): Named<String>,
+            Asked($asked): Asked<$query>,
         ) -> Result<Json<$report>, Problem> {
-            $(let $pool = pool_of(&$pool)?;)?
-            let $viewer = caller.viewer();
-            let at = $($asked.at.map(Offset))?;
-            let report = app.ask_state(at, move |$folded| $body).await?;
+            let $pool = pool_of(&$pool)?;
+            let ($viewer, part) = (caller.viewer(), app.home(&$pool));
+            let at = $asked.at.map(Offset);
+            let report = part.ask_state(at, move |$folded| $body).await?;
             Ok(Json(report))
         }
     )*};
 }
 
 reports! {
-    /// The whole partition at a glance.
-    status, "/v1/status", StatusReport,
-    (("at" = Option<i64>, Query, description = "right after this decision; else now")),
-    |folded, viewer; asked: At| Ok(StatusReport::of(&folded.state, folded.head, &viewer));
-
-    /// All pools.
-    pools, "/v1/pools", PoolsReport,
-    (("at" = Option<i64>, Query)),
-    |folded, viewer; asked: At| Ok(PoolsReport::of(&folded.state, &viewer));
-
     /// One pool, with its policy.
     pool, "/v1/pools/{pool}", PoolReport,
     (("pool" = String, Path), ("at" = Option<i64>, Query)),
@@ -141,6 +186,7 @@ pub(super) async fn request(
     let (pool, id) = (pool_of(&pool)?, RequestId::from(read::name(&request)?));
     let viewer = caller.viewer();
     let found = app
+        .home(&pool)
         .ask_state(asked.at.map(Offset), move |folded| {
             RequestReport::of(&folded.state, &pool, &id, &viewer)
         })

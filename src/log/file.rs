@@ -9,7 +9,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// When the disk refuses; the old file is still there.
-pub(super) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let path_new = directory.join(format!("{name}.new"));
     let mut file = File::create(&path_new)?;
     file.write_all(bytes)?;
@@ -24,13 +24,13 @@ pub(super) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<
 /// # Errors
 /// When the disk refuses.
 #[cfg(unix)]
-pub(super) fn sync_names(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_names(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
 /// Elsewhere a directory cannot be opened, and its file system orders names by itself.
 #[cfg(not(unix))]
-pub(super) fn sync_names(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_names(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -38,7 +38,7 @@ pub(super) fn sync_names(_: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     let missing = directory.ancestors().take_while(|path| !path.exists());
     let parents: Vec<&Path> = missing.filter_map(Path::parent).collect();
     fs::create_dir_all(directory)?;

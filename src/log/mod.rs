@@ -7,7 +7,7 @@
 //! covered before it. The embedded log has none: its offsets are dense, from 0.
 
 pub mod block;
-mod file;
+pub(crate) mod file;
 mod headers;
 pub mod heads;
 pub mod kafka;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::report::sentence::policy;
 use crate::report::show::{between, gpus, rough, some_gpus};
-use crate::report::status::AsOf;
+use crate::report::status::{AsOf, latest};
 use crate::report::table::Table;
 use crate::report::viewer::Viewer;
 use conclave_core::command::{CouncilMode, SetPoolPolicy};
@@ -63,7 +63,7 @@ pub struct NextTimer {
 /// All pools.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PoolsReport {
-    /// The moment of all of it.
+    /// The moment of all of it; of several partitions, the latest decision of any.
     pub as_of: AsOf,
     /// By name.
     pub pools: Vec<PoolStatus>,
@@ -90,6 +90,13 @@ pub fn find<'a>(state: &'a State, pool: &PoolId) -> Result<&'a Pool> {
     const NAMED_MAX: usize = 20;
     if let Some(pool) = state.pools.get(pool) {
         return Ok(pool);
+    }
+    if state.log.as_ref().is_some_and(|log| log.partition_count > 1) {
+        let partition = state.partition;
+        return Err(Error::invalid(format!(
+            "there is no pool '{pool}' in partition {partition}, where it would live: `conclave \
+             status` names all pools, and a SetPoolPolicy creates one"
+        )));
     }
     let names: Vec<&str> = state.pools.keys().take(NAMED_MAX).map(|id| id.0.as_str()).collect();
     let more = if state.pools.len() > NAMED_MAX { ", ..." } else { "" };
@@ -233,6 +240,18 @@ impl PoolsReport {
     #[must_use]
     pub fn of(state: &State, viewer: &Viewer) -> Self {
         Self { as_of: AsOf::of(state), pools: PoolStatus::all(state, viewer) }
+    }
+
+    /// The pools of all partitions, given each one's.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn sum(each: Vec<Self>) -> Self {
+        let as_of = latest(each.iter().map(|one| one.as_of));
+        let mut pools: Vec<_> = each.into_iter().flat_map(|one| one.pools).collect();
+        pools.sort_by(|one, other| one.pool.cmp(&other.pool));
+        Self { as_of, pools }
     }
 
     /// For people.

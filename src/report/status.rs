@@ -1,4 +1,4 @@
-//! The whole partition at a glance: one line per pool.
+//! All partitions at a glance: one line per pool.
 
 use crate::report::pools::PoolStatus;
 use crate::report::show::clock;
@@ -17,13 +17,22 @@ pub struct AsOf {
     pub offset: i64,
     /// Log time of that decision.
     pub time_ms: i64,
+    /// The partition that the decision is of; not written of partition 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partition: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl AsOf {
     /// The moment of `state`.
     #[must_use]
     pub fn of(state: &State) -> Self {
-        Self { offset: state.covered.0, time_ms: state.time_ms.0 }
+        let partition = state.partition;
+        Self { offset: state.covered.0, time_ms: state.time_ms.0, partition }
     }
 
     /// Log time of the decision.
@@ -36,25 +45,49 @@ impl AsOf {
 impl fmt::Display for AsOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset {
-            -1 => f.write_str("before the first decision"),
-            offset => write!(f, "after decision {offset}, {}", clock(self.time())),
+            -1 => f.write_str("before the first decision")?,
+            offset => write!(f, "after decision {offset}")?,
         }
+        if self.partition > 0 {
+            write!(f, " of partition {}", self.partition)?;
+        }
+        if self.offset >= 0 {
+            write!(f, ", {}", clock(self.time()))?;
+        }
+        Ok(())
     }
 }
 
-/// What a partition does, in counts.
+/// One partition of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartitionStatus {
+    /// Its number.
+    pub partition: i64,
+    /// How far it has come.
+    pub as_of: AsOf,
+    /// Digest of its own chain.
+    pub chain_head: String,
+    /// Which rules decide its next command.
+    pub decide_version: i64,
+}
+
+/// What all partitions do, or one of them, in counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusReport {
-    /// The moment of all of it.
+    /// The moment of all of it; of several partitions, the latest decision of any.
     pub as_of: AsOf,
     /// The log's identity; none before it is opened.
     pub log_id: Option<String>,
-    /// What `replay verify --expect-head` takes: it fixes every decision up to here.
+    /// What `replay verify --expect-head` takes: it fixes every decision up to here, in all
+    /// partitions.
     pub chain_head: String,
-    /// Which rules decide the next command.
+    /// Which rules decide the next command; of several partitions, the oldest of them.
     pub decide_version: i64,
     /// By name.
     pub pools: Vec<PoolStatus>,
+    /// Each partition, when there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionStatus>,
 }
 
 impl StatusReport {
@@ -67,13 +100,48 @@ impl StatusReport {
             chain_head: chain_head(&[head]).to_string(),
             decide_version: state.decide_version,
             pools: PoolStatus::all(state, viewer),
+            partitions: vec![],
+        }
+    }
+
+    /// The status of all partitions, given each one's with the digest of its last decision.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn sum(mut each: Vec<(Self, Hash32)>) -> Self {
+        if each.len() == 1 {
+            return each.remove(0).0;
+        }
+        let heads: Vec<Hash32> = each.iter().map(|(_, head)| *head).collect();
+        let partitions = each.iter().map(|(one, _)| PartitionStatus {
+            partition: one.as_of.partition,
+            as_of: one.as_of,
+            chain_head: one.chain_head.clone(),
+            decide_version: one.decide_version,
+        });
+        let partitions: Vec<_> = partitions.collect();
+        let mut pools = vec![];
+        let mut log_id = None;
+        for (one, _) in each {
+            pools.extend(one.pools);
+            log_id = log_id.or(one.log_id);
+        }
+        pools.sort_by(|one, other| one.pool.cmp(&other.pool));
+        Self {
+            as_of: latest(partitions.iter().map(|one| one.as_of)),
+            log_id,
+            chain_head: chain_head(&heads).to_string(),
+            decide_version: partitions.iter().map(|one| one.decide_version).min().unwrap_or(0),
+            pools,
+            partitions,
         }
     }
 
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { as_of, log_id, chain_head, decide_version, pools } = self;
+        let Self { as_of, log_id, chain_head, decide_version, pools, partitions } = self;
         let log = match log_id {
             Some(log_id) => format!("log {log_id}, decide_version {decide_version}, {as_of}"),
             None => "the log is not opened yet: the first command has to be OpenLog".to_owned(),
@@ -82,6 +150,22 @@ impl StatusReport {
             [] => "no pools yet: a SetPoolPolicy creates one\n".to_owned(),
             pools => PoolStatus::table(pools, as_of.time()),
         };
-        format!("{log}\nchain head {chain_head}\n\n{pools}")
+        let line = |one: &PartitionStatus| {
+            let PartitionStatus { partition, as_of: AsOf { offset, .. }, .. } = one;
+            match offset {
+                -1 => format!("partition {partition} before its first decision\n"),
+                _ => format!("partition {partition} after decision {offset}\n"),
+            }
+        };
+        let partitions: String = partitions.iter().map(line).collect();
+        format!("{log}\nchain head {chain_head}\n{partitions}\n{pools}")
     }
+}
+
+/// The latest of the moments.
+///
+/// # Panics
+/// When there is none.
+pub(super) fn latest(moments: impl Iterator<Item = AsOf>) -> AsOf {
+    moments.max_by_key(|moment| moment.time_ms).expect("there is at least one partition")
 }

@@ -1,9 +1,11 @@
-//! What comes in, and whom to tell what became of it.
+//! What comes in, by which way, and whom to tell what became of it.
 
+use super::room::Receipt;
 use crate::log::{CommandRecord, Headers};
 use conclave_core::decision::Decision;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::fmt;
+use std::sync::mpsc::SyncSender;
 use tokio::sync::oneshot;
 
 /// A command as its edge made it. The shell loop stamps its time.
@@ -77,6 +79,28 @@ impl Reply {
             Self::Accepted(to) => drop(to.send(Err(error))),
             Self::Decided(to) => drop(to.send(Err(error))),
         }
+    }
+}
+
+/// Sends a command to a log that is decided elsewhere: see [`Service::follow`].
+///
+/// [`Service::follow`]: super::Service::follow
+pub type Submit = Box<dyn Fn(NewCommand, Receipt) -> Result<(), SubmitError> + Send + Sync>;
+
+/// By which way commands come into the log.
+pub(super) enum Intake {
+    /// The shell loop of this process accepts and decides them.
+    Shell(SyncSender<Submission>),
+    /// They are sent to the log.
+    Outbox(Submit),
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shell(_) => "Shell",
+            Self::Outbox(_) => "Outbox",
+        })
     }
 }
 

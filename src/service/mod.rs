@@ -9,31 +9,42 @@
 //!
 //! The log is the only thing that both threads share. Whoever asks waits until the view has folded
 //! what was committed when the question came: an answer never misses one's own last command.
+//!
+//! A service answers for one partition. One that is decided elsewhere has no shell loop
+//! ([`Service::follow`]): commands are sent to its log, and whoever sent them waits in a room beside
+//! the view until it has folded their decisions.
 
+mod followed;
 mod intake;
+pub mod kafka;
 mod past;
+mod reader;
+mod room;
 mod shell;
 mod standing;
 mod view;
 
-pub use intake::{Answer, NewCommand, SubmitError};
+pub use followed::Notices;
+pub use intake::{Answer, NewCommand, Submit, SubmitError};
+pub use reader::Reader;
+pub use room::Receipt;
 pub use standing::{Figures, Standing};
 pub use view::View;
 
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::Folded;
-use crate::log::rocks::{OpenOptions, RocksLog, SharedReader};
+use crate::log::rocks::{OpenOptions, RocksLog};
 use crate::log::{LogEnds, LogReader};
 use conclave_core::command::TimeSource;
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::{Offset, TimeMs};
-use intake::{Reply, Submission};
+use intake::{Intake, Reply, Submission};
 use past::Past;
 use shell::Shell;
 use standing::Shared;
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -86,7 +97,7 @@ type Deciding = Engine<RocksLog, RuleSeat>;
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
-    intake: SyncSender<Submission>,
+    intake: Intake,
     shared: Arc<Shared>,
     past: Past,
     threads: Mutex<Option<Threads>>,
@@ -94,7 +105,8 @@ pub struct Service {
 
 #[derive(Debug)]
 struct Threads {
-    shell: JoinHandle<Result<()>>,
+    /// None of a partition that is decided elsewhere.
+    shell: Option<JoinHandle<Result<()>>>,
     view: JoinHandle<()>,
 }
 
@@ -107,15 +119,16 @@ impl Service {
         let engine = open(&options)?;
         let (notice, noticed) = sync_channel(1);
         let folded = engine.folded().clone();
-        let shared = Arc::new(Shared::new(engine.log().reader(), folded, notice)?);
+        let shared = Arc::new(Shared::new(reader_of(&engine), folded, notice)?);
         let (intake, taken) = sync_channel(INTAKE_MAX);
         let shell = Shell::new(options, taken, Arc::clone(&shared));
         let followed = Arc::clone(&shared);
         let threads = Threads {
-            shell: spawn("shell", move || shell.run(engine))?,
+            shell: Some(spawn("shell", move || shell.run(engine))?),
             view: spawn("view", move || view::follow(&followed, &noticed))?,
         };
         let threads = Mutex::new(Some(threads));
+        let intake = Intake::Shell(intake);
         Ok(Self { intake, shared, past: Past::default(), threads })
     }
 
@@ -143,10 +156,19 @@ impl Service {
 
     fn submit(&self, command: NewCommand, reply: Reply) -> std::result::Result<(), SubmitError> {
         self.shared.standing().check()?;
-        self.intake.try_send(Submission::Command(command, reply)).map_err(|error| match error {
-            TrySendError::Full(_) => SubmitError::Busy,
-            TrySendError::Disconnected(_) => SubmitError::Closing,
-        })
+        match &self.intake {
+            Intake::Shell(shell) => {
+                let sent = shell.try_send(Submission::Command(command, reply));
+                sent.map_err(|error| match error {
+                    TrySendError::Full(_) => SubmitError::Busy,
+                    TrySendError::Disconnected(_) => SubmitError::Closing,
+                })
+            }
+            Intake::Outbox(submit) => {
+                let (place, shared) = (self.shared.room.place()?, Arc::clone(&self.shared));
+                submit(command, Receipt { reply, place, shared })
+            }
+        }
     }
 
     /// How the service stands.
@@ -167,9 +189,15 @@ impl Service {
         self.shared.figures()
     }
 
+    /// Number of the partition.
+    #[must_use]
+    pub fn partition(&self) -> i64 {
+        self.shared.reader().partition()
+    }
+
     /// The log, for reading.
     #[must_use]
-    pub fn log(&self) -> SharedReader {
+    pub fn log(&self) -> Reader {
         self.shared.reader()
     }
 
@@ -219,11 +247,11 @@ impl Service {
     /// How many decisions the view has not folded yet.
     #[must_use]
     pub fn view_lag(&self) -> i64 {
-        let next = *self.shared.view.watch().borrow();
-        self.shared.published.borrow().decisions_next.0 - next.0
+        self.shared.published.borrow().decisions_next.0 - self.shared.view.next().0
     }
 
-    /// Decides what is accepted, makes it durable and ends both threads. Later submissions are
+    /// Decides what is accepted, makes it durable and ends both threads; of a partition that is
+    /// decided elsewhere only those who wait are refused and the view ends. Later submissions are
     /// refused. Blocks until all is done.
     ///
     /// # Errors
@@ -233,9 +261,13 @@ impl Service {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Threads { shell, view }) = threads else { return Ok(()) };
         self.shared.set_standing(Standing::Closing);
-        // The shell's own end closes the channel; then there is nobody to tell.
-        let _ignored = self.intake.send(Submission::Close);
-        let closed = shell.join().map_err(|_| Error::bug("the shell loop panicked"));
+        if let Intake::Shell(shell) = &self.intake {
+            // The shell's own end closes the channel; then there is nobody to tell.
+            let _ignored = shell.send(Submission::Close);
+        }
+        let closed = shell.map_or(Ok(Ok(())), JoinHandle::join);
+        let closed = closed.map_err(|_| Error::bug("the shell loop panicked"));
+        self.shared.room.close(&SubmitError::Closing);
         self.shared.close_view();
         let followed = view.join().map_err(|_| Error::bug("the view panicked"));
         closed.and_then(|closed| closed).and(followed)
@@ -258,6 +290,11 @@ fn spawn<T: Send + 'static>(
     thread.spawn(run).map_err(|error| {
         Error::unavailable(format!("cannot start the {name} thread")).caused_by(error)
     })
+}
+
+/// The log of a partition that is decided here, for reading.
+fn reader_of(engine: &Deciding) -> Reader {
+    Reader::new(engine.log().reader())
 }
 
 /// Opens the log and folds it.

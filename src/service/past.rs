@@ -36,7 +36,7 @@ impl Past {
         kept.push_front(Arc::clone(&folded));
         kept.truncate(KEPT_MAX);
         if covered != offset {
-            return Err(Error::unavailable(format!(
+            return Err(Error::invalid(format!(
                 "there is no decision {offset}: the one before it is {covered}"
             )));
         }

@@ -2,11 +2,12 @@
 //! one visible order; nothing is answered before it is committed.
 
 use super::intake::{Answer, NewCommand, Reply, Submission, SubmitError};
+use super::room::committed;
 use super::standing::{Figures, Shared, Standing};
-use super::{Deciding, ServiceOptions, now, open};
+use super::{Deciding, ServiceOptions, now, open, reader_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Headers, LogEnds, LogReader};
-use crate::wire::{decode_decision, encode_command};
+use crate::wire::encode_command;
 use conclave_core::command::{Actor, Command, OpenLog, Payload, Role, TimeSource};
 use conclave_core::decision::Decision;
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_MAX};
@@ -269,7 +270,7 @@ impl Shell {
                 Ok((ends, engine)) => {
                     self.settle(&engine, ends);
                     let folded = engine.folded().clone();
-                    self.shared.reopened(engine.log().reader(), folded, ends);
+                    self.shared.reopened(reader_of(&engine), folded, ends);
                     self.shared.set_standing(Standing::Deciding);
                     return Some(engine);
                 }
@@ -289,7 +290,7 @@ impl Shell {
         }
         let undecided = self.waiting.split_off(&engine.folded().next());
         for (offset, to) in std::mem::replace(&mut self.waiting, undecided) {
-            let answer = committed(engine, offset);
+            let answer = committed(engine.log(), offset);
             drop(to.send(answer.map_err(|error| SubmitError::Away(error.to_string()))));
         }
     }
@@ -329,16 +330,8 @@ impl Shell {
     }
 }
 
-/// The decision at an offset, as the log holds it.
-fn committed(engine: &Deciding, offset: Offset) -> Result<Answer> {
-    let records = engine.log().decisions(offset, 0)?;
-    let record = records.first().filter(|record| record.offset == offset);
-    let record = record.ok_or_else(|| Error::corrupt(format!("decision {offset} is not there")))?;
-    Ok(Answer { decision: decode_decision(&record.body)?, hash: record.hash })
-}
-
 /// A command that the service sends itself: it is about the log, not about a pool.
-fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
+pub(super) fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
     let command = Command {
         command_id: CommandId::from(id),
         pool: PoolId::default(),
@@ -375,7 +368,7 @@ mod tests {
         let mut engine = open(&options).unwrap();
         let (notice, _noticed) = sync_channel(1);
         let folded = engine.folded().clone();
-        let shared = Shared::new(engine.log().reader(), folded, notice).unwrap();
+        let shared = Shared::new(reader_of(&engine), folded, notice).unwrap();
         let (sender, intake) = sync_channel(4);
         let mut shell = Shell::new(options, intake, Arc::new(shared));
         shell.pass(&mut engine).unwrap();

@@ -1,10 +1,12 @@
 //! What the shell loop tells everybody else: how it stands, where the log ends, what it counted.
 
+use super::followed::ROOM_MAX;
 use super::intake::SubmitError;
+use super::reader::Reader;
+use super::room::Room;
 use super::view::View;
 use crate::error::Result;
 use crate::fold::Folded;
-use crate::log::rocks::SharedReader;
 use crate::log::{LogEnds, LogReader};
 use crate::telemetry::{Counters, Latencies};
 use std::sync::mpsc::SyncSender;
@@ -51,7 +53,9 @@ pub struct Figures {
 pub(super) struct Shared {
     pub(super) view: View,
     pub(super) published: watch::Sender<LogEnds>,
-    reader: RwLock<SharedReader>,
+    /// Who waits for decisions that are made elsewhere.
+    pub(super) room: Room,
+    reader: RwLock<Reader>,
     standing: Mutex<Standing>,
     figures: Mutex<Figures>,
     owing_since: Mutex<Option<Instant>>,
@@ -60,15 +64,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        reader: SharedReader,
-        folded: Folded,
-        notice: SyncSender<()>,
-    ) -> Result<Self> {
+    pub(super) fn new(reader: Reader, folded: Folded, notice: SyncSender<()>) -> Result<Self> {
         let published = watch::Sender::new(reader.ends()?);
         Ok(Self {
             view: View::new(folded),
             published,
+            room: Room::new(ROOM_MAX),
             reader: RwLock::new(reader),
             standing: Mutex::new(Standing::Deciding),
             figures: Mutex::default(),
@@ -108,12 +109,12 @@ impl Shared {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
-    pub(super) fn reader(&self) -> SharedReader {
+    pub(super) fn reader(&self) -> Reader {
         self.reader.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The log was opened again: what was committed may end elsewhere than anybody believed.
-    pub(super) fn reopened(&self, reader: SharedReader, folded: Folded, ends: LogEnds) {
+    pub(super) fn reopened(&self, reader: Reader, folded: Folded, ends: LogEnds) {
         *self.reader.write().unwrap_or_else(PoisonError::into_inner) = reader;
         self.view.replace(folded);
         self.publish(ends);
@@ -122,6 +123,11 @@ impl Shared {
     /// Tells where the log ends now.
     pub(super) fn publish(&self, ends: LogEnds) {
         self.published.send_replace(ends);
+        self.wake_view();
+    }
+
+    /// Lets the view look for what there is to do.
+    pub(super) fn wake_view(&self) {
         let notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(notice) = &*notice {
             // One notice that waits already says as much.

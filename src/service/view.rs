@@ -1,5 +1,7 @@
 //! A fold of what is committed, kept by a thread of its own, for whoever asks.
 
+use super::intake::Answer;
+use super::room::Room;
 use super::standing::{Shared, Standing};
 use crate::error::Result;
 use crate::fold::{FOLD_BYTES_MAX, Folded};
@@ -37,6 +39,11 @@ impl View {
         self.next.subscribe()
     }
 
+    /// Where the fold ends.
+    pub(super) fn next(&self) -> Offset {
+        *self.next.borrow()
+    }
+
     pub(super) fn began_at(&self) -> TimeMs {
         self.began_at.get().copied().unwrap_or_default()
     }
@@ -47,34 +54,47 @@ impl View {
         self.next.send_replace(next);
     }
 
-    /// Folds what was committed since.
-    fn catch_up(&self, log: &impl LogReader) -> Result<()> {
+    /// Folds what was committed since, up to `end`, and answers those in `room` who wait for it.
+    fn catch_up(&self, log: &impl LogReader, end: Offset, room: &Room) -> Result<()> {
         if self.began_at.get().is_none()
+            && end > Offset(0)
             && let Some(first) = log.decisions(Offset(0), 0)?.first()
         {
             let _is_known_now = self.began_at.set(decode_decision(&first.body)?.time_ms);
         }
-        loop {
-            let next = *self.next.borrow();
+        while self.next() < end {
+            let next = self.next();
             let records = log.decisions(next, FOLD_BYTES_MAX)?;
             if records.is_empty() {
-                return Ok(());
+                break;
             }
+            let (is_asked, mut answers) = (room.is_waited_in(), Vec::new());
             let mut folded = self.folded.write().unwrap_or_else(PoisonError::into_inner);
             // It may have been replaced meanwhile, and one that failed stands where it failed.
-            let added = if folded.next() == next { folded.add(&records) } else { Ok(()) };
+            let to_add = if folded.next() == next { records.as_slice() } else { &[] };
+            let added: Result<()> = to_add.iter().try_for_each(|record| {
+                let decision = folded.add_one(record)?;
+                if is_asked {
+                    answers.push(Answer { decision, hash: record.hash });
+                }
+                Ok(())
+            });
             let next = folded.next();
             drop(folded);
             self.next.send_replace(next);
+            room.answer(answers);
             added?;
         }
+        room.answer_late(log, self.next());
+        Ok(())
     }
 }
 
 /// Keeps the view up to date until its notices end.
 pub(super) fn follow(shared: &Shared, notices: &Receiver<()>) {
     loop {
-        if let Err(error) = shared.view.catch_up(&shared.reader()) {
+        let end = shared.published.borrow().decisions_next;
+        if let Err(error) = shared.view.catch_up(&shared.reader(), end, &shared.room) {
             // At the end the log is closed first, and that is no trouble.
             if shared.standing() != Standing::Closing {
                 tracing::error!(%error, "the view cannot follow the log: answers grow old");

@@ -20,11 +20,14 @@ use verifier::Verifier;
 
 /// How much of a log is verified, and against what; by default all of it, against itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
+pub struct Scope<'a> {
     /// The last decision to look at; none is the end of the log.
     pub until: Option<Offset>,
     /// The chain head that was kept elsewhere.
     pub expected_head: Option<Hash32>,
+    /// The texts of writers' schemas that are kept beside the log; none where no registry was asked
+    /// and the local table answers.
+    pub schemas: Option<&'a [String]>,
 }
 
 /// Verifies the whole log of one partition with the votes of `seat`.
@@ -43,12 +46,12 @@ pub fn verify_with_progress(
     log: &dyn LogReader,
     partition: i64,
     seat: &mut dyn Seat,
-    scope: &Scope,
+    scope: &Scope<'_>,
     mut progress: impl FnMut(Offset),
 ) -> Result<Report> {
     let LogEnds { commands_next, decisions_next, head: _ } = log.ends()?;
     let end = scope.until.map_or(decisions_next, |last| after(last).min(decisions_next));
-    let mut verifier = Verifier::new(log, partition, seat, scope.expected_head, end)?;
+    let mut verifier = Verifier::new(log, partition, seat, scope, end)?;
     let mut from = Offset(0);
     while from < end {
         let records = match log.decisions(from, FOLD_BYTES_MAX) {

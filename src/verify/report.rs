@@ -4,6 +4,8 @@ use serde::Serialize;
 
 /// Divergences that a report lists one by one; all are counted.
 const DIVERGENCES_LISTED_MAX: usize = 20;
+/// Schemas that a report lists as missing.
+const SCHEMAS_LISTED_MAX: usize = 20;
 /// Bytes of one sentence about a divergence: a decision may hold a thousand events.
 const SENTENCE_BYTES_MAX: usize = 600;
 
@@ -21,8 +23,11 @@ pub struct Report {
     pub uncovered: u64,
     /// Decisions about a command that had one before.
     pub duplicates: u64,
-    /// Decisions whose command, or another one of their round, is not in the log.
+    /// Decisions whose command, or another one of their round, is not in the log, or whose
+    /// writer's schema is not kept.
     pub input_missing: u64,
+    /// Ids of schemas whose texts are not kept; at most 20 are listed.
+    pub schemas_missing: Vec<u32>,
     /// Decisions of a version that this release cannot compute.
     pub other_version: u64,
     /// Digest over the heads of all partitions, as far as decisions were read.
@@ -110,6 +115,13 @@ impl Report {
         } else {
             assert_eq!(self.verified, self.decisions, "a decision is counted nowhere: {self:?}");
             Verdict::Clean
+        }
+    }
+
+    pub(super) fn list_schema(&mut self, id: u32) {
+        let is_new = !self.schemas_missing.contains(&id);
+        if is_new && self.schemas_missing.len() < SCHEMAS_LISTED_MAX {
+            self.schemas_missing.push(id);
         }
     }
 

@@ -3,11 +3,12 @@
 use super::difference::difference;
 use super::report::Report;
 use super::snapshots::Snapshots;
-use super::{after, chain_head, is_corrupt};
+use super::{Scope, after, chain_head, is_corrupt};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
-use crate::wire::{CommandReader, DecisionHead, body_hash, decode_decision};
+use crate::wire::{CommandReader, DecisionHead, MissingSchema, RecordedReader};
+use crate::wire::{body_hash, decode_decision};
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
@@ -32,11 +33,45 @@ struct Recorded {
     is_linked: bool,
 }
 
+/// How commands are read again.
+enum Reading {
+    /// No registry was ever asked: an id means what the local table says.
+    Table(CommandReader),
+    /// The decision says under which schema.
+    Recorded(RecordedReader),
+}
+
+impl Reading {
+    fn of(kept: Option<&[String]>) -> Self {
+        match kept {
+            None => Self::Table(CommandReader::new()),
+            Some(texts) => Self::Recorded(RecordedReader::new(texts.iter().map(String::as_str))),
+        }
+    }
+
+    fn read(
+        &mut self,
+        partition: i64,
+        stored: &StoredCommand,
+        recorded: &Recorded,
+    ) -> std::result::Result<Input, MissingSchema> {
+        match self {
+            Self::Table(reader) => Ok(reader.read(partition, stored)),
+            Self::Recorded(reader) => {
+                // A body that cannot be read is met again where it is compared.
+                let decision = decode_decision(&recorded.body).ok();
+                let digest = decision.map(|decision| decision.input_hash).unwrap_or_default();
+                reader.read(partition, stored, digest)
+            }
+        }
+    }
+}
+
 pub(super) struct Verifier<'a> {
     log: &'a dyn LogReader,
     partition: i64,
     seat: &'a mut dyn Seat,
-    reader: CommandReader,
+    reader: Reading,
     commands: VecDeque<StoredCommand>,
     commands_end: Offset,
     /// Decides. Equal to the recorded fold as long as nothing diverged.
@@ -61,14 +96,14 @@ impl<'a> Verifier<'a> {
         log: &'a dyn LogReader,
         partition: i64,
         seat: &'a mut dyn Seat,
-        expected_head: Option<Hash32>,
+        scope: &Scope<'_>,
         end: Offset,
     ) -> Result<Self> {
         let mut verifier = Self {
             log,
             partition,
             seat,
-            reader: CommandReader::new(),
+            reader: Reading::of(scope.schemas),
             commands: VecDeque::new(),
             commands_end: Offset(0),
             state: State::new(partition),
@@ -77,7 +112,7 @@ impl<'a> Verifier<'a> {
             covered: Offset(-1),
             round: vec![],
             snapshots: Snapshots::of(log)?,
-            expected_head,
+            expected_head: scope.expected_head,
             end,
             is_blind: false,
             is_folded: true,
@@ -303,7 +338,13 @@ impl<'a> Verifier<'a> {
         let mut inputs = Vec::with_capacity(round.len());
         for recorded in round {
             match self.command(recorded.offset) {
-                Ok(Some(stored)) => inputs.push(self.reader.read(self.partition, &stored)),
+                Ok(Some(stored)) => match self.reader.read(self.partition, &stored, recorded) {
+                    Ok(input) => inputs.push(input),
+                    Err(MissingSchema { id }) => {
+                        self.report.list_schema(id);
+                        return Ok(None);
+                    }
+                },
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     self.report.unchecked += linked(round);

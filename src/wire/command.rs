@@ -4,7 +4,10 @@
 //! What a command is worth is decided elsewhere; here it is readable or not, and nothing else.
 
 use super::datum::write;
-use super::schemas::{Branched, WriterSchema, local_commands, oldest_id};
+use super::schemas::{
+    Branched, VERSIONS, WriterSchema, admit, fingerprint, local_commands, oldest_id,
+};
+use crate::error::Result;
 use crate::log::{CommandRecord, StoredCommand};
 use conclave_core::command::{Actor, Command, Payload};
 use conclave_core::decision::{Rejected, Remembered};
@@ -13,6 +16,7 @@ use conclave_core::rejection::{RejectionCode, refuse};
 use conclave_core::units::{CommandId, Hash16, Hash32, PoolId, TimeMs};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes of a command's record. The largest one, and the grant of the largest gang that it may ask
 /// for, fit into one decision together.
@@ -28,7 +32,7 @@ const COMMAND_BYTES_USUAL: usize = 256;
 /// Reads commands as `decide_version` 1 does: it knows exactly the branches of today's schema.
 #[derive(Debug)]
 pub struct CommandReader {
-    schemas: BTreeMap<u32, WriterSchema>,
+    schemas: BTreeMap<u32, Arc<WriterSchema>>,
 }
 
 impl Default for CommandReader {
@@ -41,12 +45,38 @@ impl CommandReader {
     /// A reader that knows the schemas of the local table.
     #[must_use]
     pub fn new() -> Self {
-        Self { schemas: local_commands() }
+        let table = local_commands().into_iter();
+        Self { schemas: table.map(|(id, schema)| (id, Arc::new(schema))).collect() }
+    }
+
+    /// A reader that knows no schema, for whoever learns them from a registry.
+    pub(super) fn knowing_nothing() -> Self {
+        Self { schemas: BTreeMap::new() }
     }
 
     /// Makes an admitted schema known under its id. A registry's answer replaces the local table's.
     pub fn learn(&mut self, id: u32, schema: WriterSchema) {
+        self.schemas.insert(id, Arc::new(schema));
+    }
+
+    /// Makes a schema known by its text. One that is known under another id already is shared.
+    ///
+    /// # Errors
+    /// As [`admit`]'s.
+    pub(super) fn learn_text(&mut self, id: u32, text: &str) -> Result<()> {
+        let digest = fingerprint(text)?;
+        let known = self.schemas.values().find(|known| known.fingerprint() == digest).cloned();
+        let schema = match known {
+            Some(schema) => schema,
+            None => Arc::new(admit(text)?),
+        };
         self.schemas.insert(id, schema);
+        Ok(())
+    }
+
+    /// Whether the schema of this id is known.
+    pub(super) fn knows(&self, id: u32) -> bool {
+        self.schemas.contains_key(&id)
     }
 
     /// Reads one record of the command log. Never fails: what cannot be read is an input, too.
@@ -60,41 +90,56 @@ impl CommandReader {
     pub fn read(&self, partition: i64, stored: &StoredCommand) -> Input {
         let StoredCommand { offset, record } = stored;
         let position = [partition, offset.0, record.time_ms.0];
-        let (input_hash, content) = match self.unframe(&record.value) {
+        match self.unframe(&record.value) {
             Ok((schema, datum)) => {
-                let fingerprint = schema.fingerprint();
-                let parts = [&fingerprint.0, datum];
-                (input_hash(b"conclave.datum.1", position, record, &parts), decode(schema, datum))
+                let input_hash = datum_digest(position, record, schema, datum);
+                let content = decode(schema, datum);
+                let (time_ms, key) = (record.time_ms, record.key.clone());
+                Input { offset: *offset, time_ms, key, input_hash, content }
             }
-            Err(rejected) => {
-                let hash = input_hash(b"conclave.value.1", position, record, &[&record.value]);
-                (hash, Content::Unreadable(rejected))
-            }
-        };
-        let (time_ms, key) = (record.time_ms, record.key.clone());
-        Input { offset: *offset, time_ms, key, input_hash, content }
+            Err(rejected) => unreadable_input(partition, stored, rejected),
+        }
     }
 
-    fn unframe<'v>(&self, value: &'v [u8]) -> Result<(&WriterSchema, &'v [u8]), Rejected> {
-        let unreadable = |detail: String| refuse(RejectionCode::Unreadable, detail);
-        let bytes = value.len();
-        if bytes > COMMAND_BYTES_MAX {
-            return Err(unreadable(format!("{bytes} bytes; at most {COMMAND_BYTES_MAX}")));
-        }
-        let Some((&[magic, a, b, c, d], datum)) = value.split_first_chunk::<FRAME_BYTES>() else {
-            return Err(unreadable(format!("{bytes} bytes; the framing alone has {FRAME_BYTES}")));
-        };
-        if magic != MAGIC {
-            let detail = format!("starts with byte {magic}, not {MAGIC}: not Confluent framing");
-            return Err(unreadable(detail));
-        }
-        let id = u32::from_be_bytes([a, b, c, d]);
-        let schema = self.schemas.get(&id).ok_or_else(|| {
-            let detail = format!("schema {id} is not known here, or is no schema of commands");
-            refuse(RejectionCode::UnknownSchema, detail)
-        })?;
+    fn unframe<'v>(
+        &self,
+        value: &'v [u8],
+    ) -> std::result::Result<(&WriterSchema, &'v [u8]), Rejected> {
+        let (id, datum) = frame(value)?;
+        let schema = self.schemas.get(&id).ok_or_else(|| unknown_schema(id))?;
         Ok((schema, datum))
     }
+}
+
+/// The schema's id in a framed value, and the datum.
+pub(super) fn frame(value: &[u8]) -> std::result::Result<(u32, &[u8]), Rejected> {
+    let unreadable = |detail: String| refuse(RejectionCode::Unreadable, detail);
+    let bytes = value.len();
+    if bytes > COMMAND_BYTES_MAX {
+        return Err(unreadable(format!("{bytes} bytes; at most {COMMAND_BYTES_MAX}")));
+    }
+    let Some((&[magic, a, b, c, d], datum)) = value.split_first_chunk::<FRAME_BYTES>() else {
+        return Err(unreadable(format!("{bytes} bytes; the framing alone has {FRAME_BYTES}")));
+    };
+    if magic != MAGIC {
+        let detail = format!("starts with byte {magic}, not {MAGIC}: not Confluent framing");
+        return Err(unreadable(detail));
+    }
+    Ok((u32::from_be_bytes([a, b, c, d]), datum))
+}
+
+/// The answer to a command whose schema is not known.
+pub(super) fn unknown_schema(id: u32) -> Rejected {
+    let detail = format!("schema {id} is not known here, or is no schema of commands");
+    refuse(RejectionCode::UnknownSchema, detail)
+}
+
+/// The input of which there is no telling which schema wrote it.
+pub(super) fn unreadable_input(partition: i64, stored: &StoredCommand, why: Rejected) -> Input {
+    let StoredCommand { offset, record } = stored;
+    let input_hash = value_digest([partition, offset.0, record.time_ms.0], record);
+    let (time_ms, key) = (record.time_ms, record.key.clone());
+    Input { offset: *offset, time_ms, key, input_hash, content: Content::Unreadable(why) }
 }
 
 impl Branched for Command {
@@ -113,7 +158,19 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
     bytes
 }
 
-fn decode(schema: &WriterSchema, datum: &[u8]) -> Content {
+/// Puts the ids of a registry in the place of the local table's, in a value that we framed: on Kafka
+/// everybody's commands bear the registry's ids. `ids` are those of our versions, the oldest first.
+///
+/// # Panics
+/// When the value is not one of [`encode_command`]'s.
+pub fn reframe(value: &mut [u8], ids: [u32; VERSIONS]) {
+    let (local, _) = frame(value).expect("our own framing is sound");
+    let version = usize::try_from(local).expect("a version is small").checked_sub(1);
+    let id = version.and_then(|version| ids.get(version)).expect("an id of the local table");
+    value[1..FRAME_BYTES].copy_from_slice(&id.to_be_bytes());
+}
+
+pub(super) fn decode(schema: &WriterSchema, datum: &[u8]) -> Content {
     match schema.read::<Command>(datum) {
         Ok(command) => {
             let digests = digests(&command);
@@ -121,6 +178,21 @@ fn decode(schema: &WriterSchema, datum: &[u8]) -> Content {
         }
         Err(detail) => Content::Unreadable(refuse(RejectionCode::Unreadable, detail)),
     }
+}
+
+/// The `input_hash` of a command that `schema` wrote.
+pub(super) fn datum_digest(
+    position: [i64; 3],
+    record: &CommandRecord,
+    schema: &WriterSchema,
+    datum: &[u8],
+) -> Hash32 {
+    input_hash(b"conclave.datum.1", position, record, &[&schema.fingerprint().0, datum])
+}
+
+/// The `input_hash` of a command of which there is no telling which schema wrote it.
+pub(super) fn value_digest(position: [i64; 3], record: &CommandRecord) -> Hash32 {
+    input_hash(b"conclave.value.1", position, record, &[&record.value])
 }
 
 fn input_hash(tag: &[u8], position: [i64; 3], record: &CommandRecord, rest: &[&[u8]]) -> Hash32 {

@@ -2,7 +2,7 @@
 //! write as JSON becomes a command in [`json`], before there is an Avro byte of it.
 //!
 //! Reading order: [`schemas`] (which schemas writers may use), `admission` (what is checked before
-//! one is used), [`command`] (what was asked, and its digests), [`decision`] (the body that the
+//! one is used), [`SchemaSource`] (who else is asked for schemas), [`command`] (what was asked, and its digests), [`decision`] (the body that the
 //! hash chain covers), `datum` (how our own bytes are written and read).
 //!
 //! `decide_version` pins the reader of Avro. Everything here but [`json`] may change a byte of some
@@ -17,12 +17,16 @@ mod datum;
 pub mod decision;
 pub mod head;
 pub mod json;
+mod recorded;
 pub mod schemas;
+mod source;
 
-pub use command::{COMMAND_BYTES_MAX, CommandReader, command_id_hash, encode_command};
+pub use command::{COMMAND_BYTES_MAX, CommandReader, command_id_hash, encode_command, reframe};
 pub use decision::{body_hash, decode_decision, encode_decision};
 pub use head::DecisionHead;
-pub use schemas::{COMMAND_SCHEMA_ID, WriterSchema, admit};
+pub use recorded::{MissingSchema, RecordedReader};
+pub use schemas::{COMMAND_SCHEMA_ID, WriterSchema, admit, fingerprint};
+pub use source::{SchemaAnswer, SchemaSource, SourcedReader};
 
 /// Bytes that one text or byte string of a datum may claim to have. Above every bound on what is
 /// read, and far below what the Avro crate would allow by itself (512 MiB).

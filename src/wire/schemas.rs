@@ -28,8 +28,14 @@ pub const COMMAND_SCHEMA_1: &str = include_str!("../../schemas/released/command-
 /// then names the text kept in `schemas/released/`, as id 1 names [`COMMAND_SCHEMA_1`].
 pub const COMMAND_SCHEMA_ID: u32 = 2;
 
+/// Versions of the schema of commands, the oldest first, as they were released.
+pub const COMMAND_SCHEMAS: [&str; VERSIONS] = [COMMAND_SCHEMA_1, COMMAND_SCHEMA];
+
+/// How many versions of the schema of commands there are: their local ids count from 1.
+pub const VERSIONS: usize = 2;
+
 /// Branches of the payload that each version of ours has, by its id from 1.
-const BRANCHES: [u32; 2] = [13, 16];
+const BRANCHES: [u32; VERSIONS] = [13, 16];
 
 /// Bytes of a schema's text.
 pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
@@ -104,20 +110,14 @@ pub(super) fn oldest_id(branch: u32) -> u32 {
 /// # Errors
 /// `Invalid`, naming the place, when it is no schema or does not match ours.
 pub fn admit(schema_text: &str) -> Result<WriterSchema> {
-    if schema_text.len() > SCHEMA_BYTES_MAX {
-        let bytes = schema_text.len();
-        return Err(Error::invalid(format!(
-            "a schema of {bytes} bytes; at most {SCHEMA_BYTES_MAX}"
-        )));
-    }
-    let theirs = parse(schema_text)?;
+    let theirs = parse_bounded(schema_text)?;
     let ours = parse(COMMAND_SCHEMA)?;
     writer_schema(&theirs, &ours)
 }
 
 /// The table that answers without a registry.
 pub(super) fn local_commands() -> BTreeMap<u32, WriterSchema> {
-    let versions = (1..).zip([COMMAND_SCHEMA_1, COMMAND_SCHEMA]);
+    let versions = (1..).zip(COMMAND_SCHEMAS);
     let admitted = |text| admit(text).expect("our own schemas match the newest of them");
     versions.map(|(id, text)| (id, admitted(text))).collect()
 }
@@ -134,6 +134,27 @@ fn no_names() -> ResolvedSchema<'static> {
     ResolvedSchema::new(&NULL).expect("null names nothing")
 }
 
+/// The fingerprint of a schema by its text: what [`WriterSchema::fingerprint`] is of it.
+///
+/// # Errors
+/// `Invalid` when it is no schema.
+pub fn fingerprint(schema_text: &str) -> Result<Hash32> {
+    parse_bounded(schema_text).map(|schema| fingerprint_of(&schema))
+}
+
+fn fingerprint_of(schema: &Schema) -> Hash32 {
+    Hash32(blake3::hash(schema.canonical_form().as_bytes()).into())
+}
+
+fn parse_bounded(schema_text: &str) -> Result<Schema> {
+    let bytes = schema_text.len();
+    if bytes > SCHEMA_BYTES_MAX {
+        let what = format!("a schema of {bytes} bytes; at most {SCHEMA_BYTES_MAX}");
+        return Err(Error::invalid(what));
+    }
+    parse(schema_text)
+}
+
 fn parse(text: &str) -> Result<Schema> {
     Schema::parse_str(text).map_err(|error| Error::invalid("not an Avro schema").caused_by(error))
 }
@@ -142,7 +163,7 @@ fn parse(text: &str) -> Result<Schema> {
 /// version.
 fn writer_schema(theirs: &Schema, ours: &Schema) -> Result<WriterSchema> {
     init();
-    let fingerprint = Hash32(blake3::hash(theirs.canonical_form().as_bytes()).into());
+    let fingerprint = fingerprint_of(theirs);
     let branches = branches_if_ours(theirs, ours);
     let adapted: &'static Schema = Box::leak(Box::new(adapt(theirs, ours)?));
     let reader = GenericDatumReader::builder(adapted)

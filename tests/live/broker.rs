@@ -48,6 +48,9 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("group.min.session.timeout.ms", "1000"),
     ("group.consumer.min.session.timeout.ms", "1000"),
     ("group.consumer.min.heartbeat.interval.ms", "100"),
+    // A broker that was killed is not let in again before its session has ended.
+    ("broker.heartbeat.interval.ms", "200"),
+    ("broker.session.timeout.ms", "2000"),
     ("log.cleaner.dedupe.buffer.size", "4194304"),
     ("num.network.threads", "2"),
     ("num.io.threads", "4"),

@@ -9,11 +9,12 @@ fn seen(status: StatusReport) -> Seen {
 
 fn empty() -> StatusReport {
     StatusReport {
-        as_of: AsOf { offset: 3, time_ms: 7_380_000 },
+        as_of: AsOf { offset: 3, time_ms: 7_380_000, partition: 0 },
         log_id: Some("tale\u{1b}[2J".to_owned()),
         chain_head: "0123456789abcdef".to_owned(),
         decide_version: 1,
         pools: vec![],
+        partitions: vec![],
     }
 }
 

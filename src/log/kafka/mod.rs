@@ -23,12 +23,15 @@ mod record;
 pub mod security;
 pub mod settings;
 mod submit;
+pub mod topics;
 mod transaction;
 
 pub use feed::Feed;
 pub use member::{Alone, Hold, Member, committed, metadata};
-pub use reader::KafkaReader;
-pub use record::{COMMAND_OFFSET, RECORD_TIME_MS};
+pub use reader::{KafkaReader, partition_count};
+pub use record::{
+    COMMAND_OFFSET, RECORD_TIME_MS, about as command_offset, command as stored_command,
+};
 
 use crate::error::{Error, Result};
 use crate::log::rocks::SnapshotStore;
@@ -40,7 +43,6 @@ use conclave_core::units::Offset;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use record::{framed, to_kafka};
 use settings::KafkaSettings;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use submit::Submitter;
@@ -62,7 +64,7 @@ pub struct KafkaLogOptions {
     /// Which partition.
     pub partition: i32,
     /// Where snapshots of it are kept on this machine.
-    pub snapshots: PathBuf,
+    pub snapshots: Arc<SnapshotStore>,
     /// After which time brokers abort a transaction that was not ended.
     pub transaction_timeout: Duration,
     /// The registry's id of the decisions' schema; 0 without a registry.
@@ -72,11 +74,11 @@ pub struct KafkaLogOptions {
 impl KafkaLogOptions {
     /// The usual ones.
     #[must_use]
-    pub fn new(settings: &KafkaSettings, partition: i32, snapshots: impl Into<PathBuf>) -> Self {
+    pub fn new(settings: &KafkaSettings, partition: i32, snapshots: Arc<SnapshotStore>) -> Self {
         Self {
             settings: settings.clone(),
             partition,
-            snapshots: snapshots.into(),
+            snapshots,
             transaction_timeout: Duration::from_secs(5),
             decision_schema_id: 0,
         }
@@ -92,7 +94,6 @@ pub struct KafkaLog {
     options: KafkaLogOptions,
     member: Arc<dyn Member>,
     reader: KafkaReader,
-    snapshots: Arc<SnapshotStore>,
     /// Where commands come from when somebody else reads them for us; otherwise we ask the brokers.
     feed: Option<Mutex<Feed>>,
     writer: Writer,
@@ -126,15 +127,14 @@ impl KafkaLog {
         feed: Option<Feed>,
     ) -> Result<Self> {
         let (settings, partition) = (&options.settings, options.partition);
-        let snapshots = Arc::new(SnapshotStore::open(&options.snapshots)?);
-        let reader = KafkaReader::open(settings, partition)?.with_snapshots(Arc::clone(&snapshots));
+        let snapshots = Arc::clone(&options.snapshots);
+        let reader = KafkaReader::open(settings, partition)?.with_snapshots(snapshots);
         let writer = writer(&options)?;
         let committed = member.committed(&settings.topics.commands, partition)?;
         let ends = covered(&reader, partition, committed)?;
         Ok(Self {
             member,
             reader,
-            snapshots,
             feed: feed.map(Mutex::new),
             writer,
             submitter: None,
@@ -368,7 +368,7 @@ impl EventLog for KafkaLog {
 
     fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()> {
         assert!(offset <= self.ends.decisions_next, "stored state never leads the committed log");
-        self.snapshots.keep(offset, bytes)
+        self.options.snapshots.keep(offset, bytes)
     }
 
     /// What was acknowledged is on the brokers already.

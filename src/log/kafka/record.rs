@@ -62,7 +62,8 @@ fn from_kafka(message: &BorrowedMessage<'_>, own: &str) -> (Headers, Option<Vec<
 }
 
 /// A message of the command topic.
-pub(super) fn command(message: &BorrowedMessage<'_>) -> StoredCommand {
+#[must_use]
+pub fn command(message: &BorrowedMessage<'_>) -> StoredCommand {
     let carried = |own: Option<Vec<u8>>| own.and_then(|own| number(&own)).map(TimeMs);
     let (time_ms, headers) = match message.timestamp() {
         // The broker's time: whatever a producer says about it counts for nothing.
@@ -113,7 +114,8 @@ pub(super) fn dead_letter(message: &BorrowedMessage<'_>) -> Result<DeadLetterRec
 }
 
 /// The offset of the command that a decision or dead letter is about.
-pub(super) fn about(message: &BorrowedMessage<'_>) -> Option<Offset> {
+#[must_use]
+pub fn about(message: &BorrowedMessage<'_>) -> Option<Offset> {
     let (_, own) = from_kafka(message, COMMAND_OFFSET);
     own.and_then(|own| number(&own)).map(Offset)
 }

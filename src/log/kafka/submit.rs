@@ -66,7 +66,7 @@ impl Submitter {
             self.queue(place, command, deadline)?;
         }
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-            self.producer.poll(POLL_NAP);
+            self.serve();
         }
         let mut delivered =
             self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,8 +99,14 @@ impl Submitter {
             if !is_full || Instant::now() > deadline {
                 return Err(sorted(error, "a command was not sent"));
             }
-            self.producer.poll(POLL_NAP);
+            self.serve();
             waiting = back;
         }
+    }
+
+    /// Lets the library tell what became of commands, and gives it time: its own waiting spins.
+    fn serve(&self) {
+        self.producer.poll(Duration::ZERO);
+        std::thread::sleep(POLL_NAP);
     }
 }

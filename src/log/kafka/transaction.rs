@@ -11,8 +11,8 @@ use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use std::time::{Duration, Instant};
 
-/// How often delivery is looked at. The crate's own flush naps for 100 ms: measured, draining like
-/// this first makes 9,300 records a second 116,000.
+/// How often delivery is looked at. The crate's own flush naps for 100 ms, and its poll spins on
+/// anything shorter than 2 ms: measured, 9,300 and 60,000 records a second instead of 116,000.
 const DRAIN_NAP: Duration = Duration::from_micros(200);
 
 /// How a transaction ended that did not succeed.
@@ -59,7 +59,11 @@ impl Writer {
         config.set("message.timeout.ms", &timeout_ms);
         config.set("socket.timeout.ms", "5000");
         config.set("linger.ms", "1");
+        // Under the usual 100 ms a transaction waits for the end of the one before it.
         config.set("retry.backoff.ms", "5");
+        config.set("retry.backoff.max.ms", "100");
+        // A failed delivery fails the transaction; the others need no report.
+        config.set("delivery.report.only.error", "true");
         config.set("compression.type", "lz4");
         config.set("queue.buffering.max.messages", "100000");
         config.set("queue.buffering.max.kbytes", "65536");
@@ -123,9 +127,15 @@ impl Writer {
         // While the records are on their way. It carries the fence: there is no way around it.
         self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-            self.producer.poll(DRAIN_NAP);
+            self.serve();
         }
         Ok(())
+    }
+
+    /// Lets the library tell what it has to, and gives it time.
+    fn serve(&self) {
+        self.producer.poll(Duration::ZERO);
+        std::thread::sleep(DRAIN_NAP);
     }
 
     /// Queues a record; a full queue is waited for.
@@ -144,7 +154,7 @@ impl Writer {
             if !is_full || Instant::now() > deadline {
                 return Err(error);
             }
-            self.producer.poll(DRAIN_NAP);
+            self.serve();
             waiting = back;
         }
     }

@@ -1,0 +1,351 @@
+//! Asks a cluster what it has, and has it make what is missing.
+
+use super::difference::{Beginning, Found};
+use crate::error::{Error, Result};
+use crate::log::kafka::settings::KafkaSettings;
+use crate::log::{CommandRecord, Headers, StoredCommand};
+use crate::wire::CommandReader;
+use conclave_core::command::Payload;
+use conclave_core::input::Content;
+use conclave_core::units::{Offset, TimeMs};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+/// How long a broker may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a topic that was just made may take to have leaders.
+const LEADERS: Duration = Duration::from_secs(20);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Remembers what librdkafka said last: a call that fails says only that nobody answered.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Mutex<String>);
+
+impl ClientContext for Heard {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "librdkafka");
+        if matches!(
+            level,
+            RDKafkaLogLevel::Emerg
+                | RDKafkaLogLevel::Alert
+                | RDKafkaLogLevel::Critical
+                | RDKafkaLogLevel::Error
+        ) {
+            message.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+}
+
+impl Heard {
+    /// What was heard last, without the thread that said it.
+    fn last(&self) -> String {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match heard.split_once("]: ") {
+            Some((_thread, said)) => said.to_owned(),
+            None => heard.clone(),
+        }
+    }
+}
+
+/// A connection to a cluster.
+pub(super) struct Cluster<'a> {
+    settings: &'a KafkaSettings,
+    admin: AdminClient<Heard>,
+}
+
+impl<'a> Cluster<'a> {
+    /// Connects, and counts the brokers.
+    pub(super) fn connect(settings: &'a KafkaSettings) -> Result<(Self, i32)> {
+        settings.check()?;
+        let mut config = settings.client("admin");
+        config.set("allow.auto.create.topics", "false");
+        let admin = AdminClient::from_config_and_context(&config, Heard::default());
+        let admin = admin.map_err(|error| {
+            Error::invalid("librdkafka refuses these settings").caused_by(error)
+        })?;
+        let cluster = Self { settings, admin };
+        let metadata =
+            cluster.admin.inner().fetch_metadata(Some(&settings.topics.commands), ANSWER);
+        let metadata = metadata.map_err(|error| cluster.away(error))?;
+        let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
+        Ok((cluster, brokers))
+    }
+
+    fn away(&self, error: KafkaError) -> Error {
+        let brokers = &self.settings.brokers;
+        let heard = self.admin.inner().context().last();
+        let heard = if heard.is_empty() { String::new() } else { format!(": {heard}") };
+        Error::unavailable(format!(
+            "{brokers} gave no answer{heard}. Start the brokers, or mend kafka.brokers and \
+             kafka.security"
+        ))
+        .caused_by(error)
+    }
+
+    /// The topic, when it is there.
+    pub(super) fn topic(&self, name: &str) -> Result<Option<Found>> {
+        let metadata = self.admin.inner().fetch_metadata(Some(name), ANSWER);
+        let metadata = metadata.map_err(|error| self.away(error))?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+        let Some(topic) = topic else { return Ok(None) };
+        match topic.error() {
+            None => {}
+            Some(
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            ) => return Ok(None),
+            Some(error) => {
+                let code = RDKafkaErrorCode::from(error);
+                return Err(self.refused(&format!("describe {name}"), code));
+            }
+        }
+        let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
+        Ok(Some(Found {
+            partitions: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
+            replicas: i32::try_from(replicas.unwrap_or(0)).unwrap_or(i32::MAX),
+            properties: self.properties(name)?,
+        }))
+    }
+
+    fn refused(&self, what: &str, code: RDKafkaErrorCode) -> Error {
+        let brokers = &self.settings.brokers;
+        Error::unavailable(format!(
+            "{brokers} did not {what}; docs/security.md says what each role may do"
+        ))
+        .caused_by(KafkaError::AdminOp(code))
+    }
+
+    fn properties(&self, topic: &str) -> Result<BTreeMap<String, String>> {
+        let resources = [ResourceSpecifier::Topic(topic)];
+        let described = block_on(self.admin.describe_configs(&resources, &options()));
+        let described = described.map_err(|error| self.away(error))?;
+        let mut properties = BTreeMap::new();
+        for resource in described {
+            let resource = resource
+                .map_err(|code| self.refused(&format!("describe the settings of {topic}"), code))?;
+            let entries = resource.entries.into_iter();
+            properties
+                .extend(entries.filter_map(|entry| entry.value.map(|value| (entry.name, value))));
+        }
+        Ok(properties)
+    }
+
+    /// Makes a topic, and waits until its partitions can be written. False when somebody else made
+    /// it meanwhile.
+    pub(super) fn create(
+        &self,
+        name: &str,
+        partitions: i32,
+        replicas: i32,
+        properties: &BTreeMap<&str, String>,
+    ) -> Result<bool> {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+        let topic = properties.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+        let made = block_on(self.admin.create_topics([&topic], &options()));
+        let made = made.map_err(|error| self.away(error))?;
+        let mut is_new = true;
+        for one in made {
+            match one {
+                Ok(_) => {}
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => is_new = false,
+                Err((_, code)) => {
+                    let what =
+                        format!("make {name} with {partitions} partitions and {replicas} replicas");
+                    return Err(self.refused(&what, code));
+                }
+            }
+        }
+        self.await_leaders(name, partitions)?;
+        Ok(is_new)
+    }
+
+    fn await_leaders(&self, name: &str, partitions: i32) -> Result<()> {
+        let until = Instant::now() + LEADERS;
+        loop {
+            let metadata = self.admin.inner().fetch_metadata(Some(name), ANSWER);
+            let metadata = metadata.map_err(|error| self.away(error))?;
+            let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+            let led = topic.map_or(0, |topic| {
+                topic.partitions().iter().filter(|partition| partition.leader() >= 0).count()
+            });
+            if i32::try_from(led).is_ok_and(|led| led >= partitions) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Error::unavailable(format!(
+                    "{name} has leaders for {led} of {partitions} partitions after {} s: look at \
+                     the brokers' logs, and say it again",
+                    LEADERS.as_secs()
+                )));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// How each partition of the commands begins.
+    pub(super) fn beginnings(&self, partitions: i32) -> Result<Vec<Beginning>> {
+        let topic = &self.settings.topics.commands;
+        let mut config = self.settings.client("admin");
+        config.set("enable.auto.commit", "false");
+        config.set("isolation.level", "read_committed");
+        config.set("enable.partition.eof", "true");
+        config.set("auto.offset.reset", "error");
+        let reader: BaseConsumer = config.create().map_err(|error| self.away(error))?;
+        let (mut beginnings, mut wanted) = (BTreeMap::new(), TopicPartitionList::new());
+        for partition in 0..partitions {
+            let ends = reader.fetch_watermarks(topic, partition, ANSWER);
+            match ends.map_err(|error| self.away(error))? {
+                (_, 0) => drop(beginnings.insert(partition, Beginning::Empty)),
+                (low @ 1.., _) => drop(beginnings.insert(partition, Beginning::Cut(low))),
+                (low, _) => wanted
+                    .add_partition_offset(topic, partition, KafkaOffset::Offset(low))
+                    .map_err(|error| self.away(error))?,
+            }
+        }
+        reader.assign(&wanted).map_err(|error| self.away(error))?;
+        self.read_first(&reader, wanted.count(), &mut beginnings)?;
+        Ok(beginnings.into_values().collect())
+    }
+
+    fn read_first(
+        &self,
+        reader: &BaseConsumer,
+        wanted: usize,
+        beginnings: &mut BTreeMap<i32, Beginning>,
+    ) -> Result<()> {
+        let until = Instant::now() + ANSWER;
+        let all = beginnings.len() + wanted;
+        while beginnings.len() < all {
+            let (partition, beginning) = match reader.poll(LOOK) {
+                None if Instant::now() >= until => {
+                    return Err(self.away(KafkaError::MessageConsumption(
+                        RDKafkaErrorCode::OperationTimedOut,
+                    )));
+                }
+                None => continue,
+                Some(Ok(message)) => (message.partition(), beginning(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    let nothing = "records of transactions that are open or aborted".to_owned();
+                    (partition, Beginning::Other(nothing))
+                }
+                Some(Err(error)) => return Err(self.away(error)),
+            };
+            beginnings.entry(partition).or_insert(beginning);
+        }
+        Ok(())
+    }
+
+    /// Appends a command, and waits until the brokers that have to have it do.
+    pub(super) fn append(&self, partition: i32, value: &[u8]) -> Result<()> {
+        let mut config = self.settings.client("admin");
+        config.set("enable.idempotence", "true");
+        config.set("message.timeout.ms", ANSWER.as_millis().to_string());
+        let producer: BaseProducer<Delivered> =
+            config.create_with_context(Delivered::default()).map_err(|error| self.away(error))?;
+        let topic = &self.settings.topics.commands;
+        let record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
+        let sent = producer.send(record.key(&[]).payload(value));
+        sent.map_err(|(error, _)| self.away(error))?;
+        // Librdkafka reports a delivery or its failure within the message's time-out.
+        let report = loop {
+            producer.poll(LOOK);
+            if let Some(report) = producer.context().take() {
+                break report;
+            }
+        };
+        report.map_err(|code| {
+            self.refused(&format!("take the first record of {topic}, partition {partition}"), code)
+        })
+    }
+}
+
+/// What became of the one record of a producer.
+#[derive(Default)]
+struct Delivered(Mutex<Option<std::result::Result<(), RDKafkaErrorCode>>>);
+
+impl ClientContext for Delivered {}
+
+impl Delivered {
+    fn take(&self) -> Option<std::result::Result<(), RDKafkaErrorCode>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ProducerContext for Delivered {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, report: &DeliveryResult<'_>, (): ()) {
+        let report = report
+            .as_ref()
+            .map(|_| ())
+            .map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+}
+
+/// What the first record of a partition is.
+fn beginning(message: &BorrowedMessage<'_>) -> Beginning {
+    let record = CommandRecord {
+        time_ms: TimeMs(message.timestamp().to_millis().unwrap_or(0)),
+        key: message.key().unwrap_or_default().to_vec(),
+        value: message.payload().unwrap_or_default().to_vec(),
+        headers: Headers::new(),
+    };
+    let stored = StoredCommand { offset: Offset(message.offset()), record };
+    let read = CommandReader::new().read(i64::from(message.partition()), &stored);
+    match read.content {
+        Content::Readable { command, .. } => match command.payload {
+            Payload::OpenLog(open) => Beginning::Opened(open),
+            other => Beginning::Other(format!("a command {}", other.name())),
+        },
+        Content::Unreadable(rejected) => {
+            Beginning::Other(format!("no command: {}", rejected.detail))
+        }
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for what librdkafka's own threads complete. A runtime's wait would refuse to wait inside
+/// another runtime, which is where the service starts.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

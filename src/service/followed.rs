@@ -1,0 +1,93 @@
+//! A partition that somebody else decides: commands are sent to its log, and the view follows what
+//! is committed there. Kafka's partitions are served like this, whichever instance decides them.
+
+use super::intake::{Intake, Submit};
+use super::past::Past;
+use super::reader::Reader;
+use super::standing::{Figures, Shared, Standing};
+use super::{Service, Threads, spawn, view};
+use crate::error::Result;
+use crate::fold::Folded;
+use crate::log::LogEnds;
+use conclave_core::units::Offset;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+
+/// Commands that may be under way to the log or wait for their decisions.
+pub(super) const ROOM_MAX: usize = 16_384;
+
+/// What whoever follows the log of a partition, or decides it, tells its service.
+#[derive(Clone, Debug)]
+pub struct Notices(Arc<Shared>);
+
+impl Notices {
+    /// The log's decisions end at `ends` now, the offset after the last one's (and never behind a
+    /// hole: questions wait until the view has come so far). The view reads them and answers those
+    /// who wait for them. Never blocks.
+    pub fn publish(&self, ends: LogEnds) {
+        self.0.set_owing(ends.commands_next > ends.decisions_next);
+        self.0.publish(ends);
+    }
+
+    /// The same from somebody who may be behind: what was published before is not taken back.
+    pub fn advance(&self, ends: LogEnds) {
+        let before = *self.0.published.borrow();
+        let is_behind = ends.decisions_next < before.decisions_next;
+        let commands_next = ends.commands_next.max(before.commands_next);
+        let latest = if is_behind { before } else { ends };
+        self.publish(LogEnds { commands_next, ..latest });
+    }
+
+    /// Decisions can be read up to `next`, as somebody sees who reads nothing else.
+    pub fn decided(&self, next: Offset) {
+        let before = *self.0.published.borrow();
+        if next > before.decisions_next {
+            let commands_next = before.commands_next.max(next);
+            self.publish(LogEnds { commands_next, decisions_next: next, ..before });
+        }
+    }
+
+    /// How the partition stands: unless it is `Deciding`, commands are refused with the reason.
+    pub fn set_standing(&self, standing: Standing) {
+        self.0.set_standing(standing);
+    }
+
+    /// What was counted so far by whoever decides it here.
+    pub fn set_figures(&self, figures: Figures) {
+        self.0.set_figures(figures);
+    }
+
+    /// The log is read through another reader from now on, and starts again from `folded`.
+    pub fn replace(&self, reader: Reader, folded: Folded, ends: LogEnds) {
+        self.0.reopened(reader, folded, ends);
+    }
+}
+
+impl Service {
+    /// Serves a partition that is decided elsewhere, from `folded`, which is a fold of some
+    /// beginning of the log that `reader` reads, to whatever is [published](Notices::publish).
+    ///
+    /// `submit` sends a command to the log. It says of each, through the [`Receipt`], at which
+    /// offset it came to stand or why it did not: at any later time, from any thread, in the order
+    /// in which they were submitted. It is called by threads that answer HTTP, so it never blocks:
+    /// when it can take no more it returns `Busy`, and drops the receipt. A command's time is the
+    /// log's affair.
+    ///
+    /// Whoever waits for a decision gets it when the view has folded it. Closing refuses those who
+    /// still wait; their commands are decided all the same.
+    ///
+    /// [`Receipt`]: super::Receipt
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn follow(reader: Reader, folded: Folded, submit: Submit) -> Result<(Self, Notices)> {
+        let (notice, noticed) = sync_channel(1);
+        let shared = Arc::new(Shared::new(reader, folded, notice)?);
+        let followed = Arc::clone(&shared);
+        let view = spawn("view", move || view::follow(&followed, &noticed))?;
+        let threads = Mutex::new(Some(Threads { shell: None, view }));
+        let intake = Intake::Outbox(submit);
+        let notices = Notices(Arc::clone(&shared));
+        Ok((Self { intake, shared, past: Past::default(), threads }, notices))
+    }
+}

@@ -1,0 +1,56 @@
+//! How long a partition is ours: from its assignment until it is taken away, and not a commit longer.
+
+use crate::log::kafka::Hold;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// One assignment of one partition. Another one, even of the same partition, is another tenure.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    /// Held while a transaction is committed, and to end the tenure: so whoever takes the partition
+    /// away waits for a commit under way, and none begins afterwards.
+    lock: Mutex<()>,
+    is_ours: AtomicBool,
+}
+
+impl Tenure {
+    pub(super) fn new() -> Self {
+        Self { lock: Mutex::new(()), is_ours: AtomicBool::new(true) }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_ours.load(Ordering::Acquire)
+    }
+
+    /// Keeps it from ending; none when it has ended.
+    pub(super) fn hold(&self) -> Option<Hold<'_>> {
+        let hold = Hold::locked(&self.lock);
+        self.is_ours().then_some(hold)
+    }
+
+    /// Ends it, once a commit under way has ended.
+    pub(super) fn end(&self) {
+        let _committing = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_ours.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_tenure_ends_after_the_commit_under_way_and_before_the_next() {
+        let tenure = Arc::new(Tenure::new());
+        let hold = tenure.hold().expect("it is ours");
+        let ending = Arc::clone(&tenure);
+        let ended = std::thread::spawn(move || ending.end());
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(tenure.is_ours() && !ended.is_finished(), "a commit is under way");
+        drop(hold);
+        ended.join().expect("ending does not panic");
+        assert!(tenure.hold().is_none());
+    }
+}
