@@ -6,6 +6,7 @@ use crate::contender::Task;
 use conclave::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use conclave::log::kafka::settings::{KafkaSettings, TopicNames};
 use conclave::log::kafka::{Alone, Feed, KafkaLog, KafkaLogOptions, Member};
+use conclave::log::rocks::SnapshotStore;
 use conclave::log::{CommandRecord, Headers, StoredCommand};
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::{Offset, TimeMs};
@@ -58,6 +59,7 @@ fn decide(
     feed: Feed,
 ) {
     let snapshots = Path::new(&task.scratch).join(format!("snapshots-{partition}"));
+    let snapshots = Arc::new(SnapshotStore::open(&snapshots).expect("an empty directory"));
     let options = KafkaLogOptions::new(settings, partition, snapshots);
     let log = KafkaLog::open(options, member, Some(feed)).expect("the broker is there");
     let opened = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT);
