@@ -156,9 +156,7 @@ pub(crate) fn send_offsets(
         .add_partition_offset(&copy.from, partition, Offset::Offset(next))
         .expect("a sound offset");
     let group = consumer.group_metadata().expect("the consumer has a group");
-    producer
-        .send_offsets_to_transaction(&offsets, &group, TIMEOUT)
-        .expect("the broker is there");
+    producer.send_offsets_to_transaction(&offsets, &group, TIMEOUT).expect("the broker is there");
 }
 
 /// What is written for each record that is read.

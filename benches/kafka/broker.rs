@@ -18,7 +18,7 @@ pub(crate) struct Broker {
     pub(crate) address: String,
 }
 
-/// What a read_committed consumer finds in a topic.
+/// What a consumer of committed records finds in a topic.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stock {
     pub(crate) records: u64,
@@ -71,7 +71,7 @@ impl Broker {
         deleted.expect("the broker is there").into_iter().for_each(drop);
     }
 
-    /// Counts what a read_committed consumer sees of `topic`.
+    /// Counts what a consumer of committed records sees of `topic`.
     pub(crate) fn count(&self, topic: &str, partitions: i32) -> Stock {
         let consumer = self.watcher();
         let mut assignment = TopicPartitionList::new();

@@ -21,9 +21,9 @@ use std::thread;
 use std::time::Duration;
 
 /// Commands between the thread that reads and the one that decides.
-const ARRIVING_MAX: usize = 4_000;
+const ARRIVING_MAX: usize = 1_000;
 /// Bytes of undecided commands that are held.
-const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// How long an engine waits for a command before it looks again.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -98,7 +98,7 @@ fn consumer(broker: &Broker, task: &Task, partition: i32) -> BaseConsumer {
         .set("fetch.wait.max.ms", "10")
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.error.backoff.ms", "10")
-        .set("queued.max.messages.kbytes", "4096");
+        .set("queued.max.messages.kbytes", "2048");
     let consumer: BaseConsumer = config.create().expect("sound settings");
     let mut assignment = TopicPartitionList::new();
     let added = assignment.add_partition_offset(&task.input, partition, KafkaOffset::Beginning);

@@ -80,9 +80,8 @@ impl Feed {
 
 /// The first pool that is at home in `partition`.
 fn pool_of(partition: i32, partitions: i32) -> PoolId {
-    let is_home = |pool: &PoolId| {
-        home_partition(pool, i64::from(partitions)) == i64::from(partition)
-    };
+    let is_home =
+        |pool: &PoolId| home_partition(pool, i64::from(partitions)) == i64::from(partition);
     let mut names = (0..10_000).map(|number| PoolId::from(format!("pool-{number}")));
     names.find(is_home).expect("every partition is some pool's home")
 }
@@ -178,4 +177,3 @@ pub(crate) fn decision_size(round: usize) -> DecisionSize {
         headers: mean(envelope),
     }
 }
-

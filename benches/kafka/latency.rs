@@ -1,5 +1,5 @@
 //! Latency in an open loop: commands are sent at fixed times, whatever becomes of those before, and
-//! each is clocked from when it should have been sent to when a read_committed consumer has its
+//! each is clocked from when it should have been sent to when a consumer of committed records has its
 //! decision.
 
 use crate::broker::{Broker, TIMEOUT};
@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 const MICROS_MAX: u64 = 60_000_000;
 /// How far apart two groups of commands are sent.
 const BEAT: Duration = Duration::from_millis(1);
-/// Share of the commands that warm the contender up and are not counted.
-const WARM_UP: f64 = 0.25;
+/// One of so many commands warms the contender up and is not counted.
+const WARM_UP: usize = 4;
 
 /// When each command should be sent: one partition after the other, evenly in time.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ pub(crate) fn run(
 fn clock(consumer: &BaseConsumer, schedule: &Schedule, ahead: usize) -> Histogram<u64> {
     let mut histogram = Histogram::new_with_max(MICROS_MAX, 3).expect("sound bounds");
     let all = ahead * schedule.partitions;
-    let warm = schedule.first + (ahead as f64 * WARM_UP) as i64;
+    let warm = schedule.first + i64::try_from(ahead / WARM_UP).expect("a small number");
     let mut answered = 0;
     while answered < all {
         let Ok(message) = consumer.poll(TIMEOUT).expect("the contender answers") else { continue };

@@ -2,7 +2,7 @@
 //! broker, in one run: `cargo bench --bench kafka [-- --quick] [--times 3] [--compare] [--save]`.
 //!
 //! The commands topic is filled beforehand with mix A. Each contender is a process of its own that
-//! answers all of it; what a read_committed consumer finds afterwards is counted. Then commands come
+//! answers all of it; what a consumer of committed records finds afterwards is counted. Then commands come
 //! at half of the pace that was reached, and each is clocked until its decision can be read.
 //! `--only tune` tries settings of the bare copy instead.
 
@@ -46,7 +46,7 @@ const LAST_RUN: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/kafka.jsonl");
 #[derive(Debug, Parser)]
 #[command(about = "Measures Conclave on a real Kafka beside its peers")]
 struct Arguments {
-    /// Where the broker is. By default what the variable CONCLAVE_TEST_BROKERS says, and otherwise
+    /// Where the broker is. By default what the variable `CONCLAVE_TEST_BROKERS` says, and otherwise
     /// where `dev/services up` starts one.
     #[arg(long)]
     brokers: Option<String>,

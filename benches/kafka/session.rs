@@ -97,7 +97,7 @@ impl Session {
         let input = format!("{}.{contender:?}.timed", self.prefix);
         self.create_input(&input);
         let partitions = f64::from(self.sizes.partitions);
-        let ahead = (pace * self.sizes.seconds as f64 / partitions) as usize;
+        let ahead = whole(pace * self.sizes.seconds as f64 / partitions);
         let before = LATENCY_BEFORE + ahead / 10;
         let mut feeds = self.feeds(ahead);
         feed::fill(&self.broker, &input, &mut feeds, before);
@@ -218,11 +218,24 @@ fn report_one(contender: Contender, outcomes: &[Outcome], figures: &mut Figures)
     add("time on the cores per record", median(outcomes, each), "µs");
     add("resident memory at its highest", median(outcomes, |one| one.usage.resident_mb), "MB");
     add("records committed", median(outcomes, |one| one.output.records as f64), "");
-    add("answers: key, value and headers", median(outcomes, |one| one.output.bytes_each()), "B each");
+    add(
+        "answers: key, value and headers",
+        median(outcomes, |one| one.output.bytes_each()),
+        "B each",
+    );
 }
 
 fn median(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
     let mut values: Vec<_> = outcomes.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count, not negative"
+)]
+fn whole(count: f64) -> usize {
+    count as usize
 }

@@ -1,16 +1,17 @@
 //! Which settings and which order of calls suit transactions of one round: the bare copy, again and
 //! again, each time with one thing changed.
 
-use crate::bare::{self, Copy, Took, Way};
+use crate::bare::{self, BEST, Copy, Took, Way};
 use crate::broker::Broker;
+use crate::process;
 use crate::session::Sizes;
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What is tried.
-#[derive(Clone, Debug)]
+/// What is tried: [`BEST`] with these changes.
+#[derive(Clone, Copy, Debug)]
 struct Trial {
     name: &'static str,
     settings: &'static [(&'static str, &'static str)],
@@ -18,50 +19,45 @@ struct Trial {
     batch: usize,
 }
 
-const PLAIN: Way = Way {
-    offsets_first: false,
-    no_drain: false,
-    spin: false,
-    pause_ms: 0,
-    alternate: false,
-};
-const BASE: &[(&str, &str)] = &[
-    ("linger.ms", "1"),
-    ("retry.backoff.ms", "5"),
-    ("delivery.report.only.error", "true"),
-];
-const REPORTS: &[(&str, &str)] = &[("linger.ms", "1"), ("retry.backoff.ms", "5")];
+const WAY: Way =
+    Way { offsets_first: false, no_drain: false, spin: false, pause_ms: 0, alternate: false };
+const AS_IT_IS: Trial = Trial { name: "best", settings: &[], way: WAY, batch: 1_000 };
 
-fn trials() -> Vec<Trial> {
-    let set = |name, settings| Trial { name, settings, way: PLAIN, batch: 1_000 };
-    let way = |name, way| Trial { name, settings: BASE, way, batch: 1_000 };
-    let batch = |name, batch| Trial { name, settings: BASE, way: PLAIN, batch };
-    vec![
-        set("a0 base: linger 1, backoff 5, sleep, only errors", BASE),
-        way("a1 base, spin", Way { spin: true, ..PLAIN }),
-        set("a2 base with reports", REPORTS),
-        Trial { name: "a3 reports, spin", settings: REPORTS, way: Way { spin: true, ..PLAIN }, batch: 1_000 },
-        way("a4 base, offsets before the drain", Way { offsets_first: true, ..PLAIN }),
-        way("a5 base, two producers in turns", Way { alternate: true, ..PLAIN }),
-        way("a6 base, pause 1 ms", Way { pause_ms: 1, ..PLAIN }),
-        way("a7 base, pause 3 ms", Way { pause_ms: 3, ..PLAIN }),
-        way("a8 base, pause 8 ms", Way { pause_ms: 8, ..PLAIN }),
-        way("a9 base, no drain", Way { no_drain: true, ..PLAIN }),
-        set("b0 linger 0", &[("linger.ms", "0"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true")]),
-        set("b1 linger 5", &[("linger.ms", "5"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true")]),
-        set("b2 linger 100", &[("linger.ms", "100"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true")]),
-        set("b3 backoff 1", &[("linger.ms", "1"), ("retry.backoff.ms", "1"), ("retry.backoff.max.ms", "5"), ("delivery.report.only.error", "true")]),
-        set("b4 backoff 100", &[("linger.ms", "1"), ("retry.backoff.ms", "100"), ("delivery.report.only.error", "true")]),
-        set("b5 batch.num.messages 1000", &[("linger.ms", "1"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true"), ("batch.num.messages", "1000")]),
-        set("b6 batch.size 100 KB", &[("linger.ms", "1"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true"), ("batch.size", "100000")]),
-        set("b7 lz4", &[("linger.ms", "1"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true"), ("compression.codec", "lz4")]),
-        set("b8 max.in.flight 1", &[("linger.ms", "1"), ("retry.backoff.ms", "5"), ("delivery.report.only.error", "true"), ("max.in.flight", "1")]),
-        batch("c0 64 a transaction", 64),
-        batch("c1 250 a transaction", 250),
-        batch("c2 4,000 a transaction", 4_000),
-        batch("c3 16,000 a transaction", 16_000),
-    ]
+const fn with(name: &'static str, settings: &'static [(&'static str, &'static str)]) -> Trial {
+    Trial { name, settings, ..AS_IT_IS }
 }
+
+const fn going(name: &'static str, way: Way) -> Trial {
+    Trial { name, way, ..AS_IT_IS }
+}
+
+const fn sized(name: &'static str, batch: usize) -> Trial {
+    Trial { name, batch, ..AS_IT_IS }
+}
+
+const TRIALS: &[Trial] = &[
+    AS_IT_IS,
+    going("waiting by the crate's poll of 200 µs", Way { spin: true, ..WAY }),
+    going("the crate's commit does the waiting", Way { no_drain: true, ..WAY }),
+    going("offsets before the records are delivered", Way { offsets_first: true, ..WAY }),
+    going("pause of 1 ms after a commit", Way { pause_ms: 1, ..WAY }),
+    going("pause of 3 ms after a commit", Way { pause_ms: 3, ..WAY }),
+    going("two producers in turns", Way { alternate: true, ..WAY }),
+    with("reports of all deliveries", &[("delivery.report.only.error", "false")]),
+    with("linger.ms 0", &[("linger.ms", "0")]),
+    with("linger.ms 5", &[("linger.ms", "5")]),
+    with("linger.ms 100", &[("linger.ms", "100")]),
+    with("retry.backoff.ms 1", &[("retry.backoff.ms", "1")]),
+    with("retry.backoff.ms 100", &[("retry.backoff.ms", "100"), ("retry.backoff.max.ms", "1000")]),
+    with("batch.num.messages 1000", &[("batch.num.messages", "1000")]),
+    with("batch.size 100 kB", &[("batch.size", "100000")]),
+    with("one request under way", &[("max.in.flight", "1")]),
+    with("no compression", &[("compression.type", "none")]),
+    sized("64 records a transaction", 64),
+    sized("250 records a transaction", 250),
+    sized("4,000 records a transaction", 4_000),
+    sized("16,000 records a transaction", 16_000),
+];
 
 /// Runs every trial as often as `sizes` says and prints what each took.
 pub(crate) fn run(broker: &Broker, sizes: &Sizes) {
@@ -74,7 +70,7 @@ pub(crate) fn run(broker: &Broker, sizes: &Sizes) {
     println!("{} partitions, {records} records each", partitions);
     println!("{:<50} {:>9} | p50/p99/max ms of: produce, drain, offsets, commit", "", "records/s");
     for round in 0..times {
-        for (index, trial) in trials().iter().enumerate() {
+        for (index, trial) in TRIALS.iter().enumerate() {
             let id = format!("{prefix}-{round}-{index}");
             trial.run(broker, &input, &id, records, partitions);
         }
@@ -92,13 +88,13 @@ impl Trial {
             batch: self.batch,
             value_bytes: 215,
             header_bytes: 60,
-            producer: self.settings.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            producer: BEST.iter().chain(self.settings).map(owned).collect(),
             way: self.way,
         };
-        let few = self.batch < 500 || self.way.no_drain || self.name.contains("backoff 100");
+        let few = self.batch < 500 || self.way.no_drain;
         let end = if few { records / 10 } else { records };
         let started = Instant::now();
-        let cpu = cpu();
+        let cpu = own_cpu();
         let mut all = Took::default();
         thread::scope(|scope| {
             let copy = &copy;
@@ -115,7 +111,7 @@ impl Trial {
         });
         let count = end * i64::from(partitions);
         let rate = count as f64 / started.elapsed().as_secs_f64();
-        let cpu = (self::cpu() - cpu) / count as f64 * 1e6;
+        let cpu = (own_cpu() - cpu).as_secs_f64() * 1e6 / count as f64;
         println!(
             "{:<50} {rate:>9.0} | {} | {} | {} | {} | own CPU {cpu:.2} µs a record",
             self.name,
@@ -128,6 +124,10 @@ impl Trial {
     }
 }
 
+fn owned(setting: &(&str, &str)) -> (String, String) {
+    (setting.0.to_owned(), setting.1.to_owned())
+}
+
 fn spread(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |share: usize| {
@@ -137,11 +137,8 @@ fn spread(times: &mut [Duration]) -> String {
     format!("{:.1}/{:.1}/{:.1}", at(50), at(99), at(100))
 }
 
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("a field").split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
-    (ticks(11) + ticks(12)) / 100.0
+fn own_cpu() -> Duration {
+    process::cpu(std::process::id()).unwrap_or_default()
 }
 
 fn fill(broker: &Broker, topic: &str, records: i64, partitions: i32) {

@@ -87,10 +87,8 @@ impl MixA {
     /// anything is measured.
     pub(crate) fn setup(&mut self, open: Payload) -> Batch {
         let mut batch = Batch::default();
-        let mut payloads = vec![
-            open,
-            policy(CouncilMode::Enforce, PlacementPolicy::Random, vec![]),
-        ];
+        let mut payloads =
+            vec![open, policy(CouncilMode::Enforce, PlacementPolicy::Random, vec![])];
         payloads.extend((0..NODES).map(node));
         payloads.extend(self.tenants.iter().map(|tenant| quota(tenant, TENANT_LIMIT)));
         for payload in payloads {
