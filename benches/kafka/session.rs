@@ -209,7 +209,7 @@ fn report_one(contender: Contender, outcomes: &[Outcome], figures: &mut Figures)
     };
     let mut rates: Vec<_> = outcomes.iter().map(|outcome| outcome.rate).collect();
     rates.sort_by(f64::total_cmp);
-    add("records, median of the runs", rates[rates.len() / 2], "1/s");
+    add("records, median of the runs", median(outcomes, |one| one.rate), "1/s");
     add("records, slowest run", rates[0], "1/s");
     add("records, fastest run", rates[rates.len() - 1], "1/s");
     add("from its start to the last record", median(outcomes, |one| one.whole.as_secs_f64()), "s");
@@ -228,7 +228,8 @@ fn report_one(contender: Contender, outcomes: &[Outcome], figures: &mut Figures)
 fn median(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
     let mut values: Vec<_> = outcomes.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(low, high)
 }
 
 #[expect(
