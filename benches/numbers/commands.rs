@@ -14,17 +14,23 @@ pub(crate) const HOUR_MS: i64 = 3_600_000;
 pub(crate) struct Scribe {
     next: i64,
     gap_ms: i64,
+    pool: PoolId,
 }
 
 impl Scribe {
     /// A scribe of a new log whose commands are `gap_ms` apart.
     pub(crate) fn new(gap_ms: i64) -> Self {
-        Self { next: 0, gap_ms }
+        Self::of_pool(PoolId::from(POOL), gap_ms)
+    }
+
+    /// The same for another pool.
+    pub(crate) fn of_pool(pool: PoolId, gap_ms: i64) -> Self {
+        Self { next: 0, gap_ms, pool }
     }
 
     /// A scribe that goes on with a log.
     pub(crate) fn at(next: Offset) -> Self {
-        Self { next: next.0, gap_ms: 1 }
+        Self { next: next.0, ..Self::new(1) }
     }
 
     /// The offset of the next command.
@@ -48,10 +54,11 @@ impl Scribe {
     fn write(&mut self, actor: Actor, payload: Payload) -> CommandRecord {
         let offset = self.next;
         self.next += 1;
-        let pool = if payload.is_log_command() { "" } else { POOL };
+        let is_of_log = payload.is_log_command();
+        let pool = if is_of_log { PoolId::default() } else { self.pool.clone() };
         let command = Command {
             command_id: CommandId::from(format!("018f3c2a-77aa-7000-8000-{offset:012x}")),
-            pool: PoolId::from(pool),
+            pool: pool.clone(),
             actor,
             submitted_at_ms: TimeMs(offset),
             payload,
@@ -59,7 +66,7 @@ impl Scribe {
         let trace = format!("00-4bf92f3577b34da6a3ce{offset:012x}-00f067aa0ba902b7-01");
         CommandRecord {
             time_ms: TimeMs(offset * self.gap_ms),
-            key: pool.as_bytes().to_vec(),
+            key: pool.0.as_bytes().to_vec(),
             value: encode_command(&command),
             headers: Headers::from([
                 ("traceparent", trace),

@@ -153,7 +153,7 @@ fn run_mix_a(
 ) -> RocksLog {
     let mut mix = MixA::new(sizes.leases);
     let mut pipeline = Pipeline::open(directory, Durability::Os, round, sizes.snapshot_every);
-    let setup = mix.setup(round);
+    let setup = mix.setup(commands::open_log(round));
     let mut from = 0;
     pipeline.prepare(&setup.records, |decisions| {
         setup.check(from, decisions);
@@ -249,7 +249,7 @@ fn alone(sizes: &Sizes, parent: &Path, figures: &mut Figures) -> io::Result<()> 
         let directory = tempfile::tempdir_in(parent)?;
         let every = sizes.snapshot_every;
         let mut pipeline = Pipeline::open(directory.path(), durability, ROUND, every);
-        pipeline.prepare(&mix.setup(ROUND).records, |_| {});
+        pipeline.prepare(&mix.setup(commands::open_log(ROUND)).records, |_| {});
         let histogram = pipeline.measure_alone(&mix.next(count).records);
         let at = |share| histogram.value_at_quantile(share) as f64 / 1e3;
         figures.add(&format!("one command alone ({name}): p50"), at(0.5), "ms");

@@ -5,7 +5,7 @@
 //! are denied by the council, 6 ask for more than their tenant's limit, and 6 quote an old fencing
 //! number.
 
-use crate::commands::{HOUR_MS, POOL, Scribe, cancel, open_log, policy, quota, release};
+use crate::commands::{HOUR_MS, POOL, Scribe, cancel, policy, quota, release};
 use conclave::log::CommandRecord;
 use conclave_core::command::*;
 use conclave_core::decision::{Decision, Outcome};
@@ -65,8 +65,13 @@ impl Batch {
 
 impl MixA {
     pub(crate) fn new(lease_count: usize) -> Self {
+        Self::of_pool(PoolId::from(POOL), lease_count)
+    }
+
+    /// The same for another pool.
+    pub(crate) fn of_pool(pool: PoolId, lease_count: usize) -> Self {
         Self {
-            scribe: Scribe::new(1),
+            scribe: Scribe::of_pool(pool, 1),
             draw: Draw::new(1),
             tenants: (0..TENANTS)
                 .map(|index| TenantId::from(format!("tenant-{index:03}")))
@@ -78,13 +83,12 @@ impl MixA {
         }
     }
 
-    /// The log, the fleet, the tenants and the leases that there are before anything is measured.
-    pub(crate) fn setup(&mut self, round_commands: usize) -> Batch {
+    /// The log as `open` opens it, the fleet, the tenants and the leases that there are before
+    /// anything is measured.
+    pub(crate) fn setup(&mut self, open: Payload) -> Batch {
         let mut batch = Batch::default();
-        let mut payloads = vec![
-            open_log(round_commands),
-            policy(CouncilMode::Enforce, PlacementPolicy::Random, vec![]),
-        ];
+        let mut payloads =
+            vec![open, policy(CouncilMode::Enforce, PlacementPolicy::Random, vec![])];
         payloads.extend((0..NODES).map(node));
         payloads.extend(self.tenants.iter().map(|tenant| quota(tenant, TENANT_LIMIT)));
         for payload in payloads {

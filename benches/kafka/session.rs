@@ -1,0 +1,242 @@
+//! One session: topics, runs in turns, and the table.
+
+use crate::bare::Way;
+use crate::broker::{Broker, Stock};
+use crate::contender::{Contender, Task};
+use crate::feed::{self, DecisionSize, Feed};
+use crate::figures::{Figures, Goal};
+use crate::race::{self, Outcome};
+use crate::{latency, streams};
+use std::io;
+use tempfile::TempDir;
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Commands of each partition.
+    pub(crate) records: usize,
+    pub(crate) partitions: i32,
+    /// Commands of a round, records of a transaction.
+    pub(crate) batch: usize,
+    /// Threads of Kafka Streams.
+    pub(crate) threads: usize,
+    pub(crate) times: usize,
+    /// Commands a second of that, instead of half of what was reached.
+    pub(crate) pace: Option<f64>,
+    /// How the bare copy goes about a transaction.
+    pub(crate) way: Way,
+    /// How long commands are sent at a fixed pace.
+    pub(crate) seconds: usize,
+}
+
+/// Topics of one session, and what is written to them.
+pub(crate) struct Session {
+    broker: Broker,
+    sizes: Sizes,
+    size: DecisionSize,
+    prefix: String,
+}
+
+/// Share of the highest pace at which latency is measured.
+const LATENCY_PACE: f64 = 0.5;
+/// Commands per partition before latency is measured: the fleet, the leases, and some of the mix.
+const LATENCY_BEFORE: usize = 12_000;
+
+impl Session {
+    pub(crate) fn new(broker: Broker, sizes: Sizes) -> Self {
+        let size = feed::decision_size(sizes.batch);
+        Self { broker, sizes, size, prefix: format!("bench-{}", std::process::id()) }
+    }
+
+    /// Runs everything and fills the table.
+    pub(crate) fn run(
+        &self,
+        contenders: &[Contender],
+        wants_latency: bool,
+        figures: &mut Figures,
+    ) -> io::Result<()> {
+        if contenders.contains(&Contender::Streams) {
+            streams::build();
+        }
+        let input = format!("{}.commands", self.prefix);
+        self.create_input(&input);
+        let mut feeds = self.feeds(self.sizes.records);
+        let before = feed::fill(&self.broker, &input, &mut feeds, self.sizes.records);
+        let stock = self.broker.count(&input, self.sizes.partitions);
+        println!("{} partitions, {stock}; answers: {:?}", self.sizes.partitions, self.size);
+        let mut outcomes = vec![vec![]; contenders.len()];
+        for turn in 0..self.sizes.times {
+            for (contender, outcomes) in contenders.iter().zip(&mut outcomes) {
+                let scratch = tempfile::tempdir()?;
+                let task = self.task(*contender, &input, turn, self.sizes.records, &scratch);
+                let outcome = race::run(&self.broker, &task, before);
+                println!("{}, run {turn}: {outcome}", contender.name());
+                outcomes.push(outcome);
+                self.forget(&task);
+            }
+        }
+        self.broker.delete(&input);
+        figures.print_head();
+        report(contenders, &outcomes, stock, figures);
+        for (contender, outcomes) in contenders.iter().zip(&outcomes) {
+            if wants_latency {
+                let reached = median(outcomes, |outcome| outcome.rate);
+                let pace = self.sizes.pace.unwrap_or(reached * LATENCY_PACE);
+                self.report_latency(*contender, pace, figures)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report_latency(
+        &self,
+        contender: Contender,
+        pace: f64,
+        figures: &mut Figures,
+    ) -> io::Result<()> {
+        let input = format!("{}.{contender:?}.timed", self.prefix);
+        self.create_input(&input);
+        let partitions = f64::from(self.sizes.partitions);
+        let ahead = whole(pace * self.sizes.seconds as f64 / partitions);
+        let before = LATENCY_BEFORE + ahead / 10;
+        let mut feeds = self.feeds(ahead);
+        feed::fill(&self.broker, &input, &mut feeds, before);
+        let scratch = tempfile::tempdir()?;
+        let task = self.task(contender, &input, 0, before + ahead, &scratch);
+        let histogram = latency::run(&self.broker, &task, &mut feeds, ahead, pace);
+        let name = contender.name();
+        figures.add(&format!("{name}: pace of the open loop"), pace, "1/s");
+        for (share, label) in [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "longest")] {
+            let row = format!("{name}: intended send to visible, {label}");
+            let ms = histogram.value_at_quantile(share) as f64 / 1e3;
+            if contender == Contender::Conclave && label == "p99" {
+                figures.add_with_goal(&row, ms, "ms", Goal::AtMost(25.0));
+            } else {
+                figures.add(&row, ms, "ms");
+            }
+        }
+        self.forget(&task);
+        self.broker.delete(&input);
+        Ok(())
+    }
+
+    fn feeds(&self, records: usize) -> Vec<Feed> {
+        let Sizes { partitions, batch, .. } = self.sizes;
+        let feed = |one| Feed::new(&self.prefix, (one, partitions), batch, records);
+        (0..partitions).map(feed).collect()
+    }
+
+    /// Stamped by the broker, as live topics are.
+    fn create_input(&self, topic: &str) {
+        let stamped = [("message.timestamp.type", "LogAppendTime")];
+        self.broker.create(topic, self.sizes.partitions, &stamped);
+    }
+
+    /// A task with topics of its own.
+    fn task(
+        &self,
+        contender: Contender,
+        input: &str,
+        turn: usize,
+        records: usize,
+        scratch: &TempDir,
+    ) -> Task {
+        let id = format!("{input}.{contender:?}-{turn}");
+        let task = Task {
+            contender,
+            brokers: self.broker.address.clone(),
+            input: input.to_owned(),
+            output: format!("{id}.decisions"),
+            id,
+            partitions: self.sizes.partitions,
+            end: i64::try_from(records).expect("a number of records"),
+            batch: self.sizes.batch,
+            value_bytes: self.size.value,
+            header_bytes: self.size.headers,
+            threads: self.sizes.threads,
+            way: self.sizes.way,
+            scratch: scratch.path().to_owned(),
+        };
+        for topic in [&task.output, &task.dead_letters()] {
+            self.broker.create(topic, self.sizes.partitions, &[]);
+        }
+        task
+    }
+
+    fn forget(&self, task: &Task) {
+        self.broker.delete(&task.output);
+        self.broker.delete(&task.dead_letters());
+        if task.contender == Contender::Streams {
+            self.broker.delete(&format!("{}-counts-changelog", task.id));
+        }
+    }
+}
+
+fn report(
+    contenders: &[Contender],
+    outcomes: &[Vec<Outcome>],
+    input: Stock,
+    figures: &mut Figures,
+) {
+    figures.add("commands: records", input.records as f64, "");
+    figures.add("commands: key, value and headers", input.bytes_each(), "B each");
+    let mut of = |contender: Contender| {
+        let place = contenders.iter().position(|one| *one == contender)?;
+        report_one(contender, &outcomes[place], figures);
+        let rate = median(&outcomes[place], |outcome| outcome.rate);
+        Some((rate, median(&outcomes[place], |outcome| outcome.usage.resident_mb)))
+    };
+    let (streams, bare) = (of(Contender::Streams), of(Contender::Bare));
+    let Some((rate, resident)) = of(Contender::Conclave) else { return };
+    if let Some((streams_rate, streams_resident)) = streams {
+        let goal = Goal::AtLeast(1.0);
+        let row = "Conclave / Kafka Streams: records per second";
+        figures.add_with_goal(row, rate / streams_rate, "times", goal);
+        let goal = Goal::AtMost(1.0 / 3.0);
+        let row = "Conclave / Kafka Streams: resident memory";
+        figures.add_with_goal(row, resident / streams_resident, "times", goal);
+    }
+    if let Some((bare_rate, _)) = bare {
+        let row = "Conclave / bare copy: records per second";
+        figures.add_with_goal(row, rate / bare_rate, "times", Goal::AtLeast(0.7));
+    }
+}
+
+fn report_one(contender: Contender, outcomes: &[Outcome], figures: &mut Figures) {
+    let name = contender.name();
+    let mut add = |row: &str, value: f64, unit: &str| {
+        figures.add(&format!("{name}: {row}"), value, unit);
+    };
+    let mut rates: Vec<_> = outcomes.iter().map(|outcome| outcome.rate).collect();
+    rates.sort_by(f64::total_cmp);
+    add("records, median of the runs", median(outcomes, |one| one.rate), "1/s");
+    add("records, slowest run", rates[0], "1/s");
+    add("records, fastest run", rates[rates.len() - 1], "1/s");
+    add("from its start to the last record", median(outcomes, |one| one.whole.as_secs_f64()), "s");
+    add("time on the cores", median(outcomes, |one| one.usage.cpu.as_secs_f64()), "s");
+    let each = |one: &Outcome| one.usage.cpu.as_secs_f64() * 1e6 / one.output.records as f64;
+    add("time on the cores per record", median(outcomes, each), "µs");
+    add("resident memory at its highest", median(outcomes, |one| one.usage.resident_mb), "MB");
+    add("records committed", median(outcomes, |one| one.output.records as f64), "");
+    add(
+        "answers: key, value and headers",
+        median(outcomes, |one| one.output.bytes_each()),
+        "B each",
+    );
+}
+
+fn median(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> f64 {
+    let mut values: Vec<_> = outcomes.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(low, high)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count, not negative"
+)]
+fn whole(count: f64) -> usize {
+    count as usize
+}
