@@ -18,6 +18,11 @@ pub(crate) struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     timeline: Option<TimelineArguments>,
+    #[command(flatten)]
+    source: Option<SourceArguments>,
+    /// Only this partition [default: all of them, merged by log time]
+    #[arg(long, value_name = "P")]
+    partition: Option<i64>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -55,7 +60,7 @@ enum Command {
 
 /// What is asked of the log.
 pub(crate) enum Question<'a> {
-    Timeline(&'a TimelineArguments),
+    Timeline(&'a TimelineArguments, LogArguments),
     Page(&'a PageArguments),
     Verify(&'a VerifyArguments),
     State(&'a StateArguments),
@@ -64,13 +69,16 @@ pub(crate) enum Question<'a> {
 
 impl Arguments {
     pub(crate) fn question(&self) -> Question<'_> {
-        match (&self.command, &self.timeline) {
-            (Some(Command::Verify(verify)), _) => Question::Verify(verify),
-            (Some(Command::State(state)), _) => Question::State(state),
-            (Some(Command::Why(why)), _) => Question::Why(why),
-            (Some(Command::Timeline(page)), _) => Question::Page(page),
-            (None, Some(timeline)) => Question::Timeline(timeline),
-            (None, None) => unreachable!("clap asks for --from and a log without a subcommand"),
+        match (&self.command, &self.timeline, &self.source) {
+            (Some(Command::Verify(verify)), ..) => Question::Verify(verify),
+            (Some(Command::State(state)), ..) => Question::State(state),
+            (Some(Command::Why(why)), ..) => Question::Why(why),
+            (Some(Command::Timeline(page)), ..) => Question::Page(page),
+            (None, Some(timeline), Some(source)) => {
+                let (source, partition) = (source.clone(), self.partition);
+                Question::Timeline(timeline, LogArguments { source, partition })
+            }
+            (None, ..) => unreachable!("clap asks for --from and a log without a subcommand"),
         }
     }
 }
@@ -80,7 +88,7 @@ impl Arguments {
 pub(crate) struct LogArguments {
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// Only this partition [default: the pool's home or, where that makes sense, all of them]
+    /// Only this partition [default: the pool's home; `verify` goes through all]
     #[arg(long, value_name = "P")]
     pub(crate) partition: Option<i64>,
 }
@@ -105,8 +113,6 @@ pub(crate) struct TimelineArguments {
     /// Last decision to show [default: the end of the log]
     #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
     pub(crate) until: Option<Position>,
-    #[command(flatten)]
-    pub(crate) log: LogArguments,
     /// Only decisions about this pool, or with an event in it
     #[arg(long, value_parser = pool)]
     pub(crate) pool: Option<PoolId>,

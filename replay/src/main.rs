@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     stay_silent_about_answers();
     let arguments = Arguments::parse();
     let answered = init_from_environment().and_then(|()| match arguments.question() {
-        Question::Timeline(arguments) => timeline::run(arguments),
+        Question::Timeline(arguments, log) => timeline::run(arguments, &log),
         Question::Page(arguments) => page::run(arguments),
         Question::Verify(arguments) => verify::run(arguments),
         Question::State(arguments) => state::run(arguments),

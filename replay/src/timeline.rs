@@ -1,6 +1,6 @@
 //! `replay --from OFFSET`: decision after decision.
 
-use crate::args::{Isolation, TimelineArguments};
+use crate::args::{Isolation, LogArguments, TimelineArguments};
 use crate::stream::{Merged, Range, Shown, Stream};
 use crate::view::{View, check_any_reaches};
 use conclave::cli::Output;
@@ -21,8 +21,8 @@ struct Line<'a> {
     transaction: &'static str,
 }
 
-pub(crate) fn run(arguments: &TimelineArguments) -> Result<u8> {
-    let TimelineArguments { from, until, log, .. } = arguments;
+pub(crate) fn run(arguments: &TimelineArguments, log: &LogArguments) -> Result<u8> {
+    let TimelineArguments { from, until, .. } = arguments;
     let range = Range { from: from.offset, until: until.map(|until| until.offset) };
     if let Some(until) = range.until.filter(|until| *until < range.from) {
         return Err(Error::invalid(format!("--until {until} is before --from {}", range.from)));

@@ -7,18 +7,19 @@ use crate::log::kafka::{StillReader, Uncommitted, partition_count};
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
 use crate::registry::kept_beside;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use conclave_core::units::Offset;
 use std::path::PathBuf;
 
 /// Which log is read.
 #[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("place").args(["log", "brokers"]).required(true)))]
 pub struct SourceArguments {
     /// Data directory of the log
-    #[arg(long, value_name = "DIR", required_unless_present = "brokers")]
+    #[arg(long, value_name = "DIR")]
     pub log: Option<PathBuf>,
     /// Kafka's brokers, instead of --log: nothing is written, and no group joined
-    #[arg(long, value_name = "HOST:PORT,...", conflicts_with = "log")]
+    #[arg(long, value_name = "HOST:PORT,...")]
     pub brokers: Option<String>,
     /// What the names of the topics begin with [default: conclave]
     #[arg(long, requires = "brokers")]

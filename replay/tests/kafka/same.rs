@@ -31,7 +31,7 @@ fn a_demo_reads_the_same_from_topics_as_from_a_directory() {
         "--from 0 --output json",
         "--from 100 --until 300 --kind LeaseGranted",
         "verify",
-        "verify --until 300",
+        "verify --until 282",
         "state --at 0",
         "state --at 300",
         "why --request job-00042",
@@ -91,7 +91,7 @@ fn an_offset_without_a_decision_is_answered_by_the_one_before_it() {
     assert!(!before.err.contains("there is no decision"), "{before:?}");
     let why = topics.replay("why --request b-1 --at 11 --output json");
     assert_eq!((why.code, why.json()["as_of"]["offset"].as_i64()), (0, Some(10)), "{why:?}");
-    for arguments in ["verify", "verify --until 5", "verify --until 17", "--from 5", "--from 0"] {
+    for arguments in ["verify", "verify --until 5", "--from 5", "--from 0"] {
         let answer = topics.replay(arguments);
         assert_eq!(answer.code, 0, "{arguments}: {answer:?}");
     }

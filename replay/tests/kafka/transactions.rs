@@ -28,7 +28,7 @@ fn aborted_and_open_records_are_shown_on_request_and_never_folded() {
     let open = begin("replay-aborted-2");
 
     let committed = topics.replay("--from 0");
-    assert_eq!((committed.code, committed.out.contains('[')), (0, false), "{committed:?}");
+    assert_eq!((committed.code, committed.out.contains("  [")), (0, false), "{committed:?}");
     let everything = topics.replay("--from 0 --isolation read_uncommitted");
     assert_eq!(everything.code, 0, "{everything:?}");
     assert!(everything.err.contains("2 records of no committed transaction"), "{everything:?}");
