@@ -85,3 +85,11 @@ fn every_metric_is_explained() {
     }
     assert_eq!(told, wanted, "write it anew with UPDATE_DOCS=1");
 }
+
+#[test]
+fn the_settings_of_the_container_are_settings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/conclave.toml");
+    let config = Config::read(&path).expect("it can be read");
+    config.check().expect("its settings make sense together");
+    assert_eq!(config.kafka.brokers, ["kafka:19092"]);
+}

@@ -1,9 +1,11 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use crate::position::{Position, position};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use conclave::cli::Output;
+use conclave::cli::source::SourceArguments;
 use conclave::report::filter::{Kind, kind};
-use conclave_core::units::{Hash32, Offset, PoolId, RequestId, TenantId};
+use conclave_core::units::{Hash32, PoolId, RequestId, TenantId};
 use std::path::PathBuf;
 
 /// Shows what was decided and why, proves it, and rebuilds the state at any offset. Reads only,
@@ -26,6 +28,12 @@ const EXAMPLES: &str = "Examples:
   replay state --at 1200 --log data/demo
   replay why --request job-00042 --log data/demo
   replay timeline --html timeline.html --log data/demo
+
+The same on Kafka, where lines are called PARTITION:OFFSET when there are several partitions:
+  replay verify --brokers localhost:9092
+  replay --from 2:1200 --brokers k1:9093,k2:9093 --prefix lab --config conclave.toml
+  replay --from 0 --brokers localhost:9092 --isolation read_uncommitted
+  replay state --at 1200 --pool demo --brokers localhost:9092
 
 Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
 4 corrupt log: what can be read was printed first, and stderr says where the log should end
@@ -62,23 +70,43 @@ impl Arguments {
             (Some(Command::Why(why)), _) => Question::Why(why),
             (Some(Command::Timeline(page)), _) => Question::Page(page),
             (None, Some(timeline)) => Question::Timeline(timeline),
-            (None, None) => unreachable!("clap asks for --from and --log without a subcommand"),
+            (None, None) => unreachable!("clap asks for --from and a log without a subcommand"),
         }
     }
+}
+
+/// Which log, and which part of it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// Only this partition [default: the pool's home or, where that makes sense, all of them]
+    #[arg(long, value_name = "P")]
+    pub(crate) partition: Option<i64>,
+}
+
+/// What a reader is shown of transactions, as Kafka calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Isolation {
+    /// What was committed: the log.
+    #[default]
+    ReadCommitted,
+    /// Also what was aborted or is open, marked as that.
+    ReadUncommitted,
 }
 
 /// Which decisions are shown; every filter has to match.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TimelineArguments {
     /// First decision to show
-    #[arg(long, value_name = "OFFSET", value_parser = offset)]
-    pub(crate) from: Offset,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
+    pub(crate) from: Position,
     /// Last decision to show [default: the end of the log]
-    #[arg(long, value_name = "OFFSET", value_parser = offset)]
-    pub(crate) until: Option<Offset>,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    pub(crate) log: PathBuf,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
+    pub(crate) until: Option<Position>,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// Only decisions about this pool, or with an event in it
     #[arg(long, value_parser = pool)]
     pub(crate) pool: Option<PoolId>,
@@ -94,6 +122,11 @@ pub(crate) struct TimelineArguments {
     /// commands that nobody could read
     #[arg(long, value_parser = kind)]
     pub(crate) kind: Option<Kind>,
+    /// Which records are shown: `read_uncommitted` also shows what transactions left that were
+    /// aborted or are open, marked as that; it proves nothing
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true, requires = "brokers")]
+    #[arg(value_name = "read_committed|read_uncommitted")]
+    pub(crate) isolation: Isolation,
     /// Lines for people, or one JSON object per decision and line (docs/replay.md)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     #[arg(value_name = "text|json")]
@@ -104,6 +137,7 @@ const VERIFY_EXAMPLES: &str = "Examples:
   replay verify --log data/demo
   replay verify --log data/demo --expect-head HEAD
   replay verify --log data/demo --until 5000 --output json
+  replay verify --brokers localhost:9092
 
 Exit codes: 0 every decision is verified, and the chain head is the expected one;
 1 something differs (a decision, the head, coverage, a snapshot that is not the fold);
@@ -113,15 +147,14 @@ snapshot: a start passes it over, nothing is lost); 4 corrupt log. The worst one
 #[derive(Clone, Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArguments {
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// The chain head that was kept elsewhere: 64 hexadecimal digits
     #[arg(long, value_name = "HEAD", value_parser = head)]
     pub(crate) expect_head: Option<Hash32>,
     /// Last decision to verify, for example the one that the expected head was kept at
-    #[arg(long, value_name = "OFFSET", value_parser = offset)]
-    pub(crate) until: Option<Offset>,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
+    pub(crate) until: Option<Position>,
     /// Lines for people, or one JSON object (docs/replay.md)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     #[arg(value_name = "text|json")]
@@ -131,6 +164,7 @@ pub(crate) struct VerifyArguments {
 const STATE_EXAMPLES: &str = "Examples:
   replay state --at 1200 --log data/demo
   replay state --at 1200 --log data/demo --pool demo --output json | jq '.pools[0].queue[0]'
+  replay state --at 2:1200 --brokers localhost:9092
 
 Exit codes: 0 done, 2 wrong usage or no such pool, 3 the log does not go that far, 4 corrupt log";
 
@@ -138,11 +172,10 @@ Exit codes: 0 done, 2 wrong usage or no such pool, 3 the log does not go that fa
 #[command(after_help = STATE_EXAMPLES)]
 pub(crate) struct StateArguments {
     /// The decision after which the state is shown
-    #[arg(long, value_name = "OFFSET", value_parser = offset)]
-    pub(crate) at: Offset,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    pub(crate) log: PathBuf,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
+    pub(crate) at: Position,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// Only this pool
     #[arg(long, value_parser = pool)]
     pub(crate) pool: Option<PoolId>,
@@ -155,6 +188,7 @@ pub(crate) struct StateArguments {
 const WHY_EXAMPLES: &str = "Examples:
   replay why --request job-00042 --log data/demo
   replay why --request job-00042 --at 1200 --log data/demo --output json | jq .waited
+  replay why --request job-00042 --pool demo --brokers localhost:9092
 
 Exit codes: 0 done, 2 wrong usage or nobody asked for such a request, 3 the log does not go that
 far, 4 corrupt log";
@@ -169,11 +203,10 @@ pub(crate) struct WhyArguments {
     #[arg(long, value_parser = pool)]
     pub(crate) pool: Option<PoolId>,
     /// The decision after which the answer holds [default: the last one]
-    #[arg(long, value_name = "OFFSET", value_parser = offset)]
-    pub(crate) at: Option<Offset>,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    pub(crate) log: PathBuf,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
+    pub(crate) at: Option<Position>,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// Lines for people, or one JSON object (docs/replay.md)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     #[arg(value_name = "text|json")]
@@ -183,6 +216,7 @@ pub(crate) struct WhyArguments {
 const PAGE_EXAMPLES: &str = "Examples:
   replay timeline --html timeline.html --log data/demo
   replay timeline --html noon.html --from 4000 --until 6000 --pool demo --force --log data/demo
+  replay timeline --html timeline.html --pool demo --brokers localhost:9092
 
 Exit codes: 0 done, 2 wrong usage, no such pool or the file is there already, 3 the log does not go
 that far or the file cannot be written, 4 corrupt log: nothing is written";
@@ -193,15 +227,14 @@ pub(crate) struct PageArguments {
     /// File to write: one page that needs no network
     #[arg(long, value_name = "FILE")]
     pub(crate) html: PathBuf,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// First decision to show; requests that live by then are shown, too
-    #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "0")]
-    pub(crate) from: Offset,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position, default_value = "0")]
+    pub(crate) from: Position,
     /// Last decision to show [default: the end of the log]
-    #[arg(long, value_name = "OFFSET", value_parser = offset)]
-    pub(crate) until: Option<Offset>,
+    #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
+    pub(crate) until: Option<Position>,
     /// Only this pool
     #[arg(long, value_parser = pool)]
     pub(crate) pool: Option<PoolId>,
@@ -211,11 +244,6 @@ pub(crate) struct PageArguments {
 }
 
 type Parsed<T> = Result<T, String>;
-
-fn offset(text: &str) -> Parsed<Offset> {
-    let offset = text.parse().ok().filter(|offset| *offset >= 0);
-    offset.map(Offset).ok_or_else(|| "has to be a whole number, 0 or more".to_owned())
-}
 
 fn head(text: &str) -> Parsed<Hash32> {
     let wrong = || "has to be 64 hexadecimal digits, as `conclave demo` prints them".to_owned();

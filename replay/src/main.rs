@@ -2,7 +2,9 @@
 
 mod args;
 mod page;
+mod position;
 mod state;
+mod stream;
 mod timeline;
 mod verify;
 mod view;

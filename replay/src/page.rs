@@ -1,7 +1,6 @@
 //! `replay timeline --html FILE`: the timeline as one page to keep. The file is whole or not there.
 
 use crate::args::PageArguments;
-use crate::view::View;
 use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
 use conclave::report::show::count;
@@ -13,11 +12,13 @@ use std::path::{Path, PathBuf};
 pub(crate) fn run(arguments: &PageArguments) -> Result<u8> {
     let PageArguments { html, log, from, until, pool, force } = arguments;
     check_may_write(html, *force)?;
-    let view = View::open(log)?;
+    let view = log.view(&[Some(*from), *until], pool.as_ref())?;
+    view.check_begins(None)?;
+    let (from, until) = (from.offset, until.map(|until| until.offset));
     if from.0 > 0 {
-        view.check_reaches(*from)?;
+        view.check_reaches(from)?;
     }
-    let options = Options { pool: pool.clone(), from: *from, until: *until, ..Options::default() };
+    let options = Options { pool: pool.clone(), from, until, ..Options::default() };
     let timeline = Timeline::of(&view.log, &options).map_err(|error| view.explain(error))?;
     let details =
         Details::of(&view.log, &timeline, &options).map_err(|error| view.explain(error))?;

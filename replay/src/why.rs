@@ -3,19 +3,31 @@
 //! All of it is folded from the log, so the answer for a past offset is always the same.
 
 use crate::args::WhyArguments;
-use crate::view::View;
 use conclave::cli::Output;
 use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
-use conclave::explain::{Follower, explain, follow, text};
+use conclave::explain::{ExplainReport, Follower, explain, follow, text};
 use conclave::report::viewer::Viewer;
 use conclave_core::units::Offset;
+use serde::Serialize;
+
+/// The report, and on Kafka where it is from.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    report: &'a ExplainReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<i64>,
+}
 
 pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
     let WhyArguments { request, pool, at, log, output } = arguments;
-    let view = View::open(log)?;
-    let last = at.unwrap_or(Offset(view.ends.decisions_next.0 - 1));
+    let view = log.view(&[*at], pool.as_ref())?;
+    view.check_begins(None)?;
+    let end = Offset(view.ends.decisions_next.0 - 1);
+    let last = at.map_or(end, |at| at.offset);
     view.check_reaches(last.max(Offset(0)))?;
+    let last = view.at_or_before(last).map_err(|error| view.explain(error))?;
     let mut follower = Follower::new(request.clone(), pool.clone());
     // Of a request that ended no snapshot says when it was asked for.
     let folded =
@@ -31,7 +43,7 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
         .map_err(|error| view.explain(error))?;
     let mut page = Page::open();
     match output {
-        Output::Json => page.json(&report)?,
+        Output::Json => page.json(&Answer { report: &report, partition: view.partition() })?,
         Output::Text => {
             for line in text(&report).lines() {
                 page.line(line)?;

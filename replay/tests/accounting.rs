@@ -284,11 +284,11 @@ fn a_hole_among_offsets_is_no_gap() {
     for until in 0..=offsets[20] {
         let scope = Scope { until: Some(Offset(until)), expected_head: None, schemas: None };
         let report = verify_with_progress(&log, 0, &mut RuleSeat, &scope, |_| {}).unwrap();
-        let read = offsets.iter().filter(|offset| **offset <= until).count() as u64;
-        let is_round_end = log.decision(usize::try_from(read).unwrap() - 1).round_count.is_some();
-        assert_eq!((report.decisions, report.is_clean()), (read, is_round_end), "{until}");
+        let read = offsets.iter().filter(|offset| **offset <= until).count();
+        let is_round_end = log.decision(read - 1).round_count.is_some();
+        assert_eq!((report.decisions, report.is_clean()), (read as u64, is_round_end), "{until}");
         let folded = fold(&log, 0, Some(Offset(until + 1))).unwrap().0;
-        assert_eq!(folded.state.covered, log.decisions[usize::try_from(read).unwrap() - 1].offset);
+        assert_eq!(folded.state.covered, log.decisions[read - 1].offset);
     }
 }
 

@@ -1,5 +1,5 @@
-//! A log whose commands bear a registry's ids is proved by the texts kept beside it, and the program
-//! says which are missing.
+//! A log whose commands bear a registry's ids is proved by the texts kept beside it, and the
+//! program says which are missing.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod common;

@@ -79,9 +79,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
             findings.push(Finding::of("configuration", Ok(said)));
             findings.push(Finding::of("tokens", tokens(&config)));
             findings.push(Finding::of("address", address(&config)));
-            findings.push(Finding::of("log", log(&config)));
             if config.kafka.is_set() {
                 findings.extend(kafka(&config));
+            } else {
+                findings.push(Finding::of("log", log(&config)));
             }
         }
     }

@@ -22,6 +22,7 @@ mod schemas;
 mod send;
 mod serve;
 mod skip;
+pub mod source;
 mod status;
 mod submit;
 mod tail;

@@ -95,7 +95,21 @@ fn outcome(outcome: &Outcome) -> &'static str {
 /// # Errors
 /// As the page's.
 pub fn print(page: &mut Page, decision: &Decision, began_at: TimeMs) -> Result<()> {
-    page.line(&line(decision, began_at))?;
+    print_at(page, &decision.offset.to_string(), decision, began_at, "")
+}
+
+/// The same for a decision that is called `place` here, with a remark at the line's end.
+///
+/// # Errors
+/// As the page's.
+pub fn print_at(
+    page: &mut Page,
+    place: &str,
+    decision: &Decision,
+    began_at: TimeMs,
+    remark: &str,
+) -> Result<()> {
+    page.line(&format!("{}{remark}", line(place, decision, began_at)))?;
     for event in &decision.events {
         let sentence = sentence::event(event, decision.time_ms);
         page.line(&format!("            {:<17} {sentence}", name(event)))?;
@@ -103,8 +117,8 @@ pub fn print(page: &mut Page, decision: &Decision, began_at: TimeMs) -> Result<(
     Ok(())
 }
 
-fn line(decision: &Decision, began_at: TimeMs) -> String {
-    let Decision { offset, time_ms, kind, pool, tenant, request, outcome: answer, .. } = decision;
+fn line(place: &str, decision: &Decision, began_at: TimeMs) -> String {
+    let Decision { time_ms, kind, pool, tenant, request, outcome: answer, .. } = decision;
     let since = span(between(began_at, *time_ms));
     let kind = if kind.is_empty() { "(unreadable)" } else { kind };
     let about = [&pool.0, &tenant.0, &request.0].map(|id| or_dash(id)).join("/");
@@ -115,11 +129,11 @@ fn line(decision: &Decision, began_at: TimeMs) -> String {
         Outcome::Failed(by) => format!(", skipped by {}: {}", by.operator, by.reason),
     };
     let answer = outcome(answer);
-    format!("{offset:>8}  {time_ms} ms +{since}  {kind}  {about}  {answer}{detail}")
+    format!("{place:>8}  {time_ms} ms +{since}  {kind}  {about}  {answer}{detail}")
 }
 
 /// The same for the head of a state.
 #[must_use]
-pub fn title(decision: &Decision, began_at: TimeMs) -> String {
-    line(decision, began_at).trim_start().to_owned()
+pub fn title(place: &str, decision: &Decision, began_at: TimeMs) -> String {
+    line(place, decision, began_at).trim_start().to_owned()
 }

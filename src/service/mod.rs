@@ -11,8 +11,8 @@
 //! what was committed when the question came: an answer never misses one's own last command.
 //!
 //! A service answers for one partition. One that is decided elsewhere has no shell loop
-//! ([`Service::follow`]): commands are sent to its log, and whoever sent them waits in a room beside
-//! the view until it has folded their decisions.
+//! ([`Service::follow`]): commands are sent to its log, and whoever sent them waits in a room
+//! beside the view until it has folded their decisions.
 
 mod followed;
 mod intake;
@@ -247,7 +247,8 @@ impl Service {
     /// How many decisions the view has not folded yet.
     #[must_use]
     pub fn view_lag(&self) -> i64 {
-        self.shared.published.borrow().decisions_next.0 - self.shared.view.next().0
+        // What is committed is in the log before anybody is told.
+        (self.shared.published.borrow().decisions_next.0 - self.shared.view.next().0).max(0)
     }
 
     /// Decides what is accepted, makes it durable and ends both threads; of a partition that is

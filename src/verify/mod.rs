@@ -53,7 +53,7 @@ pub fn verify_with_progress(
     let end = scope.until.map_or(decisions_next, |last| after(last).min(decisions_next));
     let mut verifier = Verifier::new(log, partition, seat, scope, end)?;
     let mut from = Offset(0);
-    while from < end {
+    'log: while from < end {
         let records = match log.decisions(from, FOLD_BYTES_MAX) {
             Ok(records) => records,
             Err(error) => {
@@ -61,12 +61,16 @@ pub fn verify_with_progress(
                 break;
             }
         };
-        if verifier.is_missing(&records) {
+        if records.is_empty() {
             verifier.stop_reading(&Error::corrupt(format!("there is no decision {from}")));
             break;
         }
         for record in records {
             if record.offset >= end {
+                if verifier.misses_one_before(&record) {
+                    verifier.stop_reading(&Error::corrupt(format!("there is no decision {from}")));
+                    break 'log;
+                }
                 from = end;
                 break;
             }
@@ -80,12 +84,28 @@ pub fn verify_with_progress(
     }
     let mut undecided = commands_next.0 - verifier.next().0;
     if end == decisions_next && !verifier.is_stopped() {
+        take_second_answers(log, &mut verifier, end);
+    }
+    if end == decisions_next && !verifier.is_stopped() {
         match read_what_proves_nothing(log, end) {
             Ok(commands) => undecided = commands,
             Err(error) => verifier.stop_reading(&error),
         }
     }
     Ok(verifier.finish(from, undecided))
+}
+
+/// On Kafka somebody may have answered commands once more behind the last decision.
+fn take_second_answers(log: &dyn LogReader, verifier: &mut Verifier<'_>, end: Offset) {
+    match log.decisions(end, FOLD_BYTES_MAX) {
+        Ok(records) => {
+            let second = records.into_iter().filter(|record| record.offset < end);
+            // The first one stops it.
+            let _stopped =
+                second.map(|record| verifier.take(record)).find(std::result::Result::is_err);
+        }
+        Err(error) => verifier.stop_reading(&error),
+    }
 }
 
 /// Dead letters and undecided commands cannot be verified, but they can be damaged. Counts the

@@ -1,5 +1,6 @@
 //! What a verification found, and what that means.
 
+use conclave_core::units::Hash32;
 use serde::Serialize;
 
 /// Divergences that a report lists one by one; all are counted.
@@ -32,6 +33,9 @@ pub struct Report {
     pub other_version: u64,
     /// Digest over the heads of all partitions, as far as decisions were read.
     pub chain_head: String,
+    /// The head of this partition alone: what `chain_head` is a digest of.
+    #[serde(skip)]
+    pub head: Hash32,
     /// Decisions that were not looked at because something before them could not be passed.
     pub unchecked: u64,
     /// Those of the verified that say that a person had their command skipped.

@@ -361,13 +361,11 @@ impl<'a> Verifier<'a> {
         Ok(self.commands.pop_front_if(|stored| stored.offset == offset))
     }
 
-    /// Whether `records`, read on from here, show that the next decision is not there.
-    pub(super) fn is_missing(&self, records: &[DecisionRecord]) -> bool {
-        let Some(first) = records.first() else { return true };
-        first.offset >= self.end
-            && !self.is_blind
-            && DecisionHead::read(&first.body)
-                .is_none_or(|head| head.covered_before > self.line.covered)
+    /// Whether `record`, which comes after what is to be verified, does not follow what was taken:
+    /// then what lies between is more than a hole.
+    pub(super) fn misses_one_before(&self, record: &DecisionRecord) -> bool {
+        let head = DecisionHead::read(&record.body);
+        !self.is_blind && head.is_none_or(|head| head.covered_before > self.line.covered)
     }
 
     /// Offset of the next decision, or one before it where offsets have a hole.
@@ -431,6 +429,7 @@ impl<'a> Verifier<'a> {
         self.report.first_divergences.sort_by_key(|found| found.offset);
         let head = chain_head(&[self.line.head]);
         self.report.chain_head = head.to_string();
+        self.report.head = self.line.head;
         self.report.expected_head = self.expected_head.map(|expected| expected == head);
         self.report
     }

@@ -17,7 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, TopicPartitionList};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -72,7 +72,7 @@ impl BrokerOptions {
     }
 
     /// Adds a listener beside PLAINTEXT, on a port of its own: `("SECURE", "SASL_SSL")`. What it
-    /// needs further (`listener.name.secure.…`) are properties; [`Broker::listener`] is its address.
+    /// needs (`listener.name.secure.…`) are properties; [`Broker::listener`] is its address.
     pub(crate) fn listener(mut self, name: &str, protocol: &str) -> Self {
         self.listeners.push((name.to_owned(), protocol.to_owned()));
         self
@@ -83,6 +83,15 @@ impl BrokerOptions {
         self.java.push(argument.to_owned());
         self
     }
+}
+
+/// A record that readers of committed records see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// A broker. Dropped, it is killed and its directory goes; so it is when the test binary dies.
@@ -192,9 +201,15 @@ impl Broker {
         self.wait_until_it_answers();
     }
 
-    /// Every record of a topic that `read_committed` shows: partition, offset, value.
+    /// Runs a Java program, one file of source, with this broker's address and `file`.
     #[track_caller]
-    pub(crate) fn committed(&self, topic: &str) -> Vec<(i32, i64, Vec<u8>)> {
+    pub(crate) fn run_program(&self, source: &str, file: &Path) {
+        run_java(&jars().unwrap(), &[source, &self.brokers()], file);
+    }
+
+    /// Every record of a topic that `read_committed` shows, as each partition has them in order.
+    #[track_caller]
+    pub(crate) fn committed(&self, topic: &str) -> Vec<Committed> {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", "reads-all")
@@ -211,11 +226,12 @@ impl Broker {
         let (mut records, mut open) = (Vec::new(), from.count());
         while open > 0 {
             match consumer.poll(ASK_MAX).expect("a record or an end in time") {
-                Ok(record) => records.push((
-                    record.partition(),
-                    record.offset(),
-                    record.payload().unwrap_or_default().to_vec(),
-                )),
+                Ok(record) => records.push(Committed {
+                    partition: record.partition(),
+                    offset: record.offset(),
+                    key: record.key().unwrap_or_default().to_vec(),
+                    value: record.payload().unwrap_or_default().to_vec(),
+                }),
                 Err(rdkafka::error::KafkaError::PartitionEOF(_)) => open -= 1,
                 Err(error) => panic!("{topic}: {error}"),
             }

@@ -20,8 +20,8 @@ fn write(broker: &Broker, topic: &str, values: &[&str]) {
 
 #[track_caller]
 fn holds(broker: &Broker, topic: &str, expected: &[&str]) {
-    let values = broker.committed(topic).into_iter().map(|(_, _, value)| value);
-    let values: Vec<_> = values.map(|value| String::from_utf8(value).unwrap()).collect();
+    let records = broker.committed(topic).into_iter();
+    let values: Vec<_> = records.map(|one| String::from_utf8(one.value).unwrap()).collect();
     assert_eq!(values, expected);
 }
 
@@ -87,7 +87,7 @@ fn a_broker_has_the_listeners_and_properties_that_a_test_adds() {
             .set("sasl.password", password)
             .create()
             .unwrap();
-        consumer.fetch_metadata(None, Duration::from_secs(5)).map(|_| ())
+        consumer.fetch_metadata(None, Duration::from_secs(3)).map(|_| ())
     };
     ask("secret").expect("the right password");
     ask("wrong").expect_err("the wrong one");

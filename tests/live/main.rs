@@ -1,11 +1,16 @@
 //! What only a real broker can show. `dev/services fetch kafka` brings what these tests start.
 
+mod access;
 mod broker;
 mod broker_life;
+mod producers;
+#[path = "../registry_common/mod.rs"]
+mod registry_common;
 #[path = "../validate/stored.rs"]
 mod stored;
 #[path = "../validate/stream.rs"]
 mod stream;
 #[path = "../system_common/mod.rs"]
 mod system_common;
+mod topics;
 mod validator;

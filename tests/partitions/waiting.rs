@@ -50,6 +50,8 @@ fn decided(pending: Pending<Answer>, offset: Offset) {
 #[test]
 fn a_decision_is_answered_once_it_is_folded() {
     let (mut elsewhere, service) = Elsewhere::new(0, 1);
+    // Until it is told of more, the view reads no further.
+    runtime_with(service.view()).unwrap();
     let pending = service.decide(tick("one")).unwrap();
     let (receipt, offset) = elsewhere.append().remove(0);
     receipt.accepted(offset);

@@ -4,7 +4,6 @@ mod pool;
 mod text;
 
 use crate::args::StateArguments;
-use crate::view::View;
 use conclave::cli::Output;
 use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
@@ -24,6 +23,9 @@ use serde::Serialize;
 struct StateReport<'a> {
     /// The decision after which it is the state.
     offset: i64,
+    /// On Kafka, the partition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<i64>,
     /// Log time of that decision.
     time_ms: i64,
     since_start_ms: i64,
@@ -54,9 +56,11 @@ const TEXT_ROWS_MAX: usize = 20;
 
 pub(crate) fn run(arguments: &StateArguments) -> Result<u8> {
     let StateArguments { at, log, pool, output } = arguments;
-    let view = View::open(log)?;
-    view.check_reaches(*at)?;
+    let view = log.view(&[Some(*at)], pool.as_ref())?;
+    view.check_begins(None)?;
+    view.check_reaches(at.offset)?;
     let explain = |error| view.explain(error);
+    let at = view.at_or_before(at.offset).map_err(explain)?;
     let until = Some(Offset(at.0 + 1));
     let (folded, report) = fold(&view.log, view.log.partition(), until).map_err(explain)?;
     for (snapshot, why) in &report.damaged {
@@ -67,14 +71,16 @@ pub(crate) fn run(arguments: &StateArguments) -> Result<u8> {
         Output::Json => usize::MAX,
         Output::Text => TEXT_ROWS_MAX,
     };
-    let state = report_of(&folded, began_at, pool.as_ref(), rows_max)?;
+    let mut state = report_of(&folded, began_at, pool.as_ref(), rows_max)?;
+    state.partition = view.partition();
     let mut page = Page::open();
     match output {
         Output::Json => page.json(&state)?,
         Output::Text => {
             let last = view.log.decisions(folded.state.covered, 0).map_err(explain)?;
             let last = last.first().ok_or_else(|| Error::corrupt("the decision is gone"))?;
-            let title = title(&decode_decision(&last.body)?, began_at);
+            let called = view.called(folded.state.covered);
+            let title = title(&called, &decode_decision(&last.body)?, began_at);
             text::print(&mut page, &title, &state, folded.state.time_ms)?;
         }
     }
@@ -95,6 +101,7 @@ fn report_of<'a>(
     let timers = || state.timers.iter().filter(|timer| is_shown(&&timer.pool));
     Ok(StateReport {
         offset: state.covered.0,
+        partition: None,
         time_ms: state.time_ms.0,
         since_start_ms: between(began_at, state.time_ms).0,
         head: head.to_string(),

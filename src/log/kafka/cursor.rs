@@ -1,5 +1,5 @@
 //! Reading one partition of one topic, forward from wherever it is asked, up to what a reader of
-//! committed records sees.
+//! committed records sees, or on request of all.
 
 use super::errors::{asked, sorted};
 use super::settings::KafkaSettings;
@@ -41,10 +41,21 @@ pub(super) struct Bounds {
 impl Cursor {
     /// Connects to nothing yet: brokers are spoken to when something is read.
     pub(super) fn open(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<Self> {
+        Self::open_isolated(settings, topic, partition, "read_committed")
+    }
+
+    /// The same for `isolation` as Kafka calls it: `read_uncommitted` sees what transactions left
+    /// that were aborted, or are open.
+    pub(super) fn open_isolated(
+        settings: &KafkaSettings,
+        topic: &str,
+        partition: i32,
+        isolation: &str,
+    ) -> Result<Self> {
         let mut config = settings.client("read");
         // Required by the library, and never joined: nothing is subscribed or committed.
         config.set("group.id", format!("{topic}.reader"));
-        config.set("isolation.level", "read_committed");
+        config.set("isolation.level", isolation);
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");

@@ -22,17 +22,21 @@ mod reader;
 mod record;
 pub mod security;
 pub mod settings;
+mod still;
 pub mod stored;
 mod submit;
 pub mod topics;
 mod transaction;
+mod uncommitted;
 
 pub use feed::Feed;
 pub use member::{Alone, Hold, Member, committed, metadata};
-pub use reader::{KafkaReader, partition_count};
+pub use reader::KafkaReader;
 pub use record::{
     COMMAND_OFFSET, RECORD_TIME_MS, about as command_offset, command as stored_command,
 };
+pub use still::{StillReader, partition_count};
+pub use uncommitted::{Fate, Uncommitted};
 
 use crate::error::{Error, Result};
 use crate::log::rocks::SnapshotStore;

@@ -1,16 +1,15 @@
 //! Reading a partition of the log from the brokers: without a group, without a trace.
 
-use super::cursor::{ASK_TIMEOUT, Cursor, Enough};
-use super::errors::asked;
+use super::cursor::{Cursor, Enough};
 use super::index::{Index, Search};
 use super::record;
 use super::settings::KafkaSettings;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fold::FOLD_BYTES_MAX;
 use crate::log::block::Record as _;
 use crate::log::rocks::SnapshotStore;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
 use conclave_core::units::{Hash32, Offset};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -77,6 +76,33 @@ impl KafkaReader {
         self
     }
 
+    /// Where the topics begin by now: Kafka's own offsets of the first command and the first record
+    /// about one that retention, or somebody, left.
+    pub(super) fn beginnings(&self) -> Result<(Offset, i64)> {
+        let commands = locked(&self.commands).bounds()?.low;
+        Ok((Offset(commands), locked(&self.decisions).cursor.bounds()?.low))
+    }
+
+    /// Where the log ends as far as its decisions can be read: before the first record that is none
+    /// of ours. Reads everything.
+    pub(super) fn sound_ends(&self) -> Result<LogEnds> {
+        let mut ends = LogEnds::default();
+        loop {
+            let records = match self.decisions(ends.decisions_next, FOLD_BYTES_MAX) {
+                Ok(records) => records,
+                Err(error) if error.kind == ErrorKind::Corrupt => break,
+                Err(error) => return Err(error),
+            };
+            let Some(last) = records.iter().max_by_key(|record| record.offset) else { break };
+            if last.offset >= ends.decisions_next {
+                ends.decisions_next = Offset(last.offset.0 + 1);
+                ends.head = last.hash;
+            }
+        }
+        ends.commands_next = self.commands_next()?.max(ends.decisions_next);
+        Ok(ends)
+    }
+
     /// Offset after the last command that can be read now.
     pub(super) fn commands_next(&self) -> Result<Offset> {
         let mut cursor = locked(&self.commands);
@@ -137,8 +163,11 @@ impl Answers {
             let index = &mut self.index;
             read_on(&mut self.cursor, from, bounds.end, |message| {
                 let found = record::decision(message)?;
-                index.note(found.offset, message.offset());
-                last = LastDecision { next: Offset(found.offset.0 + 1), head: found.hash };
+                // One that comes after a later one is a second answer: no reader is led back.
+                if found.offset >= last.next {
+                    index.note(found.offset, message.offset());
+                    last = LastDecision { next: Offset(found.offset.0 + 1), head: found.hash };
+                }
                 Ok(())
             })?;
             if from == bounds.low || last.next > Offset(0) {
@@ -177,6 +206,8 @@ impl Answers {
     }
 
     /// Records from `from` on, at least one if there is one, stopping once `bytes_max` is passed.
+    /// Whoever reads on from where it stopped misses nothing: second answers are shown as they stand.
+    /// What comes before a record that is none of ours is handed out first.
     fn read<R>(
         &mut self,
         from: Offset,
@@ -186,24 +217,35 @@ impl Answers {
     where
         R: crate::log::block::Record,
     {
+        let reads_on = self.resume.is_some_and(|(offset, _)| offset == from);
         let mut at = self.position(from)?;
         let (mut records, mut bytes): (Vec<R>, usize) = (Vec::new(), 0);
         loop {
             let (before, index) = (at, &mut self.index);
-            at = self.cursor.read(at, |message| {
+            let read = self.cursor.read(at, |message| {
                 let found = decode(message)?;
-                index.note(found.offset(), message.offset());
-                if found.offset() >= from {
+                let is_asked = found.offset() >= from;
+                if is_asked {
+                    index.note(found.offset(), message.offset());
+                }
+                if is_asked || reads_on {
                     bytes += found.weight();
                     records.push(found);
                 }
+                at = message.offset() + 1;
                 Ok(if bytes > bytes_max { Enough::Yes } else { Enough::No })
-            })?;
+            });
+            match read {
+                Ok(next) => at = next,
+                Err(error) if records.is_empty() => return Err(error),
+                Err(_) => {}
+            }
             if at == before || bytes > bytes_max || !records.is_empty() {
                 break;
             }
         }
-        let next = records.last().map_or(from, |last| Offset(last.offset().0 + 1));
+        let next = records.iter().map(|record| Offset(record.offset().0 + 1)).max();
+        let next = next.unwrap_or(from).max(from);
         self.resume = Some((next, at));
         Ok(records)
     }
@@ -262,33 +304,4 @@ impl LogReader for KafkaReader {
             None => Err(Error::corrupt(format!("there is no snapshot {offset}"))),
         }
     }
-}
-
-/// How many partitions the log has.
-///
-/// # Errors
-/// `Invalid` when a topic is missing, or they differ; `Unavailable` when brokers do not answer.
-pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
-    let mut config = settings.client("read");
-    config.set("group.id", format!("{}.reader", settings.topics.commands));
-    let consumer: BaseConsumer = asked(config.create(), "a reader cannot be made")?;
-    let count = |topic: &str| -> Result<usize> {
-        let what = format!("the partitions of {topic}");
-        let found = asked(consumer.fetch_metadata(Some(topic), ASK_TIMEOUT), &what)?;
-        let found = found.topics().first().map_or(0, |topic| topic.partitions().len());
-        if found > 0 {
-            return Ok(found);
-        }
-        Err(Error::invalid(format!("there is no topic {topic}: `conclave topics apply` makes it")))
-    };
-    let topics = &settings.topics;
-    let (commands, decisions) = (count(&topics.commands)?, count(&topics.decisions)?);
-    if commands != decisions || commands != count(&topics.dead_letters)? {
-        return Err(Error::invalid(format!(
-            "{} has {commands} partitions and {} has {decisions}: they and {} have to have the same \
-             number, for ever (`conclave topics check`)",
-            topics.commands, topics.decisions, topics.dead_letters
-        )));
-    }
-    i32::try_from(commands).map_err(|_| Error::bug("a topic of more than 2^31 partitions"))
 }

@@ -215,6 +215,10 @@ impl<'a> Cluster<'a> {
                     let nothing = "records of transactions that are open or aborted".to_owned();
                     (partition, Beginning::Other(nothing))
                 }
+                // Nobody joins a group here, so not to be told about one keeps nobody from reading.
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::GroupAuthorizationFailed,
+                ))) => continue,
                 Some(Err(error)) => return Err(self.away(error)),
             };
             beginnings.entry(partition).or_insert(beginning);

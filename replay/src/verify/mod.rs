@@ -1,0 +1,139 @@
+//! `replay verify`: every decision computed again.
+
+mod text;
+
+use crate::args::VerifyArguments;
+use crate::view::{View, check_any_reaches};
+use conclave::cli::Output;
+use conclave::cli::page::{Page, say};
+use conclave::error::{Error, Result};
+use conclave::log::LogReader as _;
+use conclave::report::show::count;
+use conclave::verify::{Report, Scope, Verdict, chain_head, verify_with_progress};
+use conclave_core::seat::RuleSeat;
+use conclave_core::units::{Hash32, Offset};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::time::Instant;
+
+/// The report, and what the reader knows about the files.
+#[derive(Serialize)]
+struct Verified<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    verdict: Verdict,
+    damage: Option<String>,
+    should_end_before: Option<i64>,
+    /// On Kafka.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<i64>,
+}
+
+/// The reports of all partitions, where there are several.
+#[derive(Serialize)]
+struct Everything<'a> {
+    partitions: Vec<Verified<'a>>,
+    /// Digest over the heads of all partitions.
+    chain_head: String,
+    expected_head: Option<bool>,
+    /// The worst one.
+    verdict: Verdict,
+}
+
+pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
+    let VerifyArguments { log, expect_head, until, output } = arguments;
+    let views = log.views(&[*until])?;
+    views.iter().try_for_each(|view| view.check_begins(None))?;
+    let until = until.map(|until| until.offset);
+    if let Some(until) = until {
+        check_any_reaches(&views, until)?;
+    }
+    let is_one = views.len() == 1;
+    let kept = log.source.schemas()?;
+    let expected_head = expect_head.filter(|_| is_one);
+    let scope = Scope { until, expected_head, schemas: kept.as_deref() };
+    let started = Instant::now();
+    let reports: Vec<Report> =
+        views.iter().map(|view| verify_one(view, scope)).collect::<Result<_>>()?;
+    say_speed(&reports, started);
+    let judged = views.iter().zip(&reports).map(|(view, report)| judge(view, report));
+    let everything = together(judged.collect::<Result<_>>()?, *expect_head);
+    let mut page = Page::open();
+    let lines = |page: &mut Page, lines: Vec<String>| lines.iter().try_for_each(|l| page.line(l));
+    match (output, &everything.partitions[..]) {
+        (Output::Json, [verified]) => page.json(verified)?,
+        (Output::Json, _) => page.json(&everything)?,
+        (Output::Text, [verified]) => lines(&mut page, text::of_one(verified))?,
+        (Output::Text, _) => lines(&mut page, text::of_all(&everything))?,
+    }
+    page.flush()?;
+    let is_corrupt = |verified: &&Verified<'_>| verified.verdict == Verdict::Corrupt;
+    let damaged = everything.partitions.iter().position(|verified| is_corrupt(&verified));
+    if let Some(index) = damaged {
+        let damage = everything.partitions[index].damage.clone().unwrap_or_default();
+        return Err(views[index].explain(Error::corrupt(damage)));
+    }
+    Ok(exit_code(everything.verdict))
+}
+
+fn verify_one(view: &View, scope: Scope<'_>) -> Result<Report> {
+    let until = scope.until.map(|until| Offset(until.0 + 1));
+    let end = until.map_or(view.ends.decisions_next, |until| until.min(view.ends.decisions_next));
+    let bar = progress_bar(end);
+    // A hole is no decision to stop at.
+    let until = match scope.until {
+        Some(until) if until < view.ends.decisions_next => {
+            Some(view.at_or_before(until).unwrap_or(until))
+        }
+        other => other,
+    };
+    let scope = Scope { until, ..scope };
+    let (log, partition) = (&view.log, view.log.partition());
+    let report = verify_with_progress(log, partition, &mut RuleSeat, &scope, |next| {
+        bar.set_position(next.0.unsigned_abs());
+    })?;
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn progress_bar(end: Offset) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} decisions, {eta} left")
+        .expect("the template is sound");
+    ProgressBar::new(end.0.unsigned_abs()).with_style(style)
+}
+
+fn say_speed(reports: &[Report], started: Instant) {
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let looked_at = reports.iter().map(|report| report.decisions - report.unchecked).sum::<u64>();
+    let speed = looked_at.saturating_mul(1_000) / ms;
+    say(&format!("{} in {ms} ms, {speed} decisions/s", count(looked_at, "decision")));
+}
+
+fn judge<'a>(view: &View, report: &'a Report) -> Result<Verified<'a>> {
+    let found = || report.stopped.clone().filter(|_| report.is_corrupt);
+    let damage = view.log.damage().map(ToString::to_string).or_else(found);
+    let is_corrupt = damage.is_some();
+    let lost_from = if is_corrupt { view.log.lost_from()? } else { None };
+    let verdict = if is_corrupt { Verdict::Corrupt } else { report.verdict() };
+    let (should_end_before, partition) = (lost_from.map(|offset| offset.0), view.partition());
+    Ok(Verified { report, verdict, damage, should_end_before, partition })
+}
+
+fn together(partitions: Vec<Verified<'_>>, expected: Option<Hash32>) -> Everything<'_> {
+    let heads: Vec<Hash32> = partitions.iter().map(|verified| verified.report.head).collect();
+    let head = chain_head(&heads);
+    let expected_head = expected.map(|expected| expected == head);
+    let worst = partitions.iter().map(|verified| verified.verdict).max();
+    let other_log = expected_head.filter(|is_expected| !is_expected).map(|_| Verdict::Differs);
+    let verdict = worst.max(other_log).unwrap_or(Verdict::Clean);
+    Everything { partitions, chain_head: head.to_string(), expected_head, verdict }
+}
+
+fn exit_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Clean => 0,
+        Verdict::Differs => 1,
+        Verdict::Unchecked => 3,
+        Verdict::Corrupt => 4,
+    }
+}

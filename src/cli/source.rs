@@ -1,0 +1,209 @@
+//! Where a log is read from: a data directory, or topics on Kafka.
+
+use crate::config::{Config, KafkaConfig};
+use crate::error::{Error, Result};
+use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::{StillReader, Uncommitted, partition_count};
+use crate::log::rocks::RocksReader;
+use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
+use crate::registry::kept_beside;
+use clap::Args;
+use conclave_core::units::Offset;
+use std::path::PathBuf;
+
+/// Which log is read.
+#[derive(Clone, Debug, Args)]
+pub struct SourceArguments {
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR", required_unless_present = "brokers")]
+    pub log: Option<PathBuf>,
+    /// Kafka's brokers, instead of --log: nothing is written, and no group joined
+    #[arg(long, value_name = "HOST:PORT,...", conflicts_with = "log")]
+    pub brokers: Option<String>,
+    /// What the names of the topics begin with [default: conclave]
+    #[arg(long, requires = "brokers")]
+    pub prefix: Option<String>,
+    /// File whose section [kafka] says how brokers are spoken to: TLS, SASL
+    #[arg(long, value_name = "FILE", requires = "brokers")]
+    pub config: Option<PathBuf>,
+    /// Data directory of an instance, which keeps the schemas of writers that a registry told
+    #[arg(long, value_name = "DIR", requires = "brokers")]
+    pub schemas: Option<PathBuf>,
+}
+
+/// A log that was found, not read yet.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// An embedded log.
+    Directory(PathBuf),
+    /// Topics of so many partitions.
+    Topics(Box<KafkaSettings>, i32),
+}
+
+impl SourceArguments {
+    /// Texts of writers' schemas that are kept beside the log; none when none was ever asked for.
+    ///
+    /// # Errors
+    /// `Unavailable` when they cannot be read.
+    pub fn schemas(&self) -> Result<Option<Vec<String>>> {
+        let beside = self.log.as_deref().or(self.schemas.as_deref());
+        beside.map_or(Ok(None), kept_beside)
+    }
+
+    /// Finds the log, and on Kafka how many partitions it has.
+    ///
+    /// # Errors
+    /// `Invalid` when a setting is refused or there are no such topics; `Unavailable` when brokers
+    /// do not answer.
+    pub fn place(&self) -> Result<Place> {
+        let Some(brokers) = &self.brokers else {
+            let directory = self.log.clone().ok_or_else(|| Error::invalid("--log is missing"))?;
+            return Ok(Place::Directory(directory));
+        };
+        let config = self.config.as_deref().map(Config::read).transpose()?;
+        let mut kafka = config.map_or_else(KafkaConfig::default, |config| config.kafka);
+        kafka.brokers = brokers.split(',').map(str::to_owned).collect();
+        if let Some(prefix) = &self.prefix {
+            kafka.prefix.clone_from(prefix);
+        }
+        let settings = kafka.settings()?;
+        let partitions = partition_count(&settings)?;
+        Ok(Place::Topics(Box::new(settings), partitions))
+    }
+}
+
+impl Place {
+    /// How many partitions the log has, numbered from 0.
+    #[must_use]
+    pub fn partition_count(&self) -> i64 {
+        match self {
+            Self::Directory(_) => 1,
+            Self::Topics(_, partitions) => i64::from(*partitions),
+        }
+    }
+
+    /// What people call a partition of it.
+    #[must_use]
+    pub fn name(&self, partition: i64) -> String {
+        match self {
+            Self::Directory(directory) => directory.display().to_string(),
+            Self::Topics(settings, _) => format!("{}-{partition}", settings.topics.decisions),
+        }
+    }
+
+    /// Opens one partition, up to where it ends now.
+    ///
+    /// # Errors
+    /// `Invalid` when there is no such partition; otherwise as the log's.
+    pub fn open(&self, partition: i64) -> Result<Source> {
+        let number = self.check(partition)?;
+        match self {
+            Self::Directory(directory) => RocksReader::open(directory).map(Source::Directory),
+            Self::Topics(settings, _) => {
+                StillReader::open(settings, number).map(Box::new).map(Source::Topics)
+            }
+        }
+    }
+
+    /// Opens the decisions of one partition with what transactions left that were aborted, or are
+    /// open.
+    ///
+    /// # Errors
+    /// `Invalid` when there are no transactions or no such partition; otherwise as the log's.
+    pub fn open_uncommitted(&self, partition: i64) -> Result<Uncommitted> {
+        let number = self.check(partition)?;
+        match self {
+            Self::Directory(_) => Err(Error::invalid("an embedded log has no transactions")),
+            Self::Topics(settings, _) => Uncommitted::open(settings, number),
+        }
+    }
+
+    fn check(&self, partition: i64) -> Result<i32> {
+        let count = self.partition_count();
+        let number = i32::try_from(partition).ok().filter(|_| (0..count).contains(&partition));
+        number.ok_or_else(|| {
+            Error::invalid(match count - 1 {
+                0 => format!("there is no partition {partition}: the log has one, number 0"),
+                last => format!("there is no partition {partition}: they are numbered 0 to {last}"),
+            })
+        })
+    }
+}
+
+/// One partition of a log, up to where it ended when it was opened.
+#[derive(Debug)]
+pub enum Source {
+    /// An embedded log.
+    Directory(RocksReader),
+    /// A partition on Kafka.
+    Topics(Box<StillReader>),
+}
+
+impl Source {
+    /// What is wrong with the log, as far as opening it tells; damage inside shows when it is read.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Error> {
+        match self {
+            Self::Directory(log) => log.damage(),
+            Self::Topics(log) => log.damage(),
+        }
+    }
+
+    /// The offset from which on the log is not whole. Reads everything; none when nothing is lost.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk or the brokers refuse: nothing is known then.
+    pub fn lost_from(&self) -> Result<Option<Offset>> {
+        match self {
+            Self::Directory(log) => log.lost_from(),
+            Self::Topics(log) => log.lost_from(),
+        }
+    }
+
+    /// The first decision that is kept, when others before it were deleted: then nothing can be
+    /// folded.
+    #[must_use]
+    pub fn decisions_from(&self) -> Option<Offset> {
+        match self {
+            Self::Directory(_) => None,
+            Self::Topics(log) => log.decisions_from(),
+        }
+    }
+
+    fn reader(&self) -> &dyn LogReader {
+        match self {
+            Self::Directory(log) => log,
+            Self::Topics(log) => &**log,
+        }
+    }
+}
+
+impl LogReader for Source {
+    fn partition(&self) -> i64 {
+        self.reader().partition()
+    }
+
+    fn ends(&self) -> Result<LogEnds> {
+        self.reader().ends()
+    }
+
+    fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>> {
+        self.reader().commands(from, bytes_max)
+    }
+
+    fn decisions(&self, from: Offset, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
+        self.reader().decisions(from, bytes_max)
+    }
+
+    fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
+        self.reader().dead_letters(from, bytes_max)
+    }
+
+    fn snapshots(&self) -> Result<Vec<Offset>> {
+        self.reader().snapshots()
+    }
+
+    fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
+        self.reader().snapshot(offset)
+    }
+}
