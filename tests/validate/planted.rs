@@ -22,12 +22,8 @@ fn check(rule: Rule, plant: impl FnOnce(&mut Stored) -> usize) -> Report {
     let at = plant(&mut stored);
     let report = stored.report(64, &[]);
     let at = i64::try_from(at).unwrap();
-    let is_it = |found: &&_| {
-        let conclave::validate::Finding { rule: by, offset, .. } = found;
-        (*by, *offset) == (rule, at)
-    };
     assert!(
-        report.first_findings.iter().find(is_it).is_some(),
+        report.first_findings.iter().any(|found| (found.rule, found.offset) == (rule, at)),
         "{} is not broken at {at}: {:#?}",
         rule.as_str(),
         report.first_findings
