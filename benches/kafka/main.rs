@@ -3,8 +3,8 @@
 //!
 //! The commands topic is filled beforehand with mix A. Each contender is a process of its own that
 //! answers all of it; what a consumer of committed records finds afterwards is counted. Then
-//! commands come at half of the pace that was reached, and each is clocked until its decision can be
-//! read.
+//! commands come at half of the pace that was reached, and each is clocked until its decision can
+//! be read.
 //! `--only tune` tries settings of the bare copy instead.
 
 mod bare;
