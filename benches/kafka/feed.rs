@@ -46,7 +46,7 @@ pub(crate) struct DecisionSize {
 }
 
 impl Feed {
-    /// Up to `records` commands of `partition`, one of `partitions`, with rounds of `round` commands.
+    /// Up to `records` commands of `partition`, one of `partitions`, in rounds of `round` commands.
     pub(crate) fn new(
         log_id: &str,
         (partition, partitions): (i32, i32),
@@ -149,8 +149,8 @@ pub(crate) fn fill(broker: &Broker, topic: &str, feeds: &mut [Feed], records: us
     before
 }
 
-/// Decides the beginning of a partition in memory, checks that the mix is what it says, and measures
-/// the decisions.
+/// Decides the beginning of a partition in memory, checks that the mix is what it says, and
+/// measures the decisions.
 pub(crate) fn decision_size(round: usize) -> DecisionSize {
     let mut feed = Feed::new("bench", (0, 1), round, SAMPLE);
     let setup = feed.setup();

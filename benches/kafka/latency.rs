@@ -1,6 +1,6 @@
 //! Latency in an open loop: commands are sent at fixed times, whatever becomes of those before, and
-//! each is clocked from when it should have been sent to when a consumer of committed records has its
-//! decision.
+//! each is clocked from when it should have been sent to when a consumer of committed records has
+//! its decision.
 
 use crate::broker::{Broker, TIMEOUT};
 use crate::contender::Task;

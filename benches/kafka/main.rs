@@ -2,8 +2,9 @@
 //! broker, in one run: `cargo bench --bench kafka [-- --quick] [--times 3] [--compare] [--save]`.
 //!
 //! The commands topic is filled beforehand with mix A. Each contender is a process of its own that
-//! answers all of it; what a consumer of committed records finds afterwards is counted. Then commands come
-//! at half of the pace that was reached, and each is clocked until its decision can be read.
+//! answers all of it; what a consumer of committed records finds afterwards is counted. Then
+//! commands come at half of the pace that was reached, and each is clocked until its decision can
+//! be read.
 //! `--only tune` tries settings of the bare copy instead.
 
 mod bare;
@@ -46,8 +47,8 @@ const LAST_RUN: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/kafka.jsonl");
 #[derive(Debug, Parser)]
 #[command(about = "Measures Conclave on a real Kafka beside its peers")]
 struct Arguments {
-    /// Where the broker is. By default what the variable `CONCLAVE_TEST_BROKERS` says, and otherwise
-    /// where `dev/services up` starts one.
+    /// Where the broker is. By default what the variable `CONCLAVE_TEST_BROKERS` says, and
+    /// otherwise where `dev/services up` starts one.
     #[arg(long)]
     brokers: Option<String>,
     /// The same on few records: figures that say whether the bench works.

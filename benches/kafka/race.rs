@@ -13,8 +13,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Share of the answers before the rate is taken: starts and first compilations are not in it.
 const WARM_UP: f64 = 0.2;
-/// Share of the mix that is left out at its beginning: what is visible is known by offsets, of which
-/// marks of transactions take some.
+/// Share that is left out at the beginning of the mix: what is visible is known by offsets, of
+/// which marks of transactions take some.
 const MARGIN: f64 = 0.05;
 
 /// What a run took.
