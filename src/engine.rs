@@ -3,13 +3,18 @@
 //! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until
 //! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
+mod reading;
+mod warm;
+
+pub use warm::Warm;
+use warm::folded_of;
+
 use crate::error::{Error, Result};
-use crate::fold::{FoldReport, Folded, fold, fold_on, with_advice};
-use crate::log::block::Record as _;
+use crate::fold::{FoldReport, Folded, with_advice};
 use crate::log::skip::Skip;
 use crate::log::{
-    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, LogReader,
-    RoundRecord, StoredCommand,
+    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
+    StoredCommand,
 };
 use crate::snapshot;
 use crate::telemetry::events::{
@@ -18,44 +23,20 @@ use crate::telemetry::events::{
 };
 use crate::telemetry::{Correlation, Counters, Latencies, Step};
 use crate::wire::{SchemaSource, SourcedReader, body_hash, encode_decision};
-use conclave_core::command::TimeSource;
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
-use conclave_core::limits::{ROUND_COMMANDS_DEFAULT, ROUND_SPAN_MS_MAX};
-use conclave_core::round::{Round, fixed_round_length, open_round};
+use conclave_core::round::{Round, open_round};
 use conclave_core::seat::Seat;
-use conclave_core::units::{Hash32, Offset, TimeMs};
+use conclave_core::units::{Hash32, Offset};
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Bytes of commands read ahead of the round that is being decided.
-const READ_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of commands in one round; a longer command is a round of its own.
-const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Times that one round is cut anew after an aborted commit before the partition stops.
 const ABORTS_MAX: u32 = 16;
 /// Decisions between two snapshots when nobody says otherwise.
 pub const SNAPSHOT_EVERY_DEFAULT: i64 = 250_000;
-
-/// Gives a fold of some beginning of the log that somebody else keeps, so that an engine need not
-/// begin at a snapshot.
-pub struct Warm(Box<dyn Fn() -> Folded + Send>);
-
-impl Warm {
-    /// Asks `fold`, which copies what it keeps.
-    #[must_use]
-    pub fn new(fold: impl Fn() -> Folded + Send + 'static) -> Self {
-        Self(Box::new(fold))
-    }
-}
-
-impl std::fmt::Debug for Warm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Warm")
-    }
-}
 
 /// A partition at work.
 #[derive(Debug)]
@@ -249,90 +230,6 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok(self.log)
     }
 
-    /// The commands of the next round; none when all are decided.
-    fn cut(&mut self) -> Result<Option<(Vec<StoredCommand>, Round)>> {
-        let commands_max = self.folded.state.log.as_ref().map(|log| log.round_commands);
-        let commands_max = commands_max.unwrap_or(ROUND_COMMANDS_DEFAULT);
-        let commands_max = usize::try_from(commands_max).expect("OpenLog was validated");
-        // The cut may depend on the log alone, never on where reading began.
-        while self.leading(commands_max) == self.read_ahead.len() && self.read_on_or_wait()? {}
-        let room = self.before_skip(self.leading(commands_max));
-        let next = self.read_ahead.iter().map(|(_, input)| input);
-        let length = fixed_round_length(next, room);
-        if length == 0 {
-            return Ok(None);
-        }
-        let (stored, inputs) = self.read_ahead.drain(..length).unzip();
-        Ok(Some((stored, Round { inputs })))
-    }
-
-    /// How many of the commands read ahead one round has room for, control commands or not. A live
-    /// service's round spans a second of log time at the most.
-    fn leading(&self, commands_max: usize) -> usize {
-        let is_live = self.is_live();
-        let began_at = self.read_ahead.front().map_or(TimeMs(0), |(first, _)| first.record.time_ms);
-        let mut bytes = 0;
-        let fits = self.read_ahead.iter().take(commands_max).take_while(|(stored, _)| {
-            bytes += stored.weight();
-            let spans_ms = stored.record.time_ms.0.saturating_sub(began_at.0);
-            bytes <= ROUND_BYTES_MAX && (!is_live || spans_ms < ROUND_SPAN_MS_MAX.0)
-        });
-        fits.count().max(1).min(self.read_ahead.len())
-    }
-
-    fn is_live(&self) -> bool {
-        let log = self.folded.state.log.as_ref();
-        log.is_some_and(|log| log.time_source == TimeSource::LogAppend)
-    }
-
-    /// How many of the next `count` commands come before one that is skipped; one that is, alone.
-    fn before_skip(&mut self, count: usize) -> usize {
-        let next = self.read_ahead.front().map_or(Offset(0), |(stored, _)| stored.offset);
-        while self.skips.pop_front_if(|skip| skip.offset < next).is_some() {}
-        let Some(skip) = self.skips.front() else { return count };
-        let commands = self.read_ahead.iter().take(count);
-        let before = commands.take_while(|(stored, _)| stored.offset < skip.offset).count();
-        count.min(before.max(1))
-    }
-
-    /// Reads further ahead. A live service decides what comes before a command that waits.
-    fn read_on_or_wait(&mut self) -> Result<bool> {
-        match self.read_on() {
-            Err(_) if self.waiting().is_some() && self.is_live() && !self.read_ahead.is_empty() => {
-                Ok(false)
-            }
-            read => read,
-        }
-    }
-
-    /// Reads further ahead; false at the end of the log.
-    fn read_on(&mut self) -> Result<bool> {
-        let started = Instant::now();
-        let from = match self.read_ahead.back() {
-            Some((last, _)) => Offset(last.offset.0 + 1),
-            None => self.folded.next(),
-        };
-        let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
-        let is_end = commands.is_empty();
-        for stored in commands {
-            let partition = self.log.partition();
-            let is_skipped = self.skips.iter().any(|skip| skip.offset == stored.offset);
-            let input = if is_skipped {
-                Ok(self.reader.read_unasked(partition, &stored))
-            } else {
-                self.reader.read(partition, &stored)
-            };
-            match input {
-                Ok(input) => self.read_ahead.push_back((stored, input)),
-                // What stands before a command that cannot be read yet is decided meanwhile.
-                Err(_) if !self.read_ahead.is_empty() => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        self.latencies.record(Step::Ingest, started.elapsed());
-        Ok(!is_end)
-    }
-
     fn answer(&mut self, round: &Round) -> Vec<Decision> {
         if let Some(skip) = self.skips.front().filter(|skip| skip.offset == round.first()) {
             let Skip { offset: _, operator, reason } = skip.clone();
@@ -472,22 +369,6 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let (offset, decision_count) = (report.snapshot.unwrap_or_default(), report.decisions);
         TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
-}
-
-/// The fold of the log: on from what somebody keeps, or else from a snapshot. The chain tells
-/// whether what is kept belongs to this log.
-fn folded_of(log: &dyn LogReader, warm: Option<&Warm>) -> Result<(Folded, FoldReport)> {
-    if let Some(Warm(kept)) = warm {
-        let (mut folded, mut report) = (kept(), FoldReport::default());
-        let ends = log.ends()?;
-        let goes_on = fold_on(log, &mut folded, ends.decisions_next, |_, _, _| {
-            report.decisions += 1;
-        });
-        if goes_on.is_ok() && folded.head == ends.head && folded.next() == ends.decisions_next {
-            return Ok((folded, report));
-        }
-    }
-    fold(log, log.partition(), None).map_err(with_advice)
 }
 
 /// The command as it came, its decision's envelope and the reason behind its own headers: of a name

@@ -9,6 +9,7 @@ mod demo;
 mod explain;
 mod import;
 mod input;
+mod kafka;
 mod lease;
 mod nodes;
 pub mod page;

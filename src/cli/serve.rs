@@ -1,6 +1,7 @@
 //! `conclave serve`: the service, on the embedded log or on Kafka.
 
 use super::demo::DurabilityName;
+use super::kafka::reached;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::{self, App};
@@ -112,8 +113,9 @@ async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
 async fn serve_kafka(config: &Config) -> Result<()> {
     let listener = http::bind(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
-    let options = kafka_options(config)?;
+    let config_of_kafka = config.clone();
     let started = tokio::task::spawn_blocking(move || {
+        let options = kafka_options(&config_of_kafka)?;
         refuse_harm(&options.settings, TimeSource::LogAppend)?;
         KafkaService::start(&options)
     });
@@ -145,8 +147,10 @@ async fn expelled(service: &KafkaService) {
 
 fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
     let kafka = &config.kafka;
+    let (settings, registry) = reached(config)?;
     Ok(KafkaServiceOptions {
-        settings: kafka.settings()?,
+        settings,
+        registry,
         group: kafka.group.clone(),
         instance_id: kafka.instance_id.clone(),
         session_timeout: Duration::from_millis(kafka.session_timeout_ms),

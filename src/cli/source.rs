@@ -60,8 +60,8 @@ impl SourceArguments {
         Ok(Place::Topics(Box::new(settings), partitions))
     }
 
-    /// The texts of writers' schemas that are kept beside the log: in its directory or, on Kafka, in
-    /// the data directory that the configuration names. None where no registry was asked.
+    /// The texts of writers' schemas that are kept beside the log: in its directory or, on Kafka,
+    /// in the data directory that the configuration names. None where no registry was asked.
     ///
     /// # Errors
     /// `Invalid` when the configuration is refused, `Unavailable` when they cannot be read.

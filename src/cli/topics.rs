@@ -1,9 +1,10 @@
 //! `conclave topics`: makes the topics of a log on Kafka, and says what is wrong with them.
 
+use super::kafka::reached;
 use super::{Output, print};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::log::kafka::settings::{KafkaSettings, TopicNames};
+use crate::log::kafka::settings::KafkaSettings;
 use crate::log::kafka::topics::{Applied, Difference, Harm, Wish, apply, check};
 use clap::{Args, Subcommand};
 use conclave_core::command::TimeSource;
@@ -80,22 +81,23 @@ struct Report<'a> {
 impl Where {
     fn settings(&self) -> Result<KafkaSettings> {
         let mut config = match &self.config {
-            Some(path) => Config::read(path)?.kafka,
-            None => Config::default().kafka,
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
         };
         if let Some(brokers) = &self.brokers {
-            config.brokers = brokers.split(',').map(|broker| broker.trim().to_owned()).collect();
+            let brokers = brokers.split(',').map(|broker| broker.trim().to_owned());
+            config.kafka.brokers = brokers.collect();
         }
-        if !config.is_set() {
+        if let Some(prefix) = &self.prefix {
+            config.kafka.prefix.clone_from(prefix);
+        }
+        if !config.kafka.is_set() {
             return Err(Error::invalid(
                 "the configuration names no kafka.brokers: set them, or say --brokers HOST:PORT",
             ));
         }
-        let mut settings = config.settings()?;
-        if let Some(prefix) = &self.prefix {
-            settings.topics = TopicNames::prefixed(prefix);
-        }
-        Ok(settings)
+        // Of the registry only what our own values are framed with.
+        Ok(reached(&config)?.0)
     }
 
     fn source(&self) -> TimeSource {

@@ -1,8 +1,9 @@
 //! The section `[kafka]`: where the log lies when it does not lie in a directory of this machine.
 
+use super::registry::RegistryConfig;
 use crate::error::{Error, Result};
 use crate::log::kafka::security::{Certificate, Mechanism, Protocol, Sasl, Secret, Security, Tls};
-use crate::log::kafka::settings::{KafkaSettings, TopicNames};
+use crate::log::kafka::settings::{KafkaSettings, SchemaIds, TopicNames};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct KafkaConfig {
     pub standby: Standby,
     /// How connections are protected.
     pub security: SecurityConfig,
+    /// Who knows the schemas of those who write commands.
+    pub registry: RegistryConfig,
     /// Properties that pass through to librdkafka.
     #[serde(deserialize_with = "as_texts")]
     pub extra: BTreeMap<String, String>,
@@ -93,6 +96,7 @@ impl Default for KafkaConfig {
             session_timeout_ms: 6_000,
             standby: Standby::Partitions(2),
             security: SecurityConfig::default(),
+            registry: RegistryConfig::default(),
             extra: BTreeMap::new(),
         }
     }
@@ -115,6 +119,7 @@ impl KafkaConfig {
             topics: TopicNames::prefixed(&self.prefix),
             security: self.security.read()?,
             extra: self.extra.clone(),
+            schema_ids: SchemaIds::default(),
         };
         settings.check()?;
         Ok(settings)
@@ -128,6 +133,7 @@ impl KafkaConfig {
         for path in files.into_iter().chain(secrets).flatten() {
             *path = folder.join(&*path);
         }
+        self.registry.place_in(folder);
     }
 
     /// That the settings make sense together, as far as that can be said without reading secrets.
@@ -154,6 +160,7 @@ impl KafkaConfig {
         if let Some(instance) = &self.instance_id {
             check_name("kafka.instance_id", instance)?;
         }
+        self.registry.check()?;
         self.security.check()
     }
 }

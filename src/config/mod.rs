@@ -6,9 +6,11 @@
 
 mod kafka;
 mod keys;
+mod registry;
 mod tokens;
 
 pub use kafka::{All, KafkaConfig, SecurityConfig, Standby};
+pub use registry::RegistryConfig;
 pub use tokens::{Identity, Token, Tokens, new_token};
 
 use crate::error::{Error, Result};

@@ -118,8 +118,8 @@ pub(crate) fn run_watched(
     Ok(summary)
 }
 
-/// The same on Kafka, in topics of one partition that carry their own times; they are made when they
-/// are missing.
+/// The same on Kafka, in topics of one partition that carry their own times; they are made when
+/// they are missing.
 ///
 /// # Errors
 /// `Invalid` when the topics hold another workload, or have more partitions; otherwise as the

@@ -5,6 +5,7 @@
 //! reported as such and never as clean.
 
 mod difference;
+mod reading;
 mod report;
 mod snapshots;
 mod verifier;

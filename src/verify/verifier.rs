@@ -1,6 +1,7 @@
 //! One walk along the decisions: chain, coverage, and every round computed again.
 
 use super::difference::difference;
+use super::reading::Reading;
 use super::report::Report;
 use super::snapshots::Snapshots;
 use super::{Scope, after, chain_head, is_corrupt};
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
 use crate::validate::line::{Line, Misplaced};
-use crate::wire::{CommandReader, DecisionHead, MissingSchema, RecordedReader, decode_decision};
+use crate::wire::{DecisionHead, MissingSchema, decode_decision};
 use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
@@ -31,40 +32,6 @@ struct Recorded {
     body: Vec<u8>,
     /// Whether it continues the chain. One that does not was counted when that was seen.
     is_linked: bool,
-}
-
-/// How commands are read again.
-enum Reading {
-    /// No registry was ever asked: an id means what the local table says.
-    Table(CommandReader),
-    /// The decision says under which schema.
-    Recorded(RecordedReader),
-}
-
-impl Reading {
-    fn of(kept: Option<&[String]>) -> Self {
-        match kept {
-            None => Self::Table(CommandReader::new()),
-            Some(texts) => Self::Recorded(RecordedReader::new(texts.iter().map(String::as_str))),
-        }
-    }
-
-    fn read(
-        &mut self,
-        partition: i64,
-        stored: &StoredCommand,
-        recorded: &Recorded,
-    ) -> std::result::Result<Input, MissingSchema> {
-        match self {
-            Self::Table(reader) => Ok(reader.read(partition, stored)),
-            Self::Recorded(reader) => {
-                // A body that cannot be read is met again where it is compared.
-                let decision = decode_decision(&recorded.body).ok();
-                let digest = decision.map(|decision| decision.input_hash).unwrap_or_default();
-                reader.read(partition, stored, digest)
-            }
-        }
-    }
 }
 
 pub(super) struct Verifier<'a> {
@@ -332,7 +299,8 @@ impl<'a> Verifier<'a> {
         let mut inputs = Vec::with_capacity(round.len());
         for recorded in round {
             match self.command(recorded.offset) {
-                Ok(Some(stored)) => match self.reader.read(self.partition, &stored, recorded) {
+                Ok(Some(stored)) => match self.reader.read(self.partition, &stored, &recorded.body)
+                {
                     Ok(input) => inputs.push(input),
                     Err(MissingSchema { id }) => {
                         self.report.list_schema(id);

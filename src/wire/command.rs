@@ -171,6 +171,19 @@ pub fn reframe(value: &mut [u8], ids: [u32; VERSIONS]) {
     value[1..FRAME_BYTES].copy_from_slice(&id.to_be_bytes());
 }
 
+/// The inverse: a value under one of `ids` as the local table would frame it; others stay as they
+/// are.
+#[must_use]
+pub fn localized(value: &[u8], ids: [u32; VERSIONS]) -> Vec<u8> {
+    let mut value = value.to_vec();
+    let found = frame(&value).ok().map(|(id, _)| id);
+    let version = (1_u32..).zip(ids).find(|(_, id)| Some(*id) == found);
+    if let Some((version, _)) = version {
+        value[1..FRAME_BYTES].copy_from_slice(&version.to_be_bytes());
+    }
+    value
+}
+
 pub(super) fn decode(schema: &WriterSchema, datum: &[u8]) -> Content {
     match schema.read::<Command>(datum) {
         Ok(command) => {

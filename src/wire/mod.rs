@@ -22,7 +22,9 @@ mod recorded;
 pub mod schemas;
 mod source;
 
-pub use command::{COMMAND_BYTES_MAX, CommandReader, command_id_hash, encode_command, reframe};
+pub use command::{
+    COMMAND_BYTES_MAX, CommandReader, command_id_hash, encode_command, localized, reframe,
+};
 pub use decision::{body_hash, decode_decision, encode_decision};
 pub use head::DecisionHead;
 pub use recorded::{MissingSchema, RecordedReader};

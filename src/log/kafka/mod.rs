@@ -1,16 +1,16 @@
 //! The log on Kafka: one partition of the topics for commands, decisions and dead letters.
 //!
 //! ```text
-//!  take over (ends the predecessor's transaction) → compare coverage with the group's offset → fold
-//!  a round = one transaction: decisions, dead letters, the group's next offset
+//! take over: end the predecessor's transaction → compare coverage with the group's offset → fold
+//! a round:   one transaction: decisions, dead letters, the group's next offset
 //! ```
 //!
 //! Coverage in the decision log is the truth, the group's offset is the fence. Every transaction
 //! carries offsets and is committed while the partition cannot be taken away; after an abort, or an
 //! end that nobody knows, the producer is made anew, and the topic is asked what it holds.
 //!
-//! Offsets have holes here, where marks of transactions stand. A decision is called by the offset of
-//! its command; where it stands in its own topic is nobody's business ([`reader`] finds it).
+//! Offsets have holes here, where marks of transactions stand. A decision is called by the offset
+//! of its command; where it stands in its own topic is nobody's business ([`reader`] finds it).
 
 mod cursor;
 mod errors;
@@ -74,8 +74,6 @@ pub struct KafkaLogOptions {
     pub snapshots: Arc<SnapshotStore>,
     /// After which time brokers abort a transaction that was not ended.
     pub transaction_timeout: Duration,
-    /// The registry's id of the decisions' schema; 0 without a registry.
-    pub decision_schema_id: u32,
 }
 
 impl KafkaLogOptions {
@@ -87,7 +85,6 @@ impl KafkaLogOptions {
             partition,
             snapshots,
             transaction_timeout: Duration::from_secs(5),
-            decision_schema_id: 0,
         }
     }
 
@@ -126,8 +123,8 @@ impl KafkaLog {
     /// is ended. `feed` brings the commands; without one they are read from the brokers.
     ///
     /// # Errors
-    /// `Unavailable` when brokers do not answer; `Corrupt` when the group's offset and the decisions
-    /// contradict each other.
+    /// `Unavailable` when brokers do not answer; `Corrupt` when the group's offset and the
+    /// decisions contradict each other.
     pub fn open(
         options: KafkaLogOptions,
         member: Arc<dyn Member>,
@@ -189,7 +186,7 @@ impl KafkaLog {
         let values: Vec<_> = round
             .decisions
             .iter()
-            .map(|decision| framed(self.options.decision_schema_id, &decision.body))
+            .map(|decision| framed(self.options.settings.schema_ids.decisions, &decision.body))
             .collect();
         let decisions = round.decisions.iter().zip(&values).map(|(decision, value)| Outgoing {
             topic: &topics.decisions,

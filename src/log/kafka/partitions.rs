@@ -27,8 +27,8 @@ pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
     let (commands, decisions) = (count(&topics.commands)?, count(&topics.decisions)?);
     if commands != decisions || commands != count(&topics.dead_letters)? {
         return Err(Error::invalid(format!(
-            "{} has {commands} partitions and {} has {decisions}: they and {} have to have the same \
-             number, for ever (`conclave topics check`)",
+            "{} has {commands} partitions and {} has {decisions}: they and {} have to have the \
+             same number, for ever (`conclave topics check`)",
             topics.commands, topics.decisions, topics.dead_letters
         )));
     }

@@ -206,8 +206,8 @@ impl Answers {
     }
 
     /// Records from `from` on, at least one if there is one, stopping once `bytes_max` is passed.
-    /// Whoever reads on from where it stopped misses nothing: second answers are shown as they stand.
-    /// What comes before a record that is none of ours is handed out first.
+    /// Whoever reads on from where it stopped misses nothing: second answers are shown as they
+    /// stand. What comes before a record that is none of ours is handed out first.
     fn read<R>(
         &mut self,
         from: Offset,
@@ -262,7 +262,8 @@ impl LogReader for KafkaReader {
         if next > commands_next {
             return Err(Error::corrupt(format!(
                 "partition {}: decisions reach offset {next} and commands only {commands_next}: \
-                 the command topic lost records, or is another one; see docs/runbooks/corrupt-log.md",
+                 the command topic lost records, or is another one; see \
+                 docs/runbooks/corrupt-log.md",
                 self.partition
             )));
         }

@@ -3,6 +3,7 @@
 use super::extra;
 use super::security::{Mechanism, Protocol, Security};
 use crate::error::{Error, Result};
+use crate::wire::schemas::VERSIONS;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +19,24 @@ pub struct KafkaSettings {
     pub security: Security,
     /// Properties that pass through to librdkafka.
     pub extra: BTreeMap<String, String>,
+    /// What our own values are framed with.
+    pub schema_ids: SchemaIds,
+}
+
+/// The ids under which our own schemas are known to whoever reads the topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaIds {
+    /// Those of commands, by version, the oldest first.
+    pub commands: [u32; VERSIONS],
+    /// That of decisions.
+    pub decisions: u32,
+}
+
+impl Default for SchemaIds {
+    /// Without a registry: the local table's. Decisions name their schema themselves.
+    fn default() -> Self {
+        Self { commands: [1, 2], decisions: 0 }
+    }
 }
 
 /// What the topics are called.
@@ -56,6 +75,7 @@ impl KafkaSettings {
             topics: TopicNames::prefixed("conclave"),
             security: Security::default(),
             extra: BTreeMap::new(),
+            schema_ids: SchemaIds::default(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Membership in the group that shares the partitions out: one consumer, polled by one thread, which
-//! hands commands to those who decide them.
+//! Membership in the group that shares the partitions out: one consumer, polled by one thread,
+//! which hands commands to those who decide them.
 //!
 //! A partition that is assigned waits, paused, until whoever decides it has taken it over and says
 //! from which offset on it wants commands. It is taken away under the lock of its tenure, so that
@@ -105,8 +105,8 @@ impl Group {
         self.routes().iter().map(|(partition, route)| (*partition, route.from.is_some())).collect()
     }
 
-    /// Begins anew for the owner of `partition`, whose last attempt failed; none when it is not ours
-    /// any more.
+    /// Begins anew for the owner of `partition`, whose last attempt failed; none when it is not
+    /// ours any more.
     pub(super) fn again(
         &self,
         partition: i32,

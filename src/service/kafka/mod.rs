@@ -17,13 +17,15 @@ mod tenure;
 mod watch;
 
 use super::reader::Reader;
-use super::{Service, spawn};
+use super::{NewCommand, Service, spawn};
 use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::LogReader as _;
 use crate::log::kafka::settings::KafkaSettings;
 use crate::log::kafka::{KafkaLogOptions, KafkaReader, partition_count};
 use crate::log::rocks::SnapshotStore;
+use crate::registry::Registry;
+use crate::wire::reframe;
 use group::{Assignment, Group, GroupOptions};
 use outbox::Outbox;
 use owner::Post;
@@ -54,6 +56,8 @@ pub struct KafkaServiceOptions {
     pub data: PathBuf,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
+    /// Who knows the schemas of writers; without one the local table does.
+    pub registry: Option<Arc<Registry>>,
 }
 
 /// A running instance.
@@ -102,6 +106,7 @@ impl KafkaService {
             service,
             notices,
             snapshot_every: options.snapshot_every,
+            registry: options.registry.clone(),
         };
         let posts: Vec<Post> = posts.into_iter().map(post).collect();
         let (polled, closing, settings) =
@@ -202,7 +207,11 @@ fn follow(
     let reader = KafkaReader::open(settings, partition)?.with_snapshots(Arc::clone(snapshots));
     let (folded, _) = fold(&reader, reader.partition(), None)?;
     let outbox = Arc::clone(outbox);
-    let submit = Box::new(move |command, receipt| outbox.submit(partition, &command, receipt));
+    let ids = settings.schema_ids.commands;
+    let submit = Box::new(move |mut command: NewCommand, receipt| {
+        reframe(&mut command.value, ids);
+        outbox.submit(partition, &command, receipt)
+    });
     Service::follow(Reader::new(reader), folded, submit)
 }
 

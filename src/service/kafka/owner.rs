@@ -8,6 +8,8 @@ use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::{Feed, KafkaLog, KafkaLogOptions};
 use crate::log::{CommandRecord, LogReader};
+use crate::registry::Registry;
+use crate::wire::reframe;
 use conclave_core::command::{Payload, TimeSource};
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
@@ -37,6 +39,8 @@ pub(super) struct Post {
     pub(super) service: Arc<Service>,
     pub(super) notices: Notices,
     pub(super) snapshot_every: i64,
+    /// Who knows the schemas of writers; without one the local table does.
+    pub(super) registry: Option<Arc<Registry>>,
 }
 
 /// Takes a partition over and decides it until it is taken away, or cannot go on.
@@ -98,7 +102,10 @@ fn take_over<'p>(
     // What the view has folded already: a standby that takes over begins there.
     let service = Arc::clone(&post.service);
     let warm = Warm::new(move || service.view_now().read(Clone::clone));
-    let (engine, _) = Engine::open_warm(log, RuleSeat, post.snapshot_every, Some(warm))?;
+    let (mut engine, _) = Engine::open_warm(log, RuleSeat, post.snapshot_every, Some(warm))?;
+    if let Some(registry) = &post.registry {
+        engine.ask_for_schemas(registry.source());
+    }
     check_live(&engine)?;
     let ends = engine.log().ends()?;
     post.notices.publish(ends);
@@ -178,7 +185,8 @@ impl Work<'_> {
         }
         self.ticks += 1;
         let now = now();
-        let tick = own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick);
+        let mut tick = own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick);
+        reframe(&mut tick.value, self.post.log.settings.schema_ids.commands);
         let record: CommandRecord = tick.stamped(now);
         let offset = self.engine.accept(std::slice::from_ref(&record))?;
         self.ticked = Some((Instant::now(), offset));

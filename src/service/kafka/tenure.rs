@@ -1,4 +1,5 @@
-//! How long a partition is ours: from its assignment until it is taken away, and not a commit longer.
+//! How long a partition is ours: from its assignment until it is taken away, and not a commit
+//! longer.
 
 use crate::log::kafka::Hold;
 use std::sync::atomic::{AtomicBool, Ordering};

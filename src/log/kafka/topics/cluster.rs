@@ -3,9 +3,9 @@
 use super::difference::{Beginning, Found};
 use super::waiting::{block_on, deliver, reason};
 use crate::error::{Error, Result};
-use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::settings::{KafkaSettings, SchemaIds};
 use crate::log::{CommandRecord, Headers, StoredCommand};
-use crate::wire::CommandReader;
+use crate::wire::{CommandReader, localized};
 use conclave_core::command::Payload;
 use conclave_core::input::Content;
 use conclave_core::units::{Offset, TimeMs};
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A connection to a cluster.
 pub(super) struct Cluster<'a> {
-    settings: &'a KafkaSettings,
+    pub(super) settings: &'a KafkaSettings,
     admin: AdminClient<DefaultClientContext>,
 }
 
@@ -210,7 +210,9 @@ impl<'a> Cluster<'a> {
                     )));
                 }
                 None => continue,
-                Some(Ok(message)) => (message.partition(), beginning(&message)),
+                Some(Ok(message)) => {
+                    (message.partition(), beginning(&message, &self.settings.schema_ids))
+                }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     let nothing = "records of transactions that are open or aborted".to_owned();
                     (partition, Beginning::Other(nothing))
@@ -239,11 +241,11 @@ impl<'a> Cluster<'a> {
 }
 
 /// What the first record of a partition is.
-fn beginning(message: &BorrowedMessage<'_>) -> Beginning {
+fn beginning(message: &BorrowedMessage<'_>, ids: &SchemaIds) -> Beginning {
     let record = CommandRecord {
         time_ms: TimeMs(message.timestamp().to_millis().unwrap_or(0)),
         key: message.key().unwrap_or_default().to_vec(),
-        value: message.payload().unwrap_or_default().to_vec(),
+        value: localized(message.payload().unwrap_or_default(), ids.commands),
         headers: Headers::new(),
     };
     let stored = StoredCommand { offset: Offset(message.offset()), record };

@@ -4,7 +4,7 @@
 use super::cluster::Cluster;
 use super::difference::Beginning;
 use crate::error::{Error, Result};
-use crate::wire::encode_command;
+use crate::wire::{encode_command, reframe};
 use conclave_core::command::{Actor, Command, OpenLog, Payload, Role, TimeSource};
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_MAX};
 use conclave_core::units::{CommandId, LogId, PoolId, TenantId, TimeMs, UserId};
@@ -52,7 +52,7 @@ pub(super) fn open_empty(cluster: &Cluster<'_>, partitions: i32) -> Result<Vec<i
     // Partition 0 is opened by now, unless it was lost and another one still names the log.
     let left = empty.iter().filter(|partition| **partition != 0 || was_known);
     for partition in left {
-        cluster.append(*partition, &encode(&open))?;
+        cluster.append(*partition, &encode(cluster, &open))?;
     }
     Ok(empty)
 }
@@ -67,7 +67,7 @@ fn first(cluster: &Cluster<'_>, partitions: i32) -> Result<OpenLog> {
         duplicate_ids: DUPLICATE_IDS_MAX,
         duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
     };
-    cluster.append(0, &encode(&open))?;
+    cluster.append(0, &encode(cluster, &open))?;
     match cluster.beginnings(1)?.pop() {
         Some(Beginning::Opened(open)) => Ok(open),
         Some(Beginning::Empty | Beginning::Other(_) | Beginning::Cut(_)) | None => {
@@ -80,8 +80,8 @@ fn first(cluster: &Cluster<'_>, partitions: i32) -> Result<OpenLog> {
 }
 
 /// The command as a record's value.
-fn encode(open: &OpenLog) -> Vec<u8> {
-    encode_command(&Command {
+fn encode(cluster: &Cluster<'_>, open: &OpenLog) -> Vec<u8> {
+    let mut value = encode_command(&Command {
         command_id: CommandId::from(format!("open-{}", open.log_id)),
         pool: PoolId::default(),
         actor: Actor {
@@ -91,7 +91,9 @@ fn encode(open: &OpenLog) -> Vec<u8> {
         },
         submitted_at_ms: now(),
         payload: Payload::OpenLog(open.clone()),
-    })
+    });
+    reframe(&mut value, cluster.settings.schema_ids.commands);
+    value
 }
 
 fn now() -> TimeMs {
