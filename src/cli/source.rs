@@ -67,8 +67,13 @@ impl SourceArguments {
     /// `Invalid` when the configuration is refused, `Unavailable` when they cannot be read.
     pub fn schemas(&self) -> Result<Option<Vec<String>>> {
         let config = self.config.as_deref().map(Config::read).transpose()?;
-        let data = self.log.clone().or_else(|| config.map(|config| config.data));
-        data.map_or(Ok(None), |data| kept_beside(&data))
+        if let Some(log) = &self.log {
+            return kept_beside(log);
+        }
+        // On Kafka everybody's commands bear a registry's ids: the decisions say which schema it
+        // was.
+        let kept = config.map_or(Ok(None), |config| kept_beside(&config.data))?;
+        Ok(Some(kept.unwrap_or_default()))
     }
 }
 

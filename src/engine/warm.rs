@@ -1,5 +1,5 @@
-//! Folds that somebody else keeps nearly up to date: an engine that is opened, or has to take a round
-//! back, begins there.
+//! Folds that somebody else keeps nearly up to date: an engine that is opened, or has to take a
+//! round back, begins there.
 
 use crate::error::Result;
 use crate::fold::{FoldReport, Folded, fold, fold_on, with_advice};

@@ -7,7 +7,7 @@ use super::report::Council;
 use crate::error::Result;
 use crate::fold::fold;
 use crate::log::LogReader;
-use crate::wire::CommandReader;
+use crate::wire::{RecordedReader, decode_decision};
 use conclave_core::command::{Payload, RequestAllocation};
 use conclave_core::decision::Event;
 use conclave_core::explain::{Change, changes_that_admit, replicas_ever};
@@ -59,7 +59,14 @@ fn ask_of(log: &impl LogReader, at: Offset) -> Result<Option<RequestAllocation>>
     let Some(stored) = commands.first().filter(|stored| stored.offset == at) else {
         return Ok(None);
     };
-    let input = CommandReader::new().read(log.partition(), stored);
+    let decided = log.decisions(at, 0)?;
+    let Some(decided) = decided.first().filter(|record| record.offset == at) else {
+        return Ok(None);
+    };
+    // The number of its schema is a registry's affair; the decision knows which of ours it was.
+    let recorded = decode_decision(&decided.body)?.input_hash;
+    let mut reader = RecordedReader::new([]);
+    let Ok(input) = reader.read(log.partition(), stored, recorded) else { return Ok(None) };
     let Content::Readable { command, .. } = input.content else { return Ok(None) };
     Ok(match command.payload {
         Payload::RequestAllocation(ask) => Some(ask),

@@ -38,6 +38,14 @@ impl Kept {
         Self { directory: directory.to_owned(), ids, writing: Mutex::default() }
     }
 
+    /// All that is kept.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(super) fn texts(&self) -> Result<Vec<String>> {
+        if self.directory.exists() { texts(&self.directory) } else { Ok(vec![]) }
+    }
+
     /// The text that `id` means, if it is kept and whole.
     ///
     /// # Errors

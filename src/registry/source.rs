@@ -49,6 +49,14 @@ impl Registry {
         self.client.standing()
     }
 
+    /// The texts that were learnt so far, as they are kept.
+    ///
+    /// # Errors
+    /// `Unavailable` when they cannot be read.
+    pub fn texts(&self) -> Result<Vec<String>> {
+        self.kept.texts()
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

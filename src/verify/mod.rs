@@ -5,11 +5,13 @@
 //! reported as such and never as clean.
 
 mod difference;
+mod last;
 mod reading;
 mod report;
 mod snapshots;
 mod verifier;
 
+pub use last::check_last_command;
 pub use report::{Divergence, Report, Verdict};
 
 use crate::error::{Error, ErrorKind, Result};

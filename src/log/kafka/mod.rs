@@ -149,6 +149,12 @@ impl KafkaLog {
         })
     }
 
+    /// The same partition, asked of the brokers.
+    #[must_use]
+    pub fn reader(&self) -> &KafkaReader {
+        &self.reader
+    }
+
     /// Waits until there is a command to decide; false when none comes in time.
     pub fn wait(&self, timeout: Duration) -> bool {
         match &self.feed {

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::{Feed, KafkaLog, KafkaLogOptions};
 use crate::log::{CommandRecord, LogReader};
 use crate::registry::Registry;
+use crate::verify::check_last_command;
 use crate::wire::reframe;
 use conclave_core::command::{Payload, TimeSource};
 use conclave_core::seat::RuleSeat;
@@ -41,6 +42,13 @@ pub(super) struct Post {
     pub(super) snapshot_every: i64,
     /// Who knows the schemas of writers; without one the local table does.
     pub(super) registry: Option<Arc<Registry>>,
+}
+
+impl Post {
+    /// The texts of writers' schemas that the registry told; none without one.
+    fn kept_schemas(&self) -> Result<Option<Vec<String>>> {
+        self.registry.as_ref().map(|registry| registry.texts()).transpose()
+    }
 }
 
 /// Takes a partition over and decides it until it is taken away, or cannot go on.
@@ -107,6 +115,7 @@ fn take_over<'p>(
         engine.ask_for_schemas(registry.source());
     }
     check_live(&engine)?;
+    check_last_command(engine.log().reader(), post.kept_schemas()?.as_deref())?;
     let ends = engine.log().ends()?;
     post.notices.publish(ends);
     if !post.group.start(partition, tenure, ends.decisions_next) {
