@@ -1,5 +1,6 @@
 //! One round, one transaction: decisions, dead letters and the group's offset, or nothing.
 
+use super::crash::{self, CrashPoint};
 use super::cursor::ASK_TIMEOUT;
 use super::errors::{TransactionFault, asked};
 use super::settings::KafkaSettings;
@@ -96,8 +97,10 @@ impl Writer {
             self.abort();
             return Err(Ended::Fenced("the partition was assigned to another instance".to_owned()));
         };
+        crash::pass(CrashPoint::BeforeCommit);
         let committed = self.again(deadline, |producer| producer.commit_transaction(self.timeout));
         drop(hold);
+        crash::pass(CrashPoint::AfterCommit);
         match committed.map_err(|error| (TransactionFault::of(&error), error)) {
             Ok(()) => Ok(()),
             Err((TransactionFault::Abortable(_), error)) => Err(self.give_up(&error)),
@@ -119,16 +122,19 @@ impl Writer {
         member: &ConsumerGroupMetadata,
         deadline: Instant,
     ) -> std::result::Result<(), KafkaError> {
+        crash::pass(CrashPoint::BeforeSend);
         self.producer.begin_transaction()?;
         for Outgoing { topic, key, value, headers } in records {
             let record = BaseRecord::to(topic).partition(self.partition).key(key).payload(value);
             self.queue(record.headers(headers), deadline)?;
         }
+        crash::pass(CrashPoint::AfterSend);
         // While the records are on their way. It carries the fence: there is no way around it.
         self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.serve();
         }
+        crash::pass(CrashPoint::AfterOffsets);
         Ok(())
     }
 
