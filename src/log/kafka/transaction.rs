@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// anything shorter than 2 ms: measured, 9,300 and 60,000 records a second instead of 116,000.
 const DRAIN_NAP: Duration = Duration::from_micros(200);
 
+/// How long one answer of a broker is waited for.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How a transaction ended that did not succeed.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -58,7 +61,8 @@ impl Writer {
         config.set("transaction.timeout.ms", &timeout_ms);
         // A record that is not delivered in time makes the transaction abortable, in time.
         config.set("message.timeout.ms", &timeout_ms);
-        config.set("socket.timeout.ms", "5000");
+        // The library refuses one that outlives the transaction.
+        config.set("socket.timeout.ms", timeout.min(SOCKET_TIMEOUT).as_millis().to_string());
         config.set("linger.ms", "1");
         // Under the usual 100 ms a transaction waits for the end of the one before it.
         config.set("retry.backoff.ms", "5");
