@@ -145,7 +145,7 @@ fn the_judge_sees_that_a_fence_was_ignored() {
     let behind = stored.round_end(to + 20);
     stored.decisions.splice(behind..behind, late);
     let judged = judged(broker, "planted.fence", &stored);
-    assert!(judged.count(Rule::Completeness) > 0, "{:#?}", judged.reports);
-    assert!(judged.count(Rule::Order) + judged.count(Rule::Chain) > 0, "{:#?}", judged.reports);
+    let count = (to - from) as u64;
+    assert!(judged.count(Rule::Completeness) >= count, "{:#?}", judged.reports);
     assert!(!judged.is_proved(), "{:#?}", judged.proofs);
 }

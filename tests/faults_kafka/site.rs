@@ -99,7 +99,15 @@ impl Site {
     pub(crate) fn command_ends(&self) -> Vec<i64> {
         let consumer: BaseConsumer = self.client().create().unwrap();
         let topic = &self.settings.topics.commands;
-        let end = |partition| consumer.fetch_watermarks(topic, partition, ASK_MAX).unwrap().1;
+        let began = Instant::now();
+        let end = |partition| loop {
+            match consumer.fetch_watermarks(topic, partition, ASK_MAX) {
+                Ok((_, end)) => return end,
+                // A broker that came back leads its partitions one after the other.
+                Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
+            }
+            std::thread::sleep(LOOK_EVERY);
+        };
         (0..PARTITIONS).map(end).collect()
     }
 
@@ -133,5 +141,15 @@ impl Site {
             format!("\n== {}\n{}", path.display(), lines.join("\n"))
         })
         .collect()
+    }
+}
+
+/// What was said is kept where a test failed, or where somebody asks for it.
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() || std::env::var_os("CONCLAVE_FAULTS_KEEP").is_some() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept: {}", self.folder.path().display());
+        }
     }
 }
