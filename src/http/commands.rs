@@ -22,6 +22,7 @@ use conclave_core::decision::Outcome;
 use conclave_core::input::Content;
 use conclave_core::units::{CommandId, Offset, PoolId, TimeMs};
 use serde::Deserialize;
+use std::sync::LazyLock;
 
 /// Content types that are read.
 const JSON: &str = "application/json";
@@ -30,6 +31,8 @@ const JSON_LINES: &str = "application/x-ndjson";
 pub const AVRO: &str = "application/vnd.conclave.command+avro";
 /// Commands in one body of JSON lines.
 const LINES_MAX: usize = 1_000;
+/// What the local table of schemas reads: to make one takes milliseconds.
+static TABLE: LazyLock<CommandReader> = LazyLock::new(CommandReader::new);
 /// Bytes of a correlation id.
 const CORRELATION_BYTES_MAX: usize = 128;
 
@@ -179,7 +182,7 @@ impl Desk<'_> {
         let (time_ms, key) = (TimeMs(0), vec![]);
         let record = crate::log::CommandRecord { time_ms, key, value, headers: Headers::new() };
         let stored = StoredCommand { offset: Offset(0), record };
-        let input = CommandReader::new().read(0, &stored);
+        let input = TABLE.read(0, &stored);
         let command = match input.content {
             Content::Readable { command, .. } => command,
             Content::Unreadable(rejected) => {

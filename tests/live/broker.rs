@@ -61,6 +61,8 @@ const PROPERTIES: &[(&str, &str)] = &[
 pub(crate) struct BrokerOptions {
     properties: Vec<(String, String)>,
     listeners: Vec<(String, String)>,
+    /// Listeners whose clients are sent to another port of this machine.
+    proxies: Vec<(String, u16)>,
     java: Vec<String>,
 }
 
@@ -76,6 +78,13 @@ impl BrokerOptions {
     pub(crate) fn listener(mut self, name: &str, protocol: &str) -> Self {
         self.listeners.push((name.to_owned(), protocol.to_owned()));
         self
+    }
+
+    /// Adds a listener whose clients are told that it is at `proxy`, a port of this machine: who
+    /// listens there has to lead to [`Broker::listener`].
+    pub(crate) fn listener_behind(mut self, name: &str, protocol: &str, proxy: u16) -> Self {
+        self.proxies.push((name.to_owned(), proxy));
+        self.listener(name, protocol)
     }
 
     /// Adds an argument for the Java machine: `-Djava.security…`.
@@ -256,13 +265,19 @@ impl Broker {
     fn properties(&self) -> String {
         let controller = free_port();
         let address = |(name, port): &(String, u16)| format!("{name}://127.0.0.1:{port}");
-        let advertised = self.ports.iter().map(address).collect::<Vec<_>>().join(",");
+        let listeners = self.ports.iter().map(address).collect::<Vec<_>>().join(",");
+        let told = |(name, port): &(String, u16)| {
+            let proxy = self.options.proxies.iter().find(|(behind, _)| behind == name);
+            (name.clone(), proxy.map_or(*port, |(_, proxy)| *proxy))
+        };
+        let advertised = self.ports.iter().map(told).map(|one| address(&one));
+        let advertised = advertised.collect::<Vec<_>>().join(",");
         let own = [("PLAINTEXT", "PLAINTEXT"), ("CONTROLLER", "PLAINTEXT")];
         let added = self.options.listeners.iter().map(|(name, is)| (name.as_str(), is.as_str()));
         let protocols = own.into_iter().chain(added).map(|(name, is)| format!("{name}:{is}"));
         let mut text = format!(
             "controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners={advertised},CONTROLLER://127.0.0.1:{controller}\n\
+             listeners={listeners},CONTROLLER://127.0.0.1:{controller}\n\
              advertised.listeners={advertised}\n\
              listener.security.protocol.map={}\n\
              log.dirs={}\n",

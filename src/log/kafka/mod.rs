@@ -12,6 +12,7 @@
 //! Offsets have holes here, where marks of transactions stand. A decision is called by the offset
 //! of its command; where it stands in its own topic is nobody's business ([`reader`] finds it).
 
+pub(crate) mod crash;
 mod cursor;
 mod errors;
 mod extra;

@@ -5,12 +5,12 @@
 //! letter answers stands in the header `command_offset`, since offsets of Kafka have holes.
 
 use crate::error::{Error, Result};
+use crate::fold::caught;
 use crate::log::{CommandRecord, DeadLetterRecord, DecisionRecord, Headers, StoredCommand};
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use rdkafka::message::{
     BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders, Timestamp,
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Header of decisions and dead letters: the offset of the command that they are about, in decimal.
 pub const COMMAND_OFFSET: &str = "command_offset";
@@ -47,7 +47,7 @@ pub(super) fn to_kafka(headers: &Headers, own: &str, number: i64) -> OwnedHeader
 /// count as none, since they prove nothing.
 fn from_kafka(message: &BorrowedMessage<'_>, own: &str) -> (Headers, Option<Vec<u8>>) {
     let Some(kafka) = message.headers() else { return (Headers::new(), None) };
-    let read = catch_unwind(AssertUnwindSafe(|| {
+    let read = caught(|| {
         let (mut headers, count) = (Headers::new(), kafka.count());
         for (index, Header { key, value }) in kafka.iter().enumerate() {
             let value = value.unwrap_or_default();
@@ -57,7 +57,7 @@ fn from_kafka(message: &BorrowedMessage<'_>, own: &str) -> (Headers, Option<Vec<
             headers.push(key, value);
         }
         (headers, None)
-    }));
+    });
     read.unwrap_or_default()
 }
 

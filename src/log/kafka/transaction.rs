@@ -1,5 +1,6 @@
 //! One round, one transaction: decisions, dead letters and the group's offset, or nothing.
 
+use super::crash::{self, CrashPoint};
 use super::cursor::ASK_TIMEOUT;
 use super::errors::{TransactionFault, asked};
 use super::settings::KafkaSettings;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 /// How often delivery is looked at. The crate's own flush naps for 100 ms, and its poll spins on
 /// anything shorter than 2 ms: measured, 9,300 and 60,000 records a second instead of 116,000.
 const DRAIN_NAP: Duration = Duration::from_micros(200);
+
+/// How long one answer of a broker is waited for.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a transaction ended that did not succeed.
 #[derive(Debug)]
@@ -57,7 +61,8 @@ impl Writer {
         config.set("transaction.timeout.ms", &timeout_ms);
         // A record that is not delivered in time makes the transaction abortable, in time.
         config.set("message.timeout.ms", &timeout_ms);
-        config.set("socket.timeout.ms", "5000");
+        // The library refuses one that outlives the transaction.
+        config.set("socket.timeout.ms", timeout.min(SOCKET_TIMEOUT).as_millis().to_string());
         config.set("linger.ms", "1");
         // Under the usual 100 ms a transaction waits for the end of the one before it.
         config.set("retry.backoff.ms", "5");
@@ -96,8 +101,10 @@ impl Writer {
             self.abort();
             return Err(Ended::Fenced("the partition was assigned to another instance".to_owned()));
         };
+        crash::pass(CrashPoint::BeforeCommit);
         let committed = self.again(deadline, |producer| producer.commit_transaction(self.timeout));
         drop(hold);
+        crash::pass(CrashPoint::AfterCommit);
         match committed.map_err(|error| (TransactionFault::of(&error), error)) {
             Ok(()) => Ok(()),
             Err((TransactionFault::Abortable(_), error)) => Err(self.give_up(&error)),
@@ -119,16 +126,19 @@ impl Writer {
         member: &ConsumerGroupMetadata,
         deadline: Instant,
     ) -> std::result::Result<(), KafkaError> {
+        crash::pass(CrashPoint::BeforeSend);
         self.producer.begin_transaction()?;
         for Outgoing { topic, key, value, headers } in records {
             let record = BaseRecord::to(topic).partition(self.partition).key(key).payload(value);
             self.queue(record.headers(headers), deadline)?;
         }
+        crash::pass(CrashPoint::AfterSend);
         // While the records are on their way. It carries the fence: there is no way around it.
         self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.serve();
         }
+        crash::pass(CrashPoint::AfterOffsets);
         Ok(())
     }
 

@@ -20,10 +20,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for a message: what owners ask for is looked at this often.
 const POLL_MAX: Duration = Duration::from_millis(10);
+/// How long giving the partitions back may take.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
+/// Heartbeats per session: others hear with their next one that partitions are to be shared out anew.
+const HEARTBEATS: u128 = 12;
 /// Commands on their way to the owner of one partition.
 const ARRIVING_MAX: usize = 4_096;
 
@@ -125,8 +129,17 @@ impl Group {
     }
 
     /// Leaves the group, once [`Group::run`] has ended. Nothing is assigned any more.
+    ///
+    /// The library says good-bye once the partitions were taken away, which needs polling; a member
+    /// with a name that is merely closed would keep them until its session ends.
     pub(super) fn leave(&self) {
         self.consumer.unsubscribe();
+        let patience = Instant::now() + LEAVE_MAX;
+        let has_some = || self.consumer.assignment().is_ok_and(|some| some.count() > 0);
+        while has_some() && Instant::now() < patience {
+            let _passed_over = self.consumer.poll(POLL_MAX);
+        }
+        let _passed_over = self.consumer.poll(5 * POLL_MAX);
         let routes = self.consumer.context();
         *routes.assigned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -141,6 +154,13 @@ impl Group {
     /// # Errors
     /// When the membership is over for good: another instance has this one's name.
     pub(super) fn run(&self) -> Result<()> {
+        let ended = self.poll();
+        // However it ended: whoever still decides would never hear of it otherwise.
+        self.end_all();
+        ended
+    }
+
+    fn poll(&self) -> Result<()> {
         while !self.is_closing.load(Ordering::Acquire) {
             self.release();
             match self.consumer.poll(POLL_MAX) {
@@ -151,7 +171,6 @@ impl Group {
                 Some(Err(error)) => check(error)?,
             }
         }
-        self.end_all();
         Ok(())
     }
 
@@ -325,7 +344,7 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     }
     let session_ms = options.session_timeout.as_millis();
     config.set("session.timeout.ms", session_ms.to_string());
-    config.set("heartbeat.interval.ms", (session_ms / 3).to_string());
+    config.set("heartbeat.interval.ms", (session_ms / HEARTBEATS).max(1).to_string());
     config.set("partition.assignment.strategy", "cooperative-sticky");
     config.set("isolation.level", "read_committed");
     config.set("enable.auto.commit", "false");

@@ -6,6 +6,7 @@ use super::group::{Assignment, Group, Owner};
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::kafka::crash::{self, CrashPoint};
 use crate::log::kafka::{Feed, KafkaLog, KafkaLogOptions};
 use crate::log::{CommandRecord, LogReader};
 use crate::registry::Registry;
@@ -173,6 +174,7 @@ impl Work<'_> {
                 }
                 continue; // A round was aborted and is cut anew.
             }
+            crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
         }
     }

@@ -1,0 +1,32 @@
+//! Faults on a real Kafka: processes, brokers and replies die, stall and come back while commands
+//! are sent, and afterwards the topics are read by whoever had no part in it. `docs/faults-kafka.md`
+//! has the times; `dev/faults --runs N` makes it. `dev/services fetch kafka` brings the broker.
+//!
+//! Reading order: [`site`] (topics and instances), [`load`] (who sends), [`sight`] (when what was
+//! decided), [`checker`] (the judge), then the faults.
+#![cfg(unix)]
+
+#[path = "../live/broker.rs"]
+mod broker;
+mod checker;
+mod crash_points;
+mod deaths;
+mod figures;
+mod group_offsets;
+mod instance;
+mod load;
+mod planted;
+mod proxy;
+mod raw;
+mod replies;
+mod restarts;
+mod sight;
+mod site;
+mod stalls;
+#[path = "../validate/stored.rs"]
+mod stored;
+mod strangers;
+#[path = "../validate/stream.rs"]
+mod stream;
+#[path = "../system_common/mod.rs"]
+mod system_common;
