@@ -72,7 +72,14 @@ impl Decided {
 
     /// The decision in a line.
     pub(super) fn line(&self) -> String {
-        let Some(offset) = self.offset() else { return self.problem() };
+        let Some(offset) = self.offset() else {
+            return match self.0["position"].as_i64() {
+                Some(at) if self.0.get("status").is_none() => {
+                    format!("kept at position {at} of the outbox until the brokers answer")
+                }
+                _ => self.problem(),
+            };
+        };
         if self.0.get("outcome").is_none() {
             return format!("accepted at offset {offset}, not decided yet");
         }

@@ -6,12 +6,10 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::{self, App};
 use crate::log::LogReader;
-use crate::log::kafka::topics::refuse_harm;
 use crate::log::rocks::{Durability, OpenOptions};
 use crate::service::kafka::{KafkaService, KafkaServiceOptions};
 use crate::service::{Service, ServiceOptions};
 use clap::Args;
-use conclave_core::command::TimeSource;
 use conclave_core::units::Offset;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -114,11 +112,8 @@ async fn serve_kafka(config: &Config) -> Result<()> {
     let listener = http::bind(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let config_of_kafka = config.clone();
-    let started = tokio::task::spawn_blocking(move || {
-        let options = kafka_options(&config_of_kafka)?;
-        refuse_harm(&options.settings, TimeSource::LogAppend)?;
-        KafkaService::start(&options)
-    });
+    let started =
+        tokio::task::spawn_blocking(move || KafkaService::start(&kafka_options(&config_of_kafka)?));
     let service = started.await.map_err(|_| Error::bug("starting the service panicked"))??;
     let service = Arc::new(service);
     let app = App::of(service.partitions().to_vec(), config)?;
@@ -156,6 +151,7 @@ fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
         session_timeout: Duration::from_millis(kafka.session_timeout_ms),
         transaction_timeout: Duration::from_millis(kafka.transaction_timeout_ms),
         outbox_commands_max: kafka.outbox_commands_max,
+        durability: config.durability.into(),
         data: config.data.clone(),
         snapshot_every: config.snapshot_every,
     })

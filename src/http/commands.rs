@@ -9,7 +9,7 @@ use super::visible::shown;
 use crate::log::{Headers, LogReader, StoredCommand};
 use crate::report::decision::DecisionJson;
 use crate::report::viewer::Viewer;
-use crate::service::{Answer, NewCommand, now};
+use crate::service::{Answer, NewCommand, Pending, Position, SubmitError, now};
 use crate::telemetry::{Correlation, TraceParent};
 use crate::wire::json::{Defaults, JsonError, read_command, read_lines};
 use crate::wire::{CommandReader, command_id_hash, encode_command};
@@ -23,6 +23,8 @@ use conclave_core::input::Content;
 use conclave_core::units::{CommandId, Offset, PoolId, TimeMs};
 use serde::Deserialize;
 use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// Content types that are read.
 const JSON: &str = "application/json";
@@ -33,6 +35,10 @@ pub const AVRO: &str = "application/vnd.conclave.command+avro";
 const LINES_MAX: usize = 1_000;
 /// What the local table of schemas reads: to make one takes milliseconds.
 static TABLE: LazyLock<CommandReader> = LazyLock::new(CommandReader::new);
+/// How long whoever waits for acceptance waits for the offset, too, once an outbox keeps the command.
+const OFFSET_PATIENCE: Duration = Duration::from_millis(200);
+/// How long before the request's own end a decision is given up.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Bytes of a correlation id.
 const CORRELATION_BYTES_MAX: usize = 128;
 
@@ -81,9 +87,12 @@ pub(super) struct Parameters {
     responses(
         (status = 200, body = serde_json::Value,
             description = "The decision; of JSON lines one answer a line"),
-        (status = 202, description = "Accepted: `{\"offset\": N}`", body = serde_json::Value),
+        (status = 202, body = serde_json::Value,
+            description = "Accepted: `{\"offset\": N}`, and on Kafka `\"position\"`, with the offset \
+                           if it is known already"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
@@ -101,7 +110,8 @@ pub(super) async fn send(
     let kind = content_type(&headers)?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
     let Parameters { wait, partition } = parameters;
-    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait, partition };
+    let began = Instant::now();
+    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait, partition, began };
     match kind {
         Kind::Json => desk.answer(desk.read_json(&bytes)?).await,
         Kind::Avro => desk.answer(desk.read_avro(bytes)?).await,
@@ -135,6 +145,8 @@ struct Desk<'a> {
     headers: &'a HeaderMap,
     wait: Wait,
     partition: Option<i64>,
+    /// When the request was there.
+    began: Instant,
 }
 
 /// A command, and the partition that it goes to.
@@ -222,14 +234,50 @@ impl Desk<'_> {
         let service = part.service();
         match self.wait {
             Wait::Accepted => {
-                let offset = service.accept(command)?.wait().await?;
-                Ok((StatusCode::ACCEPTED, json(accepted(offset))).into_response())
+                let accepted = self.accepted(service.accept(command)?, &part).await?;
+                Ok((StatusCode::ACCEPTED, json(accepted)).into_response())
             }
             Wait::Decision => {
-                let answer = service.decide(command)?.wait().await?;
+                let answer = self.decision(service.decide(command)?).await?;
                 Ok(json(self.decided(&part, &answer).await).into_response())
             }
         }
+    }
+
+    /// Says where an accepted command stands: in the log, in the outbox that keeps it for the log,
+    /// or in both if the log has it in a moment.
+    async fn accepted(
+        &self,
+        mut pending: Pending<Offset>,
+        part: &Part,
+    ) -> Result<Vec<u8>, Problem> {
+        let Some(position) = pending.kept().await else {
+            return Ok(accepted(pending.wait().await?));
+        };
+        if part.service().contact().is_away() {
+            return Ok(kept(position, None));
+        }
+        // What the outbox keeps is accepted, whatever becomes of it now.
+        let stored = timeout_at(self.began + OFFSET_PATIENCE, pending.wait()).await;
+        Ok(kept(position, stored.ok().and_then(Result::ok)))
+    }
+
+    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more.
+    async fn decision(&self, mut pending: Pending<Answer>) -> Result<Answer, Problem> {
+        let Some(position) = pending.kept().await else { return Ok(pending.wait().await?) };
+        let limit = Duration::from_millis(self.app.http().request_timeout_ms);
+        let until = self.began + limit.saturating_sub(LAST_WORDS.min(limit / 10));
+        let why = match timeout_at(until, pending.wait()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error @ (SubmitError::Away(_) | SubmitError::Closing))) => error.to_string(),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => format!("it was not decided within {} ms", limit.as_millis()),
+        };
+        Err(Problem::timeout(format!(
+            "{why}; the command is kept and will be decided: ask for \
+             /v1/pools/POOL/commands/COMMAND_ID later, or send it again with the same id"
+        ))
+        .kept(Some(position)))
     }
 
     /// One line for each line that holds something, in their order. Lines are sent as they come:
@@ -260,11 +308,10 @@ impl Desk<'_> {
                     Line::of(part.service().decide(command), |sent| Line::Decided(sent, part))
                 }
                 (Ok(Addressed { command, part }), Wait::Accepted) => {
-                    Line::of(part.service().accept(command), Line::Accepted)
+                    Line::of(part.service().accept(command), |sent| Line::Accepted(sent, part))
                 }
             });
-            let refused =
-                |line: &Line| matches!(line, Line::Problem(problem) if problem.status == 503);
+            let refused = |line: &Line| matches!(line, Line::Problem(problem) if problem.retry_after_s.is_some());
             is_refusing = answers.last().is_some_and(refused);
         }
         let mut body = Vec::new();
@@ -279,13 +326,12 @@ impl Desk<'_> {
         let problem = |problem: Problem| serde_json::to_vec(&problem).unwrap_or_default();
         match line {
             Line::Problem(what) => problem(what),
-            Line::Accepted(pending) => match pending.wait().await {
-                Ok(offset) => accepted(offset),
-                Err(error) => problem(error.into()),
-            },
-            Line::Decided(pending, part) => match pending.wait().await {
+            Line::Accepted(pending, part) => {
+                self.accepted(pending, &part).await.unwrap_or_else(problem)
+            }
+            Line::Decided(pending, part) => match self.decision(pending).await {
                 Ok(answer) => self.decided(&part, &answer).await,
-                Err(error) => problem(error.into()),
+                Err(error) => problem(error),
             },
         }
     }
@@ -311,14 +357,14 @@ impl Desk<'_> {
 
 enum Line {
     Problem(Problem),
-    Decided(crate::service::Pending<Answer>, Part),
-    Accepted(crate::service::Pending<Offset>),
+    Decided(Pending<Answer>, Part),
+    Accepted(Pending<Offset>, Part),
 }
 
 impl Line {
     fn of<T>(
-        sent: Result<crate::service::Pending<T>, crate::service::SubmitError>,
-        pending: impl FnOnce(crate::service::Pending<T>) -> Self,
+        sent: Result<Pending<T>, SubmitError>,
+        pending: impl FnOnce(Pending<T>) -> Self,
     ) -> Self {
         sent.map_or_else(|error| Self::Problem(error.into()), pending)
     }
@@ -331,6 +377,14 @@ fn broken(error: &JsonError) -> Problem {
 
 fn accepted(offset: Offset) -> Vec<u8> {
     format!("{{\"offset\":{offset}}}").into_bytes()
+}
+
+fn kept(position: Position, offset: Option<Offset>) -> Vec<u8> {
+    let Position(position) = position;
+    match offset {
+        Some(offset) => format!("{{\"offset\":{offset},\"position\":{position}}}").into_bytes(),
+        None => format!("{{\"position\":{position}}}").into_bytes(),
+    }
 }
 
 /// Bytes that are JSON already, as an answer.
@@ -348,12 +402,13 @@ pub(super) fn written(part: &Part, answer: &Answer, viewer: &Viewer) -> Option<V
 /// The decision at an offset as JSON; none when `viewer` may not see it.
 ///
 /// # Errors
-/// As the log's.
+/// As the log's; `unavailable` when it cannot be reached.
 pub(super) async fn decision_at(
     part: &Part,
     offset: Offset,
     viewer: Viewer,
 ) -> Result<Option<Vec<u8>>, Problem> {
+    part.check_is_reached()?;
     let seen = part.clone();
     part.ask(move |service| {
         let records = service.log().decisions(offset, 0)?;

@@ -107,6 +107,7 @@ pub(super) async fn page(
     let limit = page.limit.unwrap_or(LIMIT.0).clamp(1, LIMIT.1);
     let part = app.part_or_home(page.partition, filter.pool.as_ref())?;
     let seen = Seen { part: part.clone(), viewer: caller.viewer() };
+    part.check_is_reached()?;
     let from = Offset(page.from.max(0));
     let answer = part.ask(move |_| seen.page(from, limit, &filter)).await?;
     Ok(json(answer).into_response())

@@ -10,6 +10,9 @@ use conclave_core::units::{Offset, PoolId};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// Seconds after which a log that is away may be there again.
+const AWAY_PAUSE_S: u64 = 5;
+
 /// One partition of the service.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
@@ -122,6 +125,21 @@ impl Part {
         Err(Problem::not_found(detail))
     }
 
+    /// # Errors
+    /// `unavailable` when the log cannot be reached: whoever reads it would only wait.
+    pub(super) fn check_is_reached(&self) -> Result<(), Problem> {
+        let contact = self.service.contact();
+        if !contact.is_away() {
+            return Ok(());
+        }
+        Err(Problem::unavailable(format!(
+            "this is read from the log, and {}: ask again later (questions about the state as it \
+             is now are answered)",
+            contact.in_words()
+        ))
+        .retry_after(AWAY_PAUSE_S))
+    }
+
     /// Answers a question where blocking is allowed, with as many others as may run at once.
     ///
     /// # Errors
@@ -143,6 +161,7 @@ impl Part {
         &self,
         question: impl FnOnce(&Service) -> Answered<T> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.check_is_reached()?;
         let place = self.app.fold_place().await?;
         self.ask_in(place, question).await
     }

@@ -4,8 +4,7 @@ use super::app::App;
 use super::caller::Caller;
 use super::parts::Part;
 use super::problem::Problem;
-use crate::log::LogReader as _;
-use crate::service::{Figures, Service, Standing};
+use crate::service::{Contact, Figures, Service, Standing};
 use crate::telemetry::counters::Sample;
 use crate::telemetry::{Latencies, Step, names};
 use axum::Json;
@@ -26,13 +25,16 @@ use utoipa::ToSchema;
 
 /// Undecided commands may be this old before the service is not ready any more.
 const FLOW_PATIENCE: Duration = Duration::from_secs(5);
+/// How brokers stand that do not answer.
+const AWAY: &str = "away";
 /// Decisions that the view may lag behind before it is called degraded.
 const VIEW_LAG_MAX: i64 = 10_000;
 
 /// Whether decisions flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// Whether commands are accepted and decided.
+    /// Whether commands are accepted and decided; while the brokers are away, whether they are
+    /// accepted.
     pub ready: bool,
     /// How each part stands.
     pub parts: Vec<PartReadiness>,
@@ -41,9 +43,10 @@ pub struct Readiness {
 /// How one part stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartReadiness {
-    /// `deciding` or `view`; of several partitions `deciding[0]` and so on.
+    /// `deciding` or `view`; of several partitions `deciding[0]` and so on. On Kafka `brokers` and
+    /// `outbox`, too.
     pub part: String,
-    /// `ok` or `degraded`.
+    /// `ok` or `degraded`; of the brokers also `away`, of the outbox `full`.
     pub state: String,
     /// What is wrong, and what to do; empty when nothing is.
     pub detail: String,
@@ -92,12 +95,56 @@ fn readiness(app: &App) -> Readiness {
             .then(|| format!("answers to questions are {lag} decisions old; deciding goes on"));
         readiness.parts.push(PartReadiness::of(&name("view"), view));
     }
+    // All partitions share one outbox, and whoever asks the brokers tells all of them.
+    if let Some(first) = parts.first() {
+        readiness.parts.extend(brokers(first.service()));
+        let outbox = outbox(first.service());
+        readiness.ready &= outbox.as_ref().is_none_or(|part| part.state == "ok");
+        readiness.parts.extend(outbox);
+    }
     readiness
+}
+
+/// When the brokers were last heard of; none of a log of this machine's own.
+fn brokers(service: &Service) -> Option<PartReadiness> {
+    let contact = service.contact();
+    let (state, detail) = match contact {
+        Contact::Own => return None,
+        contact if contact.is_away() => (
+            AWAY,
+            format!(
+                "{}: commands are kept and decided later, answers to questions are as old as that; see \
+             docs/runbooks/kafka-away.md",
+                contact.in_words()
+            ),
+        ),
+        _ => ("ok", String::new()),
+    };
+    Some(PartReadiness { part: "brokers".to_owned(), state: state.to_owned(), detail })
+}
+
+/// How full the outbox is; none where there is none.
+fn outbox(service: &Service) -> Option<PartReadiness> {
+    let level = service.outbox()?;
+    let (commands, most) = (level.commands(), level.commands_max());
+    let state = if level.is_full() { "full" } else { "ok" };
+    let detail = match commands {
+        0 => String::new(),
+        _ => format!("{commands} of {most} commands wait for the brokers"),
+    };
+    Some(PartReadiness { part: "outbox".to_owned(), state: state.to_owned(), detail })
+}
+
+/// Whether decisions flow: commands that are only kept do not make them.
+fn flows(readiness: &Readiness) -> bool {
+    readiness.ready && readiness.parts.iter().all(|part| part.state != AWAY)
 }
 
 /// What keeps a partition from accepting and deciding.
 fn trouble(service: &Service) -> Option<String> {
-    let is_flowing = service.owing().is_none_or(|owing| owing < FLOW_PATIENCE);
+    // Nobody decides while the brokers are away, which the part `brokers` says.
+    let is_away = service.contact().is_away();
+    let is_flowing = is_away || service.owing().is_none_or(|owing| owing < FLOW_PATIENCE);
     match service.standing() {
         Standing::Deciding if is_flowing => None,
         Standing::Deciding => Some(format!(
@@ -105,6 +152,7 @@ fn trouble(service: &Service) -> Option<String> {
             lag(service),
             FLOW_PATIENCE.as_secs()
         )),
+        Standing::Away(_) if is_away => None,
         Standing::Away(why) => Some(format!("the log cannot be written: {why}")),
         Standing::Stopped(why) => Some(format!("deciding has stopped: {why}")),
         Standing::Closing => Some("the service is going down".to_owned()),
@@ -113,7 +161,7 @@ fn trouble(service: &Service) -> Option<String> {
 
 /// Commands that are accepted and not decided; where offsets have holes, those are counted, too.
 fn lag(service: &Service) -> i64 {
-    let ends = service.log().ends();
+    let ends = service.ends();
     ends.map_or(0, |ends| (ends.commands_next.0 - ends.decisions_next.0).max(0))
 }
 
@@ -186,10 +234,11 @@ impl Collector for Decided {
         encode_counters(&mut to, &counted)?;
         encode_gauge(&mut to, names::LAG_RECORDS, &counted, lag)?;
         encode_gauge(&mut to, names::VIEW_LAG_RECORDS, &counted, Service::view_lag)?;
-        let ready = ConstGauge::new(i64::from(readiness(&self.0).ready));
+        let ready = ConstGauge::new(i64::from(flows(&readiness(&self.0))));
         let doc = names::doc(names::READY);
         ready.encode(to.encode_descriptor(names::READY, doc, None, MetricType::Gauge)?)?;
         encode_gauge(&mut to, names::WAITING, &counted, waiting)?;
+        encode_kept(&mut to, &self.0)?;
         encode_steps(&mut to, &counted)
     }
 }
@@ -207,6 +256,22 @@ fn encode_gauge(
             [] => return now.encode(gauge),
             labels => now.encode(gauge.encode_family(&labels)?)?,
         }
+    }
+    Ok(())
+}
+
+/// What all partitions of a log on Kafka share.
+fn encode_kept(to: &mut DescriptorEncoder<'_>, app: &App) -> Result<(), fmt::Error> {
+    let service = &app.partitions()[0];
+    if let Some(level) = service.outbox() {
+        let held = ConstGauge::new(i64::try_from(level.commands()).unwrap_or(i64::MAX));
+        let (name, doc) = (names::OUTBOX, names::doc(names::OUTBOX));
+        held.encode(to.encode_descriptor(name, doc, None, MetricType::Gauge)?)?;
+    }
+    if let Contact::At(heard) = service.contact() {
+        let silent = ConstGauge::new(heard.elapsed().as_secs_f64());
+        let (name, doc) = (names::BROKERS_SILENT, names::doc(names::BROKERS_SILENT));
+        silent.encode(to.encode_descriptor(name, doc, None, MetricType::Gauge)?)?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Errors as problem+json (RFC 9457): what is wrong, and what to do.
 
 use crate::error::{Error, ErrorKind};
-use crate::service::SubmitError;
+use crate::service::{Position, SubmitError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// Seconds after which a full outbox may have room again.
+const FULL_PAUSE_S: u64 = 5;
 
 /// The content type of an error.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -28,6 +31,9 @@ pub struct Problem {
     /// Column of that line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
+    /// Where the outbox keeps the command, if it does: it will be decided although nobody waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<i64>,
     /// Seconds after which to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u32>,
@@ -46,6 +52,7 @@ macro_rules! problems {
                     detail: detail.into(),
                     line: None,
                     column: None,
+                    position: None,
                     retry_after_s: None,
                 }
             })*
@@ -90,6 +97,13 @@ impl Problem {
         self
     }
 
+    /// Names the place in the outbox.
+    #[must_use]
+    pub fn kept(mut self, position: Option<Position>) -> Self {
+        self.position = position.map(|position| position.0);
+        self
+    }
+
     /// Says when to try again.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
@@ -102,6 +116,8 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let problem = Self::unavailable(error.to_string());
         match error {
+            SubmitError::Full { .. } => Self::too_many(problem.detail).retry_after(FULL_PAUSE_S),
+            SubmitError::TooLarge { .. } => Self::too_large(problem.detail),
             SubmitError::Stopped(_) => problem,
             SubmitError::Busy | SubmitError::Away(_) | SubmitError::Closing => {
                 problem.retry_after(1)

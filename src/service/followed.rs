@@ -1,6 +1,7 @@
 //! A partition that somebody else decides: commands are sent to its log, and the view follows what
 //! is committed there. Kafka's partitions are served like this, whichever instance decides them.
 
+use super::contact::{Contact, OutboxLevel};
 use super::intake::{Intake, Submit};
 use super::past::Past;
 use super::reader::Reader;
@@ -8,10 +9,11 @@ use super::standing::{Figures, Shared, Standing};
 use super::{Service, Threads, spawn, view};
 use crate::error::Result;
 use crate::fold::Folded;
-use crate::log::LogEnds;
+use crate::log::{LogEnds, LogReader as _};
 use conclave_core::units::Offset;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Commands that may be under way to the log or wait for their decisions.
 pub(super) const ROOM_MAX: usize = 16_384;
@@ -47,7 +49,24 @@ impl Notices {
         }
     }
 
-    /// How the partition stands: unless it is `Deciding`, commands are refused with the reason.
+    /// Those who keep the log have just answered.
+    pub fn heard(&self) {
+        self.0.set_contact(Contact::At(Instant::now()));
+        self.0.wake_view();
+    }
+
+    /// When those who keep the log were last heard of.
+    pub fn set_contact(&self, contact: Contact) {
+        self.0.set_contact(contact);
+    }
+
+    /// How full the outbox is through which commands for this partition go. Said once.
+    pub fn set_outbox(&self, level: Arc<OutboxLevel>) {
+        let _is_known_already = self.0.outbox.set(level);
+    }
+
+    /// How the partition stands: when it is `Stopped` or `Closing`, commands are refused with the
+    /// reason.
     pub fn set_standing(&self, standing: Standing) {
         self.0.set_standing(standing);
     }
@@ -81,8 +100,23 @@ impl Service {
     /// # Errors
     /// When the log cannot be read.
     pub fn follow(reader: Reader, folded: Folded, submit: Submit) -> Result<(Self, Notices)> {
+        let ends = reader.ends()?;
+        Self::follow_from(reader, folded, ends, submit)
+    }
+
+    /// The same of a log that cannot be reached now: as far as anybody here knows, it ends at
+    /// `ends`.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn follow_from(
+        reader: Reader,
+        folded: Folded,
+        ends: LogEnds,
+        submit: Submit,
+    ) -> Result<(Self, Notices)> {
         let (notice, noticed) = sync_channel(1);
-        let shared = Arc::new(Shared::new(reader, folded, notice)?);
+        let shared = Arc::new(Shared::new(reader, folded, ends, notice));
         let followed = Arc::clone(&shared);
         let view = spawn("view", move || view::follow(&followed, &noticed))?;
         let threads = Mutex::new(Some(Threads { shell: None, view }));

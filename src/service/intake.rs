@@ -35,12 +35,29 @@ pub struct Answer {
     pub hash: Hash32,
 }
 
+/// Where a command stands in the outbox that keeps it until its log can be reached. Positions grow,
+/// and are no offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub i64);
+
 /// Why there is no answer. Whatever is said here, sending the same command again under the same id
 /// is safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitError {
     /// Too many commands wait already: nothing was accepted.
     Busy,
+    /// The log cannot be reached, and the outbox holds as much as it may: nothing was accepted.
+    Full {
+        /// How many commands that is, if they are small.
+        commands_max: u64,
+    },
+    /// No log takes a command of this size: nothing was accepted.
+    TooLarge {
+        /// Its bytes as a record.
+        bytes: usize,
+        /// How many there may be.
+        bytes_max: usize,
+    },
     /// The log cannot be written just now: nothing was accepted, or what was accepted is decided
     /// later.
     Away(String),
@@ -54,6 +71,14 @@ impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("too many commands wait already: send it again in a moment"),
+            Self::Full { commands_max } => write!(
+                f,
+                "the log cannot be reached, and the outbox holds as much as it may \
+                 (kafka.outbox_commands_max = {commands_max}): send it again with its id"
+            ),
+            Self::TooLarge { bytes, bytes_max } => {
+                write!(f, "a record of {bytes} bytes: the log takes at most {bytes_max}")
+            }
             Self::Away(why) => {
                 write!(f, "the log cannot be written just now ({why}): send it again with its id")
             }
@@ -73,6 +98,14 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// Whether nobody waits any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Accepted(to) => to.is_closed(),
+            Self::Decided(to) => to.is_closed(),
+        }
+    }
+
     pub(super) fn refuse(self, error: SubmitError) {
         // Whoever does not wait any more is not told.
         match self {

@@ -14,6 +14,7 @@
 //! ([`Service::follow`]): commands are sent to its log, and whoever sent them waits in a room
 //! beside the view until it has folded their decisions.
 
+mod contact;
 mod followed;
 mod intake;
 pub mod kafka;
@@ -24,8 +25,9 @@ mod shell;
 mod standing;
 mod view;
 
+pub use contact::{Contact, OutboxLevel};
 pub use followed::Notices;
-pub use intake::{Answer, NewCommand, Submit, SubmitError};
+pub use intake::{Answer, NewCommand, Position, Submit, SubmitError};
 pub use reader::Reader;
 pub use room::Receipt;
 pub use standing::{Figures, Standing};
@@ -80,7 +82,11 @@ impl ServiceOptions {
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub struct Pending<T>(oneshot::Receiver<std::result::Result<T, SubmitError>>);
+pub struct Pending<T> {
+    answer: oneshot::Receiver<std::result::Result<T, SubmitError>>,
+    /// Of a command that goes through an outbox.
+    kept: Option<oneshot::Receiver<Position>>,
+}
 
 impl<T> Pending<T> {
     /// Waits for it.
@@ -88,7 +94,13 @@ impl<T> Pending<T> {
     /// # Errors
     /// See [`SubmitError`].
     pub async fn wait(self) -> std::result::Result<T, SubmitError> {
-        self.0.await.unwrap_or(Err(SubmitError::Closing))
+        self.answer.await.unwrap_or(Err(SubmitError::Closing))
+    }
+
+    /// Waits until an outbox keeps the command: from then on it will be decided, whatever happens.
+    /// None when its log takes it directly, or when it was not accepted: then the answer says so.
+    pub async fn kept(&mut self) -> Option<Position> {
+        self.kept.take()?.await.ok()
     }
 }
 
@@ -119,7 +131,8 @@ impl Service {
         let engine = open(&options)?;
         let (notice, noticed) = sync_channel(1);
         let folded = engine.folded().clone();
-        let shared = Arc::new(Shared::new(reader_of(&engine), folded, notice)?);
+        let ends = engine.log().ends()?;
+        let shared = Arc::new(Shared::new(reader_of(&engine), folded, ends, notice));
         let (intake, taken) = sync_channel(INTAKE_MAX);
         let shell = Shell::new(options, taken, Arc::clone(&shared));
         let followed = Arc::clone(&shared);
@@ -138,9 +151,9 @@ impl Service {
     /// # Errors
     /// See [`SubmitError`].
     pub fn decide(&self, command: NewCommand) -> std::result::Result<Pending<Answer>, SubmitError> {
-        let (reply, answered) = oneshot::channel();
-        self.submit(command, Reply::Decided(reply))?;
-        Ok(Pending(answered))
+        let (reply, answer) = oneshot::channel();
+        let kept = self.submit(command, Reply::Decided(reply))?;
+        Ok(Pending { answer, kept })
     }
 
     /// Submits a command and returns at once with what will be its offset: from its acceptance on
@@ -149,24 +162,32 @@ impl Service {
     /// # Errors
     /// See [`SubmitError`].
     pub fn accept(&self, command: NewCommand) -> std::result::Result<Pending<Offset>, SubmitError> {
-        let (reply, answered) = oneshot::channel();
-        self.submit(command, Reply::Accepted(reply))?;
-        Ok(Pending(answered))
+        let (reply, answer) = oneshot::channel();
+        let kept = self.submit(command, Reply::Accepted(reply))?;
+        Ok(Pending { answer, kept })
     }
 
-    fn submit(&self, command: NewCommand, reply: Reply) -> std::result::Result<(), SubmitError> {
-        self.shared.standing().check()?;
+    fn submit(
+        &self,
+        command: NewCommand,
+        reply: Reply,
+    ) -> std::result::Result<Option<oneshot::Receiver<Position>>, SubmitError> {
         match &self.intake {
             Intake::Shell(shell) => {
+                self.shared.standing().check()?;
                 let sent = shell.try_send(Submission::Command(command, reply));
                 sent.map_err(|error| match error {
                     TrySendError::Full(_) => SubmitError::Busy,
                     TrySendError::Disconnected(_) => SubmitError::Closing,
-                })
+                })?;
+                Ok(None)
             }
             Intake::Outbox(submit) => {
+                self.shared.standing().check_kept()?;
                 let (place, shared) = (self.shared.room.place()?, Arc::clone(&self.shared));
-                submit(command, Receipt { reply, place, shared })
+                let (receipt, kept) = Receipt::new(reply, place, shared);
+                submit(command, receipt)?;
+                Ok(Some(kept))
             }
         }
     }
@@ -187,6 +208,29 @@ impl Service {
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.shared.figures()
+    }
+
+    /// How those who keep the log are reached.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        self.shared.contact()
+    }
+
+    /// How full the outbox is through which commands go; none when there is none.
+    #[must_use]
+    pub fn outbox(&self) -> Option<&OutboxLevel> {
+        self.shared.outbox.get().map(|level| &**level)
+    }
+
+    /// Where the log ends. Of one that is kept elsewhere: as far as is known here.
+    ///
+    /// # Errors
+    /// As the log's.
+    pub fn ends(&self) -> Result<LogEnds> {
+        match &self.intake {
+            Intake::Shell(_) => self.log().ends(),
+            Intake::Outbox(_) => Ok(*self.shared.published.borrow()),
+        }
     }
 
     /// Number of the partition.
@@ -213,11 +257,22 @@ impl Service {
         self.shared.view.began_at()
     }
 
-    /// Waits until the view has folded what is committed now.
+    /// Waits until the view has folded what is committed now; while those who keep the log are away
+    /// it is as it was when they were last heard of.
     ///
     /// # Errors
-    /// `Unavailable` when the view does not catch up.
+    /// `Unavailable` when the view does not catch up, or nothing is known of the log yet.
     pub async fn view(&self) -> Result<()> {
+        match self.contact() {
+            Contact::Never if self.shared.view.next() == Offset(0) => {
+                return Err(Error::unavailable(
+                    "nothing is known of the log yet: the brokers have not answered since the \
+                     start (docs/runbooks/kafka-away.md)",
+                ));
+            }
+            contact if contact.is_away() => return Ok(()),
+            _ => {}
+        }
         let wanted = self.shared.published.borrow().decisions_next;
         let mut seen = self.shared.view.watch();
         let caught_up = seen.wait_for(|next| *next >= wanted);

@@ -1,11 +1,12 @@
 //! The waiting room of a partition that is decided elsewhere: whoever sent a command waits here, by
 //! the offset that it came to stand at, until the view folds the decision there.
 
-use super::intake::{Answer, Reply, SubmitError};
+use super::intake::{Answer, Position, Reply, SubmitError};
 use super::standing::Shared;
 use crate::error::{Error, Result};
 use crate::log::LogReader;
 use crate::wire::decode_decision;
+use conclave_core::decision::Outcome;
 use conclave_core::units::Offset;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 #[derive(Debug)]
 pub(super) struct Waiter {
     to: oneshot::Sender<std::result::Result<Answer, SubmitError>>,
+    /// Whether the command may stand in the log twice, because it was sent again.
+    is_sent_again: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -77,14 +80,14 @@ impl Room {
     }
 
     /// Tells those who wait for them that decisions were folded.
-    pub(super) fn answer(&self, answers: Vec<Answer>) {
+    pub(super) fn answer(&self, log: &impl LogReader, answers: Vec<Answer>) {
         for answer in answers {
             let offset = answer.decision.offset;
             let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
             let waiter = door.waiting.remove(&offset);
             drop(door);
             if let Some(waiter) = waiter {
-                waiter.tell(Ok(answer));
+                waiter.answer(log, answer);
             }
         }
     }
@@ -98,7 +101,10 @@ impl Room {
         };
         for (offset, waiter) in late {
             let answer = committed(log, offset);
-            waiter.tell(answer.map_err(|error| SubmitError::Away(error.to_string())));
+            match answer {
+                Ok(answer) => waiter.answer(log, answer),
+                Err(error) => waiter.tell(Err(SubmitError::Away(error.to_string()))),
+            }
         }
     }
 
@@ -113,6 +119,18 @@ impl Room {
 }
 
 impl Waiter {
+    /// Tells the decision. Whoever sent a command once is told its first decision, although the
+    /// outbox may have sent it twice.
+    fn answer(self, log: &impl LogReader, answer: Answer) {
+        let first = match &answer.decision.outcome {
+            Outcome::Duplicate(duplicate) if self.is_sent_again => {
+                committed(log, duplicate.first_offset).ok()
+            }
+            _ => None,
+        };
+        self.tell(Ok(first.unwrap_or(answer)));
+    }
+
     fn tell(self, answer: std::result::Result<Answer, SubmitError>) {
         // Whoever does not wait any more is not told.
         drop(self.to.send(answer));
@@ -134,19 +152,50 @@ pub(super) fn committed(log: &impl LogReader, offset: Offset) -> Result<Answer> 
 /// not be sent. Dropped without a word, the sender is told that the service is going down.
 pub struct Receipt {
     pub(super) reply: Reply,
+    pub(super) kept: Option<oneshot::Sender<Position>>,
+    pub(super) is_sent_again: bool,
     pub(super) place: OwnedSemaphorePermit,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Receipt {
+    pub(super) fn new(
+        reply: Reply,
+        place: OwnedSemaphorePermit,
+        shared: Arc<Shared>,
+    ) -> (Self, oneshot::Receiver<Position>) {
+        let (kept, position) = oneshot::channel();
+        (Self { reply, kept: Some(kept), is_sent_again: false, place, shared }, position)
+    }
+
+    /// An outbox keeps the command, as durably as it was told to: it will be sent, and decided,
+    /// whatever happens.
+    pub fn kept(&mut self, position: Position) {
+        if let Some(kept) = self.kept.take() {
+            // Whoever does not wait any more is not told.
+            let _ignored = kept.send(position);
+        }
+    }
+
+    /// The command is sent again, because nobody knows whether the log holds it already.
+    pub fn sent_again(&mut self) {
+        self.is_sent_again = true;
+    }
+
+    /// Whether nobody waits any more.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.reply.is_abandoned()
+    }
+
     /// The log holds the command at `offset`: from here on it will be decided, whatever happens.
     /// Never blocks.
     pub fn accepted(self, offset: Offset) {
-        let Self { reply, place, shared } = self;
+        let Self { reply, kept: _, is_sent_again, place, shared } = self;
         match reply {
             Reply::Accepted(to) => drop(to.send(Ok(offset))),
             Reply::Decided(to) => {
-                shared.room.wait(offset, Waiter { to, _place: place });
+                shared.room.wait(offset, Waiter { to, is_sent_again, _place: place });
                 if shared.view.next() > offset {
                     shared.wake_view();
                 }

@@ -1,16 +1,16 @@
 //! What the shell loop tells everybody else: how it stands, where the log ends, what it counted.
 
+use super::contact::{Contact, OutboxLevel};
 use super::followed::ROOM_MAX;
 use super::intake::SubmitError;
 use super::reader::Reader;
 use super::room::Room;
 use super::view::View;
-use crate::error::Result;
 use crate::fold::Folded;
-use crate::log::{LogEnds, LogReader};
+use crate::log::LogEnds;
 use crate::telemetry::{Counters, Latencies};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -28,9 +28,17 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The same where an outbox keeps what the log cannot take now.
+    pub(super) fn check_kept(&self) -> Result<(), SubmitError> {
+        match self {
+            Self::Away(_) => Ok(()),
+            Self::Deciding | Self::Stopped(_) | Self::Closing => self.check(),
+        }
+    }
+
     /// # Errors
     /// Why nothing is accepted now.
-    pub(super) fn check(&self) -> std::result::Result<(), SubmitError> {
+    pub(super) fn check(&self) -> Result<(), SubmitError> {
         match self {
             Self::Deciding => Ok(()),
             Self::Away(why) => Err(SubmitError::Away(why.clone())),
@@ -59,14 +67,23 @@ pub(super) struct Shared {
     standing: Mutex<Standing>,
     figures: Mutex<Figures>,
     owing_since: Mutex<Option<Instant>>,
+    contact: Mutex<Contact>,
+    /// Of a log that is kept elsewhere, if commands for it are kept here.
+    pub(super) outbox: OnceLock<Arc<OutboxLevel>>,
     /// Wakes the view; none once it has to end.
     notice: Mutex<Option<SyncSender<()>>>,
 }
 
 impl Shared {
-    pub(super) fn new(reader: Reader, folded: Folded, notice: SyncSender<()>) -> Result<Self> {
-        let published = watch::Sender::new(reader.ends()?);
-        Ok(Self {
+    /// Of a log that ends at `ends`, of which `folded` is a fold of some beginning.
+    pub(super) fn new(
+        reader: Reader,
+        folded: Folded,
+        ends: LogEnds,
+        notice: SyncSender<()>,
+    ) -> Self {
+        let published = watch::Sender::new(ends);
+        Self {
             view: View::new(folded),
             published,
             room: Room::new(ROOM_MAX),
@@ -74,8 +91,18 @@ impl Shared {
             standing: Mutex::new(Standing::Deciding),
             figures: Mutex::default(),
             owing_since: Mutex::default(),
+            contact: Mutex::default(),
+            outbox: OnceLock::new(),
             notice: Mutex::new(Some(notice)),
-        })
+        }
+    }
+
+    pub(super) fn contact(&self) -> Contact {
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_contact(&self, contact: Contact) {
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) = contact;
     }
 
     pub(super) fn standing(&self) -> Standing {

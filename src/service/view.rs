@@ -82,7 +82,7 @@ impl View {
             let next = folded.next();
             drop(folded);
             self.next.send_replace(next);
-            room.answer(answers);
+            room.answer(log, answers);
             added?;
         }
         room.answer_late(log, self.next());
@@ -94,7 +94,9 @@ impl View {
 pub(super) fn follow(shared: &Shared, notices: &Receiver<()>) {
     loop {
         let end = shared.published.borrow().decisions_next;
-        if let Err(error) = shared.view.catch_up(&shared.reader(), end, &shared.room) {
+        // A log that does not answer would only be waited for.
+        let is_away = shared.contact().is_away();
+        if !is_away && let Err(error) = shared.view.catch_up(&shared.reader(), end, &shared.room) {
             // At the end the log is closed first, and that is no trouble.
             if shared.standing() != Standing::Closing {
                 tracing::error!(%error, "the view cannot follow the log: answers grow old");

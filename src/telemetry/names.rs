@@ -110,6 +110,11 @@ names! {
     /// Time that one step of a round took, by step.
     STEP_DURATION = "conclave_step_duration_seconds", Histogram by STEP, Seconds;
 
+    /// Commands that the outbox keeps until the brokers have stored them.
+    OUTBOX = "conclave_outbox_commands_count", Gauge, Count;
+    /// Time since the brokers last answered; asked every second.
+    BROKERS_SILENT = "conclave_brokers_silent_seconds", Gauge, Seconds;
+
     /// Requests that the API answered, by route and status.
     HTTP_REQUESTS = "conclave_http_requests_total", Counter by ROUTE, Count;
     /// Time that a request took to be answered, by route.

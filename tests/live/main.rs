@@ -1,11 +1,15 @@
 //! What only a real broker can show. `dev/services fetch kafka` brings what these tests start.
 
 mod access;
+mod away;
 mod broker;
 mod broker_life;
 mod producers;
 #[path = "../registry_common/mod.rs"]
 mod registry_common;
+#[allow(dead_code, reason = "the tests of HTTP itself use the rest")]
+#[path = "../http/served.rs"]
+mod served;
 #[path = "../validate/stored.rs"]
 mod stored;
 #[path = "../validate/stream.rs"]
@@ -14,3 +18,6 @@ mod stream;
 mod system_common;
 mod topics;
 mod validator;
+#[allow(dead_code, reason = "the tests of HTTP itself use the rest")]
+#[path = "../http/wire.rs"]
+mod wire;

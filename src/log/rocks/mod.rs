@@ -11,6 +11,7 @@ mod families;
 mod heads_keeper;
 mod limit;
 mod loss;
+mod outbox_store;
 mod reader;
 mod scratch;
 mod shared;
@@ -20,6 +21,7 @@ mod snapshots;
 mod store;
 mod wal;
 
+pub use outbox_store::{KeptCommand, OutboxStore, held_bytes};
 pub use reader::RocksReader;
 pub use shared::SharedReader;
 pub use skip::skip;

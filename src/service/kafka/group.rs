@@ -81,17 +81,15 @@ struct Route {
 }
 
 impl Group {
-    /// Joins the group; `assigned` takes partitions as they come.
-    pub(super) fn join(options: &GroupOptions, assigned: Sender<Assignment>) -> Result<Self> {
+    /// A member that joins the group when it [runs](Group::run); `assigned` takes partitions as they
+    /// come.
+    pub(super) fn new(options: &GroupOptions, assigned: Sender<Assignment>) -> Result<Self> {
         let topic = options.settings.topics.commands.clone();
         let assigned = Mutex::new(Some(assigned));
         let routes = Routes { topic: topic.clone(), assigned, routes: Mutex::default() };
         let consumer: BaseConsumer<Routes> = config(options)
             .create_with_context(routes)
             .map_err(|error| Error::invalid("a setting of [kafka] is refused").caused_by(error))?;
-        consumer.subscribe(&[&topic]).map_err(|error| {
-            Error::unavailable("the group cannot be joined; it is tried again").caused_by(error)
-        })?;
         Ok(Self { consumer, topic, is_closing: AtomicBool::new(false) })
     }
 
@@ -149,7 +147,7 @@ impl Group {
         self.is_closing.store(true, Ordering::Release);
     }
 
-    /// Polls until it is told to end.
+    /// Joins, and polls until it is told to end.
     ///
     /// # Errors
     /// When the membership is over for good: another instance has this one's name.
@@ -161,6 +159,9 @@ impl Group {
     }
 
     fn poll(&self) -> Result<()> {
+        self.consumer.subscribe(&[&self.topic]).map_err(|error| {
+            Error::unavailable("the group cannot be joined: start again").caused_by(error)
+        })?;
         while !self.is_closing.load(Ordering::Acquire) {
             self.release();
             match self.consumer.poll(POLL_MAX) {

@@ -13,28 +13,30 @@
 mod group;
 mod outbox;
 mod owner;
+mod reach;
 mod tenure;
 mod watch;
 
 use super::reader::Reader;
-use super::{NewCommand, Service, spawn};
+use super::{Contact, NewCommand, Service, spawn};
 use crate::error::{Error, Result};
 use crate::fold::fold;
-use crate::log::LogReader as _;
 use crate::log::kafka::settings::KafkaSettings;
-use crate::log::kafka::{KafkaLogOptions, KafkaReader, partition_count};
-use crate::log::rocks::SnapshotStore;
+use crate::log::kafka::{KafkaLogOptions, KafkaReader};
+use crate::log::rocks::{Durability, SnapshotStore};
+use crate::log::{LogEnds, LogReader as _};
 use crate::registry::Registry;
 use crate::wire::reframe;
 use group::{Assignment, Group, GroupOptions};
 use outbox::Outbox;
 use owner::Post;
+use reach::{Ending, Topics, Unreached};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use watch::Watched;
 
 /// How a service on Kafka is run.
@@ -50,9 +52,11 @@ pub struct KafkaServiceOptions {
     pub session_timeout: Duration,
     /// How long an open transaction outlives its writer.
     pub transaction_timeout: Duration,
-    /// Commands under way to the brokers.
+    /// Commands that wait for the brokers here; one more is refused.
     pub outbox_commands_max: u64,
-    /// Directory of the snapshots.
+    /// What a command in the outbox outlives.
+    pub durability: Durability,
+    /// Directory of the outbox and the snapshots.
     pub data: PathBuf,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
@@ -67,6 +71,7 @@ pub struct KafkaService {
     group: Arc<Group>,
     outbox: Arc<Outbox>,
     is_closing: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -75,22 +80,28 @@ struct Threads {
     group: JoinHandle<Result<()>>,
     owners: JoinHandle<()>,
     watch: JoinHandle<()>,
+    reach: JoinHandle<()>,
 }
 
 impl KafkaService {
-    /// Folds all partitions, joins the group and decides what it is given.
+    /// Folds all partitions, joins the group and decides what it is given. While the brokers are
+    /// away it begins with its snapshots and takes commands in; it joins once they have answered and
+    /// the topics turn out to be sound.
     ///
     /// # Errors
-    /// `Unavailable` when brokers do not answer, `Invalid` when topics are missing or contradict
-    /// each other, `Corrupt` when a partition is not what was written.
+    /// `Unavailable` when brokers do not answer and never did, `Invalid` when topics are missing,
+    /// contradict each other or could lose decisions, `Corrupt` when a partition is not what was
+    /// written.
     pub fn start(options: &KafkaServiceOptions) -> Result<Self> {
         let settings = &options.settings;
-        let count = partition_count(settings)?;
-        let outbox = Arc::new(Outbox::open(settings, options.outbox_commands_max)?);
+        let Topics { count, is_checked } = reach::topics(settings, &options.data)?;
+        let (dir, commands_max) = (options.data.join("outbox"), options.outbox_commands_max);
+        let outbox = Outbox::open(settings, &dir, options.durability, commands_max)?;
+        let outbox = Arc::new(outbox);
         let (mut partitions, mut posts, mut watched) = (vec![], vec![], vec![]);
         for partition in 0..count {
             let log = log_options(options, partition)?;
-            let (service, notices) = follow(settings, partition, &log.snapshots, &outbox)?;
+            let (service, notices) = follow(&log, &outbox, is_checked)?;
             let service = Arc::new(service);
             let reader = KafkaReader::open(settings, partition)?;
             watched.push(Watched { reader, notices: notices.clone() });
@@ -99,7 +110,7 @@ impl KafkaService {
         }
         let is_closing = Arc::new(AtomicBool::new(false));
         let (assigned, assignments) = channel();
-        let group = Arc::new(Group::join(&group_options(options), assigned)?);
+        let group = Arc::new(Group::new(&group_options(options), assigned)?);
         let post = |(log, service, notices)| Post {
             group: Arc::clone(&group),
             log,
@@ -109,15 +120,25 @@ impl KafkaService {
             registry: options.registry.clone(),
         };
         let posts: Vec<Post> = posts.into_iter().map(post).collect();
-        let (polled, closing, settings) =
-            (Arc::clone(&group), Arc::clone(&is_closing), settings.clone());
+        let heard: Vec<_> = posts.iter().map(|post| post.notices.clone()).collect();
+        let ending = Arc::new(Ending::default());
+        let (polled, closing) = (Arc::clone(&group), Arc::clone(&is_closing));
+        let (joining, asking) = (Arc::clone(&ending), Arc::clone(&ending));
+        let (settings, data) = (settings.clone(), options.data.clone());
+        let (asked, watched_at) = (settings.clone(), settings.clone());
         let threads = Threads {
-            group: spawn("group", move || polled.run())?,
+            group: spawn("group", move || {
+                if is_checked || reach::await_topics(&settings, &data, &joining)? {
+                    polled.run()?;
+                }
+                Ok(())
+            })?,
             owners: spawn("owners", move || start_owners(&posts, &assignments))?,
-            watch: spawn("watch", move || watch::watch(&settings, &watched, &closing))?,
+            watch: spawn("watch", move || watch::watch(&watched_at, &watched, &closing))?,
+            reach: spawn("reach", move || reach::listen(&asked, &heard, &asking))?,
         };
         let threads = Mutex::new(Some(threads));
-        Ok(Self { partitions, group, outbox, is_closing, threads })
+        Ok(Self { partitions, group, outbox, is_closing, ending, threads })
     }
 
     /// One service per partition, by number.
@@ -147,14 +168,16 @@ impl KafkaService {
     /// When the membership ended by itself: why.
     pub fn close(&self) -> Result<()> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { group, owners, watch }) = threads else { return Ok(()) };
+        let Some(Threads { group, owners, watch, reach }) = threads else { return Ok(()) };
         self.outbox.close();
         self.is_closing.store(true, Ordering::Release);
+        self.ending.come();
         self.group.close();
         let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
         self.group.leave();
         owners.join().map_err(|_| Error::bug("the owners' thread panicked"))?;
         watch.join().map_err(|_| Error::bug("the watch panicked"))?;
+        reach.join().map_err(|_| Error::bug("whoever asks the brokers panicked"))?;
         for partition in &self.partitions {
             partition.close()?;
         }
@@ -199,20 +222,31 @@ fn start_owners(posts: &[Post], assignments: &Receiver<Assignment>) {
 
 /// The view of one partition, whoever decides it.
 fn follow(
-    settings: &KafkaSettings,
-    partition: i32,
-    snapshots: &Arc<SnapshotStore>,
+    log: &KafkaLogOptions,
     outbox: &Arc<Outbox>,
+    is_reached: bool,
 ) -> Result<(Service, super::Notices)> {
-    let reader = KafkaReader::open(settings, partition)?.with_snapshots(Arc::clone(snapshots));
-    let (folded, _) = fold(&reader, reader.partition(), None)?;
-    let outbox = Arc::clone(outbox);
-    let ids = settings.schema_ids.commands;
+    let (partition, snapshots) = (log.partition, Arc::clone(&log.snapshots));
+    let reader = KafkaReader::open(&log.settings, partition)?.with_snapshots(snapshots.clone());
+    let (folded, ends) = if is_reached {
+        let (folded, _) = fold(&reader, reader.partition(), None)?;
+        (folded, reader.ends()?)
+    } else {
+        let (folded, _) = fold(&Unreached { partition, snapshots }, reader.partition(), None)?;
+        let next = folded.next();
+        let ends = LogEnds { commands_next: next, decisions_next: next, head: folded.head };
+        (folded, ends)
+    };
+    let to = Arc::clone(outbox);
+    let ids = log.settings.schema_ids.commands;
     let submit = Box::new(move |mut command: NewCommand, receipt| {
         reframe(&mut command.value, ids);
-        outbox.submit(partition, &command, receipt)
+        to.submit(partition, command, receipt)
     });
-    Service::follow(Reader::new(reader), folded, submit)
+    let (service, notices) = Service::follow_from(Reader::new(reader), folded, ends, submit)?;
+    notices.set_outbox(Arc::clone(outbox.level()));
+    notices.set_contact(if is_reached { Contact::At(Instant::now()) } else { Contact::Never });
+    Ok((service, notices))
 }
 
 fn log_options(options: &KafkaServiceOptions, partition: i32) -> Result<KafkaLogOptions> {
