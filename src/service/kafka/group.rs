@@ -5,6 +5,7 @@
 //! from which offset on it wants commands. It is taken away under the lock of its tenure, so that
 //! nothing is committed for it afterwards.
 
+use super::life::Life;
 use super::tenure::Tenure;
 use crate::error::{Error, Result};
 use crate::log::StoredCommand;
@@ -63,6 +64,7 @@ struct Routes {
     /// Takes assignments; none once the group is left.
     assigned: Mutex<Option<Sender<Assignment>>>,
     routes: Mutex<BTreeMap<i32, Route>>,
+    life: Life,
 }
 
 /// The way of one partition's commands to whoever decides it.
@@ -81,7 +83,8 @@ impl Group {
     pub(super) fn join(options: &GroupOptions, assigned: Sender<Assignment>) -> Result<Self> {
         let topic = options.settings.topics.commands.clone();
         let assigned = Mutex::new(Some(assigned));
-        let routes = Routes { topic: topic.clone(), assigned, routes: Mutex::default() };
+        let (routes, life) = (Mutex::default(), Life::default());
+        let routes = Routes { topic: topic.clone(), assigned, routes, life };
         let consumer: BaseConsumer<Routes> = config(options)
             .create_with_context(routes)
             .map_err(|error| Error::invalid("a setting of [kafka] is refused").caused_by(error))?;
@@ -103,6 +106,11 @@ impl Group {
     /// Partitions that are ours, and whether each is decided already.
     pub(super) fn partitions(&self) -> BTreeMap<i32, bool> {
         self.routes().iter().map(|(partition, route)| (*partition, route.from.is_some())).collect()
+    }
+
+    /// How the membership goes.
+    pub(super) fn life(&self) -> &Life {
+        &self.consumer.context().life
     }
 
     /// Begins anew for the owner of `partition`, whose last attempt failed; none when it is not ours
@@ -157,6 +165,7 @@ impl Group {
 
     /// Ends every tenure: nothing is committed from here on.
     fn end_all(&self) {
+        self.life().ended();
         let routes = std::mem::take(&mut *self.routes());
         routes.values().for_each(|route| route.tenure.end());
     }
@@ -270,7 +279,11 @@ impl Routes {
     }
 }
 
-impl ClientContext for Routes {}
+impl ClientContext for Routes {
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.life.told(statistics);
+    }
+}
 
 impl ConsumerContext for Routes {
     fn rebalance(
@@ -280,6 +293,7 @@ impl ConsumerContext for Routes {
         partitions: &mut TopicPartitionList,
     ) {
         let count = partitions.count();
+        self.life.rebalanced();
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             tracing::info!(count, "partitions are assigned");
             self.assign(consumer, partitions);
@@ -327,6 +341,8 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     config.set("session.timeout.ms", session_ms.to_string());
     config.set("heartbeat.interval.ms", (session_ms / 3).to_string());
     config.set("partition.assignment.strategy", "cooperative-sticky");
+    // How the group's protocol goes is said nowhere else.
+    config.set("statistics.interval.ms", "1000");
     config.set("isolation.level", "read_committed");
     config.set("enable.auto.commit", "false");
     config.set("enable.auto.offset.store", "false");

@@ -10,11 +10,18 @@
 //! A partition that is taken over begins at what its view has folded: every instance is a standby
 //! for all of them.
 
+mod gauges;
 mod group;
+mod lag;
+mod life;
 mod outbox;
 mod owner;
 mod tenure;
 mod watch;
+
+pub use gauges::{Gauges, KafkaFigures, PartitionFigures};
+pub use lag::Lag;
+pub use life::Membership;
 
 use super::reader::Reader;
 use super::{Service, spawn};
@@ -22,14 +29,15 @@ use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::LogReader as _;
 use crate::log::kafka::settings::KafkaSettings;
-use crate::log::kafka::{KafkaLogOptions, KafkaReader, partition_count};
+use crate::log::kafka::{KafkaLogOptions, KafkaReader, TopicEnds, partition_count};
 use crate::log::rocks::SnapshotStore;
 use group::{Assignment, Group, GroupOptions};
+use lag::Looks;
 use outbox::Outbox;
 use owner::Post;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,6 +70,7 @@ pub struct KafkaService {
     partitions: Vec<Arc<Service>>,
     group: Arc<Group>,
     outbox: Arc<Outbox>,
+    gauges: Arc<Gauges>,
     is_closing: Arc<AtomicBool>,
     threads: Mutex<Option<Threads>>,
 }
@@ -71,6 +80,9 @@ struct Threads {
     group: JoinHandle<Result<()>>,
     owners: JoinHandle<()>,
     watch: JoinHandle<()>,
+    lag: JoinHandle<()>,
+    /// Dropped to end the watch of the lag.
+    lag_runs: Sender<()>,
 }
 
 impl KafkaService {
@@ -84,6 +96,7 @@ impl KafkaService {
         let count = partition_count(settings)?;
         let outbox = Arc::new(Outbox::open(settings, options.outbox_commands_max)?);
         let (mut partitions, mut posts, mut watched) = (vec![], vec![], vec![]);
+        let mut counted = vec![];
         for partition in 0..count {
             let log = log_options(options, partition)?;
             let (service, notices) = follow(settings, partition, &log.snapshots, &outbox)?;
@@ -91,6 +104,7 @@ impl KafkaService {
             let reader = KafkaReader::open(settings, partition)?;
             watched.push(Watched { reader, notices: notices.clone() });
             partitions.push(Arc::clone(&service));
+            counted.push((Arc::clone(&service), Arc::clone(&log.counts)));
             posts.push((log, service, notices));
         }
         let is_closing = Arc::new(AtomicBool::new(false));
@@ -103,6 +117,10 @@ impl KafkaService {
             notices,
             snapshot_every: options.snapshot_every,
         };
+        let looks = Arc::new(Looks::new(partitions.len()));
+        let gauges = Gauges::new(Arc::clone(&group), counted, Arc::clone(&looks));
+        let ends = TopicEnds::open(settings, &options.group)?;
+        let (looked_at, (lag_runs, lag_ends)) = (partitions.clone(), channel());
         let posts: Vec<Post> = posts.into_iter().map(post).collect();
         let (polled, closing, settings) =
             (Arc::clone(&group), Arc::clone(&is_closing), settings.clone());
@@ -110,15 +128,23 @@ impl KafkaService {
             group: spawn("group", move || polled.run())?,
             owners: spawn("owners", move || start_owners(&posts, &assignments))?,
             watch: spawn("watch", move || watch::watch(&settings, &watched, &closing))?,
+            lag: spawn("lag", move || lag::watch(&ends, &looked_at, &looks, &lag_ends))?,
+            lag_runs,
         };
-        let threads = Mutex::new(Some(threads));
-        Ok(Self { partitions, group, outbox, is_closing, threads })
+        let (gauges, threads) = (Arc::new(gauges), Mutex::new(Some(threads)));
+        Ok(Self { partitions, group, outbox, gauges, is_closing, threads })
     }
 
     /// One service per partition, by number.
     #[must_use]
     pub fn partitions(&self) -> &[Arc<Service>] {
         &self.partitions
+    }
+
+    /// What it says about itself.
+    #[must_use]
+    pub fn gauges(&self) -> &Arc<Gauges> {
+        &self.gauges
     }
 
     /// Partitions that this instance decides now.
@@ -142,7 +168,8 @@ impl KafkaService {
     /// When the membership ended by itself: why.
     pub fn close(&self) -> Result<()> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { group, owners, watch }) = threads else { return Ok(()) };
+        let Some(Threads { group, owners, watch, lag, lag_runs }) = threads else { return Ok(()) };
+        drop(lag_runs);
         self.outbox.close();
         self.is_closing.store(true, Ordering::Release);
         self.group.close();
@@ -150,6 +177,7 @@ impl KafkaService {
         self.group.leave();
         owners.join().map_err(|_| Error::bug("the owners' thread panicked"))?;
         watch.join().map_err(|_| Error::bug("the watch panicked"))?;
+        lag.join().map_err(|_| Error::bug("the watch of the lag panicked"))?;
         for partition in &self.partitions {
             partition.close()?;
         }
