@@ -1,9 +1,13 @@
 //! What only a real broker can show. `dev/services fetch kafka` brings what these tests start.
 
 mod access;
+#[path = "../boards_common/mod.rs"]
+mod boards_common;
 mod broker;
 mod broker_life;
+mod lag_board;
 mod producers;
+mod prometheus;
 #[path = "../registry_common/mod.rs"]
 mod registry_common;
 #[path = "../validate/stored.rs"]

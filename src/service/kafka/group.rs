@@ -25,6 +25,7 @@ use std::time::Duration;
 
 /// Longest wait for a message: what owners ask for is looked at this often.
 const POLL_MAX: Duration = Duration::from_millis(10);
+const HEARTBEAT_MAX_MS: u128 = 2_000;
 /// Commands on their way to the owner of one partition.
 const ARRIVING_MAX: usize = 4_096;
 
@@ -339,7 +340,9 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     }
     let session_ms = options.session_timeout.as_millis();
     config.set("session.timeout.ms", session_ms.to_string());
-    config.set("heartbeat.interval.ms", (session_ms / 3).to_string());
+    // Members learn from an answer to it that the group shares out anew: a long session must not
+    // make that take long.
+    config.set("heartbeat.interval.ms", HEARTBEAT_MAX_MS.min(session_ms / 3).to_string());
     config.set("partition.assignment.strategy", "cooperative-sticky");
     // How the group's protocol goes is said nowhere else.
     config.set("statistics.interval.ms", "1000");
