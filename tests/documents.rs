@@ -1,8 +1,14 @@
-//! Tables of `docs/serve.md` that say what the code says. After a change of the code:
+//! Tables of `docs/serve.md` that say what the code says, and boards and alerts that ask for it.
+//! After a change of the code:
 //!
 //! ```text
 //! UPDATE_DOCS=1 cargo test --release --test documents
 //! ```
+
+#[path = "documents/boards.rs"]
+mod boards;
+#[path = "boards_common/mod.rs"]
+mod boards_common;
 
 use conclave::config::Config;
 use conclave::telemetry::names::{Kind, TABLE};

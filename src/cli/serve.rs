@@ -117,6 +117,7 @@ async fn serve_kafka(config: &Config) -> Result<()> {
     let service = started.await.map_err(|_| Error::bug("starting the service panicked"))??;
     let service = Arc::new(service);
     let app = App::of(service.partitions().to_vec(), config)?;
+    app.watch_kafka(Arc::clone(service.gauges()));
     let (count, brokers) = (service.partitions().len(), config.kafka.brokers.join(","));
     say(&format!("conclave serves {count} partitions of {brokers} on http://{address}"));
     let (ended, member) = (ended()?, Arc::clone(&service));

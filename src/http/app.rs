@@ -6,12 +6,13 @@ use super::problem::Problem;
 use crate::config::{Config, HttpConfig, Tokens};
 use crate::error::Result as Answered;
 use crate::service::Service;
+use crate::service::kafka::Gauges;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -44,6 +45,7 @@ struct Inner {
     /// Streams that each caller follows.
     followers: Mutex<BTreeMap<String, usize>>,
     figures: HttpFigures,
+    on_kafka: OnceLock<Arc<Gauges>>,
     closing: watch::Sender<bool>,
 }
 
@@ -89,6 +91,7 @@ impl App {
             streams: Arc::new(Semaphore::new(streams)),
             followers: Mutex::default(),
             figures: HttpFigures::default(),
+            on_kafka: OnceLock::new(),
             closing: watch::Sender::new(false),
         })))
     }
@@ -96,6 +99,15 @@ impl App {
     /// The partitions behind it, by number.
     pub(super) fn partitions(&self) -> &[Arc<Service>] {
         &self.0.partitions
+    }
+
+    /// Shows what a service on Kafka says about itself, too. Said twice, the first counts.
+    pub fn watch_kafka(&self, gauges: Arc<Gauges>) {
+        let _the_first_counts = self.0.on_kafka.set(gauges);
+    }
+
+    pub(super) fn on_kafka(&self) -> Option<&Arc<Gauges>> {
+        self.0.on_kafka.get()
     }
 
     /// Lets what has no end of its own come to one.

@@ -35,7 +35,8 @@ pub const AVRO: &str = "application/vnd.conclave.command+avro";
 const LINES_MAX: usize = 1_000;
 /// What the local table of schemas reads: to make one takes milliseconds.
 static TABLE: LazyLock<CommandReader> = LazyLock::new(CommandReader::new);
-/// How long whoever waits for acceptance waits for the offset, too, once an outbox keeps the command.
+/// How long whoever waits for acceptance waits for the offset, too, once an outbox keeps the
+/// command.
 const OFFSET_PATIENCE: Duration = Duration::from_millis(200);
 /// How long before the request's own end a decision is given up.
 const LAST_WORDS: Duration = Duration::from_secs(1);

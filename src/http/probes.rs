@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::on_kafka::OnKafka;
 use super::parts::Part;
 use super::problem::Problem;
 use crate::service::{Contact, Figures, Service, Standing};
@@ -149,7 +150,7 @@ fn trouble(service: &Service) -> Option<String> {
         Standing::Deciding if is_flowing => None,
         Standing::Deciding => Some(format!(
             "{} commands wait and none was decided for {} s: see docs/runbooks/not-ready.md",
-            lag(service),
+            service.lag(),
             FLOW_PATIENCE.as_secs()
         )),
         Standing::Away(_) if is_away => None,
@@ -157,12 +158,6 @@ fn trouble(service: &Service) -> Option<String> {
         Standing::Stopped(why) => Some(format!("deciding has stopped: {why}")),
         Standing::Closing => Some("the service is going down".to_owned()),
     }
-}
-
-/// Commands that are accepted and not decided; where offsets have holes, those are counted, too.
-fn lag(service: &Service) -> i64 {
-    let ends = service.ends();
-    ends.map_or(0, |ends| (ends.commands_next.0 - ends.decisions_next.0).max(0))
 }
 
 /// Metrics in the text format of `OpenMetrics`.
@@ -175,6 +170,15 @@ pub(super) async fn metrics(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     caller.check_sees_all()?;
+    // The group may be about to move a partition just now, which is waited for.
+    let text = tokio::task::spawn_blocking(move || metrics_text(&app)).await;
+    let text = text.map_err(|_| Problem::internal("metrics broke an invariant"))?;
+    let text = text.map_err(|_| Problem::internal("metrics could not be written"))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn metrics_text(app: &App) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     let http = app.figures();
     let doc = |text: &str| names::doc(text);
@@ -184,10 +188,12 @@ pub(super) async fn metrics(
     registry.register(names::HTTP_IN_FLIGHT, doc(names::HTTP_IN_FLIGHT), http.in_flight.clone());
     registry.register(names::STREAMS, doc(names::STREAMS), http.streams.clone());
     registry.register_collector(Box::new(Decided(app.clone())));
+    if let Some(gauges) = app.on_kafka() {
+        registry.register_collector(Box::new(OnKafka(gauges.figures())));
+    }
     let mut text = String::new();
-    encode(&mut text, &registry).map_err(|_| Problem::internal("metrics could not be written"))?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    encode(&mut text, &registry)?;
+    Ok(text)
 }
 
 /// What was counted of every partition, as of now. When there are several, each series names its
@@ -210,7 +216,7 @@ impl Counted {
         let is_one = parts.len() == 1;
         let counted = |part: Part| {
             let number = part.service().partition().to_string();
-            let label = (!is_one).then_some((names::PARTITION, number));
+            let label = (!is_one).then_some((names::BY_PARTITION, number));
             let figures = part.service().figures();
             Self { part, label, figures }
         };
@@ -232,7 +238,7 @@ impl Collector for Decided {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let counted = Counted::all(&self.0);
         encode_counters(&mut to, &counted)?;
-        encode_gauge(&mut to, names::LAG_RECORDS, &counted, lag)?;
+        encode_gauge(&mut to, names::LAG_RECORDS, &counted, Service::lag)?;
         encode_gauge(&mut to, names::VIEW_LAG_RECORDS, &counted, Service::view_lag)?;
         let ready = ConstGauge::new(i64::from(flows(&readiness(&self.0))));
         let doc = names::doc(names::READY);

@@ -27,7 +27,12 @@ impl Notices {
     /// hole: questions wait until the view has come so far). The view reads them and answers those
     /// who wait for them. Never blocks.
     pub fn publish(&self, ends: LogEnds) {
-        self.0.set_owing(ends.commands_next > ends.decisions_next);
+        let owes = ends.commands_next > ends.decisions_next;
+        let has_moved = ends.decisions_next > self.0.published.borrow().decisions_next;
+        // Said again without a decision in between, it still is the same wait.
+        if !owes || has_moved || self.0.owing_since().is_none() {
+            self.0.set_owing(owes);
+        }
         self.0.publish(ends);
     }
 

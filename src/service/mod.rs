@@ -257,6 +257,15 @@ impl Service {
         self.shared.view.began_at()
     }
 
+    /// Commands that are accepted and not decided; where offsets have holes, those are counted,
+    /// too. Of a partition that is decided elsewhere as last heard: whoever watches a service is
+    /// answered while brokers are away.
+    #[must_use]
+    pub fn lag(&self) -> i64 {
+        let ends = self.ends().unwrap_or_default();
+        (ends.commands_next.0 - ends.decisions_next.0).max(0)
+    }
+
     /// Waits until the view has folded what is committed now; while those who keep the log are away
     /// it is as it was when they were last heard of.
     ///

@@ -132,6 +132,41 @@ names! {
     /// Requests that wait for capacity.
     WAITING = "conclave_waiting_count", Gauge, Count;
 
+    /// Commands that can be read and have no decision, up to the last stable offset.
+    KAFKA_LAG_RECORDS = "conclave_kafka_lag_records_count", Gauge by BY_PARTITION, Count;
+    /// How long ago the brokers took in the first command that has no decision; 0 without one.
+    KAFKA_LAG = "conclave_kafka_lag_seconds", Gauge by BY_PARTITION, Seconds;
+    /// Offsets by which the group's offset and the decisions disagree; anything but 0 is an alarm.
+    KAFKA_COVERAGE_GAP = "conclave_kafka_coverage_gap_count", Gauge by BY_PARTITION, Count;
+    /// 1 while the group has committed nothing for a partition, otherwise 0.
+    KAFKA_UNCOMMITTED = "conclave_kafka_uncommitted_count", Gauge by BY_PARTITION, Count;
+    /// High watermark of the decisions less their last stable offset: what open transactions wrote.
+    KAFKA_OPEN_RECORDS = "conclave_kafka_open_records_count", Gauge by BY_PARTITION, Count;
+    /// Transactions that were committed.
+    KAFKA_COMMITS = "conclave_kafka_commits_total", Counter by BY_PARTITION, Count;
+    /// Transactions that were aborted: nobody can read anything of them.
+    KAFKA_ABORTS = "conclave_kafka_aborts_total", Counter by BY_PARTITION, Count;
+    /// Transactions whose end nobody told, so that the log was asked.
+    KAFKA_UNKNOWN_ENDS = "conclave_kafka_unknown_ends_total", Counter by BY_PARTITION, Count;
+    /// Producers that were made anew after an abort, or an end that nobody told.
+    KAFKA_RECYCLED = "conclave_kafka_producers_recycled_total", Counter by BY_PARTITION, Count;
+    /// Time from a round's first record to the brokers' answer that it is committed.
+    KAFKA_COMMIT = "conclave_kafka_commit_duration_seconds", Histogram by BY_PARTITION, Seconds;
+    /// 1 for a partition that this instance decides, otherwise 0.
+    KAFKA_OWNED = "conclave_kafka_owned_count", Gauge by BY_PARTITION, Count;
+    /// 1 for a partition that the group gave this instance and that it has not taken over yet.
+    KAFKA_PENDING = "conclave_kafka_pending_count", Gauge by BY_PARTITION, Count;
+    /// Times that the group gave this instance partitions or took some.
+    KAFKA_REBALANCES = "conclave_kafka_rebalances_total", Counter, Count;
+    /// How long ago it did so last; nothing before the first time.
+    KAFKA_REBALANCE_AGE = "conclave_kafka_rebalance_age_seconds", Gauge, Seconds;
+    /// 1 for how this instance stands in its group: joining, steady, away or ended; otherwise 0.
+    KAFKA_MEMBERSHIP = "conclave_kafka_membership_count", Gauge by STATE, Count;
+    /// How long ago brokers answered this instance last.
+    KAFKA_CONTACT_AGE = "conclave_kafka_contact_age_seconds", Gauge, Seconds;
+    /// Commands that were taken in and are not with the brokers yet.
+    KAFKA_OUTBOX = "conclave_kafka_outbox_count", Gauge, Count;
+
     /// Places where a log does not keep a rule, by rule; see docs/validate.md.
     VALIDATOR_FINDINGS = "conclave_validator_findings_total", Counter by RULE, Count;
     /// Decisions that the validator looked at.
@@ -167,6 +202,11 @@ names! {
 
     /// A path of the API, as its table of routes spells it.
     ROUTE = "route", Label, Text;
+
+    /// Number of a partition. Also a log field.
+    BY_PARTITION = "partition", Label, Text;
+    /// How an instance stands in its group.
+    STATE = "state", Label, Text;
 
     /// A rule that every log keeps, by its name in docs/validate.md. Also a log field.
     RULE = "rule", Label, Text;

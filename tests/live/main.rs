@@ -2,9 +2,13 @@
 
 mod access;
 mod away;
+#[path = "../boards_common/mod.rs"]
+mod boards_common;
 mod broker;
 mod broker_life;
+mod lag_board;
 mod producers;
+mod prometheus;
 #[path = "../registry_common/mod.rs"]
 mod registry_common;
 #[allow(dead_code, reason = "the tests of HTTP itself use the rest")]

@@ -12,8 +12,10 @@
 //! Offsets have holes here, where marks of transactions stand. A decision is called by the offset
 //! of its command; where it stands in its own topic is nobody's business ([`reader`] finds it).
 
+mod counts;
 pub(crate) mod crash;
 mod cursor;
+mod ends;
 mod errors;
 mod extra;
 mod feed;
@@ -31,6 +33,8 @@ pub mod topics;
 mod transaction;
 mod uncommitted;
 
+pub use counts::{COMMIT_BUCKETS_S, TransactionCounts, TransactionFigures};
+pub use ends::{PartitionEnds, TopicEnds};
 pub use feed::Feed;
 pub use member::{Alone, Hold, Member, committed, metadata};
 pub use partitions::partition_count;
@@ -75,6 +79,8 @@ pub struct KafkaLogOptions {
     pub snapshots: Arc<SnapshotStore>,
     /// After which time brokers abort a transaction that was not ended.
     pub transaction_timeout: Duration,
+    /// Where its transactions are counted.
+    pub counts: Arc<TransactionCounts>,
 }
 
 impl KafkaLogOptions {
@@ -86,6 +92,7 @@ impl KafkaLogOptions {
             partition,
             snapshots,
             transaction_timeout: Duration::from_secs(5),
+            counts: Arc::default(),
         }
     }
 
@@ -176,6 +183,7 @@ impl KafkaLog {
     /// Makes the producer anew when the last one may not write any more.
     fn recycle(&mut self) -> Result<()> {
         if self.writer.is_spent() {
+            self.options.counts.recycled();
             self.writer = writer(&self.options)?;
         }
         Ok(())
@@ -348,8 +356,10 @@ impl EventLog for KafkaLog {
         let Some(last) = round.decisions.last() else { return Ok(()) };
         self.recycle().map_err(CommitError::Failed)?;
         let next = Offset(last.offset.0 + 1);
+        let began = Instant::now();
         match self.write(round, next) {
             Ok(()) => {
+                self.options.counts.committed(began.elapsed());
                 self.ends = LogEnds { decisions_next: next, head: last.hash, ..self.ends };
                 if let Some(letter) = round.dead_letters.last() {
                     self.letters_next = Offset(letter.offset.0 + 1);
@@ -359,18 +369,23 @@ impl EventLog for KafkaLog {
                 }
                 Ok(())
             }
-            Err(Ended::Aborted(why)) => match self.recycle() {
-                Ok(()) => Err(CommitError::Aborted(why)),
-                Err(error) => Err(CommitError::Failed(error)),
-            },
-            Err(Ended::Unknown(why)) => match self.look() {
-                Ok(()) => Err(CommitError::Unknown(why)),
-                Err(error) => {
-                    self.failure = Some(why);
-                    Err(CommitError::Failed(error))
+            Err(Ended::Aborted(why)) => {
+                self.options.counts.aborted();
+                self.recycle().map_err(CommitError::Failed)?;
+                Err(CommitError::Aborted(why))
+            }
+            Err(Ended::Unknown(why)) => {
+                self.options.counts.is_unknown();
+                match self.look() {
+                    Ok(()) => Err(CommitError::Unknown(why)),
+                    Err(error) => {
+                        self.failure = Some(why);
+                        Err(CommitError::Failed(error))
+                    }
                 }
-            },
+            }
             Err(Ended::Fenced(why)) => {
+                self.options.counts.aborted();
                 self.failure = Some(format!("another instance took it over: {why}"));
                 self.check_writable().map_err(CommitError::Failed)
             }

@@ -5,6 +5,7 @@
 //! from which offset on it wants commands. It is taken away under the lock of its tenure, so that
 //! nothing is committed for it afterwards.
 
+use super::life::Life;
 use super::tenure::Tenure;
 use crate::error::{Error, Result};
 use crate::log::StoredCommand;
@@ -26,7 +27,8 @@ use std::time::{Duration, Instant};
 const POLL_MAX: Duration = Duration::from_millis(10);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
-/// Heartbeats per session: others hear with their next one that partitions are to be shared out anew.
+/// Heartbeats per session: others hear with their next one that partitions are to be shared out
+/// anew.
 const HEARTBEATS: u128 = 12;
 /// Commands on their way to the owner of one partition.
 const ARRIVING_MAX: usize = 4_096;
@@ -67,6 +69,7 @@ struct Routes {
     /// Takes assignments; none once the group is left.
     assigned: Mutex<Option<Sender<Assignment>>>,
     routes: Mutex<BTreeMap<i32, Route>>,
+    life: Life,
 }
 
 /// The way of one partition's commands to whoever decides it.
@@ -81,12 +84,13 @@ struct Route {
 }
 
 impl Group {
-    /// A member that joins the group when it [runs](Group::run); `assigned` takes partitions as they
-    /// come.
+    /// A member that joins the group when it [runs](Group::run); `assigned` takes partitions as
+    /// they come.
     pub(super) fn new(options: &GroupOptions, assigned: Sender<Assignment>) -> Result<Self> {
         let topic = options.settings.topics.commands.clone();
         let assigned = Mutex::new(Some(assigned));
-        let routes = Routes { topic: topic.clone(), assigned, routes: Mutex::default() };
+        let (routes, life) = (Mutex::default(), Life::default());
+        let routes = Routes { topic: topic.clone(), assigned, routes, life };
         let consumer: BaseConsumer<Routes> = config(options)
             .create_with_context(routes)
             .map_err(|error| Error::invalid("a setting of [kafka] is refused").caused_by(error))?;
@@ -105,6 +109,11 @@ impl Group {
     /// Partitions that are ours, and whether each is decided already.
     pub(super) fn partitions(&self) -> BTreeMap<i32, bool> {
         self.routes().iter().map(|(partition, route)| (*partition, route.from.is_some())).collect()
+    }
+
+    /// How the membership goes.
+    pub(super) fn life(&self) -> &Life {
+        &self.consumer.context().life
     }
 
     /// Begins anew for the owner of `partition`, whose last attempt failed; none when it is not
@@ -177,6 +186,7 @@ impl Group {
 
     /// Ends every tenure: nothing is committed from here on.
     fn end_all(&self) {
+        self.life().ended();
         let routes = std::mem::take(&mut *self.routes());
         routes.values().for_each(|route| route.tenure.end());
     }
@@ -290,7 +300,11 @@ impl Routes {
     }
 }
 
-impl ClientContext for Routes {}
+impl ClientContext for Routes {
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.life.told(statistics);
+    }
+}
 
 impl ConsumerContext for Routes {
     fn rebalance(
@@ -300,6 +314,7 @@ impl ConsumerContext for Routes {
         partitions: &mut TopicPartitionList,
     ) {
         let count = partitions.count();
+        self.life.rebalanced();
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             tracing::info!(count, "partitions are assigned");
             self.assign(consumer, partitions);
@@ -345,8 +360,12 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     }
     let session_ms = options.session_timeout.as_millis();
     config.set("session.timeout.ms", session_ms.to_string());
+    // Members learn from an answer to it that the group shares out anew: a long session must not
+    // make that take long.
     config.set("heartbeat.interval.ms", (session_ms / HEARTBEATS).max(1).to_string());
     config.set("partition.assignment.strategy", "cooperative-sticky");
+    // How the group's protocol goes is said nowhere else.
+    config.set("statistics.interval.ms", "1000");
     config.set("isolation.level", "read_committed");
     config.set("enable.auto.commit", "false");
     config.set("enable.auto.offset.store", "false");

@@ -10,30 +10,38 @@
 //! A partition that is taken over begins at what its view has folded: every instance is a standby
 //! for all of them.
 
+mod gauges;
 mod group;
+mod lag;
+mod life;
 mod outbox;
 mod owner;
 mod reach;
 mod tenure;
 mod watch;
 
+pub use gauges::{Gauges, KafkaFigures, PartitionFigures};
+pub use lag::Lag;
+pub use life::Membership;
+
 use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
 use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::kafka::settings::KafkaSettings;
-use crate::log::kafka::{KafkaLogOptions, KafkaReader};
+use crate::log::kafka::{KafkaLogOptions, KafkaReader, TopicEnds};
 use crate::log::rocks::{Durability, SnapshotStore};
 use crate::log::{LogEnds, LogReader as _};
 use crate::registry::Registry;
 use crate::wire::reframe;
 use group::{Assignment, Group, GroupOptions};
+use lag::Looks;
 use outbox::Outbox;
 use owner::Post;
 use reach::{Ending, Topics, Unreached};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -70,6 +78,7 @@ pub struct KafkaService {
     partitions: Vec<Arc<Service>>,
     group: Arc<Group>,
     outbox: Arc<Outbox>,
+    gauges: Arc<Gauges>,
     is_closing: Arc<AtomicBool>,
     ending: Arc<Ending>,
     threads: Mutex<Option<Threads>>,
@@ -81,12 +90,15 @@ struct Threads {
     owners: JoinHandle<()>,
     watch: JoinHandle<()>,
     reach: JoinHandle<()>,
+    lag: JoinHandle<()>,
+    /// Dropped to end the watch of the lag.
+    lag_runs: Sender<()>,
 }
 
 impl KafkaService {
     /// Folds all partitions, joins the group and decides what it is given. While the brokers are
-    /// away it begins with its snapshots and takes commands in; it joins once they have answered and
-    /// the topics turn out to be sound.
+    /// away it begins with its snapshots and takes commands in; it joins once they have answered
+    /// and the topics turn out to be sound.
     ///
     /// # Errors
     /// `Unavailable` when brokers do not answer and never did, `Invalid` when topics are missing,
@@ -99,6 +111,7 @@ impl KafkaService {
         let outbox = Outbox::open(settings, &dir, options.durability, commands_max)?;
         let outbox = Arc::new(outbox);
         let (mut partitions, mut posts, mut watched) = (vec![], vec![], vec![]);
+        let mut counted = vec![];
         for partition in 0..count {
             let log = log_options(options, partition)?;
             let (service, notices) = follow(&log, &outbox, is_checked)?;
@@ -106,6 +119,7 @@ impl KafkaService {
             let reader = KafkaReader::open(settings, partition)?;
             watched.push(Watched { reader, notices: notices.clone() });
             partitions.push(Arc::clone(&service));
+            counted.push((Arc::clone(&service), Arc::clone(&log.counts)));
             posts.push((log, service, notices));
         }
         let is_closing = Arc::new(AtomicBool::new(false));
@@ -119,6 +133,10 @@ impl KafkaService {
             snapshot_every: options.snapshot_every,
             registry: options.registry.clone(),
         };
+        let looks = Arc::new(Looks::new(partitions.len()));
+        let gauges = Gauges::new(Arc::clone(&group), counted, Arc::clone(&looks));
+        let ends = TopicEnds::open(settings, &options.group)?;
+        let (looked_at, (lag_runs, lag_ends)) = (partitions.clone(), channel());
         let posts: Vec<Post> = posts.into_iter().map(post).collect();
         let heard: Vec<_> = posts.iter().map(|post| post.notices.clone()).collect();
         let ending = Arc::new(Ending::default());
@@ -136,15 +154,23 @@ impl KafkaService {
             owners: spawn("owners", move || start_owners(&posts, &assignments))?,
             watch: spawn("watch", move || watch::watch(&watched_at, &watched, &closing))?,
             reach: spawn("reach", move || reach::listen(&asked, &heard, &asking))?,
+            lag: spawn("lag", move || lag::watch(&ends, &looked_at, &looks, &lag_ends))?,
+            lag_runs,
         };
-        let threads = Mutex::new(Some(threads));
-        Ok(Self { partitions, group, outbox, is_closing, ending, threads })
+        let (gauges, threads) = (Arc::new(gauges), Mutex::new(Some(threads)));
+        Ok(Self { partitions, group, outbox, gauges, is_closing, ending, threads })
     }
 
     /// One service per partition, by number.
     #[must_use]
     pub fn partitions(&self) -> &[Arc<Service>] {
         &self.partitions
+    }
+
+    /// What it says about itself.
+    #[must_use]
+    pub fn gauges(&self) -> &Arc<Gauges> {
+        &self.gauges
     }
 
     /// Partitions that this instance decides now.
@@ -168,7 +194,9 @@ impl KafkaService {
     /// When the membership ended by itself: why.
     pub fn close(&self) -> Result<()> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { group, owners, watch, reach }) = threads else { return Ok(()) };
+        let Some(threads) = threads else { return Ok(()) };
+        let Threads { group, owners, watch, reach, lag, lag_runs } = threads;
+        drop(lag_runs);
         self.outbox.close();
         self.is_closing.store(true, Ordering::Release);
         self.ending.come();
@@ -178,6 +206,7 @@ impl KafkaService {
         owners.join().map_err(|_| Error::bug("the owners' thread panicked"))?;
         watch.join().map_err(|_| Error::bug("the watch panicked"))?;
         reach.join().map_err(|_| Error::bug("whoever asks the brokers panicked"))?;
+        lag.join().map_err(|_| Error::bug("the watch of the lag panicked"))?;
         for partition in &self.partitions {
             partition.close()?;
         }

@@ -1,0 +1,111 @@
+//! What the service on Kafka says about itself, gathered when somebody asks. No broker is asked for
+//! it: whoever looks at a service whose brokers are away is answered, too.
+
+use super::group::Group;
+use super::lag::{Lag, Looks};
+use super::life::Membership;
+use crate::log::kafka::{TransactionCounts, TransactionFigures};
+use crate::service::Service;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Says how many commands wait in the outbox.
+type Depth = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// Where figures come from.
+pub struct Gauges {
+    pub(super) group: Arc<Group>,
+    pub(super) partitions: Vec<(Arc<Service>, Arc<TransactionCounts>)>,
+    pub(super) looks: Arc<Looks>,
+    outbox: OnceLock<Depth>,
+}
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gauges").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+/// The figures of an instance, as of now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaFigures {
+    /// By number.
+    pub partitions: Vec<PartitionFigures>,
+    /// How it stands in the group.
+    pub membership: Membership,
+    /// How often partitions came or went.
+    pub rebalances: u64,
+    /// How long ago they did so last; none before the first time.
+    pub rebalance_age: Option<Duration>,
+    /// How long ago brokers answered last.
+    pub contact_age: Duration,
+    /// Commands that wait to be sent; none while there is nobody to ask.
+    pub outbox: Option<u64>,
+}
+
+/// The figures of one partition. What brokers have to be asked for is none before the first look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionFigures {
+    /// Its number.
+    pub partition: i64,
+    /// How far deciding is behind, whoever decides.
+    pub lag: Option<Lag>,
+    /// Offsets by which the group and the decisions disagree.
+    pub coverage_gap: Option<i64>,
+    /// Whether the group has no offset yet.
+    pub is_uncommitted: Option<bool>,
+    /// Records of open transactions at the end of the decisions.
+    pub open_records: Option<i64>,
+    /// Whether this instance decides it.
+    pub is_owned: bool,
+    /// Whether it is assigned to this instance and not taken over yet.
+    pub is_pending: bool,
+    /// What became of this instance's transactions.
+    pub transactions: TransactionFigures,
+}
+
+impl Gauges {
+    pub(super) fn new(
+        group: Arc<Group>,
+        partitions: Vec<(Arc<Service>, Arc<TransactionCounts>)>,
+        looks: Arc<Looks>,
+    ) -> Self {
+        Self { group, partitions, looks, outbox: OnceLock::new() }
+    }
+
+    /// From now on `depth` says how many commands wait to be sent. Said twice, the first counts.
+    pub fn ask_outbox(&self, depth: impl Fn() -> u64 + Send + Sync + 'static) {
+        let _the_first_counts = self.outbox.set(Box::new(depth));
+    }
+
+    /// The figures as of now.
+    #[must_use]
+    pub fn figures(&self) -> KafkaFigures {
+        let assigned = self.group.partitions();
+        let of_one = |(number, (service, counts)): (usize, &(Arc<Service>, Arc<_>))| {
+            let seen = self.looks.of(number, service);
+            let partition = service.partition();
+            let runs = i32::try_from(partition).ok().and_then(|one| assigned.get(&one).copied());
+            PartitionFigures {
+                partition,
+                lag: seen.map(|(_, lag)| lag),
+                coverage_gap: seen.map(|(look, _)| look.gap),
+                is_uncommitted: seen.map(|(look, _)| look.group.is_none()),
+                open_records: seen.map(|(look, _)| look.open_records),
+                is_owned: runs == Some(true),
+                is_pending: runs == Some(false),
+                transactions: TransactionCounts::figures(counts),
+            }
+        };
+        let life = self.group.life();
+        KafkaFigures {
+            partitions: self.partitions.iter().enumerate().map(of_one).collect(),
+            membership: life.membership(),
+            rebalances: life.rebalances(),
+            rebalance_age: life.rebalance_age(),
+            contact_age: self.looks.contact_age(),
+            outbox: self.outbox.get().map(|depth| depth()),
+        }
+    }
+}

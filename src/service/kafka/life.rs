@@ -1,0 +1,141 @@
+//! How the membership in the group goes: what the client library says of it, and how often
+//! partitions came or went.
+
+use serde::Deserialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How this instance stands in its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Membership {
+    /// It joins, or the group shares the partitions out anew.
+    #[default]
+    Joining,
+    /// It has what the group gave it, which may be nothing.
+    Steady,
+    /// Whoever coordinates the group cannot be reached.
+    Away,
+    /// It is over: nothing is decided here any more.
+    Ended,
+}
+
+impl Membership {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Joining, Self::Steady, Self::Away, Self::Ended];
+
+    /// As metrics spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Steady => "steady",
+            Self::Away => "away",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What is known of one membership.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    rebalances: AtomicU64,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    membership: Membership,
+    rebalanced_at: Option<Instant>,
+}
+
+/// The part of the library's statistics that is looked at.
+#[derive(Debug, Deserialize)]
+struct Told {
+    cgrp: Option<GroupTold>,
+}
+
+#[derive(Debug, Deserialize)]
+struct GroupTold {
+    state: String,
+    join_state: String,
+}
+
+impl Life {
+    /// The group gave partitions, or took some, or none this time.
+    pub(super) fn rebalanced(&self) {
+        self.rebalances.fetch_add(1, Ordering::Relaxed);
+        self.now().rebalanced_at = Some(Instant::now());
+    }
+
+    /// The library's statistics, as JSON. What cannot be read changes nothing.
+    pub(super) fn told(&self, statistics: &[u8]) {
+        let told: Option<Told> = serde_json::from_slice(statistics).ok();
+        let Some(told) = told.and_then(|told| told.cgrp) else { return };
+        let mut now = self.now();
+        if now.membership != Membership::Ended {
+            now.membership = match (told.state.as_str(), told.join_state.as_str()) {
+                ("up", "steady") => Membership::Steady,
+                ("up", _) => Membership::Joining,
+                _ => Membership::Away,
+            };
+        }
+    }
+
+    /// It is over.
+    pub(super) fn ended(&self) {
+        self.now().membership = Membership::Ended;
+    }
+
+    pub(super) fn membership(&self) -> Membership {
+        self.now().membership
+    }
+
+    /// How often partitions came or went.
+    pub(super) fn rebalances(&self) -> u64 {
+        self.rebalances.load(Ordering::Relaxed)
+    }
+
+    /// How long ago they did so last; none before the first time.
+    pub(super) fn rebalance_age(&self) -> Option<Duration> {
+        self.now().rebalanced_at.map(|at| at.elapsed())
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(statistics: &str, expected: Membership) {
+        let life = Life::default();
+        life.told(br#"{"cgrp": {"state": "up", "join_state": "steady"}}"#);
+        assert_eq!(life.membership(), Membership::Steady);
+        life.told(statistics.as_bytes());
+        assert_eq!(life.membership(), expected, "{statistics}");
+    }
+
+    #[test]
+    fn the_library_says_how_the_membership_stands() {
+        let lost = r#"{"cgrp": {"state": "wait-broker-transport", "join_state": "steady"}}"#;
+        check(lost, Membership::Away);
+        check(r#"{"cgrp": {"state": "up", "join_state": "wait-join"}}"#, Membership::Joining);
+        check(r#"{"brokers": {}}"#, Membership::Steady);
+        check("no statistics", Membership::Steady);
+    }
+
+    #[test]
+    fn a_membership_that_has_ended_does_not_begin_again() {
+        let life = Life::default();
+        assert_eq!((life.membership(), life.rebalance_age()), (Membership::Joining, None));
+        life.rebalanced();
+        life.ended();
+        life.told(br#"{"cgrp": {"state": "up", "join_state": "steady"}}"#);
+        assert_eq!((life.membership(), life.rebalances()), (Membership::Ended, 1));
+        assert!(life.rebalance_age().is_some_and(|age| age < Duration::from_secs(60)));
+    }
+}
