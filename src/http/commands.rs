@@ -89,8 +89,8 @@ pub(super) struct Parameters {
         (status = 200, body = serde_json::Value,
             description = "The decision; of JSON lines one answer a line"),
         (status = 202, body = serde_json::Value,
-            description = "Accepted: `{\"offset\": N}`, and on Kafka `\"position\"`, with the offset \
-                           if it is known already"),
+            description = "Accepted: `{\"offset\": N}`, and on Kafka `\"position\"`, with the \
+                           offset if it is known already"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
@@ -312,8 +312,7 @@ impl Desk<'_> {
                     Line::of(part.service().accept(command), |sent| Line::Accepted(sent, part))
                 }
             });
-            let refused = |line: &Line| matches!(line, Line::Problem(problem) if problem.retry_after_s.is_some());
-            is_refusing = answers.last().is_some_and(refused);
+            is_refusing = answers.last().is_some_and(Line::is_to_come_back);
         }
         let mut body = Vec::new();
         for answer in answers {
@@ -363,6 +362,11 @@ enum Line {
 }
 
 impl Line {
+    /// Whether whoever sent it is asked to come back later.
+    fn is_to_come_back(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.retry_after_s.is_some())
+    }
+
     fn of<T>(
         sent: Result<Pending<T>, SubmitError>,
         pending: impl FnOnce(Pending<T>) -> Self,

@@ -20,9 +20,9 @@ pub fn check_last_command(log: &dyn LogReader, schemas: Option<&[String]>) -> Re
     let (last, partition) = (Offset(next.0 - 1), log.partition());
     let changed = |what: &str| {
         Error::corrupt(format!(
-            "partition {partition}: decision {last} was made of a command that {what}: the commands \
-             are not those that were decided, as after a topic was made anew (replay verify says \
-             more; see docs/runbooks/group-offset.md)"
+            "partition {partition}: decision {last} was made of a command that {what}: the \
+             commands are not those that were decided, as after a topic was made anew (replay \
+             verify says more; see docs/runbooks/group-offset.md)"
         ))
     };
     let decided = log.decisions(last, 0)?.into_iter().find(|record| record.offset == last);

@@ -83,8 +83,8 @@ impl Instance {
         for round in 0.. {
             let line = |number: u64| {
                 format!(
-                    "{{\"command_id\":\"c-{round}-{number}\",\"pool\":\"pool-{number}\",\"payload\":\
-                     {{\"RequestAllocation\":{{\"request\":\"r-{round}\",\"tenant\":\"t\",\
+                    "{{\"command_id\":\"c-{round}-{number}\",\"pool\":\"pool-{number}\",\
+                     \"payload\":{{\"RequestAllocation\":{{\"request\":\"r-{round}\",\"tenant\":\"t\",\
                      \"gpu_count\":1,\"expected_duration\":\"1h\"}}}}}}\n"
                 )
             };
