@@ -1,4 +1,4 @@
-//! Who sends while things break: a plain producer with the stock Java partitioner, and somebody over
+//! Who sends while things break: a plain producer with the stock Java partitioner and somebody with
 //! HTTP. Both remember what they were told is stored.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -81,7 +81,7 @@ pub(crate) fn about(pool: &PoolId, id: &str, payload: Payload) -> Command {
     Command { pool: pool.clone(), ..command(id, payload) }
 }
 
-/// The `index`th command of somebody: half of them ask, the other half cancel what was asked before.
+/// The `index`th command of somebody: half of them ask, the others cancel what was asked before.
 fn step(who: &str, pools: &[PoolId], index: usize) -> Command {
     let (pool, turn) = (&pools[index % pools.len()], index / pools.len());
     let request = format!("{who}{}", turn / 2);
