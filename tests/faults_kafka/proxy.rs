@@ -1,4 +1,4 @@
-//! Between clients and a broker: replies to EndTxn get lost or come late, everything else passes.
+//! Between clients and a broker: replies to `EndTxn` get lost or come late, everything else passes.
 //!
 //! Of Kafka's protocol it knows no more than the frame (four bytes of length), and the kind and the
 //! number at the head of each request and reply.
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The kind of the request that ends a transaction.
 const END_TXN: i16 = 26;
 
-/// What becomes of the next replies to EndTxn.
+/// What becomes of the next replies to `EndTxn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trick {
     /// The broker has done as asked, and the reply never comes.
@@ -111,7 +111,7 @@ fn pass_on(frame: &[u8], mut to: &TcpStream) -> Result<()> {
     to.write_all(&[&length, frame].concat())
 }
 
-/// Notes the number of each EndTxn.
+/// Notes the number of each `EndTxn`.
 fn carry_requests(from: &TcpStream, to: &TcpStream, ends: &Mutex<BTreeSet<i32>>) -> Result<()> {
     loop {
         let request = frame(from)?;
