@@ -368,7 +368,8 @@ mod tests {
         let mut engine = open(&options).unwrap();
         let (notice, _noticed) = sync_channel(1);
         let folded = engine.folded().clone();
-        let shared = Shared::new(reader_of(&engine), folded, notice).unwrap();
+        let ends = engine.log().ends().unwrap();
+        let shared = Shared::new(reader_of(&engine), folded, ends, notice);
         let (sender, intake) = sync_channel(4);
         let mut shell = Shell::new(options, intake, Arc::new(shared));
         shell.pass(&mut engine).unwrap();

@@ -7,7 +7,7 @@ mod broker_life;
 mod producers;
 #[path = "../registry_common/mod.rs"]
 mod registry_common;
-#[allow(dead_code, reason = "the tests of HTTP itself use the rest")]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of HTTP itself use the rest, and stop")]
 #[path = "../http/served.rs"]
 mod served;
 #[path = "../validate/stored.rs"]
@@ -18,6 +18,6 @@ mod stream;
 mod system_common;
 mod topics;
 mod validator;
-#[allow(dead_code, reason = "the tests of HTTP itself use the rest")]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of HTTP itself use the rest, and stop")]
 #[path = "../http/wire.rs"]
 mod wire;
