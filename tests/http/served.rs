@@ -175,7 +175,7 @@ fn start(directory: &Path, settings: &str) -> (Child, String) {
         line.clear();
         assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended: {all}");
         if let Some(rest) = line.split("on http://").nth(1) {
-            break rest.split(' ').next().unwrap().to_owned();
+            break rest.split_whitespace().next().unwrap().to_owned();
         }
         all.push_str(&line);
     };

@@ -11,7 +11,7 @@ mod producers;
 mod prometheus;
 #[path = "../registry_common/mod.rs"]
 mod registry_common;
-#[allow(dead_code, reason = "the tests of HTTP itself use the rest")]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of HTTP itself use the rest, and stop")]
 #[path = "../http/served.rs"]
 mod served;
 #[path = "../validate/stored.rs"]
@@ -22,6 +22,6 @@ mod stream;
 mod system_common;
 mod topics;
 mod validator;
-#[allow(dead_code, reason = "the tests of HTTP itself use the rest")]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of HTTP itself use the rest, and stop")]
 #[path = "../http/wire.rs"]
 mod wire;

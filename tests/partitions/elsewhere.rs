@@ -33,7 +33,7 @@ pub(crate) struct Elsewhere {
     pub(crate) topic: Topic,
     engine: Engine<Topic, RuleSeat>,
     outbox: Outbox,
-    notices: Notices,
+    pub(crate) notices: Notices,
 }
 
 impl Elsewhere {

@@ -3,9 +3,11 @@
 
 use crate::elsewhere::Elsewhere;
 use conclave::log::Headers;
-use conclave::service::{Answer, NewCommand, Pending, Standing, SubmitError};
+use conclave::service::{Answer, NewCommand, Pending, Position, Standing, SubmitError};
 use conclave::wire::encode_command;
+use conclave::wire::json::{Defaults, read_command};
 use conclave_core::command::{Actor, Command, Payload, Role};
+use conclave_core::decision::Outcome;
 use conclave_core::units::{CommandId, Offset, PoolId, TenantId, TimeMs, UserId};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -28,6 +30,22 @@ fn tick(id: &str) -> NewCommand {
         payload: Payload::Tick,
     };
     NewCommand { key: vec![], value: encode_command(&command), headers: Headers::new() }
+}
+
+/// A command that is remembered.
+fn policy(id: &str) -> NewCommand {
+    let defaults = Defaults {
+        command_id: Some(CommandId::from(id)),
+        actor: Some(Actor {
+            tenant: TenantId::default(),
+            user: UserId::from("ada"),
+            role: Role::Administrator,
+        }),
+        now: TimeMs(0),
+    };
+    let text = br#"{"pool": "lab", "payload": {"SetPoolPolicy": {}}}"#;
+    let command = read_command(text, &defaults).unwrap();
+    NewCommand { key: b"lab".to_vec(), value: encode_command(&command), headers: Headers::new() }
 }
 
 fn runtime() -> Runtime {
@@ -167,4 +185,38 @@ fn a_past_state_is_one_of_a_decision() {
     assert_eq!(service.state_at(Offset(last)).unwrap().state.covered, Offset(last));
     let hole = service.state_at(Offset(last - 1)).unwrap_err();
     assert!(hole.to_string().contains("the one before it is 0"), "{hole}");
+}
+
+#[test]
+fn who_sent_a_command_once_is_told_its_first_decision_though_an_outbox_sent_it_twice() {
+    let (mut elsewhere, service) = Elsewhere::new(0, 1);
+    let [_first, mut second, third] = ["p"; 3].map(|id| service.decide(policy(id)).unwrap());
+    let mut appended = elsewhere.append();
+    let (asked_again, at_third) = appended.pop().unwrap();
+    let (mut sent_again, at_second) = appended.pop().unwrap();
+    let (_lost, at_first) = appended.pop().unwrap();
+    sent_again.kept(Position(4));
+    sent_again.sent_again();
+    sent_again.accepted(at_second);
+    asked_again.accepted(at_third);
+    elsewhere.decide();
+    elsewhere.publish();
+    assert_eq!(runtime_with(second.kept()), Some(Position(4)));
+    let Answer { decision, .. } = answer(second).unwrap();
+    assert_eq!((decision.offset, decision.outcome), (at_first, Outcome::Accepted));
+    // Whoever asks a second time is told that, as ever.
+    let Answer { decision, .. } = answer(third).unwrap();
+    let Outcome::Duplicate(duplicate) = decision.outcome else { panic!("{decision:?}") };
+    assert_eq!((decision.offset, duplicate.first_offset), (at_third, at_first));
+}
+
+#[test]
+fn a_partition_that_is_away_still_takes_what_its_outbox_keeps() {
+    let (mut elsewhere, service) = Elsewhere::new(0, 1);
+    elsewhere.notices.set_standing(Standing::Away("for a test".to_owned()));
+    let pending = service.decide(tick("one")).unwrap();
+    elsewhere.work();
+    answer(pending).unwrap();
+    elsewhere.notices.set_standing(Standing::Stopped("for a test".to_owned()));
+    assert!(matches!(service.decide(tick("two")), Err(SubmitError::Stopped(_))));
 }
