@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-//! Who sends while things break: a plain producer with the stock Java partitioner, and somebody
-//! over HTTP. Both remember what they were told is stored.
-=======
 //! Who sends while things break: a plain producer with the stock Java partitioner and somebody with
 //! HTTP. Both remember what they were told is stored.
->>>>>>> i5-faults
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use crate::broker::ASK_MAX;
@@ -86,12 +81,7 @@ pub(crate) fn about(pool: &PoolId, id: &str, payload: Payload) -> Command {
     Command { pool: pool.clone(), ..command(id, payload) }
 }
 
-<<<<<<< HEAD
-/// The `index`th command of somebody: half of them ask, the other half cancel what was asked
-/// before.
-=======
 /// The `index`th command of somebody: half of them ask, the others cancel what was asked before.
->>>>>>> i5-faults
 fn step(who: &str, pools: &[PoolId], index: usize) -> Command {
     let (pool, turn) = (&pools[index % pools.len()], index / pools.len());
     let request = format!("{who}{}", turn / 2);

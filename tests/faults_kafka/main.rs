@@ -1,13 +1,7 @@
 //! Faults on a real Kafka: processes, brokers and replies die, stall and come back while commands
-<<<<<<< HEAD
-//! are sent, and afterwards the topics are read by whoever had no part in it.
-//! `docs/faults-kafka.md` has the times; `dev/faults --runs N` makes it. `dev/services fetch kafka`
-//! brings the broker.
-=======
 //! are sent, and afterwards the topics are read by whoever had no part in it. The times stand in
 //! `docs/faults-kafka.md`; `dev/faults --runs N` makes it. `dev/services fetch kafka` brings the
 //! broker.
->>>>>>> i5-faults
 //!
 //! Reading order: [`site`] (topics and instances), [`load`] (who sends), [`sight`] (when what was
 //! decided), [`checker`] (the judge), then the faults.

@@ -85,8 +85,8 @@ fn post(wire: &mut Wire, wait: &str, body: &Value) -> std::io::Result<Answer> {
     wire.answer()
 }
 
-/// Every sender goes on where it was, until it has sent `each` or nobody answers any more; a service
-/// that has accepted `kill_after` of them is killed.
+/// Every sender goes on where it was, until it has sent `each` or nobody answers any more; a
+/// service that has accepted `kill_after` of them is killed.
 fn submit(served: &Served, next: &mut [usize], each: usize, kill_after: usize) -> Duration {
     let (began, accepted) = (Instant::now(), AtomicUsize::new(0));
     std::thread::scope(|scope| {

@@ -84,7 +84,8 @@ impl Instance {
             let line = |number: u64| {
                 format!(
                     "{{\"command_id\":\"c-{round}-{number}\",\"pool\":\"pool-{number}\",\
-                     \"payload\":{{\"RequestAllocation\":{{\"request\":\"r-{round}\",\"tenant\":\"t\",\
+                     \"payload\":{{\"RequestAllocation\":{{\"request\":\"r-{round}\",\
+                     \"tenant\":\"t\",\
                      \"gpu_count\":1,\"expected_duration\":\"1h\"}}}}}}\n"
                 )
             };

@@ -23,10 +23,9 @@ pub(crate) struct Prometheus {
     address: String,
 }
 
-/// One series of an answer: its labels, and its value now.
-#[derive(Clone, Debug)]
+/// One series of an answer: its value now.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
-    pub(crate) labels: Value,
     pub(crate) value: f64,
 }
 
@@ -105,10 +104,8 @@ impl Prometheus {
     #[track_caller]
     pub(crate) fn query(&self, expr: &str) -> Vec<Series> {
         let data = self.ask("query", Some(expr)).unwrap_or_else(|why| panic!("{expr}: {why}"));
-        let series = |one: &Value| Series {
-            labels: one["metric"].clone(),
-            value: one["value"][1].as_str().unwrap().parse().unwrap(),
-        };
+        let series =
+            |one: &Value| Series { value: one["value"][1].as_str().unwrap().parse().unwrap() };
         data["result"].as_array().unwrap().iter().map(series).collect()
     }
 

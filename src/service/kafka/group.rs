@@ -27,12 +27,7 @@ use std::time::{Duration, Instant};
 const POLL_MAX: Duration = Duration::from_millis(10);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
-<<<<<<< HEAD
-/// Heartbeats per session: others hear with their next one that partitions are to be shared out
-/// anew.
-=======
 /// Heartbeats per session: others hear with their next one that partitions have to move.
->>>>>>> i5-faults
 const HEARTBEATS: u128 = 12;
 /// Commands on their way to the owner of one partition.
 const ARRIVING_MAX: usize = 4_096;
