@@ -139,6 +139,9 @@ impl Group {
     /// The library says good-bye once the partitions were taken away, which needs polling; a member
     /// with a name that is merely closed would keep them until its session ends.
     pub(super) fn leave(&self) {
+        // First: an assignment may still be on its way, and nobody would end its tenure.
+        let routes = self.consumer.context();
+        *routes.assigned.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.consumer.unsubscribe();
         let patience = Instant::now() + LEAVE_MAX;
         let has_some = || self.consumer.assignment().is_ok_and(|some| some.count() > 0);
@@ -146,8 +149,6 @@ impl Group {
             let _passed_over = self.consumer.poll(POLL_MAX);
         }
         let _passed_over = self.consumer.poll(5 * POLL_MAX);
-        let routes = self.consumer.context();
-        *routes.assigned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Lets [`Group::run`] end.
