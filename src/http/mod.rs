@@ -7,6 +7,7 @@ mod commands;
 mod decisions;
 mod explained;
 mod figures;
+mod kept;
 mod page;
 mod parts;
 mod probes;

@@ -212,10 +212,11 @@ fn what_is_accepted_while_kafka_is_away_is_decided_once() {
     let answers = Instant::now();
     // Once more, while it delivers.
     until("it delivers", DECIDED_WITHIN, || held(&served) < OUTBOX_MAX);
+    println!("it delivers {:?} after the broker answered, and is killed", answers.elapsed());
     served.signal("KILL");
     assert!(!served.ended(), "it was killed");
     served.start_again();
-    println!("killed again while it delivered, and started with {} left", held(&served));
+    println!("it started again, {:?} after the broker answered", answers.elapsed());
     until("the outbox is delivered", DECIDED_WITHIN, || held(&served) == 0);
     println!("delivered {:?} after the broker answered", answers.elapsed());
     let total = SENDERS * EACH + more;

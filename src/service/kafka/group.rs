@@ -77,8 +77,8 @@ struct Route {
 }
 
 impl Group {
-    /// A member that joins the group when it [runs](Group::run); `assigned` takes partitions as they
-    /// come.
+    /// A member that joins the group when it [runs](Group::run); `assigned` takes partitions as
+    /// they come.
     pub(super) fn new(options: &GroupOptions, assigned: Sender<Assignment>) -> Result<Self> {
         let topic = options.settings.topics.commands.clone();
         let assigned = Mutex::new(Some(assigned));

@@ -81,8 +81,8 @@ struct Threads {
 
 impl KafkaService {
     /// Folds all partitions, joins the group and decides what it is given. While the brokers are
-    /// away it begins with its snapshots and takes commands in; it joins once they have answered and
-    /// the topics turn out to be sound.
+    /// away it begins with its snapshots and takes commands in; it joins once they have answered
+    /// and the topics turn out to be sound.
     ///
     /// # Errors
     /// `Unavailable` when brokers do not answer and never did, `Invalid` when topics are missing,
