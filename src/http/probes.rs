@@ -113,8 +113,8 @@ fn brokers(service: &Service) -> Option<PartReadiness> {
         contact if contact.is_away() => (
             AWAY,
             format!(
-                "{}: commands are kept and decided later, answers to questions are as old as that; see \
-             docs/runbooks/kafka-away.md",
+                "{}: commands are kept and decided later, answers to questions are as old as that; \
+             see docs/runbooks/kafka-away.md",
                 contact.in_words()
             ),
         ),

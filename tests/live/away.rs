@@ -43,8 +43,11 @@ fn serve(broker: &Broker, prefix: &str, outbox_max: usize) -> Served {
          group = '{prefix}'\ninstance_id = 'one'\noutbox_commands_max = {outbox_max}\n"
     );
     let served = Served::bare(tempfile::tempdir().unwrap(), &settings, &[]);
+    // What is refused is not remembered: each attempt is a command of its own.
+    let mut attempts = 0..;
     until("the service decides", Duration::from_secs(30), || {
-        let answer = served.post("application/json", &json_of("first", "lab", "first").to_string());
+        let first = format!("first-{}", attempts.next().unwrap());
+        let answer = served.post("application/json", &json_of(&first, "lab", "first").to_string());
         answer.status == 200
     });
     for pool in POOLS {
@@ -85,8 +88,8 @@ fn post(wire: &mut Wire, wait: &str, body: &Value) -> std::io::Result<Answer> {
     wire.answer()
 }
 
-/// Every sender goes on where it was, until it has sent `each` or nobody answers any more; a service
-/// that has accepted `kill_after` of them is killed.
+/// Every sender goes on where it was, until it has sent `each` or nobody answers any more; a
+/// service that has accepted `kill_after` of them is killed.
 fn submit(served: &Served, next: &mut [usize], each: usize, kill_after: usize) -> Duration {
     let (began, accepted) = (Instant::now(), AtomicUsize::new(0));
     std::thread::scope(|scope| {

@@ -2,8 +2,8 @@
 //! forgets what was delivered.
 //!
 //! A key is the position of a command, a value the partition that it goes to and one block of one
-//! command, which checks itself. Positions only grow and are never given out twice: the newest write
-//! also says which comes next.
+//! command, which checks itself. Positions only grow and are never given out twice: the newest
+//! write also says which comes next.
 
 use super::store::store_error;
 use super::{Durability, families};
@@ -61,7 +61,8 @@ impl OutboxStore {
     /// Opens the store in `dir`, or makes one. What a kill cut off at the end was never accepted.
     ///
     /// # Errors
-    /// `Unavailable` when another process uses it or the disk refuses, `Corrupt` when it is damaged.
+    /// `Unavailable` when another process uses it or the disk refuses, `Corrupt` when it is
+    /// damaged.
     pub fn open(dir: &Path, durability: Durability) -> Result<Self> {
         let what =
             format!("the outbox in {} cannot be used (docs/runbooks/kafka-away.md)", dir.display());
