@@ -266,8 +266,7 @@ impl Desk<'_> {
                     Line::of(part.service().accept(command), |sent| Line::Accepted(sent, part))
                 }
             });
-            let refused = |line: &Line| matches!(line, Line::Problem(problem) if [429, 503].contains(&problem.status));
-            is_refusing = answers.last().is_some_and(refused);
+            is_refusing = answers.last().is_some_and(Line::was_not_taken);
         }
         let mut body = Vec::new();
         for answer in answers {
@@ -317,6 +316,12 @@ enum Line {
 }
 
 impl Line {
+    /// Whether it has to be sent again.
+    fn was_not_taken(&self) -> bool {
+        let Self::Problem(problem) = self else { return false };
+        [429, 503].contains(&problem.status)
+    }
+
     fn of<T>(
         sent: Result<Pending<T>, SubmitError>,
         pending: impl FnOnce(Pending<T>) -> Self,
