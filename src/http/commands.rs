@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::kept::Patience;
 use super::parts::Part;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
@@ -9,7 +10,7 @@ use super::visible::shown;
 use crate::log::{Headers, LogReader, StoredCommand};
 use crate::report::decision::DecisionJson;
 use crate::report::viewer::Viewer;
-use crate::service::{Answer, NewCommand, Pending, Position, SubmitError, now};
+use crate::service::{Answer, NewCommand, Pending, SubmitError, now};
 use crate::telemetry::{Correlation, TraceParent};
 use crate::wire::json::{Defaults, JsonError, read_command, read_lines};
 use crate::wire::{CommandReader, command_id_hash, encode_command};
@@ -23,8 +24,6 @@ use conclave_core::input::Content;
 use conclave_core::units::{CommandId, Offset, PoolId, TimeMs};
 use serde::Deserialize;
 use std::sync::LazyLock;
-use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
 
 /// Content types that are read.
 const JSON: &str = "application/json";
@@ -35,11 +34,6 @@ pub const AVRO: &str = "application/vnd.conclave.command+avro";
 const LINES_MAX: usize = 1_000;
 /// What the local table of schemas reads: to make one takes milliseconds.
 static TABLE: LazyLock<CommandReader> = LazyLock::new(CommandReader::new);
-/// How long whoever waits for acceptance waits for the offset, too, once an outbox keeps the
-/// command.
-const OFFSET_PATIENCE: Duration = Duration::from_millis(200);
-/// How long before the request's own end a decision is given up.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Bytes of a correlation id.
 const CORRELATION_BYTES_MAX: usize = 128;
 
@@ -89,7 +83,7 @@ pub(super) struct Parameters {
         (status = 200, body = serde_json::Value,
             description = "The decision; of JSON lines one answer a line"),
         (status = 202, body = serde_json::Value,
-            description = "Accepted: `{\"offset\": N}`, and on Kafka `\"position\"`, with the \
+            description = "Accepted: `{\"offset\": N}`; on Kafka `{\"position\": N}`, with the \
                            offset if it is known already"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -111,8 +105,8 @@ pub(super) async fn send(
     let kind = content_type(&headers)?;
     let bytes = read::body(&headers, body, app.http().body_bytes_max).await?;
     let Parameters { wait, partition } = parameters;
-    let began = Instant::now();
-    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait, partition, began };
+    let patience = Patience::from_now(app.http().request_timeout_ms);
+    let desk = Desk { app: &app, caller: &caller, headers: &headers, wait, partition, patience };
     match kind {
         Kind::Json => desk.answer(desk.read_json(&bytes)?).await,
         Kind::Avro => desk.answer(desk.read_avro(bytes)?).await,
@@ -146,8 +140,7 @@ struct Desk<'a> {
     headers: &'a HeaderMap,
     wait: Wait,
     partition: Option<i64>,
-    /// When the request was there.
-    began: Instant,
+    patience: Patience,
 }
 
 /// A command, and the partition that it goes to.
@@ -235,50 +228,14 @@ impl Desk<'_> {
         let service = part.service();
         match self.wait {
             Wait::Accepted => {
-                let accepted = self.accepted(service.accept(command)?, &part).await?;
+                let accepted = self.patience.accepted(service.accept(command)?, &part).await?;
                 Ok((StatusCode::ACCEPTED, json(accepted)).into_response())
             }
             Wait::Decision => {
-                let answer = self.decision(service.decide(command)?).await?;
+                let answer = self.patience.decided(service.decide(command)?).await?;
                 Ok(json(self.decided(&part, &answer).await).into_response())
             }
         }
-    }
-
-    /// Says where an accepted command stands: in the log, in the outbox that keeps it for the log,
-    /// or in both if the log has it in a moment.
-    async fn accepted(
-        &self,
-        mut pending: Pending<Offset>,
-        part: &Part,
-    ) -> Result<Vec<u8>, Problem> {
-        let Some(position) = pending.kept().await else {
-            return Ok(accepted(pending.wait().await?));
-        };
-        if part.service().contact().is_away() {
-            return Ok(kept(position, None));
-        }
-        // What the outbox keeps is accepted, whatever becomes of it now.
-        let stored = timeout_at(self.began + OFFSET_PATIENCE, pending.wait()).await;
-        Ok(kept(position, stored.ok().and_then(Result::ok)))
-    }
-
-    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more.
-    async fn decision(&self, mut pending: Pending<Answer>) -> Result<Answer, Problem> {
-        let Some(position) = pending.kept().await else { return Ok(pending.wait().await?) };
-        let limit = Duration::from_millis(self.app.http().request_timeout_ms);
-        let until = self.began + limit.saturating_sub(LAST_WORDS.min(limit / 10));
-        let why = match timeout_at(until, pending.wait()).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error @ (SubmitError::Away(_) | SubmitError::Closing))) => error.to_string(),
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => format!("it was not decided within {} ms", limit.as_millis()),
-        };
-        Err(Problem::timeout(format!(
-            "{why}; the command is kept and will be decided: ask for \
-             /v1/pools/POOL/commands/COMMAND_ID later, or send it again with the same id"
-        ))
-        .kept(Some(position)))
     }
 
     /// One line for each line that holds something, in their order. Lines are sent as they come:
@@ -312,7 +269,7 @@ impl Desk<'_> {
                     Line::of(part.service().accept(command), |sent| Line::Accepted(sent, part))
                 }
             });
-            is_refusing = answers.last().is_some_and(Line::is_to_come_back);
+            is_refusing = answers.last().is_some_and(Line::was_not_taken);
         }
         let mut body = Vec::new();
         for answer in answers {
@@ -327,9 +284,9 @@ impl Desk<'_> {
         match line {
             Line::Problem(what) => problem(what),
             Line::Accepted(pending, part) => {
-                self.accepted(pending, &part).await.unwrap_or_else(problem)
+                self.patience.accepted(pending, &part).await.unwrap_or_else(problem)
             }
-            Line::Decided(pending, part) => match self.decision(pending).await {
+            Line::Decided(pending, part) => match self.patience.decided(pending).await {
                 Ok(answer) => self.decided(&part, &answer).await,
                 Err(error) => problem(error),
             },
@@ -362,9 +319,10 @@ enum Line {
 }
 
 impl Line {
-    /// Whether whoever sent it is asked to come back later.
-    fn is_to_come_back(&self) -> bool {
-        matches!(self, Self::Problem(problem) if problem.retry_after_s.is_some())
+    /// Whether it has to be sent again.
+    fn was_not_taken(&self) -> bool {
+        let Self::Problem(problem) = self else { return false };
+        [429, 503].contains(&problem.status)
     }
 
     fn of<T>(
@@ -380,16 +338,9 @@ fn broken(error: &JsonError) -> Problem {
     Problem::bad_request(error.to_string()).at(line, column)
 }
 
-fn accepted(offset: Offset) -> Vec<u8> {
+/// Where an accepted command stands in the log.
+pub(super) fn accepted(offset: Offset) -> Vec<u8> {
     format!("{{\"offset\":{offset}}}").into_bytes()
-}
-
-fn kept(position: Position, offset: Option<Offset>) -> Vec<u8> {
-    let Position(position) = position;
-    match offset {
-        Some(offset) => format!("{{\"offset\":{offset},\"position\":{position}}}").into_bytes(),
-        None => format!("{{\"position\":{position}}}").into_bytes(),
-    }
 }
 
 /// Bytes that are JSON already, as an answer.

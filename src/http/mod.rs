@@ -7,6 +7,7 @@ mod commands;
 mod decisions;
 mod explained;
 mod figures;
+mod kept;
 mod on_kafka;
 mod page;
 mod parts;

@@ -99,8 +99,8 @@ impl Problem {
 
     /// Names the place in the outbox.
     #[must_use]
-    pub fn kept(mut self, position: Option<Position>) -> Self {
-        self.position = position.map(|position| position.0);
+    pub fn kept(mut self, position: Position) -> Self {
+        self.position = Some(position.0);
         self
     }
 
