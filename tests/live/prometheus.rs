@@ -26,6 +26,7 @@ pub(crate) struct Prometheus {
 /// One series of an answer: its labels, and its value now.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
+    #[expect(dead_code, reason = "shown when a check fails")]
     pub(crate) labels: Value,
     pub(crate) value: f64,
 }
