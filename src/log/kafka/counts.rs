@@ -94,9 +94,7 @@ mod tests {
     fn a_commit_falls_into_the_first_bucket_that_holds_it() {
         let counts = TransactionCounts::default();
         let took_ms = [1, 3, 25, 26, 60_000];
-        for ms in took_ms {
-            counts.committed(Duration::from_millis(ms));
-        }
+        took_ms.iter().for_each(|ms| counts.committed(Duration::from_millis(*ms)));
         counts.aborted();
         let figures = counts.figures();
         assert_eq!((figures.commits, figures.aborts, figures.unknown), (5, 1, 0));
