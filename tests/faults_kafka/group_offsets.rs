@@ -121,7 +121,7 @@ fn a_topic_that_was_made_anew_stops_everything() {
         assert!(began.elapsed() < PATIENCE, "{error}");
         std::thread::sleep(Duration::from_millis(200));
     }
-    // Beside one that runs: it says so, and decides nothing of the new topic.
+    // Beside one that runs: it says so.
     ask_everywhere(&site, &told, "after");
     let said = "the command topic lost records, or is another one";
     instance.wait_for(said);
