@@ -26,8 +26,6 @@ pub(crate) struct Prometheus {
 /// One series of an answer: its value now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
-    #[expect(dead_code, reason = "shown when a check fails")]
-    pub(crate) labels: Value,
     pub(crate) value: f64,
 }
 
