@@ -76,8 +76,6 @@ impl OnKafka {
         encode_gauge(to, names::KAFKA_REBALANCE_AGE, age)?;
         let age = figures.contact_age.as_secs_f64();
         encode_gauge(to, names::KAFKA_CONTACT_AGE, Some(age))?;
-        let waiting = figures.outbox.map(|depth| float(i64::try_from(depth).unwrap_or(i64::MAX)));
-        encode_gauge(to, names::KAFKA_OUTBOX, waiting)?;
         let mut states = descriptor(to, names::KAFKA_MEMBERSHIP, MetricType::Gauge)?;
         for state in Membership::ALL {
             let now = ConstGauge::new(one_or_zero(figures.membership == state));
@@ -189,7 +187,6 @@ mod tests {
             rebalances: 4,
             rebalance_age: Some(Duration::from_secs(9)),
             contact_age: Duration::from_millis(300),
-            outbox: Some(11),
         }
     }
 
@@ -205,7 +202,6 @@ mod tests {
             "conclave_kafka_membership_count{state=\"steady\"} 1.0",
             "conclave_kafka_membership_count{state=\"away\"} 0.0",
             "conclave_kafka_rebalances_total 4",
-            "conclave_kafka_outbox_count 11.0",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
         }
@@ -221,9 +217,9 @@ mod tests {
     #[test]
     fn what_nobody_knows_is_not_shown_as_nothing() {
         let mut unknown = figures();
-        (unknown.partitions[0].lag, unknown.rebalance_age, unknown.outbox) = (None, None, None);
+        (unknown.partitions[0].lag, unknown.rebalance_age) = (None, None);
         let text = shown(unknown);
-        for name in [names::KAFKA_LAG, names::KAFKA_REBALANCE_AGE, names::KAFKA_OUTBOX] {
+        for name in [names::KAFKA_LAG, names::KAFKA_REBALANCE_AGE] {
             let series = text.lines().filter(|line| line.starts_with(name));
             assert_eq!(series.count(), 0, "{name} in\n{text}");
         }

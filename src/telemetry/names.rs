@@ -164,8 +164,6 @@ names! {
     KAFKA_MEMBERSHIP = "conclave_kafka_membership_count", Gauge by STATE, Count;
     /// How long ago brokers answered this instance last.
     KAFKA_CONTACT_AGE = "conclave_kafka_contact_age_seconds", Gauge, Seconds;
-    /// Commands that were taken in and are not with the brokers yet.
-    KAFKA_OUTBOX = "conclave_kafka_outbox_count", Gauge, Count;
 
     /// Places where a log does not keep a rule, by rule; see docs/validate.md.
     VALIDATOR_FINDINGS = "conclave_validator_findings_total", Counter by RULE, Count;

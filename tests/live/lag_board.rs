@@ -16,8 +16,6 @@ const RULES: &str = "deploy/alerts-kafka.yml";
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// How long a start, or a hand-over, may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Panels that may show nothing, and why.
-const MAY_BE_EMPTY: [(&str, &str); 1] = [("Outbox", "conclave_kafka_outbox_count")];
 /// Longer than an alert may take: an instance that hangs keeps its partitions meanwhile.
 const SESSION_MS: u64 = 120_000;
 
@@ -125,10 +123,7 @@ fn check_panels(prometheus: &Prometheus) {
     for (file, board) in boards() {
         for query in queries(&board) {
             let found = prometheus.query(&substituted(&query.expr));
-            let excused = MAY_BE_EMPTY.iter().find(|(panel, _)| *panel == query.panel);
-            let is_exported = |metric: &str| !prometheus.query(metric).is_empty();
-            let may_be_empty = excused.is_some_and(|(_, metric)| !is_exported(metric));
-            assert!(!found.is_empty() || may_be_empty, "{file}: {}: {}", query.panel, query.expr);
+            assert!(!found.is_empty(), "{file}: {}: {}", query.panel, query.expr);
             let odd = found.iter().find(|series| !series.value.is_finite() || series.value < 0.0);
             assert!(odd.is_none(), "{file}: {}: {odd:?}", query.panel);
             count += 1;

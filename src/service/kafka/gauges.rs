@@ -7,18 +7,14 @@ use super::life::Membership;
 use crate::log::kafka::{TransactionCounts, TransactionFigures};
 use crate::service::Service;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Says how many commands wait in the outbox.
-type Depth = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Where figures come from.
 pub struct Gauges {
     pub(super) group: Arc<Group>,
     pub(super) partitions: Vec<(Arc<Service>, Arc<TransactionCounts>)>,
     pub(super) looks: Arc<Looks>,
-    outbox: OnceLock<Depth>,
 }
 
 impl fmt::Debug for Gauges {
@@ -40,8 +36,6 @@ pub struct KafkaFigures {
     pub rebalance_age: Option<Duration>,
     /// How long ago brokers answered last.
     pub contact_age: Duration,
-    /// Commands that wait to be sent; none while there is nobody to ask.
-    pub outbox: Option<u64>,
 }
 
 /// The figures of one partition. What brokers have to be asked for is none before the first look.
@@ -71,12 +65,7 @@ impl Gauges {
         partitions: Vec<(Arc<Service>, Arc<TransactionCounts>)>,
         looks: Arc<Looks>,
     ) -> Self {
-        Self { group, partitions, looks, outbox: OnceLock::new() }
-    }
-
-    /// From now on `depth` says how many commands wait to be sent. Said twice, the first counts.
-    pub fn ask_outbox(&self, depth: impl Fn() -> u64 + Send + Sync + 'static) {
-        let _the_first_counts = self.outbox.set(Box::new(depth));
+        Self { group, partitions, looks }
     }
 
     /// The figures as of now.
@@ -105,7 +94,6 @@ impl Gauges {
             rebalances: life.rebalances(),
             rebalance_age: life.rebalance_age(),
             contact_age: self.looks.contact_age(),
-            outbox: self.outbox.get().map(|depth| depth()),
         }
     }
 }
