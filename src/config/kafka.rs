@@ -29,8 +29,6 @@ pub struct KafkaConfig {
     pub transaction_timeout_ms: u64,
     /// How long an instance may be silent before its partitions go to others.
     pub session_timeout_ms: u64,
-    /// How many partitions of other instances are followed, so as to take over at once.
-    pub standby: Standby,
     /// How connections are protected.
     pub security: SecurityConfig,
     /// Who knows the schemas of those who write commands.
@@ -38,24 +36,6 @@ pub struct KafkaConfig {
     /// Properties that pass through to librdkafka.
     #[serde(deserialize_with = "as_texts")]
     pub extra: BTreeMap<String, String>,
-}
-
-/// How many partitions of others an instance follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "standby is \"all\" or a number of partitions")]
-pub enum Standby {
-    /// So many.
-    Partitions(u32),
-    /// `"all"`.
-    Every(All),
-}
-
-/// The word for every partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum All {
-    /// `"all"`.
-    All,
 }
 
 /// How connections are protected, as the file spells it.
@@ -94,7 +74,6 @@ impl Default for KafkaConfig {
             outbox_commands_max: 100_000,
             transaction_timeout_ms: 5_000,
             session_timeout_ms: 6_000,
-            standby: Standby::Partitions(2),
             security: SecurityConfig::default(),
             registry: RegistryConfig::default(),
             extra: BTreeMap::new(),
@@ -302,13 +281,11 @@ mod tests {
     #[test]
     fn the_section_is_read_whole() {
         let kafka = parse(
-            "brokers = ['k1:9092', 'k2:9092']\nprefix = 'lab'\nstandby = 'all'\n[kafka.extra]\n\
+            "brokers = ['k1:9092', 'k2:9092']\nprefix = 'lab'\n[kafka.extra]\n\
              'linger.ms' = 5\n'socket.keepalive.enable' = true\n'client.rack' = 'r1'",
         );
         let kafka = kafka.unwrap();
         assert!(kafka.is_set() && !KafkaConfig::default().is_set());
-        assert_eq!(kafka.standby, Standby::Every(All::All));
-        assert_eq!(parse("standby = 3").unwrap().standby, Standby::Partitions(3));
         let settings = kafka.settings().unwrap();
         assert_eq!(settings.brokers, "k1:9092,k2:9092");
         assert_eq!(settings.topics.dead_letters, "lab.dead-letters");
@@ -323,8 +300,6 @@ mod tests {
         let security = |text: &str| format!("{some}[kafka.security]\n{text}");
         for (section, wanted) in [
             ("broker = 'k1:9092'".to_owned(), "did you mean 'kafka.brokers'"),
-            ("standby = 'some'".to_owned(), "\"all\" or a number"),
-            ("standby = -1".to_owned(), "\"all\" or a number"),
             ("transaction_timeout_ms = 6000".to_owned(), "shorter than kafka.session_timeout_ms"),
             ("outbox_commands_max = 0".to_owned(), "not within 1"),
             ("prefix = 'a b'".to_owned(), "kafka.prefix is 'a b'"),

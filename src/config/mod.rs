@@ -9,7 +9,7 @@ mod keys;
 mod registry;
 mod tokens;
 
-pub use kafka::{All, KafkaConfig, SecurityConfig, Standby};
+pub use kafka::{KafkaConfig, SecurityConfig};
 pub use registry::RegistryConfig;
 pub use tokens::{Identity, Token, Tokens, new_token};
 
