@@ -14,6 +14,7 @@ use std::path::PathBuf;
 /// Which log is read.
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("place").args(["log", "brokers"]).required(true)))]
+#[allow(rustdoc::broken_intra_doc_links, reason = "[kafka] is a section of a file, in the help")]
 pub struct SourceArguments {
     /// Data directory of the log
     #[arg(long, value_name = "DIR")]

@@ -10,7 +10,7 @@
 //! end that nobody knows, the producer is made anew, and the topic is asked what it holds.
 //!
 //! Offsets have holes here, where marks of transactions stand. A decision is called by the offset
-//! of its command; where it stands in its own topic is nobody's business ([`reader`] finds it).
+//! of its command; where it stands in its own topic is nobody's business (`reader` finds it).
 
 mod counts;
 pub(crate) mod crash;
