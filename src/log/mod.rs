@@ -12,6 +12,7 @@ mod headers;
 pub mod heads;
 pub mod kafka;
 pub mod memory;
+pub mod own;
 pub mod rocks;
 pub mod skip;
 

@@ -2,6 +2,8 @@
 
 use super::room::Receipt;
 use crate::log::{CommandRecord, Headers};
+use crate::wire::encode_command;
+use conclave_core::command::Command;
 use conclave_core::decision::Decision;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::fmt;
@@ -20,6 +22,11 @@ pub struct NewCommand {
 }
 
 impl NewCommand {
+    /// One that Conclave sends itself.
+    pub(super) fn own(command: &Command) -> Self {
+        Self { key: vec![], value: encode_command(command), headers: Headers::new() }
+    }
+
     pub(super) fn stamped(self, time_ms: TimeMs) -> CommandRecord {
         let Self { key, value, headers } = self;
         CommandRecord { time_ms, key, value, headers }

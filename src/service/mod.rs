@@ -25,6 +25,7 @@ mod shell;
 mod standing;
 mod view;
 
+pub use crate::log::own::now;
 pub use contact::{Contact, OutboxLevel};
 pub use followed::Notices;
 pub use intake::{Answer, NewCommand, Position, Submit, SubmitError};
@@ -37,19 +38,21 @@ use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::Folded;
 use crate::log::rocks::{OpenOptions, RocksLog};
-use crate::log::{LogEnds, LogReader};
+use crate::log::{EventLog, LogEnds, LogReader};
 use conclave_core::command::TimeSource;
+use conclave_core::decision::Decision;
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::{Offset, TimeMs};
 use intake::{Intake, Reply, Submission};
 use past::Past;
 use shell::Shell;
 use standing::Shared;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// Commands that may wait for the shell loop; whoever comes then is asked to come back.
@@ -383,9 +386,17 @@ fn open(options: &ServiceOptions) -> Result<Deciding> {
     Ok(engine)
 }
 
-/// This machine's clock in milliseconds since 1970. Read at the edge only: commands carry it.
-#[must_use]
-pub fn now() -> TimeMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+/// One turn of a partition; a panic in it stops the partition only.
+///
+/// # Errors
+/// As [`Engine::turn`]; `Bug` when it broke an invariant.
+fn turned<L: EventLog>(engine: &mut Engine<L, RuleSeat>) -> Result<Vec<Decision>> {
+    let at = engine.folded().next();
+    let turned = catch_unwind(AssertUnwindSafe(|| engine.turn()));
+    turned.map_err(|_| {
+        Error::bug(format!(
+            "deciding the round at offset {at} broke an invariant: report it with the log; \
+             `conclave skip` leaves one command undecided"
+        ))
+    })?
 }

@@ -4,16 +4,14 @@
 use super::intake::{Answer, NewCommand, Reply, Submission, SubmitError};
 use super::room::committed;
 use super::standing::{Figures, Shared, Standing};
-use super::{Deciding, ServiceOptions, now, open, reader_of};
+use super::{Deciding, ServiceOptions, now, open, reader_of, turned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Headers, LogEnds, LogReader};
-use crate::wire::encode_command;
-use conclave_core::command::{Actor, Command, OpenLog, Payload, Role, TimeSource};
+use crate::log::own::{open_live, own_command};
+use crate::log::{LogEnds, LogReader};
+use conclave_core::command::Payload;
 use conclave_core::decision::Decision;
-use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_MAX};
-use conclave_core::units::{CommandId, Hash32, LogId, Offset, PoolId, TenantId, TimeMs, UserId};
+use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -183,14 +181,7 @@ impl Shell {
     /// Decides what is accepted, and answers round by round.
     fn decide_all(&mut self, engine: &mut Deciding) -> Result<()> {
         loop {
-            let at = engine.folded().next();
-            let turned = catch_unwind(AssertUnwindSafe(|| engine.turn()));
-            let decisions = turned.map_err(|_| {
-                Error::bug(format!(
-                    "deciding the round at offset {at} broke an invariant: report it with the log; \
-                     `conclave skip` leaves one command undecided"
-                ))
-            })??;
+            let decisions = turned(engine)?;
             let ends = engine.log().ends()?;
             if decisions.is_empty() {
                 if ends.commands_next == engine.folded().next() {
@@ -224,21 +215,14 @@ impl Shell {
 
     fn tick(&mut self, now: TimeMs) -> NewCommand {
         self.ticks += 1;
-        own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick)
+        NewCommand::own(&own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick))
     }
 
     /// The first command of a new log.
     fn open_log(&mut self, engine: &mut Deciding) -> Result<()> {
         let time_ms = self.stamp(engine);
-        let open = Payload::OpenLog(OpenLog {
-            log_id: LogId::from(new_log_id(time_ms)),
-            time_source: TimeSource::LogAppend,
-            partition_count: 1,
-            round_commands: ROUND_COMMANDS_MAX,
-            duplicate_ids: DUPLICATE_IDS_MAX,
-            duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
-        });
-        let command = own_command(format!("open-{time_ms}"), time_ms, open);
+        let open = Payload::OpenLog(open_live(1, time_ms));
+        let command = NewCommand::own(&own_command(format!("open-{time_ms}"), time_ms, open));
         engine.accept(&[command.stamped(time_ms)])?;
         Ok(())
     }
@@ -248,10 +232,7 @@ impl Shell {
             return;
         }
         self.figures_at = Some(Instant::now());
-        self.shared.set_figures(Figures {
-            counters: engine.counters().clone(),
-            latencies: engine.latencies().clone(),
-        });
+        self.shared.set_figures(Figures::of(engine));
     }
 
     /// Opens the log again until it can be written or the service ends. What was accepted is in it;
@@ -328,30 +309,6 @@ impl Shell {
             }
         }
     }
-}
-
-/// A command that the service sends itself: it is about the log, not about a pool.
-pub(super) fn own_command(id: String, now: TimeMs, payload: Payload) -> NewCommand {
-    let command = Command {
-        command_id: CommandId::from(id),
-        pool: PoolId::default(),
-        actor: Actor {
-            tenant: TenantId::default(),
-            user: UserId::from("conclave"),
-            role: Role::Administrator,
-        },
-        submitted_at_ms: now,
-        payload,
-    };
-    NewCommand { key: vec![], value: encode_command(&command), headers: Headers::new() }
-}
-
-/// A name that no other log has: the moment and the process that made it, as a digest. It is an
-/// input of the log like any other, so nothing depends on how it was drawn.
-fn new_log_id(now: TimeMs) -> String {
-    let salt = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now.0);
-    let digest = blake3::hash(format!("{now} {} {salt}", std::process::id()).as_bytes());
-    format!("log-{}", &digest.to_hex()[..16])
 }
 
 #[cfg(test)]

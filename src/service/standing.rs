@@ -6,9 +6,11 @@ use super::intake::SubmitError;
 use super::reader::Reader;
 use super::room::Room;
 use super::view::View;
+use crate::engine::Engine;
 use crate::fold::Folded;
-use crate::log::LogEnds;
+use crate::log::{EventLog, LogEnds};
 use crate::telemetry::{Counters, Latencies};
+use conclave_core::seat::Seat;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
@@ -55,6 +57,13 @@ pub struct Figures {
     pub counters: Counters,
     /// How long each step took.
     pub latencies: Latencies,
+}
+
+impl Figures {
+    /// Those of an engine, as they stand.
+    pub(super) fn of<L: EventLog, S: Seat>(engine: &Engine<L, S>) -> Self {
+        Self { counters: engine.counters().clone(), latencies: engine.latencies().clone() }
+    }
 }
 
 #[derive(Debug)]

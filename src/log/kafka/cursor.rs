@@ -52,12 +52,8 @@ impl Cursor {
         partition: i32,
         isolation: &str,
     ) -> Result<Self> {
-        let mut config = settings.client("read");
-        // Required by the library, and never joined: nothing is subscribed or committed.
-        config.set("group.id", format!("{topic}.reader"));
-        config.set("isolation.level", isolation);
-        config.set("enable.auto.commit", "false");
-        config.set("enable.auto.offset.store", "false");
+        // The group is never joined: nothing is subscribed.
+        let mut config = settings.consumer("read", &format!("{topic}.reader"), isolation);
         config.set("auto.offset.reset", "error");
         config.set("enable.partition.eof", "true");
         config.set("fetch.wait.max.ms", "50");

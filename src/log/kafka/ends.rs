@@ -48,11 +48,7 @@ impl TopicEnds {
     /// `Invalid` when a setting is refused.
     pub fn open(settings: &KafkaSettings, group: &str) -> Result<Self> {
         let consumer = |isolation: &str| -> Result<BaseConsumer> {
-            let mut config = settings.client("watch");
-            config.set("group.id", group);
-            config.set("isolation.level", isolation);
-            config.set("enable.auto.commit", "false");
-            config.set("enable.auto.offset.store", "false");
+            let mut config = settings.consumer("watch", group, isolation);
             config.set("auto.offset.reset", "error");
             config.set("enable.partition.eof", "true");
             config.set("fetch.wait.max.ms", "10");

@@ -8,7 +8,7 @@ use conclave_core::units::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use std::fmt::Debug;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two questions to a group whose coordinator is not there yet.
@@ -46,14 +46,8 @@ impl<'m> Hold<'m> {
 
     /// Whoever takes it away has to wait for the lock.
     #[must_use]
-    pub fn guarded(guard: MutexGuard<'m, ()>) -> Self {
-        Self(Some(guard))
-    }
-
-    /// The same, from a lock that somebody panicked under.
-    #[must_use]
-    pub fn locked(lock: &'m std::sync::Mutex<()>) -> Self {
-        Self::guarded(lock.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn locked(lock: &'m Mutex<()>) -> Self {
+        Self(Some(lock.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -75,10 +69,7 @@ impl Alone {
     /// # Errors
     /// `Invalid` when a setting is refused.
     pub fn new(settings: &KafkaSettings, group: &str) -> Result<Self> {
-        let mut config = settings.client("decide");
-        config.set("group.id", group);
-        config.set("isolation.level", "read_committed");
-        config.set("enable.auto.commit", "false");
+        let config = settings.consumer("decide", group, "read_committed");
         Ok(Self { consumer: asked(config.create(), "a consumer cannot be made")? })
     }
 }

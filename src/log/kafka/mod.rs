@@ -22,6 +22,7 @@ mod feed;
 mod index;
 mod member;
 mod partitions;
+mod queue;
 mod reader;
 mod record;
 pub mod security;

@@ -93,6 +93,19 @@ impl KafkaSettings {
         config
     }
 
+    /// What every consumer starts from, besides: it names `group` (whose coordinator the library
+    /// looks for even when nobody joins), sees what `isolation` says in Kafka's words, and commits
+    /// nothing by itself.
+    #[must_use]
+    pub fn consumer(&self, role: &str, group: &str, isolation: &str) -> ClientConfig {
+        let mut config = self.client(role);
+        config.set("group.id", group);
+        config.set("isolation.level", isolation);
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config
+    }
+
     /// That the settings make sense before any broker is asked.
     ///
     /// # Errors

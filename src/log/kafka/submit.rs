@@ -1,13 +1,14 @@
 //! Sending commands: each is stored once, whatever becomes of the connection.
 
-use super::errors::{asked, sorted};
+use super::errors::asked;
+use super::queue::{queue, serve};
 use super::record::{RECORD_TIME_MS, to_kafka};
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};
 use crate::log::CommandRecord;
 use conclave_core::units::Offset;
 use rdkafka::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +16,6 @@ use std::time::{Duration, Instant};
 
 /// How long brokers may take to store a batch.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
-const POLL_NAP: Duration = Duration::from_micros(200);
 
 /// Takes note of what became of each record of a batch, by its place there.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Submitter {
             self.queue(place, command, deadline)?;
         }
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-            self.serve();
+            serve(&self.producer);
         }
         let mut delivered =
             self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,30 +83,13 @@ impl Submitter {
 
     fn queue(&self, place: usize, command: &CommandRecord, deadline: Instant) -> Result<()> {
         let headers = to_kafka(&command.headers, RECORD_TIME_MS, command.time_ms.0);
-        let mut waiting = BaseRecord::with_opaque_to(&self.topic, Box::new(place))
+        let record = BaseRecord::with_opaque_to(&self.topic, Box::new(place))
             .partition(self.partition)
             .key(command.key.as_slice())
             .payload(command.value.as_slice())
             // 0 would be taken for "now", and nothing before 1970 can be said: the header says it.
             .timestamp(command.time_ms.0.max(1))
             .headers(headers);
-        loop {
-            let (error, back) = match self.producer.send(waiting) {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused,
-            };
-            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-            if !is_full || Instant::now() > deadline {
-                return Err(sorted(error, "a command was not sent"));
-            }
-            self.serve();
-            waiting = back;
-        }
-    }
-
-    /// Lets the library tell what became of commands, and gives it time: its own waiting spins.
-    fn serve(&self) {
-        self.producer.poll(Duration::ZERO);
-        std::thread::sleep(POLL_NAP);
+        asked(queue(&self.producer, record, deadline), "a command was not sent")
     }
 }

@@ -353,8 +353,7 @@ impl Member for Owner {
 }
 
 fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
-    let mut config = options.settings.client("decide");
-    config.set("group.id", &options.group);
+    let mut config = options.settings.consumer("decide", &options.group, "read_committed");
     if let Some(instance) = &options.instance_id {
         config.set("group.instance.id", instance);
     }
@@ -366,9 +365,6 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     config.set("partition.assignment.strategy", "cooperative-sticky");
     // How the group's protocol goes is said nowhere else.
     config.set("statistics.interval.ms", "1000");
-    config.set("isolation.level", "read_committed");
-    config.set("enable.auto.commit", "false");
-    config.set("enable.auto.offset.store", "false");
     config.set("auto.offset.reset", "error");
     config.set("fetch.wait.max.ms", "50");
     config.set("fetch.queue.backoff.ms", "5");

@@ -1,13 +1,13 @@
 //! Deciding one partition for as long as it is ours.
 
-use super::super::shell::own_command;
-use super::super::{Figures, Notices, Service, Standing, now};
+use super::super::{Figures, NewCommand, Notices, Service, Standing, now, turned};
 use super::group::{Assignment, Group, Owner};
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::crash::{self, CrashPoint};
 use crate::log::kafka::{Feed, KafkaLog, KafkaLogOptions};
+use crate::log::own::own_command;
 use crate::log::{CommandRecord, LogReader};
 use crate::registry::Registry;
 use crate::verify::check_last_command;
@@ -15,7 +15,6 @@ use crate::wire::reframe;
 use conclave_core::command::{Payload, TimeSource};
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -159,14 +158,7 @@ impl Work<'_> {
     /// Decides what is here, and tells of it round by round.
     fn decide_all(&mut self) -> Result<()> {
         loop {
-            let at = self.engine.folded().next();
-            let turned = catch_unwind(AssertUnwindSafe(|| self.engine.turn()));
-            let decisions = turned.map_err(|_| {
-                Error::bug(format!(
-                    "deciding the round at offset {at} broke an invariant: report it with the log; \
-                     `conclave skip` leaves one command undecided"
-                ))
-            })??;
+            let decisions = turned(&mut self.engine)?;
             let ends = self.engine.log().ends()?;
             if decisions.is_empty() {
                 if ends.commands_next <= self.engine.folded().next() || !self.tenure.is_ours() {
@@ -196,7 +188,8 @@ impl Work<'_> {
         }
         self.ticks += 1;
         let now = now();
-        let mut tick = own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick);
+        let tick = own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick);
+        let mut tick = NewCommand::own(&tick);
         reframe(&mut tick.value, self.post.log.settings.schema_ids.commands);
         let record: CommandRecord = tick.stamped(now);
         let offset = self.engine.accept(std::slice::from_ref(&record))?;
@@ -209,9 +202,6 @@ impl Work<'_> {
             return;
         }
         self.figures_at = Some(Instant::now());
-        self.post.notices.set_figures(Figures {
-            counters: self.engine.counters().clone(),
-            latencies: self.engine.latencies().clone(),
-        });
+        self.post.notices.set_figures(Figures::of(&self.engine));
     }
 }

@@ -59,11 +59,8 @@ fn follow(settings: &KafkaSettings, partitions: &[Watched], is_closing: &AtomicB
 
 fn consumer(settings: &KafkaSettings, partitions: &[Watched]) -> Result<BaseConsumer> {
     let what = "the decisions cannot be followed";
-    let mut config = settings.client("read");
-    config.set("group.id", format!("{}.watch", settings.topics.decisions));
-    config.set("isolation.level", "read_committed");
-    config.set("enable.auto.commit", "false");
-    config.set("enable.auto.offset.store", "false");
+    let group = format!("{}.watch", settings.topics.decisions);
+    let mut config = settings.consumer("read", &group, "read_committed");
     config.set("auto.offset.reset", "latest");
     config.set("fetch.wait.max.ms", "100");
     config.set("queued.max.messages.kbytes", "8192");

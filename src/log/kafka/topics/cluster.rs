@@ -171,10 +171,7 @@ impl<'a> Cluster<'a> {
     /// How each partition of the commands begins.
     pub(super) fn beginnings(&self, partitions: i32) -> Result<Vec<Beginning>> {
         let topic = &self.settings.topics.commands;
-        let mut config = self.settings.client("admin");
-        config.set("group.id", GROUP);
-        config.set("enable.auto.commit", "false");
-        config.set("isolation.level", "read_committed");
+        let mut config = self.settings.consumer("admin", GROUP, "read_committed");
         config.set("enable.partition.eof", "true");
         config.set("auto.offset.reset", "error");
         // Only the first record of each partition is looked at.

@@ -4,11 +4,9 @@
 use super::cluster::Cluster;
 use super::difference::Beginning;
 use crate::error::{Error, Result};
+use crate::log::own::{now, open_live, own_command};
 use crate::wire::{encode_command, reframe};
-use conclave_core::command::{Actor, Command, OpenLog, Payload, Role, TimeSource};
-use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_MAX};
-use conclave_core::units::{CommandId, LogId, PoolId, TenantId, TimeMs, UserId};
-use std::time::{SystemTime, UNIX_EPOCH};
+use conclave_core::command::{OpenLog, Payload, TimeSource};
 
 /// Writes an `OpenLog` into every partition that nothing was ever written to, and returns which.
 ///
@@ -59,14 +57,7 @@ pub(super) fn open_empty(cluster: &Cluster<'_>, partitions: i32) -> Result<Vec<i
 
 /// Opens partition 0, and returns what opened it.
 fn first(cluster: &Cluster<'_>, partitions: i32) -> Result<OpenLog> {
-    let open = OpenLog {
-        log_id: new_log_id(),
-        time_source: TimeSource::LogAppend,
-        partition_count: i64::from(partitions),
-        round_commands: ROUND_COMMANDS_MAX,
-        duplicate_ids: DUPLICATE_IDS_MAX,
-        duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
-    };
+    let open = open_live(i64::from(partitions), now());
     cluster.append(0, &encode(cluster, &open))?;
     match cluster.beginnings(1)?.pop() {
         Some(Beginning::Opened(open)) => Ok(open),
@@ -81,31 +72,9 @@ fn first(cluster: &Cluster<'_>, partitions: i32) -> Result<OpenLog> {
 
 /// The command as a record's value.
 fn encode(cluster: &Cluster<'_>, open: &OpenLog) -> Vec<u8> {
-    let mut value = encode_command(&Command {
-        command_id: CommandId::from(format!("open-{}", open.log_id)),
-        pool: PoolId::default(),
-        actor: Actor {
-            tenant: TenantId::default(),
-            user: UserId::from("conclave"),
-            role: Role::Administrator,
-        },
-        submitted_at_ms: now(),
-        payload: Payload::OpenLog(open.clone()),
-    });
+    let id = format!("open-{}", open.log_id);
+    let command = own_command(id, now(), Payload::OpenLog(open.clone()));
+    let mut value = encode_command(&command);
     reframe(&mut value, cluster.settings.schema_ids.commands);
     value
-}
-
-fn now() -> TimeMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeMs(i64::try_from(since.as_millis()).unwrap_or(0))
-}
-
-/// A name that no other log has: the moment and the process that made it, as a digest. It is an
-/// input of the log like any other, so nothing depends on how it was drawn.
-fn new_log_id() -> LogId {
-    let now = now();
-    let salt = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now.0);
-    let digest = blake3::hash(format!("{now} {} {salt}", std::process::id()).as_bytes());
-    LogId::from(format!("log-{}", &digest.to_hex()[..16]))
 }
