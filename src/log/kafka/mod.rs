@@ -344,7 +344,12 @@ impl EventLog for KafkaLog {
             self.submitter = Some(Submitter::open(&options.settings, options.partition)?);
         }
         let submitter = self.submitter.as_ref().expect("it was opened above");
-        let offsets = submitter.send(commands)?;
+        let sent = submitter.send(commands);
+        if sent.is_err() {
+            // What it still has under way would be taken for the next batch's.
+            self.submitter = None;
+        }
+        let offsets = sent?;
         let last = offsets.iter().max().expect("a command was sent");
         self.ends.commands_next = self.ends.commands_next.max(Offset(last.0 + 1));
         Ok(offsets[0])
