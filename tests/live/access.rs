@@ -7,6 +7,8 @@ use conclave::config::Config;
 use conclave::error::ErrorKind;
 use conclave::log::kafka::settings::KafkaSettings;
 use conclave::log::kafka::topics::{self, Wish};
+use conclave::log::kafka::{Alone, KafkaLog, KafkaLogOptions};
+use conclave::log::rocks::SnapshotStore;
 use conclave_core::command::TimeSource;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -16,7 +18,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -200,7 +202,11 @@ fn the_service_may_do_all_that_a_log_needs() {
     topics::refuse_harm(&service, TimeSource::LogAppend).unwrap();
     let (consumer, joined) = join(&service, "conclave");
     let next = joined.unwrap() + 1;
-    let producer = transactional(&service, "log-0123456789abcdef-0").unwrap();
+    let snapshots = tempfile::tempdir().unwrap();
+    let snapshots = Arc::new(SnapshotStore::open(snapshots.path()).unwrap());
+    let member = Arc::new(Alone::new(&service, "conclave").unwrap());
+    KafkaLog::open(KafkaLogOptions::new(&service, 1, snapshots), member, None).unwrap();
+    let producer = transactional(&service, &service.topics.transactional_id(0)).unwrap();
     producer.begin_transaction().unwrap();
     for topic in [&service.topics.decisions, &service.topics.dead_letters] {
         let record = BaseRecord::<str, str>::to(topic).partition(0).key("lab").payload("value");
@@ -246,8 +252,8 @@ fn a_producer_writes_commands_and_nothing_else() {
     }
     assert_eq!(read(&producer, &topics.commands).map(drop), refused);
     let code = Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed);
-    for id in ["mine", "log-0123456789abcdef-1"] {
-        let error = transactional(&producer, id).map(|_| ()).unwrap_err();
+    for id in ["mine".to_owned(), topics.transactional_id(1)] {
+        let error = transactional(&producer, &id).map(|_| ()).unwrap_err();
         assert_eq!(error.rdkafka_error_code(), code, "{id}");
     }
 }
@@ -281,7 +287,7 @@ fn the_admin_writes_no_decisions() {
     assert_eq!((again.created.len(), again.opened.len()), (0, 0));
     let refused = Err(RDKafkaErrorCode::TopicAuthorizationFailed);
     assert_eq!(send(admin.client("submit"), &admin.topics.decisions), refused);
-    assert!(transactional(&admin, "log-0123456789abcdef-0").is_err());
+    assert!(transactional(&admin, &admin.topics.transactional_id(0)).is_err());
 }
 
 #[test]

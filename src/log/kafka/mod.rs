@@ -96,10 +96,6 @@ impl KafkaLogOptions {
             counts: Arc::default(),
         }
     }
-
-    fn transactional_id(&self) -> String {
-        format!("{}-{}", self.settings.topics.commands, self.partition)
-    }
 }
 
 /// One partition, open for writing.
@@ -235,7 +231,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn writer(options: &KafkaLogOptions) -> Result<Writer> {
-    let id = options.transactional_id();
+    let id = options.settings.topics.transactional_id(options.partition);
     Writer::open(&options.settings, &id, options.partition, options.transaction_timeout)
 }
 

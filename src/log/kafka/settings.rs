@@ -66,6 +66,15 @@ impl TopicNames {
     }
 }
 
+impl TopicNames {
+    /// The name that whoever writes a partition's decisions goes by: the next one of the same name
+    /// ends what this one left open, and keeps it from ever writing again.
+    #[must_use]
+    pub fn transactional_id(&self, partition: i32) -> String {
+        format!("{}-{partition}", self.commands)
+    }
+}
+
 impl KafkaSettings {
     /// Plain connections to `brokers`, and topics with the usual prefix.
     #[must_use]
