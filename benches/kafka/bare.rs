@@ -6,7 +6,7 @@ use crate::contender::Task;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ const DRAIN_POLL: Duration = Duration::from_micros(200);
 /// Settings of the producer that came out best: see `tune`.
 pub(crate) const BEST: &[(&str, &str)] = &[
     ("linger.ms", "1"),
-    ("retry.backoff.ms", "5"),
+    ("retry.backoff.ms", "1"),
     ("retry.backoff.max.ms", "20"),
     ("delivery.report.only.error", "true"),
     ("compression.type", "lz4"),
@@ -68,6 +68,8 @@ impl Copy {
 pub(crate) struct Way {
     /// Sends the offsets while records are under way instead of after the last report.
     pub(crate) offsets_first: bool,
+    /// Sends the offsets before the records.
+    pub(crate) offsets_early: bool,
     /// Leaves waiting for the reports to the crate's `commit_transaction`.
     pub(crate) no_drain: bool,
     /// Waits by the crate's `poll` of 200 µs, which spins: it knows whole milliseconds.
@@ -100,12 +102,39 @@ pub(crate) fn run(broker: &Broker, copy: &Copy, partition: i32, end: i64) -> Too
     while next < end {
         std::thread::sleep(Duration::from_millis(copy.way.pause_ms));
         producer.begin_transaction().expect("the transaction before is over");
+        if copy.way.offsets_early {
+            next = early(&consumer, &producer, &filling, end, &mut took);
+            continue;
+        }
         let started = Instant::now();
         next = filling.fill(&consumer, &producer, end);
         took.produce.push(started.elapsed());
         finish(&consumer, &producer, copy, partition, next, &mut took);
     }
     took
+}
+
+/// A transaction that begins with its offsets. Returns the offset after its last record.
+fn early(
+    consumer: &BaseConsumer,
+    producer: &BaseProducer,
+    filling: &Filling<'_>,
+    end: i64,
+    took: &mut Took,
+) -> i64 {
+    let Filling { copy, partition } = filling;
+    let messages = filling.take(consumer, end);
+    let next = messages.last().expect("at least one was taken").offset() + 1;
+    took.offsets.push(timed(|| send_offsets(consumer, producer, copy, *partition, next)));
+    took.produce.push(timed(|| {
+        messages.iter().for_each(|message| filling.hand_over(producer, message));
+    }));
+    drop(messages);
+    took.drain.push(timed(|| drain(producer, copy.way)));
+    took.commit.push(timed(|| {
+        producer.commit_transaction(TIMEOUT).expect("the broker is there");
+    }));
+    next
 }
 
 /// Everything of a transaction after its records were handed over.
@@ -174,16 +203,38 @@ impl<'c> Filling<'c> {
     /// the first record only.
     pub(crate) fn fill(&self, consumer: &BaseConsumer, producer: &BaseProducer, end: i64) -> i64 {
         let (mut next, mut count) = (0, 0);
-        while count < self.copy.batch && next < end {
-            let wait = if count == 0 { Duration::from_secs(30) } else { Duration::ZERO };
-            let Some(message) = consumer.poll(wait) else { break };
-            let message = message.expect("the broker is there");
+        while let Some(message) = self.next(consumer, count, next, end) {
             self.hand_over(producer, &message);
             next = message.offset() + 1;
             count += 1;
         }
-        assert!(count > 0, "nothing came for 30 s");
         next
+    }
+
+    /// The next records of a transaction. Waits for the first one only.
+    fn take<'m>(&self, consumer: &'m BaseConsumer, end: i64) -> Vec<BorrowedMessage<'m>> {
+        let (mut next, mut messages) = (0, vec![]);
+        while let Some(message) = self.next(consumer, messages.len(), next, end) {
+            next = message.offset() + 1;
+            messages.push(message);
+        }
+        messages
+    }
+
+    fn next<'m>(
+        &self,
+        consumer: &'m BaseConsumer,
+        count: usize,
+        next: i64,
+        end: i64,
+    ) -> Option<BorrowedMessage<'m>> {
+        if count >= self.copy.batch || next >= end {
+            return None;
+        }
+        let wait = if count == 0 { Duration::from_secs(30) } else { Duration::ZERO };
+        let message = consumer.poll(wait).map(|message| message.expect("the broker is there"));
+        assert!(count > 0 || message.is_some(), "nothing came for 30 s");
+        message
     }
 
     fn hand_over(&self, producer: &BaseProducer, message: &impl Message) {

@@ -41,7 +41,7 @@ pub(crate) fn compete(task: &Task) {
     let member = Alone::new(&settings, &task.id).expect("sound settings");
     let member: Arc<dyn Member> = Arc::new(member);
     thread::scope(|scope| {
-        for partition in 0..task.partitions {
+        for partition in task.own_partitions() {
             let (give, arriving) = sync_channel(ARRIVING_MAX);
             scope.spawn(move || read(task, partition, &give));
             let (settings, member) = (&settings, Arc::clone(&member));

@@ -27,6 +27,8 @@ pub(crate) struct Task {
     /// Its group, and the start of its transactional ids.
     pub(crate) id: String,
     pub(crate) partitions: i32,
+    /// Which of how many processes this one is: they share the partitions.
+    pub(crate) share: (i32, i32),
     pub(crate) end: i64,
     pub(crate) batch: usize,
     pub(crate) value_bytes: usize,
@@ -50,6 +52,12 @@ impl Contender {
 }
 
 impl Task {
+    /// The partitions that this process answers.
+    pub(crate) fn own_partitions(&self) -> impl Iterator<Item = i32> + use<> {
+        let (index, of) = self.share;
+        (0..self.partitions).filter(move |partition| partition % of == index)
+    }
+
     /// Topic of the originals of commands that cannot be read.
     pub(crate) fn dead_letters(&self) -> String {
         format!("{}-dead-letters", self.output)
@@ -82,7 +90,7 @@ impl Task {
         let broker = Broker { address: self.brokers.clone() };
         let copy = Copy::of(self);
         thread::scope(|scope| {
-            for partition in 0..self.partitions {
+            for partition in self.own_partitions() {
                 let (broker, copy) = (&broker, &copy);
                 scope.spawn(move || bare::run(broker, copy, partition, self.end));
             }

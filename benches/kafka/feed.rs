@@ -1,12 +1,14 @@
-//! The commands topic, filled beforehand with mix A: each partition has a pool of its own, whose
-//! home it is, and a log that the broker stamps.
+//! The commands topic, filled beforehand. Mix A: each partition has a pool of its own, whose home it
+//! is, and a log that the broker stamps. Mix B: one partition, one pool of 1,213 nodes, each request
+//! placed.
 
 use crate::broker::{Broker, TIMEOUT};
 use crate::mix_a::{Batch, MixA};
+use crate::mix_b::MixB;
 use conclave::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use conclave::log::memory::MemoryLog;
 use conclave::log::{CommandRecord, LogReader};
-use conclave_core::command::{OpenLog, Payload, TimeSource};
+use conclave_core::command::{OpenLog, Payload, PlacementPolicy, TimeSource};
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
 use conclave_core::partition::home_partition;
 use conclave_core::seat::RuleSeat;
@@ -24,17 +26,33 @@ const LEASES: usize = 10_000;
 const RELEASES_PERCENT: usize = 6;
 /// Leases that the fleet has room for.
 const LEASES_MAX: usize = 25_000;
+/// Commands of a partition for which there is room for leases.
+pub(crate) const RECORDS_MAX: usize = (LEASES_MAX - LEASES) * 100 / RELEASES_PERCENT;
 /// Commands that are made in one go.
 const SEGMENT: usize = 20_000;
 /// Commands whose decisions say how large decisions are.
 const SAMPLE: usize = 20_000;
 
+/// What commands are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mix {
+    /// Renew, cancel, refuse, release: nothing is placed.
+    A,
+    /// Requests and releases, each request placed by FGD.
+    B,
+}
+
 /// The commands of one partition, one after the other.
 #[derive(Debug)]
 pub(crate) struct Feed {
     partition: i32,
-    mix: MixA,
-    setup: Option<Payload>,
+    commands: Commands,
+}
+
+#[derive(Debug)]
+enum Commands {
+    A { mix: Box<MixA>, open: Option<OpenLog> },
+    B { setup: Vec<CommandRecord>, steady: std::vec::IntoIter<CommandRecord> },
 }
 
 /// Mean bytes of a decision's record, as Conclave writes it.
@@ -46,35 +64,51 @@ pub(crate) struct DecisionSize {
 }
 
 impl Feed {
-    /// Up to `records` commands of `partition`, one of `partitions`, in rounds of `round` commands.
-    pub(crate) fn new(
+    /// Up to `records` commands of mix A in `partition`, one of `partitions`, in rounds of `round`
+    /// commands.
+    pub(crate) fn mix_a(
         log_id: &str,
         (partition, partitions): (i32, i32),
         round: usize,
         records: usize,
     ) -> Self {
-        let open = Payload::OpenLog(OpenLog {
+        let open = OpenLog {
             log_id: LogId::from(log_id),
             time_source: TimeSource::LogAppend,
             partition_count: i64::from(partitions),
             round_commands: i64::try_from(round).expect("a small number"),
             duplicate_ids: DUPLICATE_IDS_MAX,
             duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
-        });
+        };
         let pool = pool_of(partition, partitions);
         let leases = LEASES + records * RELEASES_PERCENT / 100;
         assert!(leases <= LEASES_MAX, "the fleet has no room for {leases} leases: fewer records");
-        Self { partition, mix: MixA::of_pool(pool, leases), setup: Some(open) }
+        let mix = Box::new(MixA::of_pool(pool, leases));
+        Self { partition, commands: Commands::A { mix, open: Some(open) } }
+    }
+
+    /// Up to `records` commands of mix B, in rounds of `round` commands.
+    pub(crate) fn mix_b(round: usize, records: usize) -> Self {
+        let MixB { setup, steady, .. } = MixB::record(PlacementPolicy::Fgd, round, records);
+        Self { partition: 0, commands: Commands::B { setup, steady: steady.into_iter() } }
     }
 
     /// The log, the fleet, the tenants and the leases that the mix is about.
     pub(crate) fn setup(&mut self) -> Batch {
-        self.mix.setup(self.setup.take().expect("a feed begins once"))
+        match &mut self.commands {
+            Commands::A { mix, open } => {
+                mix.setup(Payload::OpenLog(open.take().expect("a feed begins once")))
+            }
+            Commands::B { setup, .. } => Batch::unchecked(std::mem::take(setup)),
+        }
     }
 
     /// The next `count` commands of the mix.
-    pub(crate) fn next(&mut self, count: usize) -> Vec<CommandRecord> {
-        self.mix.next(count).records
+    pub(crate) fn next(&mut self, count: usize) -> Batch {
+        match &mut self.commands {
+            Commands::A { mix, .. } => mix.next(count),
+            Commands::B { steady, .. } => Batch::unchecked(steady.take(count).collect()),
+        }
     }
 }
 
@@ -140,7 +174,7 @@ pub(crate) fn fill(broker: &Broker, topic: &str, feeds: &mut [Feed], records: us
         setup.iter().for_each(|record| sender.send(partition, record));
         let mut left = records - setup.len();
         while left > 0 {
-            let records = feed.next(left.min(SEGMENT));
+            let records = feed.next(left.min(SEGMENT)).records;
             records.iter().for_each(|record| sender.send(partition, record));
             left -= records.len();
         }
@@ -151,10 +185,13 @@ pub(crate) fn fill(broker: &Broker, topic: &str, feeds: &mut [Feed], records: us
 
 /// Decides the beginning of a partition in memory, checks that the mix is what it says, and
 /// measures the decisions.
-pub(crate) fn decision_size(round: usize) -> DecisionSize {
-    let mut feed = Feed::new("bench", (0, 1), round, SAMPLE);
+pub(crate) fn decision_size(mix: Mix, round: usize) -> DecisionSize {
+    let mut feed = match mix {
+        Mix::A => Feed::mix_a("bench", (0, 1), round, SAMPLE),
+        Mix::B => Feed::mix_b(round, SAMPLE),
+    };
     let setup = feed.setup();
-    let mix = feed.mix.next(SAMPLE);
+    let mix = feed.next(SAMPLE);
     let opened = Engine::open(MemoryLog::default(), RuleSeat, SNAPSHOT_EVERY_DEFAULT);
     let (mut engine, _) = opened.expect("memory holds no log yet");
     for batch in [&setup, &mix] {

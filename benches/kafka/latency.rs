@@ -5,10 +5,12 @@
 use crate::broker::{Broker, TIMEOUT};
 use crate::contender::Task;
 use crate::feed::{Feed, Sender};
+use crate::process;
 use hdrhistogram::Histogram;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,29 +40,42 @@ impl Schedule {
     }
 }
 
-/// Runs `task`, whose input ends `ahead` commands per partition before its `end`: those are sent
+/// What an open loop showed.
+pub(crate) struct Answered {
+    /// From when each command should have been sent to when its answer was visible, in µs.
+    pub(crate) latency: Histogram<u64>,
+    /// What all contenders' processes spent on the cores on commands that were sent at a pace.
+    pub(crate) cpu: Duration,
+}
+
+/// Runs `tasks`, whose input ends `ahead` commands per partition before their `end`: those are sent
 /// at `per_second` once everything before is answered.
 pub(crate) fn run(
     broker: &Broker,
-    task: &Task,
+    tasks: &[Task],
     feeds: &mut [Feed],
     ahead: usize,
     per_second: f64,
-) -> Histogram<u64> {
-    let commands: Vec<_> = feeds.iter_mut().map(|feed| feed.next(ahead)).collect();
+) -> Answered {
+    let commands: Vec<_> = feeds.iter_mut().map(|feed| feed.next(ahead).records).collect();
+    let task = tasks.first().expect("somebody answers");
     let first = task.end - i64::try_from(ahead).expect("a small number");
     let consumer = reader(broker, task);
-    let mut child = task.start();
+    let mut children: Vec<_> = tasks.iter().map(Task::start).collect();
     let mut answered = 0;
     while answered < first * i64::from(task.partitions) {
         let message = consumer.poll(TIMEOUT).expect("the contender answers");
         answered += i64::from(message.is_ok());
     }
+    let cpu = |children: &[Child]| -> Duration {
+        children.iter().filter_map(|child| process::cpu(child.id())).sum()
+    };
+    let before = cpu(&children);
     let partitions = commands.len();
     let start = Instant::now() + Duration::from_millis(500);
     let schedule = Schedule { start, per_second, partitions, first };
     let sender = Sender::new(broker, &task.input, 0);
-    let histogram = thread::scope(|scope| {
+    let latency = thread::scope(|scope| {
         scope.spawn(|| {
             for place in 0..ahead {
                 for (partition, commands) in (0..).zip(&commands) {
@@ -73,8 +88,12 @@ pub(crate) fn run(
         });
         clock(&consumer, &schedule, ahead)
     });
-    assert!(child.wait().expect("it is our child").success(), "{task:?} failed: see above");
-    histogram
+    // A process that has ended, and is not waited for yet, still shows what it spent.
+    let cpu = cpu(&children).saturating_sub(before);
+    for child in &mut children {
+        assert!(child.wait().expect("it is our child").success(), "{task:?} failed: see above");
+    }
+    Answered { latency, cpu }
 }
 
 fn clock(consumer: &BaseConsumer, schedule: &Schedule, ahead: usize) -> Histogram<u64> {

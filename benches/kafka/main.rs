@@ -25,6 +25,10 @@ mod machine;
 #[allow(dead_code, reason = "the bench `numbers` gives back what was released")]
 #[path = "../numbers/mix_a.rs"]
 mod mix_a;
+#[allow(dead_code, reason = "the bench `numbers` places it again")]
+#[path = "../numbers/mix_b.rs"]
+mod mix_b;
+mod page;
 mod process;
 mod race;
 mod session;
@@ -36,6 +40,7 @@ use bare::Way;
 use broker::Broker;
 use clap::Parser;
 use contender::{Contender, Task};
+use feed::Mix;
 use figures::Figures;
 use session::{Session, Sizes};
 use std::fs;
@@ -75,11 +80,18 @@ struct Arguments {
     /// The bare copy has two producers per partition, in turns.
     #[arg(long)]
     turns: bool,
+    /// The bare copy sends the offsets of a transaction before its records.
+    #[arg(long)]
+    early: bool,
     /// Commands a second while latency is measured, instead of half of what was reached.
     #[arg(long)]
     pace: Option<f64>,
-    /// Parts to run: streams, bare, conclave, latency, tune.
-    #[arg(long, value_delimiter = ',', default_value = "streams,bare,conclave,latency")]
+    /// Parts to run: streams, bare, conclave (who races), latency, instances, mix-b; or tune alone.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "streams,bare,conclave,latency,instances,mix-b"
+    )]
     only: Vec<String>,
     /// Print the change against the stored baseline.
     #[arg(long)]
@@ -119,7 +131,12 @@ impl Arguments {
             times: if self.quick { 1 } else { self.times },
             seconds,
             pace: self.pace,
-            way: Way { pause_ms: self.pause_ms, alternate: self.turns, ..Way::default() },
+            way: Way {
+                pause_ms: self.pause_ms,
+                alternate: self.turns,
+                offsets_early: self.early,
+                ..Way::default()
+            },
         }
     }
 }
@@ -142,12 +159,36 @@ fn main() -> io::Result<()> {
     let mut figures = Figures::against(&baseline);
     let machine = machine::describe();
     println!("{machine}");
-    let session = Session::new(broker, sizes);
-    session.run(&arguments.contenders(), arguments.wants("latency"), &mut figures)?;
+    figures.print_head();
+    measure(&arguments, &broker, sizes, &mut figures)?;
     let lines = figures.to_json_lines(&machine);
     fs::write(LAST_RUN, &lines)?;
     if arguments.save {
         fs::write(BASELINE, &lines)?;
+        page::write(&figures, &machine, &sizes)?;
+    }
+    Ok(())
+}
+
+fn measure(
+    arguments: &Arguments,
+    broker: &Broker,
+    sizes: Sizes,
+    figures: &mut Figures,
+) -> io::Result<()> {
+    let contenders = arguments.contenders();
+    let session = Session::new(broker.clone(), Mix::A, sizes);
+    let reached = session.race(&contenders, figures)?;
+    if arguments.wants("latency") {
+        for (contender, reached) in contenders.iter().zip(reached) {
+            session.report_latency(*contender, reached, figures)?;
+        }
+    }
+    if arguments.wants("instances") {
+        session.report_instances(figures)?;
+    }
+    if arguments.wants("mix-b") {
+        Session::new(broker.clone(), Mix::B, sizes).race(&contenders, figures)?;
     }
     Ok(())
 }

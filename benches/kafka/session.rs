@@ -3,10 +3,11 @@
 use crate::bare::Way;
 use crate::broker::{Broker, Stock};
 use crate::contender::{Contender, Task};
-use crate::feed::{self, DecisionSize, Feed};
+use crate::feed::{self, DecisionSize, Feed, Mix};
 use crate::figures::{Figures, Goal};
+use crate::latency::{self, Answered};
 use crate::race::{self, Outcome};
-use crate::{latency, streams};
+use crate::streams;
 use std::io;
 use tempfile::TempDir;
 
@@ -33,6 +34,7 @@ pub(crate) struct Sizes {
 pub(crate) struct Session {
     broker: Broker,
     sizes: Sizes,
+    mix: Mix,
     size: DecisionSize,
     prefix: String,
 }
@@ -41,20 +43,27 @@ pub(crate) struct Session {
 const LATENCY_PACE: f64 = 0.5;
 /// Commands per partition before latency is measured: the fleet, the leases, and some of the mix.
 const LATENCY_BEFORE: usize = 12_000;
+/// Commands a second while the instances' time on the cores is taken, all together: so few that
+/// none of them is behind.
+const INSTANCES_PACE: f64 = 20_000.0;
+/// How many instances share the partitions.
+const INSTANCES: [i32; 3] = [1, 2, 4];
 
 impl Session {
-    pub(crate) fn new(broker: Broker, sizes: Sizes) -> Self {
-        let size = feed::decision_size(sizes.batch);
-        Self { broker, sizes, size, prefix: format!("bench-{}", std::process::id()) }
+    pub(crate) fn new(broker: Broker, mix: Mix, sizes: Sizes) -> Self {
+        // The fleet of mix B is one pool.
+        let partitions = if mix == Mix::B { 1 } else { sizes.partitions };
+        let size = feed::decision_size(mix, sizes.batch);
+        let prefix = format!("bench-{}-{mix:?}", std::process::id());
+        Self { broker, sizes: Sizes { partitions, ..sizes }, mix, size, prefix }
     }
 
-    /// Runs everything and fills the table.
-    pub(crate) fn run(
+    /// Lets all contenders answer what was filled in beforehand, in turns. Returns the rate of each.
+    pub(crate) fn race(
         &self,
         contenders: &[Contender],
-        wants_latency: bool,
         figures: &mut Figures,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<f64>> {
         if contenders.contains(&Contender::Streams) {
             streams::build();
         }
@@ -76,34 +85,19 @@ impl Session {
             }
         }
         self.broker.delete(&input);
-        figures.print_head();
-        report(contenders, &outcomes, stock, figures);
-        for (contender, outcomes) in contenders.iter().zip(&outcomes) {
-            if wants_latency {
-                let reached = median(outcomes, |outcome| outcome.rate);
-                let pace = self.sizes.pace.unwrap_or(reached * LATENCY_PACE);
-                self.report_latency(*contender, pace, figures)?;
-            }
-        }
-        Ok(())
+        report(self.mix, contenders, &outcomes, stock, figures);
+        Ok(outcomes.iter().map(|outcomes| median(outcomes, |outcome| outcome.rate)).collect())
     }
 
-    fn report_latency(
+    /// Clocks commands that come at half of the pace that was `reached`.
+    pub(crate) fn report_latency(
         &self,
         contender: Contender,
-        pace: f64,
+        reached: f64,
         figures: &mut Figures,
     ) -> io::Result<()> {
-        let input = format!("{}.{contender:?}.timed", self.prefix);
-        self.create_input(&input);
-        let partitions = f64::from(self.sizes.partitions);
-        let ahead = whole(pace * self.sizes.seconds as f64 / partitions);
-        let before = LATENCY_BEFORE + ahead / 10;
-        let mut feeds = self.feeds(ahead);
-        feed::fill(&self.broker, &input, &mut feeds, before);
-        let scratch = tempfile::tempdir()?;
-        let task = self.task(contender, &input, 0, before + ahead, &scratch);
-        let histogram = latency::run(&self.broker, &task, &mut feeds, ahead, pace);
+        let pace = self.sizes.pace.unwrap_or(reached * LATENCY_PACE);
+        let histogram = self.open_loop(contender, pace, 1)?.latency;
         let name = contender.name();
         figures.add(&format!("{name}: pace of the open loop"), pace, "1/s");
         for (share, label) in [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "longest")] {
@@ -115,14 +109,56 @@ impl Session {
                 figures.add(&row, ms, "ms");
             }
         }
+        Ok(())
+    }
+
+    /// What a decision costs when one, two and four instances share the partitions, at one pace.
+    pub(crate) fn report_instances(&self, figures: &mut Figures) -> io::Result<()> {
+        let mut alone = None;
+        for instances in INSTANCES {
+            let spent = self.open_loop(Contender::Conclave, INSTANCES_PACE, instances)?;
+            let each = spent.cpu.as_secs_f64() * 1e6 / self.ahead(INSTANCES_PACE) as f64;
+            let each = each / f64::from(self.sizes.partitions);
+            let name = format!("Conclave, {instances} at {INSTANCES_PACE}/s: time on the cores");
+            figures.add(&format!("{name} each"), each, "µs");
+            let alone = *alone.get_or_insert(each);
+            if instances > 1 {
+                let goal = Goal::AtMost(1.1);
+                figures.add_with_goal(&format!("{name} / alone"), each / alone, "times", goal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commands of a partition that are sent at `pace`.
+    fn ahead(&self, pace: f64) -> usize {
+        let partitions = f64::from(self.sizes.partitions);
+        whole(pace * self.sizes.seconds as f64 / partitions).min(feed::RECORDS_MAX)
+    }
+
+    fn open_loop(&self, contender: Contender, pace: f64, instances: i32) -> io::Result<Answered> {
+        let input = format!("{}.{contender:?}-{instances}.timed", self.prefix);
+        self.create_input(&input);
+        let ahead = self.ahead(pace);
+        let before = LATENCY_BEFORE + ahead / 10;
+        let mut feeds = self.feeds(ahead);
+        feed::fill(&self.broker, &input, &mut feeds, before);
+        let scratch = tempfile::tempdir()?;
+        let task = self.task(contender, &input, 0, before + ahead, &scratch);
+        let share = |index| Task { share: (index, instances), ..task.clone() };
+        let tasks: Vec<_> = (0..instances).map(share).collect();
+        let answered = latency::run(&self.broker, &tasks, &mut feeds, ahead, pace);
         self.forget(&task);
         self.broker.delete(&input);
-        Ok(())
+        Ok(answered)
     }
 
     fn feeds(&self, records: usize) -> Vec<Feed> {
         let Sizes { partitions, batch, .. } = self.sizes;
-        let feed = |one| Feed::new(&self.prefix, (one, partitions), batch, records);
+        let feed = |one| match self.mix {
+            Mix::A => Feed::mix_a(&self.prefix, (one, partitions), batch, records),
+            Mix::B => Feed::mix_b(batch, records),
+        };
         (0..partitions).map(feed).collect()
     }
 
@@ -149,6 +185,7 @@ impl Session {
             output: format!("{id}.decisions"),
             id,
             partitions: self.sizes.partitions,
+            share: (0, 1),
             end: i64::try_from(records).expect("a number of records"),
             batch: self.sizes.batch,
             value_bytes: self.size.value,
@@ -173,39 +210,51 @@ impl Session {
 }
 
 fn report(
+    mix: Mix,
     contenders: &[Contender],
     outcomes: &[Vec<Outcome>],
     input: Stock,
     figures: &mut Figures,
 ) {
-    figures.add("commands: records", input.records as f64, "");
-    figures.add("commands: key, value and headers", input.bytes_each(), "B each");
+    figures.add(&row_of(mix, "commands: records"), input.records as f64, "");
+    figures.add(&row_of(mix, "commands: key, value and headers"), input.bytes_each(), "B each");
     let mut of = |contender: Contender| {
         let place = contenders.iter().position(|one| *one == contender)?;
-        report_one(contender, &outcomes[place], figures);
+        report_one(mix, contender, &outcomes[place], figures);
         let rate = median(&outcomes[place], |outcome| outcome.rate);
         Some((rate, median(&outcomes[place], |outcome| outcome.usage.resident_mb)))
     };
     let (streams, bare) = (of(Contender::Streams), of(Contender::Bare));
     let Some((rate, resident)) = of(Contender::Conclave) else { return };
+    // Mix B has no goal: its placements are work that nobody else does.
+    let mut compare = |what: &str, value: f64, goal: Goal| match mix {
+        Mix::A => figures.add_with_goal(&row_of(mix, what), value, "times", goal),
+        Mix::B => figures.add(&row_of(mix, what), value, "times"),
+    };
     if let Some((streams_rate, streams_resident)) = streams {
-        let goal = Goal::AtLeast(1.0);
-        let row = "Conclave / Kafka Streams: records per second";
-        figures.add_with_goal(row, rate / streams_rate, "times", goal);
-        let goal = Goal::AtMost(1.0 / 3.0);
-        let row = "Conclave / Kafka Streams: resident memory";
-        figures.add_with_goal(row, resident / streams_resident, "times", goal);
+        let what = "Conclave / Kafka Streams: records per second";
+        compare(what, rate / streams_rate, Goal::AtLeast(1.0));
+        let what = "Conclave / Kafka Streams: resident memory";
+        compare(what, resident / streams_resident, Goal::AtMost(1.0 / 3.0));
     }
     if let Some((bare_rate, _)) = bare {
-        let row = "Conclave / bare copy: records per second";
-        figures.add_with_goal(row, rate / bare_rate, "times", Goal::AtLeast(0.7));
+        let what = "Conclave / bare copy: records per second";
+        compare(what, rate / bare_rate, Goal::AtLeast(0.7));
     }
 }
 
-fn report_one(contender: Contender, outcomes: &[Outcome], figures: &mut Figures) {
+/// Rows of mix A bear no mark: it is the usual one.
+fn row_of(mix: Mix, what: &str) -> String {
+    match mix {
+        Mix::A => what.to_owned(),
+        Mix::B => format!("mix B, {what}"),
+    }
+}
+
+fn report_one(mix: Mix, contender: Contender, outcomes: &[Outcome], figures: &mut Figures) {
     let name = contender.name();
     let mut add = |row: &str, value: f64, unit: &str| {
-        figures.add(&format!("{name}: {row}"), value, unit);
+        figures.add(&row_of(mix, &format!("{name}: {row}")), value, unit);
     };
     let mut rates: Vec<_> = outcomes.iter().map(|outcome| outcome.rate).collect();
     rates.sort_by(f64::total_cmp);

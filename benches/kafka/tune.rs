@@ -19,8 +19,14 @@ struct Trial {
     batch: usize,
 }
 
-const WAY: Way =
-    Way { offsets_first: false, no_drain: false, spin: false, pause_ms: 0, alternate: false };
+const WAY: Way = Way {
+    offsets_first: false,
+    offsets_early: false,
+    no_drain: false,
+    spin: false,
+    pause_ms: 0,
+    alternate: false,
+};
 const AS_IT_IS: Trial = Trial { name: "best", settings: &[], way: WAY, batch: 1_000 };
 
 const fn with(name: &'static str, settings: &'static [(&'static str, &'static str)]) -> Trial {
@@ -40,6 +46,7 @@ const TRIALS: &[Trial] = &[
     going("waiting by the crate's poll of 200 µs", Way { spin: true, ..WAY }),
     going("the crate's commit does the waiting", Way { no_drain: true, ..WAY }),
     going("offsets before the records are delivered", Way { offsets_first: true, ..WAY }),
+    going("offsets before the records", Way { offsets_early: true, ..WAY }),
     going("pause of 1 ms after a commit", Way { pause_ms: 1, ..WAY }),
     going("pause of 3 ms after a commit", Way { pause_ms: 3, ..WAY }),
     going("two producers in turns", Way { alternate: true, ..WAY }),

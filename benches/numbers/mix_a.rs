@@ -44,6 +44,12 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Records whose answers nobody checks one by one.
+    #[allow(dead_code, reason = "the bench `kafka` sends other mixes as well")]
+    pub(crate) fn unchecked(records: Vec<CommandRecord>) -> Self {
+        Self { records, expected: vec![] }
+    }
+
     fn push(&mut self, record: CommandRecord, expected: Option<RejectionCode>) {
         self.records.push(record);
         self.expected.push(expected);
@@ -51,7 +57,7 @@ impl Batch {
 
     /// Panics unless `decisions`, in order from the batch's place `from`, are what was meant.
     pub(crate) fn check(&self, from: usize, decisions: &[Decision]) {
-        for (decision, expected) in decisions.iter().zip(&self.expected[from..]) {
+        for (decision, expected) in decisions.iter().zip(self.expected.iter().skip(from)) {
             let answered = match &decision.outcome {
                 Outcome::Accepted => None,
                 Outcome::Rejected(rejected) => Some(rejected.code),

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) enum CrashPoint {
     /// Nothing of the round has left.
     BeforeSend,
-    /// Its records are with the brokers or on their way, its offset is not.
-    AfterSend,
-    /// Its records and its offset are with the brokers, in an open transaction.
+    /// Its offset is with the brokers in an open transaction, its records are not.
     AfterOffsets,
+    /// Its offset and its records are with the brokers, in an open transaction.
+    AfterSend,
     /// The same, while the partition is held.
     BeforeCommit,
     /// It is committed, and this process does not know it yet.
@@ -26,8 +26,8 @@ impl CrashPoint {
     fn name(self) -> &'static str {
         match self {
             Self::BeforeSend => "before_send",
-            Self::AfterSend => "after_send",
             Self::AfterOffsets => "after_offsets",
+            Self::AfterSend => "after_send",
             Self::BeforeCommit => "before_commit",
             Self::AfterCommit => "after_commit",
             Self::BeforePublish => "before_publish",

@@ -62,7 +62,7 @@ impl Writer {
         config.set("socket.timeout.ms", timeout.min(SOCKET_TIMEOUT).as_millis().to_string());
         config.set("linger.ms", "1");
         // Under the usual 100 ms a transaction waits for the end of the one before it.
-        config.set("retry.backoff.ms", "5");
+        config.set("retry.backoff.ms", "1");
         config.set("retry.backoff.max.ms", "100");
         // A failed delivery fails the transaction; the others need no report.
         config.set("delivery.report.only.error", "true");
@@ -125,17 +125,19 @@ impl Writer {
     ) -> std::result::Result<(), KafkaError> {
         crash::pass(CrashPoint::BeforeSend);
         self.producer.begin_transaction()?;
+        // First, and it carries the fence: there is no way around it. While marks of the transaction
+        // before are still being written the coordinator takes nothing; the library asks again for
+        // offsets after `retry.backoff.ms`, but for partitions only after 20 ms.
+        self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
+        crash::pass(CrashPoint::AfterOffsets);
         for Outgoing { topic, key, value, headers } in records {
             let record = BaseRecord::to(topic).partition(self.partition).key(key).payload(value);
             queue(&self.producer, record.headers(headers), deadline)?;
         }
-        crash::pass(CrashPoint::AfterSend);
-        // While the records are on their way. It carries the fence: there is no way around it.
-        self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             serve(&self.producer);
         }
-        crash::pass(CrashPoint::AfterOffsets);
+        crash::pass(CrashPoint::AfterSend);
         Ok(())
     }
 
