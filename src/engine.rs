@@ -3,32 +3,31 @@
 //! Effects are performed here and nowhere else. `decide` leaves the state ahead of the log until
 //! the round is committed; whatever goes wrong in between, the state is folded from the log again.
 
+mod batch;
 mod reading;
 mod warm;
 
+use batch::Batch;
 pub use warm::Warm;
 use warm::folded_of;
 
 use crate::error::{Error, Result};
 use crate::fold::{FoldReport, Folded, with_advice};
 use crate::log::skip::Skip;
-use crate::log::{
-    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, Headers, RoundRecord,
-    StoredCommand,
-};
+use crate::log::{CommandRecord, CommitError, EventLog, RoundRecord, StoredCommand};
 use crate::snapshot;
 use crate::telemetry::events::{
-    DeadLettered, DecisionCommitted, HeadersMalformed, RoundAborted, RoundCommitted,
-    SnapshotDamaged, SnapshotKept, StepTimed, TailFolded,
+    DeadLettered, DecisionCommitted, RoundAborted, RoundCommitted, SnapshotDamaged, SnapshotKept,
+    StepTimed, TailFolded,
 };
-use crate::telemetry::{Correlation, Counters, Latencies, Step};
-use crate::wire::{SchemaSource, SourcedReader, body_hash, encode_decision};
+use crate::telemetry::{Counters, Latencies, Step};
+use crate::wire::{SchemaSource, SourcedReader};
 use conclave_core::decide::{decide, fail};
-use conclave_core::decision::{Decision, Failed, Outcome};
+use conclave_core::decision::{Decision, Failed};
 use conclave_core::input::Input;
 use conclave_core::round::{Round, open_round};
 use conclave_core::seat::Seat;
-use conclave_core::units::{Hash32, Offset};
+use conclave_core::units::Offset;
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -157,7 +156,8 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok(first)
     }
 
-    /// Decides one round of accepted commands and commits it. Nothing when all are decided.
+    /// Decides the next round of accepted commands and commits it, with further rounds of commands
+    /// that are already here if the log takes them in one piece. Nothing when all are decided.
     ///
     /// # Errors
     /// When the log cannot be read or written, or a round was aborted too often. Once a round could
@@ -172,19 +172,39 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         self.finish_snapshot(false)?;
         let Some((stored, round)) = self.cut()? else { return Ok(vec![]) };
         self.is_ahead = true;
-        let mut decisions = self.answer(&round);
-        let (record, head) = self.encode(&stored, &mut decisions);
+        let mut batch = Batch::behind(self.folded.head);
+        self.decide(&stored, &round, &mut batch);
+        while batch.len() < self.log.commands_per_commit() && !self.read_ahead.is_empty() {
+            // What stands in the way shows again in the next turn, when these rounds are safe.
+            let Ok(Some((stored, next))) = self.cut() else { break };
+            self.decide(&stored, &next, &mut batch);
+        }
+        self.commit(batch, round.first())
+    }
+
+    fn decide(&mut self, stored: &[StoredCommand], round: &Round, batch: &mut Batch) {
+        let mut decisions = self.answer(round);
+        let started = Instant::now();
+        let partition = self.log.partition();
+        batch.add(partition, stored, &mut decisions, &mut self.counters);
+        batch.decisions.append(&mut decisions);
+        self.latencies.record(Step::Encode, started.elapsed());
+    }
+
+    /// Commits rounds of which `first` is the first; nothing when they have to be cut anew.
+    fn commit(&mut self, batch: Batch, first: Offset) -> Result<Vec<Decision>> {
+        let Batch { record, decisions, head } = batch;
         let started = Instant::now();
         match self.log.commit(&record) {
             Ok(()) => {}
             Err(CommitError::Failed(error)) => return Err(error),
             Err(CommitError::Aborted(why)) => {
-                return self.start_over(&round, &why).map(|()| vec![]);
+                return self.start_over(first, &why).map(|()| vec![]);
             }
             Err(CommitError::Unknown(why)) => {
                 // It may stand in the log: only the log knows.
                 if self.log.ends()?.head != head {
-                    return self.start_over(&round, &why).map(|()| vec![]);
+                    return self.start_over(first, &why).map(|()| vec![]);
                 }
             }
         }
@@ -245,42 +265,10 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         decisions
     }
 
-    /// The round as the log keeps it, and the chain's head after it. Links the decisions.
-    fn encode(
-        &mut self,
-        stored: &[StoredCommand],
-        decisions: &mut [Decision],
-    ) -> (RoundRecord, Hash32) {
-        let started = Instant::now();
-        let mut head = self.folded.head;
-        let mut record = RoundRecord::default();
-        for (stored, decision) in stored.iter().zip(decisions) {
-            decision.prev_hash = head;
-            let body = encode_decision(decision);
-            head = body_hash(&body);
-            let (command, header_count) = Correlation::parse(&stored.record.headers);
-            if header_count > 0 {
-                let (partition, offset) = (self.log.partition(), stored.offset);
-                HeadersMalformed { partition, offset, header_count }.emit(&mut self.counters);
-            }
-            let headers = command.of_decision(decision).to_headers();
-            record.dead_letters.extend(dead_letter(stored, decision, &headers));
-            record.decisions.push(DecisionRecord {
-                offset: decision.offset,
-                hash: head,
-                body,
-                headers,
-            });
-        }
-        self.latencies.record(Step::Encode, started.elapsed());
-        (record, head)
-    }
-
-    /// Drops a round that was not committed: the state is folded again and the commands are cut
-    /// anew.
-    fn start_over(&mut self, round: &Round, why: &str) -> Result<()> {
+    /// Drops rounds from `first` on that were not committed: the state is folded again and the
+    /// commands are cut anew.
+    fn start_over(&mut self, first: Offset, why: &str) -> Result<()> {
         self.aborts_in_a_row += 1;
-        let first = round.first();
         let aborted = RoundAborted { partition: self.log.partition(), round: first, reason: why };
         aborted.emit(&mut self.counters);
         if self.aborts_in_a_row > ABORTS_MAX {
@@ -355,9 +343,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
                 DeadLettered { headers, decision }.emit(&mut self.counters);
             }
         }
-        let round = record.decisions.first().map_or_else(Offset::default, |first| first.offset);
-        let (partition, decision_count) = (self.log.partition(), decisions.len());
-        RoundCommitted { partition, round, decision_count, elapsed }.emit(&mut self.counters);
+        for round in decisions.chunk_by(|one, next| one.round == next.round) {
+            let (partition, decision_count) = (self.log.partition(), round.len());
+            let round = round[0].round;
+            RoundCommitted { partition, round, decision_count, elapsed }.emit(&mut self.counters);
+        }
     }
 
     fn note_fold(&mut self, report: &FoldReport, elapsed: Duration) {
@@ -369,27 +359,4 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let (offset, decision_count) = (report.snapshot.unwrap_or_default(), report.decisions);
         TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
-}
-
-/// The command as it came, its decision's envelope and the reason behind its own headers: of a name
-/// that appears twice, the last counts.
-fn dead_letter(
-    stored: &StoredCommand,
-    decision: &Decision,
-    envelope: &Headers,
-) -> Option<DeadLetterRecord> {
-    let Outcome::Rejected(rejected) = &decision.outcome else { return None };
-    rejected.code.is_dead_letter().then(|| {
-        let mut headers = stored.record.headers.clone();
-        headers.append(envelope);
-        headers.push("rejection_code", rejected.code.as_str().as_bytes());
-        headers.push("rejection_detail", rejected.detail.as_bytes());
-        headers.push("command_offset", stored.offset.to_string().as_bytes());
-        DeadLetterRecord {
-            offset: stored.offset,
-            key: stored.record.key.clone(),
-            value: stored.record.value.clone(),
-            headers,
-        }
-    })
 }

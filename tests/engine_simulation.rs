@@ -49,11 +49,13 @@ struct Witness {
     acknowledged: Rc<Cell<LogEnds>>,
     /// Whether the next commit fails for good.
     is_failing: Rc<Cell<bool>>,
+    /// Commands up to which rounds are committed together.
+    per_commit: usize,
 }
 
 impl Witness {
-    fn of(disk: Disk) -> Self {
-        Self { disk, acknowledged: Rc::default(), is_failing: Rc::default() }
+    fn of(disk: Disk, per_commit: usize) -> Self {
+        Self { disk, acknowledged: Rc::default(), is_failing: Rc::default(), per_commit }
     }
 
     /// Everything acknowledged is there, in its place.
@@ -110,6 +112,10 @@ impl EventLog for Witness {
         Ok(())
     }
 
+    fn commands_per_commit(&self) -> usize {
+        self.per_commit
+    }
+
     fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()> {
         self.disk.keep_snapshot(offset, bytes)
     }
@@ -123,7 +129,9 @@ impl EventLog for Witness {
 /// and in how many lives that took.
 fn live(workload: &Workload, seed: u64, faults: Faults, snapshot_every: i64) -> (Summary, usize) {
     let disk = Disk::new(MemoryLog::with_faults(seed, faults));
-    let witness = Witness::of(disk.clone());
+    // Each round for itself, or many together as on Kafka.
+    let per_commit = if seed.is_multiple_of(2) { 1 } else { 1_000 };
+    let witness = Witness::of(disk.clone(), per_commit);
     let mut stood: Vec<DecisionRecord> = vec![];
     for life in 1..=LIVES_MAX {
         let done = Engine::open(witness.clone(), RuleSeat, snapshot_every)
@@ -183,7 +191,7 @@ fn the_same_when_a_power_cut_takes_the_newest_writes() {
 #[test]
 fn an_engine_whose_round_was_not_committed_never_says_that_all_is_decided() {
     let disk = Disk::new(MemoryLog::new());
-    let witness = Witness::of(disk.clone());
+    let witness = Witness::of(disk.clone(), 1);
     witness.is_failing.set(true);
     let (mut engine, _) = Engine::open(witness, RuleSeat, NO_SNAPSHOT).unwrap();
     engine.accept(&[system_common::bytes(0, b"", vec![1, 2, 3])]).unwrap();

@@ -154,7 +154,7 @@ pub trait EventLog: LogReader {
     /// `Unavailable` when the disk is full: nothing was accepted.
     fn accept(&mut self, commands: &[CommandRecord]) -> Result<Offset>;
 
-    /// Appends the answers to the next commands in one piece.
+    /// Appends the answers to the next commands in one piece: whole rounds, one or several.
     ///
     /// # Errors
     /// See [`CommitError`].
@@ -162,6 +162,12 @@ pub trait EventLog: LogReader {
     /// # Panics
     /// When the round does not continue the decisions, or answers commands that do not exist.
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError>;
+
+    /// Commands that a commit is worth waiting for: rounds of what is already here are committed
+    /// together until so many are answered. One where a commit costs little.
+    fn commands_per_commit(&self) -> usize {
+        1
+    }
 
     /// Keeps a snapshot of the fold of all decisions before `offset`, and the one before it.
     ///

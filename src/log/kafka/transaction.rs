@@ -1,4 +1,4 @@
-//! One round, one transaction: decisions, dead letters and the group's offset, or nothing.
+//! Whole rounds, one transaction: decisions, dead letters and the group's offset, or nothing.
 
 use super::crash::{self, CrashPoint};
 use super::cursor::ASK_TIMEOUT;
