@@ -105,6 +105,11 @@ fn check(broker: &Broker, name: &str, rule: Rule, plant: impl FnOnce(&mut Stored
     let seen = watch.validator().decision_count();
     assert_eq!(seen, half as u64, "{name}: all of the sound part was seen");
     assert_eq!(watch.validator().findings(), &[], "{name}: the sound part");
+    // What comes next is looked at by another one, which knows what this one does.
+    let kept = watch.kept().unwrap().expect("the sound part is settled");
+    let (validator, places) = Validator::of_kept(&kept, 0, RecordedReader::new([])).unwrap();
+    let mut watch =
+        Watch::resume(KafkaFeed::open(&topics.settings, 0).unwrap(), validator, places).unwrap();
 
     let mut second = whole;
     plant(&mut second, half);
