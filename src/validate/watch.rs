@@ -52,7 +52,8 @@ impl<F: Feed> Watch<F> {
         let found = feed.decisions(0)?;
         if !found.first().is_some_and(|last| validator.is_last(last)) {
             return Err(Error::corrupt(format!(
-                "decision {covered} of partition {} was validated and is not there any more as it                  was: the log was changed, cut or replaced",
+                "decision {covered} of partition {} was validated and is not there any more as it \
+                 was: the log was changed, cut or replaced",
                 validator.partition()
             )));
         }

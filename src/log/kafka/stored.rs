@@ -10,8 +10,8 @@ use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use conclave_core::units::Offset;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-/// The topics of one partition, read once from the beginning or from where somebody stopped, without
-/// a group.
+/// The topics of one partition, read once from the beginning or from where somebody stopped,
+/// without a group.
 pub struct Topics {
     partition: i32,
     commands: Stream,

@@ -38,8 +38,8 @@ struct Preamble {
 type Kept = (Preamble, Rounds, Books, Once, Letters, Findings);
 
 impl Validator {
-    /// What it knows, when it reads on at `places`; none while a decision waits for its command, and
-    /// for a validator that does not look at decisions any more.
+    /// What it knows, when it reads on at `places`; none while a decision waits for its command,
+    /// and for a validator that does not look at decisions any more.
     ///
     /// Commands that were passed over are left out: a decision that comes for one of them later is
     /// a finding all the same.
