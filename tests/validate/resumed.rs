@@ -96,7 +96,7 @@ fn a_log_that_does_not_hold_what_was_validated_is_no_place_to_go_on() {
     check(&cut);
 
     for (bytes, partition) in [(&bytes[..], 1), (&bytes[..100], 0), (b"[]", 0), (b"", 0)] {
-        let error = Validator::of_kept(bytes, partition, reader()).err().expect("of no use");
+        let error = Validator::of_kept(bytes, partition, reader()).expect_err("of no use");
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
     }
 }
