@@ -34,18 +34,22 @@ pub(super) struct SubmitArguments {
     /// Begin of the ids of commands that name none; their number is added [default: a new one]
     #[arg(long, value_name = "TEXT")]
     id_prefix: Option<String>,
+    /// Partition of commands about the log itself (`Tick` …); any other goes where its pool lives
+    #[arg(long, value_name = "NUMBER")]
+    partition: Option<i64>,
     #[command(flatten)]
     service: ServiceArguments,
 }
 
 pub(super) fn run(arguments: &SubmitArguments) -> Result<u8> {
-    let SubmitArguments { file, wait, id_prefix, service } = arguments;
+    let SubmitArguments { file, wait, id_prefix, partition, service } = arguments;
     let bytes = read(file)?;
     let commands = commands_in(&bytes, file)?;
     let prefix = id_prefix.clone().unwrap_or_else(new_id);
     let client = service.client()?;
     let wait = if *wait { "decision" } else { "accepted" };
-    let question = Question::of(&["v1", "commands"]).with("wait", Some(wait));
+    let question =
+        Question::of(&["v1", "commands"]).with("wait", Some(wait)).with("partition", *partition);
     let submission = Submission { client, question, prefix, output: service.output };
     let sent = match commands.as_slice() {
         [only] => submission.send_one(only),

@@ -6,6 +6,20 @@ use crate::log::kafka::stored::Topics;
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogReader, StoredCommand};
 use conclave_core::units::Offset;
+use serde::{Deserialize, Serialize};
+
+/// Where each stream goes on, in whatever its log counts: offsets, or positions in a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    /// The next command; its offset, in every log.
+    pub command: i64,
+    /// The decision that was read last.
+    pub decision_before: i64,
+    /// The next decision.
+    pub decision: i64,
+    /// The next dead letter.
+    pub dead_letter: i64,
+}
 
 /// The three streams of one partition. Each answers with the next records of its own, in the order
 /// in which they are stored, and with none when there are no more for now.
@@ -37,6 +51,14 @@ pub trait Feed {
     /// # Errors
     /// As [`Feed::commands`].
     fn dead_letters(&mut self, bytes_max: usize) -> Result<Vec<DeadLetterRecord>>;
+
+    /// Where the streams go on; none before the first decision, and where nobody can go on later.
+    fn places(&self) -> Option<Places> {
+        None
+    }
+
+    /// Goes on from there: only a feed that says its places is asked to.
+    fn go_to(&mut self, _: Places) {}
 
     /// What was passed over since the last time that somebody asked: records that are none of ours.
     fn foreign(&mut self) -> Vec<Error> {
@@ -102,6 +124,22 @@ impl<L: LogReader> Feed for LogFeed<L> {
         go_on(&mut self.next.letter, records.last().map(|last| last.offset));
         Ok(records)
     }
+
+    fn places(&self) -> Option<Places> {
+        let Next { command, decision, letter } = self.next;
+        // A reader by offset finds the last decision behind any hole before it.
+        let decision_before = decision.0.checked_sub(1).filter(|before| *before >= 0)?;
+        let (decision, dead_letter) = (decision.0, letter.0);
+        Some(Places { command: command.0, decision_before, decision, dead_letter })
+    }
+
+    fn go_to(&mut self, places: Places) {
+        self.next = Next {
+            command: Offset(places.command),
+            decision: Offset(places.decision),
+            letter: Offset(places.dead_letter),
+        };
+    }
 }
 
 fn go_on(next: &mut Offset, last: Option<Offset>) {
@@ -142,6 +180,14 @@ impl Feed for RocksFeed {
 
     fn dead_letters(&mut self, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
         self.0.dead_letters(bytes_max)
+    }
+
+    fn places(&self) -> Option<Places> {
+        self.0.places()
+    }
+
+    fn go_to(&mut self, places: Places) {
+        self.0.go_to(places);
     }
 
     fn damage(&self) -> Option<&Error> {
@@ -187,6 +233,16 @@ impl Feed for KafkaFeed {
         self.topics.dead_letters(bytes_max, |error| self.foreign.push(error))
     }
 
+    fn places(&self) -> Option<Places> {
+        let [command, decision, dead_letter] = self.topics.next()?;
+        let decision_before = self.topics.last_decision()?;
+        Some(Places { command, decision_before, decision, dead_letter })
+    }
+
+    fn go_to(&mut self, places: Places) {
+        self.topics.go_to([places.command, places.decision, places.dead_letter]);
+    }
+
     fn foreign(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.foreign)
     }
@@ -212,6 +268,14 @@ impl Feed for Box<dyn Feed> {
 
     fn dead_letters(&mut self, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
         (**self).dead_letters(bytes_max)
+    }
+
+    fn places(&self) -> Option<Places> {
+        (**self).places()
+    }
+
+    fn go_to(&mut self, places: Places) {
+        (**self).go_to(places);
     }
 
     fn foreign(&mut self) -> Vec<Error> {

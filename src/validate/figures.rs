@@ -45,16 +45,20 @@ impl Default for Figures {
 
 impl Figures {
     /// Counts what all of `watches` have seen so far, and whether their log could be read.
-    pub fn note<F: Feed>(&self, watches: &[Watch<F>], is_reading: bool) {
+    pub fn note<'w, F: Feed + 'w>(
+        &self,
+        watches: impl Iterator<Item = &'w Watch<F>> + Clone,
+        is_reading: bool,
+    ) {
         for rule in Rule::ALL {
-            let found = watches.iter().map(|watch| watch.validator().count(*rule)).sum();
+            let found = watches.clone().map(|watch| watch.validator().count(*rule)).sum();
             raise(&self.findings.get_or_create(&Broken { rule: rule.as_str() }), found);
         }
         raise(
             &self.decisions,
-            watches.iter().map(|watch| watch.validator().decision_count()).sum(),
+            watches.clone().map(|watch| watch.validator().decision_count()).sum(),
         );
-        let lag = watches.iter().map(Watch::lag).sum::<u64>();
+        let lag = watches.map(Watch::lag).sum::<u64>();
         self.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         self.reading.set(i64::from(is_reading));
     }

@@ -2,7 +2,7 @@
 
 use super::rule::Rule;
 use conclave_core::units::Offset;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Findings of one rule that are listed one by one; all are counted. A rule that is broken a
 /// thousand times must not hide another one.
@@ -11,7 +11,7 @@ pub const FINDINGS_LISTED_MAX: usize = 20;
 const SENTENCE_BYTES_MAX: usize = 600;
 
 /// One place where a rule is not kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Which rule.
     pub rule: Rule,
@@ -24,7 +24,7 @@ pub struct Finding {
 }
 
 /// What was found so far in one partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Findings {
     partition: i64,
     /// The decision or command that is being looked at.

@@ -1,20 +1,22 @@
 //! Dead letters: the original bytes of what its sender has to mend, once each, and no others.
 
+use super::digits::Digits;
 use super::findings::Findings;
 use super::rule::Rule;
 use crate::log::{DeadLetterRecord, StoredCommand};
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::units::{Hash32, Offset};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Dead letters that decisions promised and that have not come by.
 pub(super) const LETTERS_DUE_MAX: usize = 65_536;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Letters {
     due: VecDeque<Due>,
     /// Those that came before their decision did.
-    early: VecDeque<DeadLetterRecord>,
+    early: VecDeque<Early>,
     early_bytes: usize,
     /// Every letter of a decision before this one has come by.
     known_before: Offset,
@@ -23,12 +25,23 @@ pub(super) struct Letters {
 }
 
 /// A letter that has to come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Due {
     offset: Offset,
     /// Of key and value; none when the command is not in the log.
-    bytes: Option<[Hash32; 2]>,
+    bytes: Option<Bytes>,
 }
+
+/// A letter that came.
+#[derive(Debug, Serialize, Deserialize)]
+struct Early {
+    offset: Offset,
+    bytes: Bytes,
+    weight: usize,
+}
+
+/// Digests of key and value.
+type Bytes = [Digits<Hash32>; 2];
 
 impl Letters {
     /// What the letters have to be after `decision`.
@@ -48,8 +61,12 @@ impl Letters {
     }
 
     pub(super) fn take(&mut self, letters: Vec<DeadLetterRecord>) {
-        self.early_bytes += letters.iter().map(weight).sum::<usize>();
-        self.early.extend(letters);
+        for letter in letters {
+            let DeadLetterRecord { offset, key, value, headers } = &letter;
+            let weight = key.len() + value.len() + headers.bytes();
+            self.early_bytes += weight;
+            self.early.push_back(Early { offset: *offset, bytes: digests(key, value), weight });
+        }
     }
 
     pub(super) fn know_before(&mut self, next: Offset) {
@@ -69,7 +86,7 @@ impl Letters {
         while let Some(letter) =
             self.early.pop_front_if(|letter| letter.offset < self.decided_before)
         {
-            self.early_bytes -= weight(&letter);
+            self.early_bytes -= letter.weight;
             self.settle_one(&letter, findings);
         }
         while let Some(due) = self.due.pop_front_if(|due| due.offset < self.known_before) {
@@ -84,7 +101,7 @@ impl Letters {
         self.settle(findings);
     }
 
-    fn settle_one(&mut self, letter: &DeadLetterRecord, findings: &mut Findings) {
+    fn settle_one(&mut self, letter: &Early, findings: &mut Findings) {
         while let Some(due) = self.due.pop_front_if(|due| due.offset < letter.offset) {
             missing(&due, findings);
         }
@@ -93,7 +110,7 @@ impl Letters {
             findings.add_at(letter.offset, Rule::DeadLetters, sentence);
             return;
         };
-        if due.bytes.is_some_and(|bytes| bytes != digests(&letter.key, &letter.value)) {
+        if due.bytes.is_some_and(|bytes| bytes != letter.bytes) {
             let sentence = "the dead letter does not hold the bytes of its command";
             findings.add_at(letter.offset, Rule::DeadLetters, sentence);
         }
@@ -105,10 +122,6 @@ fn missing(due: &Due, findings: &mut Findings) {
     findings.add_at(due.offset, Rule::DeadLetters, sentence);
 }
 
-fn digests(key: &[u8], value: &[u8]) -> [Hash32; 2] {
-    [key, value].map(|bytes| Hash32(blake3::hash(bytes).into()))
-}
-
-fn weight(letter: &DeadLetterRecord) -> usize {
-    letter.key.len() + letter.value.len() + letter.headers.bytes()
+fn digests(key: &[u8], value: &[u8]) -> Bytes {
+    [key, value].map(|bytes| Digits(Hash32(blake3::hash(bytes).into())))
 }

@@ -10,6 +10,7 @@
 mod acknowledged;
 mod books;
 mod cause;
+mod digits;
 mod feed;
 mod figures;
 mod findings;
@@ -23,7 +24,7 @@ mod validator;
 mod watch;
 
 pub use acknowledged::Acknowledged;
-pub use feed::{Feed, KafkaFeed, LogFeed, RocksFeed};
+pub use feed::{Feed, KafkaFeed, LogFeed, Places, RocksFeed};
 pub use figures::Figures;
 pub use findings::{FINDINGS_LISTED_MAX, Finding};
 pub use report::{Report, Verdict, settle_unanswered};

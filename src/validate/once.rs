@@ -1,5 +1,6 @@
 //! A command's id is acted upon once: what the decisions say was remembered, kept anew.
 
+use super::digits::Digits;
 use super::findings::Findings;
 use super::rule::Rule;
 use conclave_core::command::OpenLog;
@@ -7,23 +8,33 @@ use conclave_core::decision::{Decision, Event, Outcome, Remembered};
 use conclave_core::input::{Content, Input};
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
 use conclave_core::units::{Hash16, Offset, PoolId, TimeMs};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Which ids are remembered, per pool. As many as the log was opened for, and no more.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Once {
     opened: Option<OpenLog>,
     pools: BTreeMap<PoolId, Window>,
 }
 
-#[derive(Debug, Default)]
+/// Kept between runs as what came, in order.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "VecDeque<Came>")]
 struct Window {
     by_id: HashMap<[u8; 16], Seen>,
     /// In the order in which they came; the oldest is forgotten first.
-    in_order: VecDeque<(Hash16, Seen)>,
+    in_order: VecDeque<Came>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An id, and what answered it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Came {
+    id_hash: Digits<Hash16>,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     offset: Offset,
     time_ms: TimeMs,
@@ -99,22 +110,43 @@ impl Once {
         let ids_max = usize::try_from(ids_max).unwrap_or(0);
         let seen = Seen { offset: decision.offset, time_ms: decision.time_ms };
         let Some(mut window) = self.pools.remove(&decision.pool) else { return };
-        while let Some(&(_, oldest)) = window.in_order.front()
+        while let Some(&Came { seen: oldest, .. }) = window.in_order.front()
             && (window.in_order.len() >= ids_max || self.is_too_old(oldest, seen.time_ms))
         {
             window.forget_oldest();
         }
         if ids_max > 0 {
-            window.in_order.push_back((id_hash, seen));
-            window.by_id.insert(id_hash.0, seen);
+            window.push(Came { id_hash: Digits(id_hash), seen });
         }
         self.pools.insert(decision.pool.clone(), window);
     }
 }
 
+impl From<VecDeque<Came>> for Window {
+    fn from(came: VecDeque<Came>) -> Self {
+        let mut window = Self::default();
+        came.into_iter().for_each(|came| window.push(came));
+        window
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.in_order.serialize(to)
+    }
+}
+
 impl Window {
+    fn push(&mut self, came: Came) {
+        self.in_order.push_back(came);
+        self.by_id.insert(came.id_hash.0.0, came.seen);
+    }
+
     fn forget_oldest(&mut self) {
-        let Some((id_hash, oldest)) = self.in_order.pop_front() else { return };
+        let Some(Came { id_hash: Digits(id_hash), seen: oldest }) = self.in_order.pop_front()
+        else {
+            return;
+        };
         // An id that was remembered twice stands for the later one.
         if self.by_id.get(&id_hash.0) == Some(&oldest) {
             self.by_id.remove(&id_hash.0);

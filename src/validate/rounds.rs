@@ -6,16 +6,17 @@ use conclave_core::decision::Decision;
 use conclave_core::input::{Content, Input};
 use conclave_core::limits::{ROUND_COMMANDS_MAX, TIME_MS_MAX};
 use conclave_core::units::{Offset, TimeMs};
+use serde::{Deserialize, Serialize};
 
 /// The round that is open, and how late it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rounds {
     time_ms: TimeMs,
     open: Option<Open>,
 }
 
 /// A round whose last decision has not come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Open {
     first: Offset,
     next_index: i64,

@@ -1,11 +1,11 @@
 //! The rules by name. `docs/validate.md` says the same at more length, and what to do.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])* $variant:ident, $text:literal;)*) => {
         /// One rule that every log keeps.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Rule {
             $($(#[doc = $doc])* $variant,)*

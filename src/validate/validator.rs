@@ -1,5 +1,7 @@
 //! One walk along commands, decisions and dead letters as they come, in pieces of any size.
 
+mod kept;
+
 use super::acknowledged::{Acknowledged, Owed};
 use super::books::Books;
 use super::cause;
@@ -15,7 +17,7 @@ use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use crate::telemetry::Correlation;
 use crate::telemetry::correlation::cause_of;
-use crate::wire::{DecisionHead, RecordedReader, decode_decision};
+use crate::wire::{DecisionHead, RecordedReader, body_hash, decode_decision};
 use conclave_core::decision::Decision;
 use conclave_core::input::Input;
 use conclave_core::limits::DECIDE_VERSION;
@@ -180,6 +182,17 @@ impl Validator {
     #[must_use]
     pub fn covered(&self) -> Offset {
         self.line.covered
+    }
+
+    /// The partition that it looks at.
+    #[must_use]
+    pub fn partition(&self) -> i64 {
+        self.partition
+    }
+
+    /// Whether this is the last decision that was looked at.
+    pub(super) fn is_last(&self, record: &DecisionRecord) -> bool {
+        self.line == Line { covered: own_offset(record), head: body_hash(&record.body) }
     }
 
     /// The first findings of each rule so far, in the order of finding.

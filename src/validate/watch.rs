@@ -1,10 +1,10 @@
 //! Feeding a validator: each look goes on to where the log ends by then.
 
 use super::acknowledged::Acknowledged;
-use super::feed::{Feed, LogFeed};
+use super::feed::{Feed, LogFeed, Places};
 use super::report::Report;
 use super::validator::Validator;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::LogReader;
 use crate::wire::RecordedReader;
 use conclave_core::units::Offset;
@@ -38,6 +38,36 @@ impl<F: Feed> Watch<F> {
     /// Watches what `feed` shows, from its beginning.
     pub fn new(feed: F, validator: Validator) -> Self {
         Self { feed, validator, before: Seen::default() }
+    }
+
+    /// Goes on at `places` with a validator that knows all that stands before them.
+    ///
+    /// # Errors
+    /// `Corrupt` when the log does not hold the last decision that it knows; when it cannot be
+    /// read.
+    pub fn resume(mut feed: F, validator: Validator, places: Places) -> Result<Self> {
+        let covered = validator.covered();
+        feed.go_to(Places { decision: places.decision_before, ..places });
+        feed.look()?;
+        let found = feed.decisions(0)?;
+        if !found.first().is_some_and(|last| validator.is_last(last)) {
+            return Err(Error::corrupt(format!(
+                "decision {covered} of partition {} was validated and is not there any more as it \
+                 was: the log was changed, cut or replaced",
+                validator.partition()
+            )));
+        }
+        drop(feed.foreign());
+        feed.go_to(places);
+        Ok(Self { feed, validator, before: Seen::default() })
+    }
+
+    /// What its validator knows, to go on with later; none while a decision waits for its command.
+    ///
+    /// # Errors
+    /// As [`Validator::kept`].
+    pub fn kept(&self) -> Result<Option<Vec<u8>>> {
+        self.feed.places().map_or(Ok(None), |places| self.validator.kept(places))
     }
 
     /// What was seen so far.

@@ -76,7 +76,7 @@ impl RecordedReader {
         self.by_id.insert(id, index);
         let schema = &self.schemas[index];
         let (time_ms, key) = (record.time_ms, record.key.clone());
-        let content = decode(schema, datum);
-        Ok(Input { offset: *offset, time_ms, key, input_hash: digest(schema), content })
+        let input_hash = if found.is_some() { recorded } else { digest(schema) };
+        Ok(Input { offset: *offset, time_ms, key, input_hash, content: decode(schema, datum) })
     }
 }

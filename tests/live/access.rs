@@ -26,20 +26,31 @@ const PASSWORD: &str = "correct-horse-battery";
 const LIVE: Wish = Wish { source: TimeSource::LogAppend, partitions: Some(2), replication: None };
 
 /// A broker that asks who is there.
-struct Guarded {
+pub(crate) struct Guarded {
     broker: Broker,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// The certificate of a CA of this test, and a broker's that it signed.
-fn make_certificates(folder: &Path) {
-    std::fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1").unwrap();
+pub(crate) fn make_certificates(folder: &Path) {
     let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 \
-         -subj /CN=conclave-test-ca &&
-         openssl req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj /CN=broker &&
-         openssl x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
-         -extfile san -out broker.crt && cat broker.key broker.crt > broker.pem";
+         -subj /CN=conclave-test-ca";
     let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    make_certificate(folder, "broker", "-nodes");
+}
+
+/// A certificate for `name` that the folder's CA signs: NAME.key, NAME.crt, and both in NAME.pem.
+/// `protection` is what openssl is told about the key.
+pub(crate) fn make_certificate(folder: &Path, name: &str, protection: &str) {
+    std::fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1").unwrap();
+    let script = format!(
+        "openssl req -newkey rsa:2048 {protection} -keyout {name}.key -out {name}.csr \
+         -subj /CN={name} && chmod 600 {name}.key &&
+         openssl x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+         -extfile san -out {name}.crt && cat {name}.key {name}.crt > {name}.pem"
+    );
+    let made = Command::new("sh").args(["-c", &script]).current_dir(folder).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
@@ -69,13 +80,22 @@ impl Guarded {
         let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         let of_listener = |name: &str| format!("listener.name.secure.{name}");
+        let of_mutual = |name: &str| format!("listener.name.mutual.{name}");
+        let authority = folder.path().join("ca.pem").display().to_string();
         let options = BrokerOptions::default()
             .listener("SECURE", "SASL_SSL")
+            .listener("MUTUAL", "SSL")
             .property("authorizer.class.name", authorizer)
             .property("allow.everyone.if.no.acl.found", "false")
             .property("super.users", "User:ANONYMOUS")
             .property(&of_listener("ssl.keystore.type"), "PEM")
             .property(&of_listener("ssl.keystore.location"), &keys)
+            .property(&of_mutual("ssl.keystore.type"), "PEM")
+            .property(&of_mutual("ssl.keystore.location"), &keys)
+            .property(&of_mutual("ssl.truststore.type"), "PEM")
+            .property(&of_mutual("ssl.truststore.location"), &authority)
+            .property(&of_mutual("ssl.client.auth"), "required")
+            .property(&of_mutual("ssl.principal.mapping.rules"), "RULE:^CN=(.*)$/$1/")
             .property(&of_listener("sasl.enabled.mechanisms"), "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512")
             .property(&of_listener("plain.sasl.jaas.config"), &plain)
             .property(&of_listener("scram-sha-256.sasl.jaas.config"), scram)
@@ -89,9 +109,21 @@ impl Guarded {
         guarded
     }
 
-    fn shared(test: &str) -> Option<&'static Self> {
+    pub(crate) fn shared(test: &str) -> Option<&'static Self> {
         static SHARED: OnceLock<Guarded> = OnceLock::new();
         Broker::is_possible(test).then(|| SHARED.get_or_init(Self::start))
+    }
+
+    /// What a configuration file says whose client proves itself by what `identity` names.
+    pub(crate) fn mutual(&self, name: &str, identity: &str) -> KafkaSettings {
+        let file = self.folder.path().join(format!("{name}.toml"));
+        let text = format!(
+            "[kafka]\nbrokers = ['{}']\n[kafka.security]\nprotocol = 'tls'\nca_file = 'ca.pem'\n\
+             {identity}",
+            self.broker.listener("MUTUAL"),
+        );
+        std::fs::write(&file, text).unwrap();
+        Config::read(&file).unwrap().kafka.settings().unwrap()
     }
 
     /// What a role's configuration file says.
@@ -133,7 +165,7 @@ impl ProducerContext for Report {
     }
 }
 
-fn send(mut client: ClientConfig, topic: &str) -> Result<(), RDKafkaErrorCode> {
+pub(crate) fn send(mut client: ClientConfig, topic: &str) -> Result<(), RDKafkaErrorCode> {
     client.set("message.timeout.ms", "15000");
     let producer: BaseProducer<Report> = client.create_with_context(Report::default()).unwrap();
     let record = BaseRecord::<str, str>::to(topic).partition(1).key("lab").payload("value");
@@ -159,7 +191,7 @@ fn next(consumer: &BaseConsumer) -> Result<i64, RDKafkaErrorCode> {
 }
 
 /// Reads as `replay` does: without joining a group.
-fn read(settings: &KafkaSettings, topic: &str) -> Result<i64, RDKafkaErrorCode> {
+pub(crate) fn read(settings: &KafkaSettings, topic: &str) -> Result<i64, RDKafkaErrorCode> {
     let mut client = settings.client("read");
     client.set("group.id", "conclave-nobody-joins-this").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = client.create().unwrap();

@@ -6,6 +6,7 @@ mod away;
 mod boards_common;
 mod broker;
 mod broker_life;
+mod client_certificates;
 mod lag_board;
 mod producers;
 mod prometheus;

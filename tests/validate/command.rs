@@ -118,6 +118,43 @@ fn it_follows_a_log_that_is_written_to_and_counts() {
 }
 
 #[test]
+fn following_goes_on_where_it_was_and_not_on_another_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("validated");
+    let mut engine = filled(&directory.path().join("log"));
+    let follow = |data: &str, port: u16| {
+        let address = format!("127.0.0.1:{port}");
+        let arguments = ["--follow", "--metrics", &address, "--state", state.to_str().unwrap()];
+        program(&arguments, &directory.path().join(data)).spawn().unwrap()
+    };
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free();
+    let first = Following(follow("log", port));
+    let file = state.join("validated-0.json");
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !file.exists() {
+        assert!(Instant::now() < patience, "nothing was kept");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(first);
+    send(&mut engine, vec![ask("r3", "t").into()]);
+    let port = free();
+    let mut second = Following(follow("log", port));
+    wait_for(&format!("127.0.0.1:{port}"), "conclave_validator_decisions_total 7");
+    second.0.kill().unwrap();
+    let mut said = String::new();
+    second.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("partition 0: on from decision 5"), "{said}");
+
+    let mut other = open(&directory.path().join("other"));
+    send(&mut other, vec![open_log(), set(policy())]);
+    let other = follow("other", free()).wait_with_output().unwrap();
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert_eq!(other.status.code(), Some(4), "{said}");
+    assert!(said.contains("was validated and is not there any more"), "{said}");
+}
+
+#[test]
 fn metrics_are_for_this_machine_only() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path()).close().unwrap();

@@ -5,6 +5,7 @@
 
 mod command;
 mod planted;
+mod resumed;
 mod stored;
 mod stream;
 #[path = "../system_common/mod.rs"]

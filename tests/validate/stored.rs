@@ -5,11 +5,10 @@
 use crate::system_common::Partition;
 use conclave::error::Result;
 use conclave::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
-use conclave::validate::{Acknowledged, Feed, Report, Validator, Watch};
+use conclave::validate::{Acknowledged, Feed, Places, Report, Validator, Watch};
 use conclave::wire::{RecordedReader, body_hash, decode_decision, encode_decision};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::units::{Hash32, Offset};
-use std::collections::VecDeque;
 
 /// All records of a partition, in the order in which they are stored.
 #[derive(Clone, Debug)]
@@ -86,46 +85,55 @@ impl Stored {
 }
 
 /// The same, handed out in pieces.
-struct Pieces {
+pub(crate) struct Pieces {
+    stored: Stored,
     piece: usize,
-    commands_next: Offset,
-    commands: VecDeque<StoredCommand>,
-    decisions: VecDeque<DecisionRecord>,
-    letters: VecDeque<DeadLetterRecord>,
+    /// How many commands, decisions and letters were handed out.
+    next: [usize; 3],
 }
 
 impl Pieces {
-    fn of(stored: &Stored, piece: usize) -> Self {
-        let Stored { commands, decisions, letters } = stored.clone();
-        let commands_next = Offset(commands.last().map_or(0, |last| last.offset.0 + 1));
-        let (commands, decisions) = (commands.into(), decisions.into());
-        Self { piece, commands_next, commands, decisions, letters: letters.into() }
+    pub(crate) fn of(stored: &Stored, piece: usize) -> Self {
+        Self { stored: stored.clone(), piece, next: [0; 3] }
     }
 }
 
-fn some<R>(from: &mut VecDeque<R>, piece: usize) -> Vec<R> {
-    let count = piece.min(from.len());
-    from.drain(..count).collect()
+fn some<R: Clone>(from: &[R], next: &mut usize, piece: usize) -> Vec<R> {
+    let until = next.saturating_add(piece).min(from.len());
+    let first = std::mem::replace(next, until).min(until);
+    from[first..until].to_vec()
 }
 
 impl Feed for Pieces {
     fn look(&mut self) -> Result<Offset> {
-        Ok(self.commands_next)
+        Ok(Offset(self.stored.commands.last().map_or(0, |last| last.offset.0 + 1)))
     }
 
     fn left(&self) -> u64 {
-        self.decisions.len() as u64
+        (self.stored.decisions.len() - self.next[1]) as u64
     }
 
     fn commands(&mut self, _: usize) -> Result<Vec<StoredCommand>> {
-        Ok(some(&mut self.commands, self.piece))
+        Ok(some(&self.stored.commands, &mut self.next[0], self.piece))
     }
 
     fn decisions(&mut self, _: usize) -> Result<Vec<DecisionRecord>> {
-        Ok(some(&mut self.decisions, self.piece))
+        Ok(some(&self.stored.decisions, &mut self.next[1], self.piece))
     }
 
     fn dead_letters(&mut self, _: usize) -> Result<Vec<DeadLetterRecord>> {
-        Ok(some(&mut self.letters, self.piece))
+        Ok(some(&self.stored.letters, &mut self.next[2], self.piece))
+    }
+
+    /// Offsets of these commands are dense.
+    fn places(&self) -> Option<Places> {
+        let [command, decision, dead_letter] = self.next.map(|next| i64::try_from(next).unwrap());
+        let decision_before = decision.checked_sub(1).filter(|before| *before >= 0)?;
+        Some(Places { command, decision_before, decision, dead_letter })
+    }
+
+    fn go_to(&mut self, places: Places) {
+        let next = [places.command, places.decision, places.dead_letter];
+        self.next = next.map(|next| usize::try_from(next).unwrap());
     }
 }

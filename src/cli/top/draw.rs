@@ -10,7 +10,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
+use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, TableState};
 
 /// Columns of a bar that shows how full a pool is.
 const BAR_COLUMNS: i64 = 16;
@@ -27,10 +27,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, seen: &Seen, trouble: Option<&Error>) 
     ])
     .areas(frame.area());
     frame.render_widget(Line::from(headline(seen)).style(bold()), title);
-    frame.render_widget(pools_table(seen), above);
+    // The chosen pool is scrolled to.
+    let mut place = TableState::default().with_selected(seen.chosen);
+    frame.render_stateful_widget(pools_table(seen), above, &mut place);
     frame.render_widget(queue_table(seen), middle);
     let decisions: Vec<Line<'_>> = seen.decisions.iter().map(|line| shown(line).into()).collect();
-    frame.render_widget(Paragraph::new(decisions).block(titled("last decisions".into())), below);
+    let title = match seen.partition {
+        None => "last decisions".to_owned(),
+        Some(partition) => format!("last decisions of partition {partition}"),
+    };
+    frame.render_widget(Paragraph::new(decisions).block(titled(title)), below);
     frame.render_widget(foot_line(trouble), foot);
 }
 
@@ -39,7 +45,11 @@ fn headline(seen: &Seen) -> String {
     let log = status.log_id.as_deref().unwrap_or("not opened yet");
     let head: String = status.chain_head.chars().take(12).collect();
     let time = clock(status.as_of.time());
-    shown(&format!("log {log}  decision {}  {time}  head {head}", status.as_of.offset))
+    let place = match status.partitions.len() {
+        0 => format!("decision {}", status.as_of.offset),
+        count => format!("{count} partitions"),
+    };
+    shown(&format!("log {log}  {place}  {time}  head {head}"))
 }
 
 fn pools_table(seen: &Seen) -> Table<'_> {

@@ -5,7 +5,7 @@ use crate::cli::decided::Decided;
 use crate::client::Question;
 use crate::error::{Error, Result};
 use crate::report::queue::QueueReport;
-use crate::report::status::StatusReport;
+use crate::report::status::{AsOf, StatusReport};
 use crate::report::viewer::Viewer;
 use conclave_core::units::{Offset, PoolId};
 use serde_json::Value;
@@ -22,8 +22,10 @@ pub(super) struct Seen {
     pub(super) chosen: usize,
     /// Its queue; none when there are no pools.
     pub(super) queue: Option<QueueReport>,
-    /// The last decisions in a line each, newest first.
+    /// The last decisions of its partition in a line each, newest first.
     pub(super) decisions: Vec<String>,
+    /// The partition that they are of, when there are several.
+    pub(super) partition: Option<i64>,
 }
 
 impl Seen {
@@ -38,8 +40,10 @@ impl Seen {
             Some(pool) => Some(queue(source, &PoolId::from(pool.pool.as_str()))?),
             None => None,
         };
-        let decisions = decisions(source, status.as_of.offset)?;
-        Ok(Self { status, chosen, queue, decisions })
+        let moment = queue.as_ref().map_or(status.as_of, |queue| queue.as_of);
+        let partition = (!status.partitions.is_empty()).then_some(moment.partition);
+        let decisions = decisions(source, moment)?;
+        Ok(Self { status, chosen, queue, decisions, partition })
     }
 }
 
@@ -51,13 +55,16 @@ fn queue(source: &Source, pool: &PoolId) -> Result<QueueReport> {
     Ok(answer.report)
 }
 
-fn decisions(source: &Source, last: i64) -> Result<Vec<String>> {
+/// The last decisions at `moment`, of its partition: no other one's offsets mean the same.
+fn decisions(source: &Source, moment: AsOf) -> Result<Vec<String>> {
+    let AsOf { offset: last, partition, .. } = moment;
     let from = (last + 1 - DECISIONS).max(0);
     let found = match source {
         Source::Log(stored) => stored.decisions(Offset(from))?,
         Source::Service(client, _) => {
             let question = Question::of(&["v1", "decisions"]);
             let question = question.with("from", Some(from)).with("limit", Some(DECISIONS));
+            let question = question.with("partition", (partition > 0).then_some(partition));
             let answer: Value = serde_json::from_str(&client.get(&question)?)
                 .map_err(|error| Error::invalid("the service sends no JSON").caused_by(error))?;
             answer["decisions"].as_array().cloned().unwrap_or_default()

@@ -1,10 +1,16 @@
 //! Frames as people see them.
 
 use super::*;
-use crate::report::status::{AsOf, StatusReport};
+use crate::report::status::{AsOf, PartitionStatus, StatusReport};
 
 fn seen(status: StatusReport) -> Seen {
-    Seen { status, chosen: 0, queue: None, decisions: vec!["decision 3: Tick -/- accepted".into()] }
+    Seen {
+        status,
+        chosen: 0,
+        queue: None,
+        decisions: vec!["decision 3: Tick -/- accepted".into()],
+        partition: None,
+    }
 }
 
 fn empty() -> StatusReport {
@@ -29,6 +35,21 @@ fn a_frame_shows_everything_and_moves_no_cursor() {
         assert!(text.contains(part), "{part} lacks in\n{text}");
     }
     assert_eq!(text.lines().count(), 20);
+}
+
+#[test]
+fn of_several_partitions_it_says_which_one_the_decisions_are_of() {
+    let one = |partition| PartitionStatus {
+        partition,
+        as_of: AsOf { partition, ..empty().as_of },
+        chain_head: String::new(),
+        decide_version: 1,
+    };
+    let status = StatusReport { partitions: vec![one(0), one(1)], ..empty() };
+    let text = frame(&Seen { partition: Some(1), ..seen(status) }, None, 120, 20);
+    for part in ["2 partitions  +2h03m", "last decisions of partition 1"] {
+        assert!(text.contains(part), "{part} lacks in\n{text}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `conclave validate`: asks the rules that every log keeps.
 
+mod kept;
 mod metrics;
 
 use super::Output;
@@ -17,6 +18,7 @@ use crate::validate::{
 };
 use crate::wire::RecordedReader;
 use clap::Args;
+use kept::Keeper;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const EXAMPLES: &str = "Examples:
   conclave validate --data data/conclave
   conclave validate --brokers 127.0.0.1:9092 --output json
-  conclave validate --config conclave.toml --follow --metrics 127.0.0.1:9464
+  conclave validate --config conclave.toml --follow --state data/validated --metrics 127.0.0.1:9464
   conclave validate --data data/conclave --acknowledged acknowledged.jsonl
 
 Exit codes: 0 every rule is kept, 1 one is broken, 2 wrong usage, 3 a part could not be checked,
@@ -63,6 +65,9 @@ pub(super) struct ValidateArguments {
     /// Goes on with what is written from now on, until it is interrupted
     #[arg(long)]
     follow: bool,
+    /// Directory where what was validated is kept: following goes on from there
+    #[arg(long, value_name = "DIR", requires = "follow")]
+    state: Option<PathBuf>,
     /// Where /metrics is served while following
     #[arg(long, value_name = "ADDRESS", requires = "follow")]
     metrics: Option<SocketAddr>,
@@ -72,6 +77,13 @@ pub(super) struct ValidateArguments {
 }
 
 type AnyWatch = Watch<Box<dyn Feed>>;
+
+/// A watch, where its books are kept, and how many of its findings were printed.
+struct Followed {
+    watch: AnyWatch,
+    keeper: Option<Keeper>,
+    shown: usize,
+}
 
 /// All partitions, and what they mean together.
 #[derive(Serialize)]
@@ -90,23 +102,30 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<u8> {
         }
         None => vec![],
     };
-    let watches = open(arguments, &acknowledged)?;
-    if arguments.follow { follow(arguments, watches) } else { once(arguments.output, watches) }
+    let all = open(arguments, &acknowledged)?;
+    if arguments.follow { follow(arguments, all) } else { once(arguments.output, all) }
 }
 
-fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<Vec<AnyWatch>> {
+fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<Vec<Followed>> {
     let (data, settings) = place(arguments)?;
     let kept = match &arguments.schemas {
         Some(directory) => texts(directory)?,
         None => kept_beside(&data)?.unwrap_or_default(),
     };
-    let watch = |partition, feed| {
-        let reader = RecordedReader::new(kept.iter().map(String::as_str));
-        Watch::new(feed, Validator::new(partition, reader, acknowledged))
+    let reader = || RecordedReader::new(kept.iter().map(String::as_str));
+    let watch = |partition, feed: Box<dyn Feed>| -> Result<Followed> {
+        let Some(directory) = &arguments.state else {
+            let watch = Watch::new(feed, Validator::new(partition, reader(), acknowledged));
+            return Ok(Followed { watch, keeper: None, shown: 0 });
+        };
+        let mut keeper = Keeper::open(directory, partition)?;
+        let watch = keeper.resume(partition, feed, reader)?;
+        let shown = watch.validator().findings().len();
+        Ok(Followed { watch, keeper: Some(keeper), shown })
     };
     let Some(settings) = settings else {
         let reader = RocksReader::open(&data)?;
-        return Ok(vec![watch(0, Box::new(RocksFeed::new(reader)) as Box<dyn Feed>)]);
+        return Ok(vec![watch(0, Box::new(RocksFeed::new(reader)))?]);
     };
     let partitions = match arguments.partition {
         Some(partition) => partition..partition + 1,
@@ -114,7 +133,7 @@ fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<
     };
     let open_one = |partition: i32| {
         let feed = KafkaFeed::open(&settings, partition)?;
-        Ok(watch(i64::from(partition), Box::new(feed) as Box<dyn Feed>))
+        watch(i64::from(partition), Box::new(feed))
     };
     partitions.map(open_one).collect()
 }
@@ -140,10 +159,10 @@ fn place(arguments: &ValidateArguments) -> Result<(PathBuf, Option<KafkaSettings
 }
 
 /// Everything that is there now.
-fn once(output: Output, watches: Vec<AnyWatch>) -> Result<u8> {
+fn once(output: Output, all: Vec<Followed>) -> Result<u8> {
     let started = Instant::now();
-    let mut partitions = Vec::with_capacity(watches.len());
-    for mut watch in watches {
+    let mut partitions = Vec::with_capacity(all.len());
+    for Followed { mut watch, .. } in all {
         let is_at_rest = watch.look_to_the_end(|_| {})?;
         partitions.push(watch.finish(is_at_rest));
     }
@@ -214,17 +233,16 @@ fn sentence(found: &Finding) -> String {
 }
 
 /// Prints findings as they come, until somebody interrupts.
-fn follow(arguments: &ValidateArguments, mut watches: Vec<AnyWatch>) -> Result<u8> {
+fn follow(arguments: &ValidateArguments, mut all: Vec<Followed>) -> Result<u8> {
     let figures = Figures::default();
     if let Some(listen) = arguments.metrics {
         metrics::serve(listen, figures.clone())?;
     }
-    let mut shown = vec![0; watches.len()];
     loop {
         let mut is_news = false;
         let mut is_reading = true;
-        for (watch, shown) in watches.iter_mut().zip(&mut shown) {
-            match watch.look() {
+        for followed in &mut all {
+            match followed.watch.look() {
                 Ok(moved) => is_news |= moved,
                 // The log may be there again at the next look.
                 Err(error) if error.kind == ErrorKind::Unavailable => {
@@ -233,9 +251,13 @@ fn follow(arguments: &ValidateArguments, mut watches: Vec<AnyWatch>) -> Result<u
                 }
                 Err(error) => return Err(error),
             }
-            show(arguments.output, watch, shown)?;
+            show(arguments.output, &followed.watch, &mut followed.shown)?;
+            if let Some(keeper) = &mut followed.keeper {
+                // What was printed is kept as printed.
+                keeper.keep(&followed.watch)?;
+            }
         }
-        figures.note(&watches, is_reading);
+        figures.note(all.iter().map(|followed| &followed.watch), is_reading);
         if !is_news {
             std::thread::sleep(LOOK_EVERY);
         }

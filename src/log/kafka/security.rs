@@ -161,6 +161,27 @@ impl Security {
         }
     }
 
+    /// What to do about `why` brokers turned a client away, when that is known: how a handshake
+    /// ends says little of it.
+    pub(super) fn advice(&self, why: &str) -> &'static str {
+        let why = why.to_ascii_lowercase();
+        // As OpenSSL calls them: an alert is what the other side sends.
+        let alerts =
+            ["certificate required", "certificate unknown", "bad certificate", "unknown ca"];
+        let is_told = alerts.iter().any(|alert| why.contains(&format!("alert {alert}")));
+        match &self.tls {
+            Some(Tls { identity: None, .. }) if is_told => {
+                " (the brokers ask for a client certificate: set kafka.security.cert_file and \
+                 key_file)"
+            }
+            Some(Tls { identity: Some(_), .. }) if is_told => {
+                " (the brokers do not accept the certificate of kafka.security.cert_file: it has \
+                 to be signed by a CA of theirs, and not be out of date)"
+            }
+            _ => "",
+        }
+    }
+
     /// Sets what librdkafka calls all this.
     pub(super) fn apply(&self, config: &mut ClientConfig) {
         config.set("security.protocol", self.protocol().as_kafka());
@@ -281,6 +302,20 @@ mod tests {
         }
         let error = Secret::from_environment("CONCLAVE_TEST_HAS_NO_SUCH_VARIABLE").unwrap_err();
         assert!(error.message.contains("CONCLAVE_TEST_HAS_NO_SUCH_VARIABLE"), "{error}");
+    }
+
+    #[test]
+    fn an_alert_about_a_certificate_comes_with_advice() {
+        let own =
+            Certificate { cert_file: "a.crt".into(), key_file: "a.key".into(), key_password: None };
+        let with = |identity| Security { tls: Some(Tls { ca_file: None, identity }), sasl: None };
+        let alert = "SSL routines::tlsv13 alert certificate required: SSL alert number 116";
+        assert!(with(None).advice(alert).contains("set kafka.security.cert_file and key_file"));
+        assert!(with(Some(own.clone())).advice(alert).contains("signed by a CA of theirs"));
+        // It is ours to say that a broker's certificate is not believed.
+        let ours = "SSL routines::certificate verify failed: it could not be verified";
+        assert_eq!(with(Some(own)).advice(ours), "");
+        assert_eq!(Security::default().advice(alert), "");
     }
 
     #[test]

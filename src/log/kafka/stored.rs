@@ -8,9 +8,10 @@ use crate::error::{Error, Result};
 use crate::log::block::Record;
 use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use conclave_core::units::Offset;
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, Message as _};
 
-/// The topics of one partition, read once from the beginning, without a group.
+/// The topics of one partition, read once from the beginning or from where somebody stopped,
+/// without a group.
 pub struct Topics {
     partition: i32,
     commands: Stream,
@@ -23,6 +24,8 @@ struct Stream {
     cursor: Cursor,
     /// Position that the next record comes from; none before the first look.
     next: Option<i64>,
+    /// Position of the last record of ours.
+    last: Option<i64>,
     end: i64,
 }
 
@@ -40,7 +43,12 @@ impl Topics {
     pub fn open(settings: &KafkaSettings, partition: i32) -> Result<Self> {
         let topics = &settings.topics;
         let open = |topic: &str| -> Result<Stream> {
-            Ok(Stream { cursor: Cursor::open(settings, topic, partition)?, next: None, end: 0 })
+            Ok(Stream {
+                cursor: Cursor::open(settings, topic, partition)?,
+                next: None,
+                last: None,
+                end: 0,
+            })
         };
         Ok(Self {
             partition,
@@ -67,6 +75,25 @@ impl Topics {
     pub fn decisions_left(&self) -> u64 {
         let Stream { next, end, .. } = self.decisions;
         end.saturating_sub(next.unwrap_or(0)).max(0).unsigned_abs()
+    }
+
+    /// Positions where commands, decisions and dead letters go on; none before the first look.
+    #[must_use]
+    pub fn next(&self) -> Option<[i64; 3]> {
+        Some([self.commands.next?, self.decisions.next?, self.dead_letters.next?])
+    }
+
+    /// Position of the decision that was read last.
+    #[must_use]
+    pub fn last_decision(&self) -> Option<i64> {
+        self.decisions.last
+    }
+
+    /// Goes on from these positions.
+    pub fn go_to(&mut self, [command, decision, dead_letter]: [i64; 3]) {
+        self.commands.next = Some(command);
+        self.decisions.next = Some(decision);
+        self.dead_letters.next = Some(dead_letter);
     }
 
     /// The next commands.
@@ -118,6 +145,7 @@ impl Stream {
         mut foreign: impl FnMut(Error),
     ) -> Result<Vec<R>> {
         let (mut records, mut bytes) = (Vec::new(), 0);
+        let last = &mut self.last;
         loop {
             let from = self.next.unwrap_or(0);
             let next = self.cursor.read(from, |message| {
@@ -125,6 +153,7 @@ impl Stream {
                     Ok(record) => {
                         bytes += record.weight();
                         records.push(record);
+                        *last = Some(message.offset());
                     }
                     Err(error) => foreign(error),
                 }

@@ -7,7 +7,7 @@
   Conclave.live = function (page) {
     const byId = (id) => document.getElementById(id);
     const slider = byId("moment"), text = byId("moment-text"), now = byId("now"), form = byId("token-form");
-    const live = { follows: true, last: -1, partition: 0 };
+    const live = { follows: true, last: -1, partition: 0, partitions: 1, pools: null };
     const named = new URLSearchParams(location.search).get("partition");
     let token = sessionStorage.getItem("conclave-token") || "", asked = 0, stopNews = null, timer = null;
 
@@ -31,14 +31,20 @@
 
     // Loads what was known right after `offset`, or what is known now.
     live.load = async (offset) => {
-      const mine = ++asked, query = new URLSearchParams(), pool = byId("pool").value;
+      const mine = ++asked, query = new URLSearchParams(), [chosen] = byId("pool").selectedOptions;
       if (offset !== null) query.set("until", offset);
-      if (pool) query.set("pool", pool);
-      if (named) query.set("partition", named);
+      // A pool says by itself which partition it lives in.
+      if (chosen && chosen.value) query.set("pool", chosen.value);
+      else {
+        const partition = chosen ? chosen.dataset.partition : named;
+        if (partition > 0) query.set("partition", partition);
+      }
       text.textContent = offset === null ? "loading…" : `decision ${offset}: loading…`;
       try {
-        const data = await live.get(`v1/timeline?${query}`);
+        const [data, status] = await Promise.all([live.get(`v1/timeline?${query}`), live.get("v1/status")]);
         if (mine !== asked) return;
+        live.partitions = Math.max((status.partitions || []).length, 1);
+        live.pools = live.partitions > 1 ? status.pools.map((pool) => pool.pool) : null;
         form.hidden = true;
         page.notice(null);
         live.last = data.log_next - 1;
@@ -61,7 +67,8 @@
       slider.value = Math.max(data.until, 0);
       slider.disabled = live.last < 0;
       const when = Conclave.moment(page.model, data.until_ms);
-      const what = data.until < 0 ? "nothing decided yet" : `right after decision ${data.until}, ${when}`;
+      const whose = live.partitions > 1 ? ` of partition ${live.partition}` : "";
+      const what = data.until < 0 ? "nothing decided yet" : `right after decision ${data.until}${whose}, ${when}`;
       text.textContent = offset === null ? `Now: ${what}` : `Past: ${what}`;
       slider.setAttribute("aria-valuetext", what);
       now.setAttribute("aria-pressed", live.follows);
@@ -109,7 +116,8 @@
       byId("token").value = "";
       goTo(null);
     });
-    live.reload = () => goTo(live.follows ? null : Number(slider.value));
+    // Another partition's moments are others.
+    live.reload = () => goTo(live.follows || live.partitions > 1 ? null : Number(slider.value));
     return live;
   };
 })();

@@ -77,6 +77,7 @@
     const data = page.model.data, parts = [];
     if (data.log_id) parts.push(`log ${data.log_id}`);
     if (data.pool) parts.push(`pool ${data.pool}`);
+    if (page.live && page.live.partitions > 1) parts.push(`partition ${data.partition || 0}`);
     if (data.viewer) parts.push(`requests of ${data.viewer}`);
     parts.push(data.until < data.from ? "no decisions" : `decisions ${Conclave.count(data.from)} to ${Conclave.count(data.until)}`);
     parts.push(page.model.isEpoch ? `${Conclave.clock(page.model, data.from_ms, 60000)} to ${Conclave.clock(page.model, data.until_ms, 60000)} UTC`
@@ -92,11 +93,15 @@
     page.notice(left.join(" "));
   };
 
+  // What can be looked at: a pool, or all pools of a partition. A service with several partitions has pools in each.
   const showPools = () => {
-    const pools = page.model.data.pools, select = byId("pool"), chosen = select.value;
-    byId("pool-field").hidden = !page.live || pools.length < 2;
-    select.replaceChildren(el("option", { value: "" }, "all"), ...pools.map((pool) => el("option", { value: pool }, pool)));
-    select.value = pools.includes(chosen) ? chosen : "";
+    const data = page.model.data, select = byId("pool"), shown = data.partition || 0;
+    const count = page.live ? page.live.partitions : 1, pools = (page.live && page.live.pools) || data.pools;
+    byId("pool-field").hidden = !page.live || (count < 2 && pools.length < 2);
+    const all = Array.from({ length: count }, (_, partition) =>
+      el("option", { value: "", "data-partition": partition }, count < 2 ? "all" : `all of partition ${partition}`));
+    select.replaceChildren(...all, ...pools.map((pool) => el("option", { value: pool }, pool)));
+    select.selectedIndex = data.pool && pools.includes(data.pool) ? count + pools.indexOf(data.pool) : Math.min(shown, count - 1);
   };
 
   const showLegend = () => {

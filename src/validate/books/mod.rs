@@ -13,23 +13,24 @@ use conclave_core::decision::{Decision, Event, RequestAdmitted};
 use conclave_core::units::{NodeId, Offset, PoolId, RequestId, TenantId, TimeMs};
 use node::NodeBook;
 use request::{RequestBook, Stage};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that the events of one partition add up to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Books {
     is_open: bool,
     pools: BTreeMap<PoolId, PoolBook>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct PoolBook {
     nodes: BTreeMap<NodeId, NodeBook>,
     tenants: BTreeMap<TenantId, TenantBook>,
     requests: BTreeMap<RequestId, RequestBook>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct TenantBook {
     limit_gpu_milli: i64,
     used_gpu_milli: i64,

@@ -3,9 +3,10 @@
 use conclave_core::command::{RegisterNode, RequestAllocation};
 use conclave_core::limits::GPU_MILLI_WHOLE;
 use conclave_core::units::GpuModel;
+use serde::{Deserialize, Serialize};
 
 /// A node, and what leases hold of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct NodeBook {
     pub(super) gpu_model: GpuModel,
     /// Per GPU what is taken of it, in milli.
@@ -19,14 +20,14 @@ pub(super) struct NodeBook {
 }
 
 /// Something that there is so much of.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Part {
     total: i64,
     taken: i64,
 }
 
 /// What one replica takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Need {
     pub(super) gpu_count: i64,
     pub(super) gpu_milli: i64,

@@ -4,9 +4,10 @@ use super::node::Need;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::Placement;
 use conclave_core::units::{GpuModel, Offset, TenantId, TimeMs};
+use serde::{Deserialize, Serialize};
 
 /// A live request.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RequestBook {
     pub(super) tenant: TenantId,
     pub(super) need: Need,
@@ -17,7 +18,7 @@ pub(super) struct RequestBook {
 }
 
 /// Where it stands.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// Admitted; the same decision says what follows.
     Admitted,
@@ -32,7 +33,7 @@ pub(super) enum Stage {
 }
 
 /// What a running request holds.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LeaseBook {
     pub(super) fencing: Offset,
     pub(super) ends_at_ms: TimeMs,

@@ -48,7 +48,10 @@ impl<'a> Cluster<'a> {
         let metadata =
             cluster.admin.inner().fetch_metadata(Some(&settings.topics.commands), ANSWER);
         let metadata = metadata.map_err(|error| {
-            let why = reason(&config).map_or_else(String::new, |why| format!(": {why}"));
+            let why = reason(&config).map_or_else(String::new, |why| {
+                let advice = settings.security.advice(&why);
+                format!(": {why}{advice}")
+            });
             cluster.away_because(&why, error)
         })?;
         let brokers = i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX);
