@@ -12,6 +12,7 @@ mod broker;
 mod checker;
 mod crash_points;
 mod deaths;
+mod fences;
 mod figures;
 mod group_offsets;
 mod instance;
