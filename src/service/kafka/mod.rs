@@ -171,7 +171,10 @@ impl KafkaService {
             owners: spawn("owners", move || start_owners(&posts, &assignments))?,
         };
         let threads = Threads {
-            watch: spawn("watch", move || watch::watch(&watched_at, &watched, &closing))?,
+            watch: spawn("watch", move || {
+                watch::watch(&watched_at, &watched, &closing);
+                let_go(watched);
+            })?,
             reach: spawn("reach", move || reach::listen(&asked, &heard, &asking))?,
             lag: spawn("lag", move || lag::watch(&ends, &looked_at, &looks, &lag_ends))?,
             lag_runs,
@@ -246,19 +249,24 @@ impl KafkaService {
         drop(lag_runs);
         self.is_closing.store(true, Ordering::Release);
         self.outbox.close();
-        tracing::info!(elapsed_ms = millis(began), "the outbox is closed");
         watch.join().map_err(|_| Error::bug("the watch panicked"))?;
-        tracing::info!(elapsed_ms = millis(began), "the watch is closed");
         reach.join().map_err(|_| Error::bug("whoever asks the brokers panicked"))?;
-        tracing::info!(elapsed_ms = millis(began), "reach is closed");
         lag.join().map_err(|_| Error::bug("the watch of the lag panicked"))?;
-        tracing::info!(elapsed_ms = millis(began), "lag is closed");
         for partition in &self.partitions {
             partition.close()?;
         }
-        tracing::info!(elapsed_ms = millis(began), "partitions are closed");
+        tracing::info!(elapsed_ms = millis(began), "nothing is followed here any more");
         std::mem::replace(&mut *locked(&self.left), Ok(()))
     }
+}
+
+/// Drops all at once: each of them waits for the threads of its clients.
+fn let_go<T: Send>(many: Vec<T>) {
+    std::thread::scope(|scope| {
+        for one in many {
+            scope.spawn(move || drop(one));
+        }
+    });
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -274,6 +282,11 @@ impl Drop for KafkaService {
         if let Err(error) = self.close() {
             tracing::error!(%error, "the service did not close cleanly");
         }
+        // Nobody else holds them by now: those who were asked for figures have ended.
+        if let Some(gauges) = Arc::get_mut(&mut self.gauges) {
+            gauges.partitions.clear();
+        }
+        let_go(std::mem::take(&mut self.partitions));
     }
 }
 
