@@ -126,9 +126,11 @@ async fn serve_kafka(config: &Config) -> Result<()> {
             () = ended => {}
             () = expelled(&member) => {}
         }
+        say("going down: giving the partitions back");
+        // While those who ask are still answered: others decide from now on.
+        drop(tokio::task::spawn_blocking(move || member.leave()));
     };
     http::serve(listener, app, config, told).await;
-    say("going down: giving the partitions back");
     let closed = tokio::task::spawn_blocking(move || service.close()).await;
     closed.map_err(|_| Error::bug("closing the service panicked"))?
 }
@@ -149,7 +151,8 @@ fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
         registry,
         group: kafka.group.clone(),
         instance_id: kafka.instance_id.clone(),
-        session_timeout: Duration::from_millis(kafka.session_timeout_ms),
+        group_protocol: kafka.group_protocol,
+        session_timeout: kafka.session_timeout(),
         transaction_timeout: Duration::from_millis(kafka.transaction_timeout_ms),
         outbox_commands_max: kafka.outbox_commands_max,
         durability: config.durability.into(),

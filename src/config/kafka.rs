@@ -3,13 +3,16 @@
 use super::registry::RegistryConfig;
 use crate::error::{Error, Result};
 use crate::log::kafka::security::{Certificate, Mechanism, Protocol, Sasl, Secret, Security, Tls};
-use crate::log::kafka::settings::{KafkaSettings, SchemaIds, TopicNames};
+use crate::log::kafka::settings::{GroupProtocol, KafkaSettings, SchemaIds, TopicNames};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Bytes of a topic's prefix: Kafka's own limit for a whole name is 249.
 const PREFIX_BYTES_MAX: usize = 200;
+/// How long an instance may be silent unless somebody says otherwise.
+const SESSION_TIMEOUT_MS: u64 = 6_000;
 
 /// The log on Kafka. Without brokers, the log is the embedded one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,14 +24,17 @@ pub struct KafkaConfig {
     pub prefix: String,
     /// The consumer group that shares the partitions out.
     pub group: String,
+    /// Who shares them out: the members, or the brokers.
+    pub group_protocol: GroupProtocol,
     /// This instance's name in the group; a restart under the same name moves no partition.
     pub instance_id: Option<String>,
     /// Commands that wait in the outbox while Kafka is away; one more is refused.
     pub outbox_commands_max: u64,
     /// How long an open transaction outlives its writer.
     pub transaction_timeout_ms: u64,
-    /// How long an instance may be silent before its partitions go to others.
-    pub session_timeout_ms: u64,
+    /// How long an instance may be silent before its partitions go to others. With the protocol
+    /// `consumer` the brokers say so.
+    pub session_timeout_ms: Option<u64>,
     /// How connections are protected.
     pub security: SecurityConfig,
     /// Who knows the schemas of those who write commands.
@@ -70,10 +76,11 @@ impl Default for KafkaConfig {
             brokers: vec![],
             prefix: "conclave".to_owned(),
             group: "conclave".to_owned(),
+            group_protocol: GroupProtocol::Classic,
             instance_id: None,
             outbox_commands_max: 100_000,
             transaction_timeout_ms: 5_000,
-            session_timeout_ms: 6_000,
+            session_timeout_ms: None,
             security: SecurityConfig::default(),
             registry: RegistryConfig::default(),
             extra: BTreeMap::new(),
@@ -104,6 +111,12 @@ impl KafkaConfig {
         Ok(settings)
     }
 
+    /// How long an instance may be silent, where that is its own to say.
+    #[must_use]
+    pub fn session_timeout(&self) -> Duration {
+        Duration::from_millis(self.session_timeout_ms.unwrap_or(SESSION_TIMEOUT_MS))
+    }
+
     /// Relative paths are meant from `folder`.
     pub(super) fn place_in(&mut self, folder: &Path) {
         let own = &mut self.security;
@@ -117,23 +130,18 @@ impl KafkaConfig {
 
     /// That the settings make sense together, as far as that can be said without reading secrets.
     pub(super) fn check(&self) -> Result<()> {
+        let session_ms = self.session_timeout_ms.unwrap_or(SESSION_TIMEOUT_MS);
         let numbers = [
             ("kafka.outbox_commands_max", self.outbox_commands_max, 1, 10_000_000),
             ("kafka.transaction_timeout_ms", self.transaction_timeout_ms, 1_000, 900_000),
-            ("kafka.session_timeout_ms", self.session_timeout_ms, 1_000, 1_800_000),
+            ("kafka.session_timeout_ms", session_ms, 1_000, 1_800_000),
         ];
         for (key, value, min, max) in numbers {
             if !(min..=max).contains(&value) {
                 return Err(Error::invalid(format!("{key} is {value}, not within {min}..={max}")));
             }
         }
-        if self.transaction_timeout_ms >= self.session_timeout_ms {
-            return Err(Error::invalid(format!(
-                "kafka.transaction_timeout_ms ({}) has to be shorter than kafka.session_timeout_ms \
-                 ({}): what a hung instance left open ends before its partitions move",
-                self.transaction_timeout_ms, self.session_timeout_ms
-            )));
-        }
+        self.check_membership(session_ms)?;
         check_name("kafka.prefix", &self.prefix)?;
         check_name("kafka.group", &self.group)?;
         if let Some(instance) = &self.instance_id {
@@ -141,6 +149,33 @@ impl KafkaConfig {
         }
         self.registry.check()?;
         self.security.check()
+    }
+
+    /// That what is set about the membership is this side's to set.
+    fn check_membership(&self, session_ms: u64) -> Result<()> {
+        let by_brokers = self.group_protocol == GroupProtocol::Consumer;
+        if by_brokers && self.session_timeout_ms.is_some() {
+            return Err(Error::invalid(
+                "kafka.session_timeout_ms has no meaning with kafka.group_protocol = consumer: the \
+                 brokers say how long an instance may be silent \
+                 (group.consumer.session.timeout.ms); leave it out",
+            ));
+        }
+        if by_brokers && self.instance_id.is_some() {
+            return Err(Error::invalid(
+                "kafka.instance_id cannot be set with kafka.group_protocol = consumer: a restart \
+                 under a name that the brokers still hold for the one before is refused, and a \
+                 stop keeps its partitions until the session ends; leave it out",
+            ));
+        }
+        if !by_brokers && self.transaction_timeout_ms >= session_ms {
+            return Err(Error::invalid(format!(
+                "kafka.transaction_timeout_ms ({}) has to be shorter than kafka.session_timeout_ms \
+                 ({session_ms}): what a hung instance left open ends before its partitions move",
+                self.transaction_timeout_ms
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -301,6 +336,16 @@ mod tests {
         for (section, wanted) in [
             ("broker = 'k1:9092'".to_owned(), "did you mean 'kafka.brokers'"),
             ("transaction_timeout_ms = 6000".to_owned(), "shorter than kafka.session_timeout_ms"),
+            (
+                "group_protocol = 'consumer'\nsession_timeout_ms = 6000".to_owned(),
+                "group.consumer.session.timeout.ms",
+            ),
+            (
+                "group_protocol = 'consumer'\ninstance_id = 'a'".to_owned(),
+                "kafka.instance_id cannot",
+            ),
+            ("group_protocol = 'eager'".to_owned(), "classic"),
+            ("session_timeout_ms = 999".to_owned(), "not within 1000"),
             ("outbox_commands_max = 0".to_owned(), "not within 1"),
             ("prefix = 'a b'".to_owned(), "kafka.prefix is 'a b'"),
             ("group = ''".to_owned(), "kafka.group"),

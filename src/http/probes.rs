@@ -274,11 +274,6 @@ fn encode_kept(to: &mut DescriptorEncoder<'_>, app: &App) -> Result<(), fmt::Err
         let (name, doc) = (names::OUTBOX, names::doc(names::OUTBOX));
         held.encode(to.encode_descriptor(name, doc, None, MetricType::Gauge)?)?;
     }
-    if let Contact::At(heard) = service.contact() {
-        let silent = ConstGauge::new(heard.elapsed().as_secs_f64());
-        let (name, doc) = (names::BROKERS_SILENT, names::doc(names::BROKERS_SILENT));
-        silent.encode(to.encode_descriptor(name, doc, None, MetricType::Gauge)?)?;
-    }
     Ok(())
 }
 

@@ -100,6 +100,15 @@ impl<T> Pending<T> {
         self.answer.await.unwrap_or(Err(SubmitError::Closing))
     }
 
+    /// What has come of it by now; none when nothing has yet.
+    pub(crate) fn heard(&mut self) -> Option<std::result::Result<T, SubmitError>> {
+        match self.answer.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(SubmitError::Closing)),
+        }
+    }
+
     /// Waits until an outbox keeps the command: from then on it will be decided, whatever happens.
     /// None when its log takes it directly, or when it was not accepted: then the answer says so.
     pub async fn kept(&mut self) -> Option<Position> {

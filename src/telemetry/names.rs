@@ -112,8 +112,6 @@ names! {
 
     /// Commands that the outbox keeps until the brokers have stored them.
     OUTBOX = "conclave_outbox_commands_count", Gauge, Count;
-    /// Time since the brokers last answered; asked every second.
-    BROKERS_SILENT = "conclave_brokers_silent_seconds", Gauge, Seconds;
 
     /// Requests that the API answered, by route and status.
     HTTP_REQUESTS = "conclave_http_requests_total", Counter by ROUTE, Count;
@@ -162,7 +160,7 @@ names! {
     KAFKA_REBALANCE_AGE = "conclave_kafka_rebalance_age_seconds", Gauge, Seconds;
     /// 1 for how this instance stands in its group: joining, steady, away or ended; otherwise 0.
     KAFKA_MEMBERSHIP = "conclave_kafka_membership_count", Gauge by STATE, Count;
-    /// How long ago brokers answered this instance last.
+    /// How long ago brokers answered this instance last; asked every second.
     KAFKA_CONTACT_AGE = "conclave_kafka_contact_age_seconds", Gauge, Seconds;
 
     /// Places where a log does not keep a rule, by rule; see docs/validate.md.

@@ -55,6 +55,14 @@ impl Instance {
         self.wait_for("\n");
     }
 
+    /// How many partitions it decides, as it says itself.
+    pub(crate) fn owned(&self) -> usize {
+        let said = self.said();
+        let count = |words: &str| said.matches(words).count();
+        count("a partition is taken over partition=")
+            .saturating_sub(count("a partition is decided elsewhere from now on"))
+    }
+
     /// Where it answers.
     pub(crate) fn url(&self) -> String {
         let said = self.said();
@@ -89,6 +97,12 @@ impl Instance {
             assert!(began.elapsed() < PATIENCE, "it did not end:\n{}", self.said());
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// What it answers somebody who asks, or asks by half and waits.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> std::net::TcpStream {
+        std::net::TcpStream::connect(self.url().trim_start_matches("http://")).unwrap()
     }
 
     /// SIGTERM, and how long it took to end.

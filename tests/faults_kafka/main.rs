@@ -1,7 +1,8 @@
 //! Faults on a real Kafka: processes, brokers and replies die, stall and come back while commands
 //! are sent, and afterwards the topics are read by whoever had no part in it. The times stand in
 //! `docs/faults-kafka.md`; `dev/faults --runs N` makes it. `dev/services fetch kafka` brings the
-//! broker.
+//! broker. `CONCLAVE_TEST_GROUP_PROTOCOL=consumer` has the brokers share the partitions out; one
+//! short test does so always.
 //!
 //! Reading order: [`site`] (topics and instances), [`load`] (who sends), [`sight`] (when what was
 //! decided), [`checker`] (the judge), then the faults.
@@ -12,6 +13,7 @@ mod broker;
 mod checker;
 mod crash_points;
 mod deaths;
+mod fences;
 mod figures;
 mod group_offsets;
 mod instance;

@@ -4,7 +4,7 @@
 use crate::broker::ASK_MAX;
 use crate::instance::Instance;
 use conclave::log::kafka::KafkaReader;
-use conclave::log::kafka::settings::{KafkaSettings, TopicNames};
+use conclave::log::kafka::settings::{GroupProtocol, KafkaSettings, TopicNames};
 use conclave::log::kafka::topics::{self, Wish};
 use conclave::log::{LogEnds, LogReader};
 use conclave_core::command::TimeSource;
@@ -30,8 +30,18 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
 pub(crate) struct Site {
     pub(crate) settings: KafkaSettings,
     folder: TempDir,
-    /// Session and transaction timeout.
+    /// Session and transaction timeout. The session is the broker's to say where it shares out.
     timeouts_ms: (u64, u64),
+    protocol: GroupProtocol,
+}
+
+/// Who shares the partitions out, unless a test says otherwise: `CONCLAVE_TEST_GROUP_PROTOCOL`.
+pub(crate) fn protocol() -> GroupProtocol {
+    match std::env::var("CONCLAVE_TEST_GROUP_PROTOCOL").as_deref() {
+        Ok("consumer") => GroupProtocol::Consumer,
+        Ok("classic") | Err(_) => GroupProtocol::Classic,
+        Ok(other) => panic!("CONCLAVE_TEST_GROUP_PROTOCOL is classic or consumer, not {other}"),
+    }
 }
 
 impl Site {
@@ -47,12 +57,19 @@ impl Site {
 
     /// Topics that somebody made otherwise.
     pub(crate) fn of(settings: KafkaSettings) -> Self {
-        Self { settings, folder: tempfile::tempdir().unwrap(), timeouts_ms: (6_000, 5_000) }
+        let (folder, timeouts_ms) = (tempfile::tempdir().unwrap(), (6_000, 5_000));
+        Self { settings, folder, timeouts_ms, protocol: protocol() }
     }
 
     /// The same with other timeouts.
     pub(crate) fn timeouts_ms(mut self, session: u64, transaction: u64) -> Self {
         self.timeouts_ms = (session, transaction);
+        self
+    }
+
+    /// The same with partitions that `protocol` shares out.
+    pub(crate) fn shared_out_by(mut self, protocol: GroupProtocol) -> Self {
+        self.protocol = protocol;
         self
     }
 
@@ -73,13 +90,19 @@ impl Site {
     /// `crash_at` says.
     pub(crate) fn launch(&self, id: &str, name: &str, crash_at: Option<&str>) -> Instance {
         let (session, transaction) = self.timeouts_ms;
+        let membership = match self.protocol {
+            GroupProtocol::Classic => {
+                format!("instance_id = '{id}'\nsession_timeout_ms = {session}")
+            }
+            GroupProtocol::Consumer => "group_protocol = 'consumer'".to_owned(),
+        };
         let folder = self.folder.path();
         let file = folder.join(format!("{name}.toml"));
         let prefix = self.settings.topics.commands.strip_suffix(".commands").unwrap();
         let text = format!(
             "data = 'data-{name}'\nlisten = '127.0.0.1:0'\n[kafka]\nbrokers = ['{}']\n\
-             prefix = '{prefix}'\ngroup = '{}'\ninstance_id = '{id}'\n\
-             session_timeout_ms = {session}\ntransaction_timeout_ms = {transaction}\n\
+             prefix = '{prefix}'\ngroup = '{}'\n{membership}\n\
+             transaction_timeout_ms = {transaction}\n\
              [kafka.security]\nprotocol = 'plaintext'\n",
             self.settings.brokers,
             self.group(),

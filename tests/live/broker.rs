@@ -48,6 +48,9 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("group.min.session.timeout.ms", "1000"),
     ("group.consumer.min.session.timeout.ms", "1000"),
     ("group.consumer.min.heartbeat.interval.ms", "100"),
+    // What docs/faults-kafka.md advises; a member's session is the broker's to say there.
+    ("group.consumer.session.timeout.ms", "6000"),
+    ("group.consumer.heartbeat.interval.ms", "500"),
     // A broker that was killed is not let in again before its session has ended.
     ("broker.heartbeat.interval.ms", "200"),
     ("broker.session.timeout.ms", "2000"),

@@ -33,7 +33,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("group.id", "set kafka.group"),
     ("group.instance.id", "set kafka.instance_id"),
     ("session.timeout.ms", "set kafka.session_timeout_ms"),
-    ("group.protocol", MEMBERSHIP),
+    ("group.protocol", "set kafka.group_protocol"),
     ("group.remote.assignor", MEMBERSHIP),
     ("partition.assignment.strategy", MEMBERSHIP),
     ("heartbeat.interval.ms", MEMBERSHIP),

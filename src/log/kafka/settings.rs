@@ -5,6 +5,7 @@ use super::security::{Mechanism, Protocol, Security};
 use crate::error::{Error, Result};
 use crate::wire::schemas::VERSIONS;
 use rdkafka::ClientConfig;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -30,6 +31,28 @@ pub struct SchemaIds {
     pub commands: [u32; VERSIONS],
     /// That of decisions.
     pub decisions: u32,
+}
+
+/// Who shares the partitions out, by which protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// The members themselves: any broker; sessions are the client's to set.
+    #[default]
+    Classic,
+    /// The brokers (KIP-848): Kafka 4.0 or later; sessions and heartbeats are theirs to set.
+    Consumer,
+}
+
+impl GroupProtocol {
+    /// As librdkafka and the configuration spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        }
+    }
 }
 
 impl Default for SchemaIds {

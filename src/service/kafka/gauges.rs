@@ -5,16 +5,17 @@ use super::group::Group;
 use super::lag::{Lag, Looks};
 use super::life::Membership;
 use crate::log::kafka::{TransactionCounts, TransactionFigures};
-use crate::service::Service;
+use crate::service::{Contact, Service};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where figures come from.
 pub struct Gauges {
     pub(super) group: Arc<Group>,
     pub(super) partitions: Vec<(Arc<Service>, Arc<TransactionCounts>)>,
     pub(super) looks: Arc<Looks>,
+    began: Instant,
 }
 
 impl fmt::Debug for Gauges {
@@ -65,7 +66,17 @@ impl Gauges {
         partitions: Vec<(Arc<Service>, Arc<TransactionCounts>)>,
         looks: Arc<Looks>,
     ) -> Self {
-        Self { group, partitions, looks }
+        Self { group, partitions, looks, began: Instant::now() }
+    }
+
+    /// How long ago any partition's view was told that brokers answer; before the first answer, the
+    /// age of this service.
+    fn contact_age(&self) -> Duration {
+        let heard = self.partitions.iter().filter_map(|(service, _)| match service.contact() {
+            Contact::At(heard) => Some(heard),
+            Contact::Own | Contact::Never => None,
+        });
+        heard.max().unwrap_or(self.began).elapsed()
     }
 
     /// The figures as of now.
@@ -93,7 +104,7 @@ impl Gauges {
             membership: life.membership(),
             rebalances: life.rebalances(),
             rebalance_age: life.rebalance_age(),
-            contact_age: self.looks.contact_age(),
+            contact_age: self.contact_age(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::life::Life;
 use super::tenure::Tenure;
 use crate::error::{Error, Result};
 use crate::log::StoredCommand;
-use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
 use crate::log::kafka::{Hold, Member, committed, metadata, stored_command};
 use conclave_core::units::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
@@ -28,7 +28,12 @@ const POLL_MAX: Duration = Duration::from_millis(10);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// Heartbeats per session: others hear with their next one that partitions have to move.
-const HEARTBEATS: u128 = 12;
+const HEARTBEATS: u32 = 12;
+/// After a fence, the group's word that the membership stands counts once so many heartbeats have
+/// passed: the answer to the last of them would have said otherwise.
+const HEARTBEATS_OF_WORD: u32 = 2;
+/// The heartbeat that the brokers are advised to ask for, where it is theirs to say.
+const HEARTBEAT_OF_BROKERS: Duration = Duration::from_millis(500);
 /// Commands on their way to the owner of one partition.
 const ARRIVING_MAX: usize = 4_096;
 
@@ -37,8 +42,23 @@ const ARRIVING_MAX: usize = 4_096;
 pub(super) struct GroupOptions {
     pub(super) settings: KafkaSettings,
     pub(super) group: String,
+    pub(super) protocol: GroupProtocol,
     pub(super) instance_id: Option<String>,
+    /// Counts with the classic protocol; otherwise it is the brokers'.
     pub(super) session_timeout: Duration,
+}
+
+impl GroupOptions {
+    /// Between two heartbeats. Members learn from an answer to one that the group shares out anew: a
+    /// long session must not make that take long.
+    fn heartbeat(&self) -> Duration {
+        match self.protocol {
+            GroupProtocol::Classic => {
+                (self.session_timeout / HEARTBEATS).max(Duration::from_millis(1))
+            }
+            GroupProtocol::Consumer => HEARTBEAT_OF_BROKERS,
+        }
+    }
 }
 
 /// A partition that was assigned to this instance.
@@ -54,6 +74,7 @@ pub(super) struct Group {
     consumer: BaseConsumer<Routes>,
     topic: String,
     is_closing: AtomicBool,
+    heartbeat: Duration,
 }
 
 impl fmt::Debug for Group {
@@ -93,7 +114,8 @@ impl Group {
         let consumer: BaseConsumer<Routes> = config(options)
             .create_with_context(routes)
             .map_err(|error| Error::invalid("a setting of [kafka] is refused").caused_by(error))?;
-        Ok(Self { consumer, topic, is_closing: AtomicBool::new(false) })
+        let heartbeat = options.heartbeat();
+        Ok(Self { consumer, topic, is_closing: AtomicBool::new(false), heartbeat })
     }
 
     /// From `from` on the owner of `partition` takes commands; false when it is not ours any more.
@@ -113,6 +135,14 @@ impl Group {
     /// How the membership goes.
     pub(super) fn life(&self) -> &Life {
         &self.consumer.context().life
+    }
+
+    /// Whether the group has said since `failed` that this instance is its member. Somebody whose
+    /// session has ended does not know it yet when it is fenced: were it to take over again at once,
+    /// it would fence whoever has the partition now.
+    pub(super) fn has_confirmed_since(&self, failed: Instant) -> bool {
+        let heard = failed + self.heartbeat * HEARTBEATS_OF_WORD;
+        self.life().steady_at().is_some_and(|at| at >= heard)
     }
 
     /// Begins anew for the owner of `partition`, whose last attempt failed; none when it is not
@@ -357,14 +387,15 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     if let Some(instance) = &options.instance_id {
         config.set("group.instance.id", instance);
     }
-    let session_ms = options.session_timeout.as_millis();
-    config.set("session.timeout.ms", session_ms.to_string());
-    // Members learn from an answer to it that the group shares out anew: a long session must not
-    // make that take long.
-    config.set("heartbeat.interval.ms", (session_ms / HEARTBEATS).max(1).to_string());
-    config.set("partition.assignment.strategy", "cooperative-sticky");
+    config.set("group.protocol", options.protocol.as_str());
+    // The other protocol's are the brokers' to set, and the library refuses these.
+    if options.protocol == GroupProtocol::Classic {
+        config.set("session.timeout.ms", options.session_timeout.as_millis().to_string());
+        config.set("heartbeat.interval.ms", options.heartbeat().as_millis().to_string());
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+    }
     // How the group's protocol goes is said nowhere else.
-    config.set("statistics.interval.ms", "1000");
+    config.set("statistics.interval.ms", "500");
     config.set("auto.offset.reset", "error");
     config.set("fetch.wait.max.ms", "50");
     config.set("fetch.queue.backoff.ms", "5");

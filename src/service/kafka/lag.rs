@@ -7,7 +7,7 @@ use crate::service::{Service, now};
 use conclave_core::units::{Offset, TimeMs};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -65,13 +65,11 @@ fn gap(before: Option<&Look>, group: Option<Offset>, decided: Offset) -> i64 {
 #[derive(Debug)]
 pub(super) struct Looks {
     latest: Mutex<Vec<Option<Look>>>,
-    answered_at: Mutex<Instant>,
 }
 
 impl Looks {
     pub(super) fn new(partitions: usize) -> Self {
-        let answered_at = Mutex::new(Instant::now());
-        Self { latest: Mutex::new(vec![None; partitions]), answered_at }
+        Self { latest: Mutex::new(vec![None; partitions]) }
     }
 
     /// What was last seen of a partition, and its lag by now; none before the first look.
@@ -81,18 +79,12 @@ impl Looks {
         Some((look, look.lag(decided, now())))
     }
 
-    /// How long ago the brokers answered last.
-    pub(super) fn contact_age(&self) -> Duration {
-        self.answered_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-
     fn latest(&self) -> MutexGuard<'_, Vec<Option<Look>>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, number: usize, look: Look) {
         self.latest()[number] = Some(look);
-        *self.answered_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 

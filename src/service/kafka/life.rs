@@ -47,6 +47,7 @@ pub(super) struct Life {
 struct Now {
     membership: Membership,
     rebalanced_at: Option<Instant>,
+    steady_at: Option<Instant>,
 }
 
 /// The part of the library's statistics that is looked at.
@@ -74,12 +75,21 @@ impl Life {
         let Some(told) = told.and_then(|told| told.cgrp) else { return };
         let mut now = self.now();
         if now.membership != Membership::Ended {
-            now.membership = match (told.state.as_str(), told.join_state.as_str()) {
+            let membership = match (told.state.as_str(), told.join_state.as_str()) {
                 ("up", "steady") => Membership::Steady,
                 ("up", _) => Membership::Joining,
                 _ => Membership::Away,
             };
+            now.membership = membership;
+            if membership == Membership::Steady {
+                now.steady_at = Some(Instant::now());
+            }
         }
+    }
+
+    /// When the library said last that the membership stands; none before the first time.
+    pub(super) fn steady_at(&self) -> Option<Instant> {
+        self.now().steady_at
     }
 
     /// It is over.

@@ -28,7 +28,7 @@ use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
 use crate::error::{Error, Result};
 use crate::fold::fold;
-use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
 use crate::log::kafka::{KafkaLogOptions, KafkaReader, TopicEnds};
 use crate::log::rocks::{Durability, SnapshotStore};
 use crate::log::{LogEnds, LogReader as _};
@@ -42,10 +42,13 @@ use reach::{Ending, Topics, Unreached};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use watch::Watched;
+
+/// Partitions that are folded at once at a start.
+const FOLD_AT_ONCE: usize = 8;
 
 /// How a service on Kafka is run.
 #[derive(Clone, Debug)]
@@ -54,9 +57,12 @@ pub struct KafkaServiceOptions {
     pub settings: KafkaSettings,
     /// The group that shares the partitions out.
     pub group: String,
+    /// How it does so.
+    pub group_protocol: GroupProtocol,
     /// This instance's name in it.
     pub instance_id: Option<String>,
-    /// How long an instance may be silent before its partitions go to others.
+    /// How long an instance may be silent before its partitions go to others: with the classic
+    /// protocol, as the brokers say with the other one.
     pub session_timeout: Duration,
     /// How long an open transaction outlives its writer.
     pub transaction_timeout: Duration,
@@ -81,13 +87,22 @@ pub struct KafkaService {
     gauges: Arc<Gauges>,
     is_closing: Arc<AtomicBool>,
     ending: Arc<Ending>,
+    deciding: Mutex<Option<Deciding>>,
+    /// How the membership ended, until somebody has been told.
+    left: Mutex<Result<()>>,
     threads: Mutex<Option<Threads>>,
 }
 
+/// The threads of whoever decides.
 #[derive(Debug)]
-struct Threads {
+struct Deciding {
     group: JoinHandle<Result<()>>,
     owners: JoinHandle<()>,
+}
+
+/// The threads of whoever follows.
+#[derive(Debug)]
+struct Threads {
     watch: JoinHandle<()>,
     reach: JoinHandle<()>,
     lag: JoinHandle<()>,
@@ -110,21 +125,23 @@ impl KafkaService {
         let (dir, commands_max) = (options.data.join("outbox"), options.outbox_commands_max);
         let outbox = Outbox::open(settings, &dir, options.durability, commands_max)?;
         let outbox = Arc::new(outbox);
+        // First: it looks for the group's brokers while the partitions are folded. Joining comes
+        // afterwards, so that nobody gives up a partition that cannot be decided here yet.
+        let (assigned, assignments) = channel();
+        let group = Arc::new(Group::new(&group_options(options), assigned)?);
         let (mut partitions, mut posts, mut watched) = (vec![], vec![], vec![]);
         let mut counted = vec![];
-        for partition in 0..count {
-            let log = log_options(options, partition)?;
-            let (service, notices) = follow(&log, &outbox, is_checked)?;
+        let began = Instant::now();
+        for (log, (service, notices)) in follow_all(options, count, &outbox, is_checked)? {
             let service = Arc::new(service);
-            let reader = KafkaReader::open(settings, partition)?;
+            let reader = KafkaReader::open(settings, log.partition)?;
             watched.push(Watched { reader, notices: notices.clone() });
             partitions.push(Arc::clone(&service));
             counted.push((Arc::clone(&service), Arc::clone(&log.counts)));
             posts.push((log, service, notices));
         }
+        tracing::info!(count, elapsed_ms = millis(began), "all partitions are folded");
         let is_closing = Arc::new(AtomicBool::new(false));
-        let (assigned, assignments) = channel();
-        let group = Arc::new(Group::new(&group_options(options), assigned)?);
         let post = |(log, service, notices)| Post {
             group: Arc::clone(&group),
             log,
@@ -144,7 +161,7 @@ impl KafkaService {
         let (joining, asking) = (Arc::clone(&ending), Arc::clone(&ending));
         let (settings, data) = (settings.clone(), options.data.clone());
         let (asked, watched_at) = (settings.clone(), settings.clone());
-        let threads = Threads {
+        let deciding = Deciding {
             group: spawn("group", move || {
                 if is_checked || reach::await_topics(&settings, &data, &joining)? {
                     polled.run()?;
@@ -152,13 +169,27 @@ impl KafkaService {
                 Ok(())
             })?,
             owners: spawn("owners", move || start_owners(&posts, &assignments))?,
-            watch: spawn("watch", move || watch::watch(&watched_at, &watched, &closing))?,
+        };
+        let threads = Threads {
+            watch: spawn("watch", move || {
+                watch::watch(&watched_at, &watched, &closing);
+                let_go(watched);
+            })?,
             reach: spawn("reach", move || reach::listen(&asked, &heard, &asking))?,
             lag: spawn("lag", move || lag::watch(&ends, &looked_at, &looks, &lag_ends))?,
             lag_runs,
         };
-        let (gauges, threads) = (Arc::new(gauges), Mutex::new(Some(threads)));
-        Ok(Self { partitions, group, outbox, gauges, is_closing, ending, threads })
+        Ok(Self {
+            partitions,
+            group,
+            outbox,
+            gauges: Arc::new(gauges),
+            is_closing,
+            ending,
+            deciding: Mutex::new(Some(deciding)),
+            left: Mutex::new(Ok(())),
+            threads: Mutex::new(Some(threads)),
+        })
     }
 
     /// One service per partition, by number.
@@ -183,8 +214,26 @@ impl KafkaService {
     /// Whether the membership in the group has ended, and nothing is decided here any more.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.as_ref().is_none_or(|threads| threads.group.is_finished())
+        let deciding = locked(&self.deciding);
+        deciding.as_ref().is_none_or(|deciding| deciding.group.is_finished())
+    }
+
+    /// Stops deciding and leaves the group. Commands are taken in, and answers to those who wait
+    /// are given, as before: others decide. [`KafkaService::close`] tells how it went.
+    pub fn leave(&self) {
+        // Whoever comes meanwhile waits until it is done.
+        let mut deciding = locked(&self.deciding);
+        let Some(Deciding { group, owners }) = deciding.take() else { return };
+        let began = Instant::now();
+        self.ending.come();
+        self.group.close();
+        let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
+        self.group.leave();
+        tracing::info!(elapsed_ms = millis(began), "the group is left");
+        let owners = owners.join().map_err(|_| Error::bug("the owners' thread panicked"));
+        tracing::info!(elapsed_ms = millis(began), "nothing is decided here any more");
+        let ended = ended.and_then(|ended| ended);
+        *locked(&self.left) = owners.and(ended);
     }
 
     /// Stops deciding, leaves the group and ends all threads. What was accepted is decided by
@@ -193,25 +242,39 @@ impl KafkaService {
     /// # Errors
     /// When the membership ended by itself: why.
     pub fn close(&self) -> Result<()> {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(threads) = threads else { return Ok(()) };
-        let Threads { group, owners, watch, reach, lag, lag_runs } = threads;
+        self.leave();
+        let Some(threads) = locked(&self.threads).take() else { return Ok(()) };
+        let began = Instant::now();
+        let Threads { watch, reach, lag, lag_runs } = threads;
         drop(lag_runs);
-        self.outbox.close();
         self.is_closing.store(true, Ordering::Release);
-        self.ending.come();
-        self.group.close();
-        let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
-        self.group.leave();
-        owners.join().map_err(|_| Error::bug("the owners' thread panicked"))?;
+        self.outbox.close();
         watch.join().map_err(|_| Error::bug("the watch panicked"))?;
         reach.join().map_err(|_| Error::bug("whoever asks the brokers panicked"))?;
         lag.join().map_err(|_| Error::bug("the watch of the lag panicked"))?;
         for partition in &self.partitions {
             partition.close()?;
         }
-        ended.and_then(|ended| ended)
+        tracing::info!(elapsed_ms = millis(began), "nothing is followed here any more");
+        std::mem::replace(&mut *locked(&self.left), Ok(()))
     }
+}
+
+/// Drops all at once: each of them waits for the threads of its clients.
+fn let_go<T: Send>(many: Vec<T>) {
+    std::thread::scope(|scope| {
+        for one in many {
+            scope.spawn(move || drop(one));
+        }
+    });
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for KafkaService {
@@ -219,6 +282,11 @@ impl Drop for KafkaService {
         if let Err(error) = self.close() {
             tracing::error!(%error, "the service did not close cleanly");
         }
+        // Nobody else holds them by now: those who were asked for figures have ended.
+        if let Some(gauges) = Arc::get_mut(&mut self.gauges) {
+            gauges.partitions.clear();
+        }
+        let_go(std::mem::take(&mut self.partitions));
     }
 }
 
@@ -249,12 +317,40 @@ fn start_owners(posts: &[Post], assignments: &Receiver<Assignment>) {
     }
 }
 
-/// The view of one partition, whoever decides it.
-fn follow(
-    log: &KafkaLogOptions,
+/// The views of all partitions, by number: several are folded at once, because each waits for the
+/// brokers most of the time.
+fn follow_all(
+    options: &KafkaServiceOptions,
+    count: i32,
     outbox: &Arc<Outbox>,
     is_reached: bool,
-) -> Result<(Service, super::Notices)> {
+) -> Result<Vec<(KafkaLogOptions, Followed)>> {
+    let follow_one = |partition| {
+        let log = log_options(options, partition)?;
+        let followed = follow(&log, outbox, is_reached)?;
+        Ok((log, followed))
+    };
+    let (numbers, mut all) = ((0..count).collect::<Vec<_>>(), vec![]);
+    for some in numbers.chunks(FOLD_AT_ONCE) {
+        let folded: Vec<Result<_>> = std::thread::scope(|scope| {
+            let started = some.iter().map(|number| scope.spawn(|| follow_one(*number)));
+            let started: Vec<_> = started.collect();
+            let ended = started.into_iter().map(std::thread::ScopedJoinHandle::join);
+            let panicked = |_| Err(Error::bug("whoever folded a partition panicked"));
+            ended.map(|ended| ended.unwrap_or_else(panicked)).collect()
+        });
+        for one in folded {
+            all.push(one?);
+        }
+    }
+    Ok(all)
+}
+
+/// A view, and who tells it what is new.
+type Followed = (Service, super::Notices);
+
+/// The view of one partition, whoever decides it.
+fn follow(log: &KafkaLogOptions, outbox: &Arc<Outbox>, is_reached: bool) -> Result<Followed> {
     let (partition, snapshots) = (log.partition, Arc::clone(&log.snapshots));
     let reader = KafkaReader::open(&log.settings, partition)?.with_snapshots(snapshots.clone());
     let (folded, ends) = if is_reached {
@@ -291,6 +387,7 @@ fn group_options(options: &KafkaServiceOptions) -> GroupOptions {
     GroupOptions {
         settings: options.settings.clone(),
         group: options.group.clone(),
+        protocol: options.group_protocol,
         instance_id: options.instance_id.clone(),
         session_timeout: options.session_timeout,
     }

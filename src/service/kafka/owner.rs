@@ -1,17 +1,16 @@
 //! Deciding one partition for as long as it is ours.
 
-use super::super::{Figures, NewCommand, Notices, Service, Standing, now, turned};
+use super::super::{Figures, NewCommand, Notices, Pending, Service, Standing, now, turned};
 use super::group::{Assignment, Group, Owner};
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::LogReader;
 use crate::log::kafka::crash::{self, CrashPoint};
 use crate::log::kafka::{Feed, KafkaLog, KafkaLogOptions};
 use crate::log::own::own_command;
-use crate::log::{CommandRecord, LogReader};
 use crate::registry::Registry;
 use crate::verify::check_last_command;
-use crate::wire::reframe;
 use conclave_core::command::{Payload, TimeSource};
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
@@ -23,6 +22,11 @@ use std::time::{Duration, Instant};
 const NAP_MAX: Duration = Duration::from_millis(100);
 /// Between two ticks that a timer asks for: the brokers' clock may be behind ours.
 const TICK_PAUSE: Duration = Duration::from_millis(200);
+/// Pauses after rounds that were aborted one after the other: the second, and the longest. The first
+/// is cut anew at once.
+const ABORT_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(320));
+/// How often somebody who waits for the group's word looks.
+const WORD_NAP: Duration = Duration::from_millis(10);
 /// Pauses between attempts to take a partition over: the first, and the longest.
 const AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Bytes of commands that are held undecided.
@@ -54,20 +58,24 @@ impl Post {
 /// Takes a partition over and decides it until it is taken away, or cannot go on.
 pub(super) fn decide(post: &Post, assignment: Assignment) {
     let Assignment { partition, tenure, commands } = assignment;
-    let began = Instant::now();
     let (mut commands, mut pause) = (Some(commands), AGAIN_AFTER.0);
     while tenure.is_ours() {
         let arriving = commands.take().or_else(|| post.group.again(partition, &tenure));
         let Some(arriving) = arriving else { return };
+        let (mut has_decided, began) = (false, Instant::now());
         let ended = take_over(post, partition, &tenure, arriving).and_then(|mut work| {
             tracing::info!(partition, elapsed_ms = elapsed_ms(began), "a partition is taken over");
             post.notices.set_standing(Standing::Deciding);
-            pause = AGAIN_AFTER.0;
+            (has_decided, pause) = (true, AGAIN_AFTER.0);
             work.run()
         });
         match ended {
             Ok(()) => {}
             Err(_) if !tenure.is_ours() => {}
+            Err(error) if error.kind == ErrorKind::Unavailable && has_decided => {
+                tracing::warn!(partition, %error, "deciding is interrupted: the group is asked");
+                await_word(&post.group, &tenure, Instant::now());
+            }
             Err(error) if error.kind == ErrorKind::Unavailable => {
                 tracing::warn!(partition, %error, "a partition is taken over again");
                 std::thread::sleep(pause);
@@ -83,6 +91,13 @@ pub(super) fn decide(post: &Post, assignment: Assignment) {
     tracing::info!(partition, "a partition is decided elsewhere from now on");
 }
 
+/// Waits until the group has said that this instance still is a member, or the tenure has ended.
+fn await_word(group: &Group, tenure: &Tenure, since: Instant) {
+    while tenure.is_ours() && !group.has_confirmed_since(since) {
+        std::thread::sleep(WORD_NAP);
+    }
+}
+
 fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
@@ -92,10 +107,28 @@ struct Work<'p> {
     post: &'p Post,
     tenure: &'p Arc<Tenure>,
     engine: Deciding,
-    /// When the last tick was sent, and the offset behind which it stands.
-    ticked: Option<(Instant, Offset)>,
+    ticked: Option<Ticked>,
     ticks: u64,
     figures_at: Option<Instant>,
+}
+
+/// The last tick that was sent.
+struct Ticked {
+    sent: Instant,
+    /// Until the brokers have stored it.
+    under_way: Option<Pending<Offset>>,
+    /// Where it stands; none before, and when it was refused.
+    at: Option<Offset>,
+}
+
+impl Ticked {
+    /// Takes note of what became of it.
+    fn hear(&mut self) {
+        if let Some(heard) = self.under_way.as_mut().and_then(Pending::heard) {
+            self.under_way = None;
+            self.at = heard.ok();
+        }
+    }
 }
 
 fn take_over<'p>(
@@ -142,7 +175,7 @@ impl Work<'_> {
             if has_come {
                 self.decide_all()?;
             }
-            self.tick_if_due()?;
+            self.tick_if_due();
             self.note_figures();
         }
         Ok(())
@@ -157,6 +190,7 @@ impl Work<'_> {
 
     /// Decides what is here, and tells of it round by round.
     fn decide_all(&mut self) -> Result<()> {
+        let mut pause = Duration::ZERO;
         loop {
             let decisions = turned(&mut self.engine)?;
             let ends = self.engine.log().ends()?;
@@ -164,37 +198,47 @@ impl Work<'_> {
                 if ends.commands_next <= self.engine.folded().next() || !self.tenure.is_ours() {
                     return Ok(());
                 }
-                continue; // A round was aborted and is cut anew.
+                // A round was aborted and is cut anew. Each one makes the producer anew, which
+                // fences whoever has the partition if it is not ours any more.
+                std::thread::sleep(pause);
+                pause = (2 * pause).clamp(ABORT_PAUSES.0, ABORT_PAUSES.1);
+                continue;
             }
+            pause = Duration::ZERO;
             crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
         }
     }
 
     /// Sends a tick when a timer is due and everything before it is decided. It carries no time of
-    /// its own, so one too many does no harm.
-    fn tick_if_due(&mut self) -> Result<()> {
+    /// its own, so one too many does no harm. It goes the way of everybody's commands, which waits
+    /// for brokers that are away in this one's stead.
+    fn tick_if_due(&mut self) {
         let (state, next) = (&self.engine.folded().state, self.engine.folded().next());
+        let (needs_one, is_opened) = (state.needs_a_tick(), state.log.is_some());
         let is_due = state.next_timer_ms().is_some_and(|at| at <= now());
-        let is_opened = state.log.is_some();
-        if !is_opened || !(is_due || state.needs_a_tick()) {
-            return Ok(());
+        if !is_opened || !(is_due || needs_one) {
+            return;
         }
-        let is_under_way = self.ticked.is_some_and(|(at, offset)| {
-            offset >= next || (!state.needs_a_tick() && at.elapsed() < TICK_PAUSE)
-        });
-        if is_under_way || self.engine.log().ends()?.commands_next > next {
-            return Ok(());
+        if let Some(ticked) = &mut self.ticked {
+            ticked.hear();
+            let is_undecided = ticked.under_way.is_some() || ticked.at.is_some_and(|at| at >= next);
+            let may_follow = needs_one && ticked.at.is_some();
+            if is_undecided || (!may_follow && ticked.sent.elapsed() < TICK_PAUSE) {
+                return;
+            }
+        }
+        if !self.engine.log().ends().is_ok_and(|ends| ends.commands_next <= next) {
+            return;
         }
         self.ticks += 1;
         let now = now();
         let tick = own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick);
-        let mut tick = NewCommand::own(&tick);
-        reframe(&mut tick.value, self.post.log.settings.schema_ids.commands);
-        let record: CommandRecord = tick.stamped(now);
-        let offset = self.engine.accept(std::slice::from_ref(&record))?;
-        self.ticked = Some((Instant::now(), offset));
-        Ok(())
+        let sent = self.post.service.accept(NewCommand::own(&tick));
+        if let Err(error) = &sent {
+            tracing::debug!(%error, "a tick was not sent; it is tried again");
+        }
+        self.ticked = Some(Ticked { sent: Instant::now(), under_way: sent.ok(), at: None });
     }
 
     fn note_figures(&mut self) {
