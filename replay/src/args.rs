@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::position::{Position, position};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conclave::cli::Output;
+use conclave::cli::position::{Position, position};
 use conclave::cli::source::SourceArguments;
 use conclave::report::filter::{Kind, kind};
 use conclave_core::units::{Hash32, PoolId, RequestId, TenantId};
