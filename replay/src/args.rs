@@ -40,6 +40,9 @@ The same on Kafka, where lines are called PARTITION:OFFSET when there are severa
   replay --from 0 --brokers localhost:9092 --isolation read_uncommitted
   replay state --at 1200 --pool demo --brokers localhost:9092
 
+The same on a file that `conclave archive` made, without brokers or registry:
+  replay verify --archive 2026-q3.conclave
+
 Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
 4 corrupt log: what can be read was printed first, and stderr says where the log should end
 

@@ -1,13 +1,15 @@
 //! Where a log is read from: a data directory, topics on Kafka, or an archive.
 
+use super::page::say;
 use crate::config::{Config, KafkaConfig};
 use crate::error::{Error, Result};
 use crate::log::archive::{ArchiveFile, ArchiveReader, Origin};
 use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::topics::Artifacts;
 use crate::log::kafka::{StillReader, Uncommitted, partition_count};
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
-use crate::registry::kept_beside;
+use crate::registry::{kept_beside, shared_texts};
 use clap::{ArgGroup, Args};
 use conclave_core::units::Offset;
 use std::path::PathBuf;
@@ -73,7 +75,7 @@ impl SourceArguments {
 
     /// The texts of writers' schemas that are kept beside the log, which was found at `place`: in
     /// its directory, in the archive or, on Kafka, in the data directory that the configuration
-    /// names. None where no registry was asked.
+    /// names and in the topic of artifacts. None where no registry was asked.
     ///
     /// # Errors
     /// `Invalid` when the configuration is refused, `Unavailable` when they cannot be read.
@@ -88,8 +90,21 @@ impl SourceArguments {
         // On Kafka everybody's commands bear a registry's ids: the decisions say which schema it
         // was.
         let kept = config.map_or(Ok(None), |config| kept_beside(&config.data))?;
-        Ok(Some(kept.unwrap_or_default()))
+        let mut texts = kept.unwrap_or_default();
+        if let Place::Topics(settings, _) = place {
+            texts.extend(in_artifacts(settings));
+        }
+        Ok(Some(texts))
     }
+}
+
+/// The texts that instances share. Without them a proof says which it misses, so that they cannot
+/// be read is said and no more.
+pub(super) fn in_artifacts(settings: &KafkaSettings) -> Vec<String> {
+    shared_texts(&Artifacts::of(settings)).unwrap_or_else(|error| {
+        say(&format!("{} is not read: {error}", settings.topics.artifacts));
+        vec![]
+    })
 }
 
 impl Place {

@@ -4,6 +4,7 @@ mod metrics;
 
 use super::Output;
 use super::page::{Page, say};
+use super::source::in_artifacts;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::archive::ArchiveFile;
@@ -106,7 +107,11 @@ fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<
     let (data, settings) = place(arguments)?;
     let kept = match &arguments.schemas {
         Some(directory) => texts(directory)?,
-        None => kept_beside(&data)?.unwrap_or_default(),
+        None => {
+            let mut texts = kept_beside(&data)?.unwrap_or_default();
+            texts.extend(settings.iter().flat_map(in_artifacts));
+            texts
+        }
     };
     let watch = |partition, feed| {
         let reader = RecordedReader::new(kept.iter().map(String::as_str));
