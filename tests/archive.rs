@@ -1,5 +1,5 @@
-//! A log in one file: what it holds is what the log held, what is not so is found, and what does not
-//! verify is not kept.
+//! A log in one file: what it holds is what the log held, what is not so is found, and what does
+//! not verify is not kept.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave::archive::{Archived, Plan, Refusal, make};

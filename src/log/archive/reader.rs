@@ -76,7 +76,8 @@ impl ArchiveReader {
         Err(damaged(self.file.path(), &what))
     }
 
-    /// Records in `from..before`, at least one if there is one, stopping once `bytes_max` is passed.
+    /// Records in `from..before`, at least one if there is one, stopping once `bytes_max` is
+    /// passed.
     fn records<R: Record>(
         &self,
         frames: &Frames,
