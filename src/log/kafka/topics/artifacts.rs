@@ -9,6 +9,7 @@ use crate::registry::Shared;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message as _;
+use rdkafka::types::RDKafkaRespErr;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,10 +42,21 @@ impl Artifacts {
             .consumer("read", &format!("{topic}.reader"), "read_committed")
             .create()
             .map_err(away)?;
-        let found = consumer.fetch_metadata(Some(topic), FIRST_ANSWER).map_err(away)?;
-        Ok(found.topics().iter().any(|found| {
-            found.name() == topic && found.error().is_none() && !found.partitions().is_empty()
-        }))
+        let metadata = consumer.fetch_metadata(Some(topic), FIRST_ANSWER).map_err(away)?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(false);
+        };
+        match found.error() {
+            None => Ok(!found.partitions().is_empty()),
+            Some(
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            ) => Ok(false),
+            Some(error) => {
+                let what = format!("{topic} may not be read (see docs/security.md)");
+                Err(Error::unavailable(what).caused_by(RDKafkaErrorCode::from(error)))
+            }
+        }
     }
 
     fn send(&self, name: &str, value: &str) -> Result<()> {
