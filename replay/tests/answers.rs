@@ -233,7 +233,7 @@ fn an_archive_answers_as_the_log_does() {
     assert_eq!((verified.code, &verified.json()["verified"]), (0, &STORY.into()), "{verified:?}");
     for (arguments, said) in [
         ("state --at 30", "there is no decision 30 yet"),
-        ("verify --partition 1", "does not hold partition 1"),
+        ("verify --partition 1", "there is no partition 1"),
         ("--from 0 --isolation read_uncommitted", "--brokers"),
     ] {
         let answer = ask(arguments, &["--archive", file]);
