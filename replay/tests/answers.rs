@@ -234,7 +234,7 @@ fn an_archive_answers_as_the_log_does() {
     for (arguments, said) in [
         ("state --at 30", "there is no decision 30 yet"),
         ("verify --partition 1", "there is no partition 1"),
-        ("--from 0 --isolation read_uncommitted", "--brokers"),
+        ("--from 0 --isolation read_uncommitted", "holds what was committed"),
     ] {
         let answer = ask(arguments, &["--archive", file]);
         assert_ne!(answer.code, 0, "{arguments}: {answer:?}");
