@@ -1,6 +1,7 @@
 //! The service around [`conclave_core`].
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod cli;
 pub mod client;
 pub mod config;

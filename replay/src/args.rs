@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::position::{Position, position};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conclave::cli::Output;
+use conclave::cli::position::{Position, position};
 use conclave::cli::source::SourceArguments;
 use conclave::report::filter::{Kind, kind};
 use conclave_core::units::{Hash32, PoolId, RequestId, TenantId};
@@ -39,6 +39,9 @@ The same on Kafka, where lines are called PARTITION:OFFSET when there are severa
   replay --from 2:1200 --brokers k1:9093,k2:9093 --prefix lab --config conclave.toml
   replay --from 0 --brokers localhost:9092 --isolation read_uncommitted
   replay state --at 1200 --pool demo --brokers localhost:9092
+
+The same on a file that `conclave archive` made, without brokers or registry:
+  replay verify --archive 2026-q3.conclave
 
 Exit codes: 0 done and nothing wrong, 1 differs, 2 wrong usage, 3 unavailable or not checkable,
 4 corrupt log: what can be read was printed first, and stderr says where the log should end

@@ -95,7 +95,7 @@ impl<'v> Stream<'v> {
     fn check_follows(&mut self, decision: &Decision) -> Result<()> {
         let before = self.before.replace(decision.offset);
         let is_gap = before.is_some_and(|before| decision.covered_before > before);
-        if !is_gap || !self.view.is_on_topics() {
+        if !is_gap || !self.view.is_from_topics() {
             return Ok(());
         }
         let (at, missing) = (decision.offset, decision.covered_before);

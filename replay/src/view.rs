@@ -1,8 +1,9 @@
 //! A partition of the log as it is seen: up to where, since when, and what is wrong with it.
 
 use crate::args::LogArguments;
-use crate::position::{Position, partition_of};
+use crate::position::partition_of;
 use conclave::cli::page::say;
+use conclave::cli::position::Position;
 use conclave::cli::source::{Place, Source};
 use conclave::error::{Error, ErrorKind, Result};
 use conclave::log::{LogEnds, LogReader};
@@ -26,11 +27,12 @@ impl LogArguments {
     ) -> Result<View> {
         let named = partition_of(self.partition, positions)?;
         let place = self.source.place()?;
-        let partition = match (named, place.partition_count(), pool) {
-            (Some(partition), _, _) => partition,
-            (None, 1, _) => 0,
-            (None, count, Some(pool)) => home_partition(pool, count),
-            (None, count, None) => {
+        let partition = match (named, &place.partitions()[..], pool) {
+            (Some(partition), ..) => partition,
+            (None, [only], _) => *only,
+            (None, _, Some(pool)) => home_partition(pool, place.partition_count()),
+            (None, several, None) => {
+                let count = several.len();
                 return Err(Error::invalid(format!(
                     "the log has {count} partitions: name one with --partition, or a pool with \
                      --pool"
@@ -47,7 +49,7 @@ impl LogArguments {
         match named {
             Some(partition) => Ok(vec![View::open(place, partition)?]),
             None => {
-                let all = 0..place.partition_count();
+                let all = place.partitions().into_iter();
                 all.map(|partition| View::open(place.clone(), partition)).collect()
             }
         }
@@ -66,7 +68,7 @@ impl View {
         };
         let undecided = commands_next.0 - decisions_next.0;
         let waiting = match (undecided > 0, &place) {
-            (false, _) => String::new(),
+            (false, _) | (_, Place::Archive(_)) => String::new(),
             (true, Place::Directory(_)) => format!(", {undecided} commands undecided"),
             // Offsets have holes there.
             (true, Place::Topics(..)) => format!(", up to {undecided} commands undecided"),
@@ -77,12 +79,12 @@ impl View {
 
     /// The partition's number, where there are several or could be.
     pub(crate) fn partition(&self) -> Option<i64> {
-        self.is_on_topics().then(|| self.log.partition())
+        self.is_from_topics().then(|| self.log.partition())
     }
 
-    /// Whether it lies on Kafka.
-    pub(crate) fn is_on_topics(&self) -> bool {
-        matches!(self.place, Place::Topics(..))
+    /// Whether it lies on Kafka, or was cut there.
+    pub(crate) fn is_from_topics(&self) -> bool {
+        self.place.is_from_topics()
     }
 
     /// What people call the decision at `offset`: by its partition, too, when there are several.
@@ -161,14 +163,14 @@ impl View {
 
     /// Adds to an error about stored bytes where the log should end.
     pub(crate) fn explain(&self, error: Error) -> Error {
-        if error.kind != ErrorKind::Corrupt {
-            return error;
+        if error.kind != ErrorKind::Corrupt || matches!(self.place, Place::Archive(_)) {
+            return error; // What is wrong with an archive says what to do by itself.
         }
         let advice = match self.log.lost_from() {
-            Ok(Some(offset)) if self.is_on_topics() => {
+            Ok(Some(offset)) if self.is_from_topics() => {
                 format!("decisions before offset {} can be read", self.called(offset))
             }
-            Ok(None) if self.is_on_topics() => {
+            Ok(None) if self.is_from_topics() => {
                 "every record can be read: `replay verify` says what differs".to_owned()
             }
             Ok(lost_from) => advice(lost_from),

@@ -3,9 +3,14 @@
 
 mod common;
 
-use common::{STORY, commit_body, commit_changed, decide_all, one_more, open, replay, story, tell};
+use common::{
+    STORY, ask, commit_body, commit_changed, decide_all, one_more, open, replay, story, tell,
+};
+use conclave::archive::{Archived, Plan, make};
+use conclave::log::archive::Origin;
+use conclave::log::rocks::RocksReader;
 use conclave::log::{EventLog, LogReader};
-use conclave_core::units::Offset;
+use conclave_core::units::{Offset, TimeMs};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -191,4 +196,56 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn an_archive_answers_as_the_log_does() {
+    let to = TOLD.path().with_extension("archive");
+    let file = to.to_str().unwrap();
+    let plan = Plan {
+        to: &to,
+        origin: Origin::Directory,
+        partition_count: 1,
+        partitions: vec![(0, None)],
+        schemas: vec![],
+        made_at: TimeMs(0),
+    };
+    let made = make(&plan, |_| RocksReader::open(TOLD.path())).unwrap();
+    assert!(matches!(made, Archived::Made(_)));
+    for arguments in [
+        "--from 0",
+        "--from 3 --output json",
+        "state --at 20",
+        "state --at 15 --output json",
+        "why --request b-1",
+        "why --request b-2 --output json",
+    ] {
+        let (here, there) = (replay(TOLD.path(), arguments), ask(arguments, &["--archive", file]));
+        assert_eq!((here.code, there.code), (0, 0), "{arguments}: {here:?} {there:?}");
+        assert_eq!(here.out, there.out, "{arguments}");
+    }
+    let html = to.with_extension("html");
+    let page = format!("timeline --html {}", html.display());
+    assert_eq!(ask(&page, &["--archive", file]).code, 0);
+    let head = replay(TOLD.path(), "verify --output json").json()["chain_head"].clone();
+    let verify = format!("verify --output json --expect-head {}", head.as_str().unwrap());
+    let verified = ask(&verify, &["--archive", file]);
+    assert_eq!((verified.code, &verified.json()["verified"]), (0, &STORY.into()), "{verified:?}");
+    for (arguments, said) in [
+        ("state --at 30", "there is no decision 30 yet"),
+        ("verify --partition 1", "there is no partition 1"),
+        ("--from 0 --isolation read_uncommitted", "holds what was committed"),
+    ] {
+        let answer = ask(arguments, &["--archive", file]);
+        assert_ne!(answer.code, 0, "{arguments}: {answer:?}");
+        assert!(answer.err.contains(said), "{arguments}: {answer:?}");
+    }
+    let mut bytes = fs::read(&to).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&to, bytes).unwrap();
+    let damaged = ask("--from 0", &["--archive", file]);
+    assert_eq!((damaged.code, &*damaged.out), (4, ""), "{damaged:?}");
+    assert!(damaged.err.contains("Use another copy"), "{damaged:?}");
+    fs::remove_file(&to).unwrap();
+    fs::remove_file(&html).unwrap();
 }

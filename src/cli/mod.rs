@@ -1,6 +1,7 @@
 //! The command line: results on stdout, everything else on stderr, exit codes that stay the same.
 
 mod appeal;
+mod archive;
 mod check;
 mod command_id;
 mod connection;
@@ -16,6 +17,7 @@ pub mod page;
 mod papers;
 mod place;
 mod plan;
+pub mod position;
 mod queue;
 mod quota;
 mod requests;
@@ -69,6 +71,8 @@ enum Command {
     Topics(topics::TopicsArguments),
     /// Asks the rules that every log keeps, once or all the time
     Validate(validate::ValidateArguments),
+    /// Cuts a log at a verified point and keeps it in one file
+    Archive(archive::ArchiveArguments),
     /// Has the next start pass over a command that stops deciding
     Skip(skip::SkipArguments),
     /// Registers our schemas in a schema registry, and compares
@@ -144,6 +148,7 @@ impl Command {
             Self::Check(check) => check::run(check),
             Self::Topics(topics) => topics::run(topics),
             Self::Validate(validate) => validate::run(validate),
+            Self::Archive(archive) => archive::run(archive),
             Self::Skip(skip) => skip::run(skip),
             Self::Schemas(schemas) => schemas::run(schemas),
             Self::Token(token) => token::run(token),

@@ -1,7 +1,7 @@
 //! `conclave serve`: the service, on the embedded log or on Kafka.
 
 use super::demo::DurabilityName;
-use super::kafka::reached;
+use super::kafka::reached_by_instance;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::{self, App};
@@ -145,7 +145,7 @@ async fn expelled(service: &KafkaService) {
 
 fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
     let kafka = &config.kafka;
-    let (settings, registry) = reached(config)?;
+    let (settings, registry) = reached_by_instance(config)?;
     Ok(KafkaServiceOptions {
         settings,
         registry,

@@ -1,24 +1,31 @@
-//! Where a log is read from: a data directory, or topics on Kafka.
+//! Where a log is read from: a data directory, topics on Kafka, or an archive.
 
+use super::page::say;
 use crate::config::{Config, KafkaConfig};
 use crate::error::{Error, Result};
+use crate::log::archive::{ArchiveFile, ArchiveReader, Origin};
 use crate::log::kafka::settings::KafkaSettings;
+use crate::log::kafka::topics::Artifacts;
 use crate::log::kafka::{StillReader, Uncommitted, partition_count};
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
-use crate::registry::kept_beside;
+use crate::registry::{kept_beside, shared_texts};
 use clap::{ArgGroup, Args};
 use conclave_core::units::Offset;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which log is read.
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("place").args(["log", "brokers"]).required(true)))]
+#[command(group(ArgGroup::new("place").args(["log", "brokers", "archive"]).required(true)))]
 #[allow(rustdoc::broken_intra_doc_links, reason = "[kafka] is a section of a file, in the help")]
 pub struct SourceArguments {
     /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", alias = "data")]
     pub log: Option<PathBuf>,
+    /// File that `conclave archive` made, instead of --log: needs neither brokers nor registry
+    #[arg(long, value_name = "FILE")]
+    pub archive: Option<PathBuf>,
     /// Kafka's brokers, instead of --log: nothing is written, and no group joined
     #[arg(long, value_name = "HOST:PORT,...")]
     pub brokers: Option<String>,
@@ -37,15 +44,20 @@ pub enum Place {
     Directory(PathBuf),
     /// Topics of so many partitions.
     Topics(Box<KafkaSettings>, i32),
+    /// An archive.
+    Archive(Arc<ArchiveFile>),
 }
 
 impl SourceArguments {
-    /// Finds the log, and on Kafka how many partitions it has.
+    /// Finds the log, and on Kafka how many partitions it has. An archive is read whole once.
     ///
     /// # Errors
     /// `Invalid` when a setting is refused or there are no such topics; `Unavailable` when brokers
-    /// do not answer.
+    /// do not answer; `Corrupt` when an archive is not what was written.
     pub fn place(&self) -> Result<Place> {
+        if let Some(archive) = &self.archive {
+            return ArchiveFile::open(archive).map(Place::Archive);
+        }
         let Some(brokers) = &self.brokers else {
             let directory = self.log.clone().ok_or_else(|| Error::invalid("--log is missing"))?;
             return Ok(Place::Directory(directory));
@@ -61,12 +73,16 @@ impl SourceArguments {
         Ok(Place::Topics(Box::new(settings), partitions))
     }
 
-    /// The texts of writers' schemas that are kept beside the log: in its directory or, on Kafka,
-    /// in the data directory that the configuration names. None where no registry was asked.
+    /// The texts of writers' schemas that are kept beside the log, which was found at `place`: in
+    /// its directory, in the archive or, on Kafka, in the data directory that the configuration
+    /// names and in the topic of artifacts. None where no registry was asked.
     ///
     /// # Errors
     /// `Invalid` when the configuration is refused, `Unavailable` when they cannot be read.
-    pub fn schemas(&self) -> Result<Option<Vec<String>>> {
+    pub fn schemas(&self, place: &Place) -> Result<Option<Vec<String>>> {
+        if let Place::Archive(archive) = place {
+            return Ok(Some(archive.schemas().to_vec()));
+        }
         let config = self.config.as_deref().map(Config::read).transpose()?;
         if let Some(log) = &self.log {
             return kept_beside(log);
@@ -74,8 +90,21 @@ impl SourceArguments {
         // On Kafka everybody's commands bear a registry's ids: the decisions say which schema it
         // was.
         let kept = config.map_or(Ok(None), |config| kept_beside(&config.data))?;
-        Ok(Some(kept.unwrap_or_default()))
+        let mut texts = kept.unwrap_or_default();
+        if let Place::Topics(settings, _) = place {
+            texts.extend(in_artifacts(settings));
+        }
+        Ok(Some(texts))
     }
+}
+
+/// The texts that instances share. Without them a proof says which it misses, so that they cannot
+/// be read is said and no more.
+pub(super) fn in_artifacts(settings: &KafkaSettings) -> Vec<String> {
+    shared_texts(&Artifacts::of(settings)).unwrap_or_else(|error| {
+        say(&format!("{} is not read: {error}", settings.topics.artifacts));
+        vec![]
+    })
 }
 
 impl Place {
@@ -85,6 +114,38 @@ impl Place {
         match self {
             Self::Directory(_) => 1,
             Self::Topics(_, partitions) => i64::from(*partitions),
+            Self::Archive(archive) => archive.manifest().partition_count,
+        }
+    }
+
+    /// The partitions that can be read, by number: an archive may hold some of them only.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<i64> {
+        match self {
+            Self::Directory(_) | Self::Topics(..) => (0..self.partition_count()).collect(),
+            Self::Archive(archive) => {
+                archive.manifest().partitions.iter().map(|cut| cut.partition).collect()
+            }
+        }
+    }
+
+    /// Whether it lies on Kafka or was cut there, so that partitions are called by their numbers.
+    #[must_use]
+    pub fn is_from_topics(&self) -> bool {
+        matches!(self.origin(), Origin::Topics { .. })
+    }
+
+    /// Where the log lies or, of an archive, lay.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match self {
+            Self::Directory(_) => Origin::Directory,
+            Self::Topics(settings, _) => Origin::Topics {
+                commands: settings.topics.commands.clone(),
+                decisions: settings.topics.decisions.clone(),
+                dead_letters: settings.topics.dead_letters.clone(),
+            },
+            Self::Archive(archive) => archive.manifest().origin.clone(),
         }
     }
 
@@ -94,6 +155,10 @@ impl Place {
         match self {
             Self::Directory(directory) => directory.display().to_string(),
             Self::Topics(settings, _) => format!("{}-{partition}", settings.topics.decisions),
+            Self::Archive(archive) => match archive.manifest().partition_count {
+                1 => archive.path().display().to_string(),
+                _ => format!("{} partition {partition}", archive.path().display()),
+            },
         }
     }
 
@@ -108,6 +173,7 @@ impl Place {
             Self::Topics(settings, _) => {
                 StillReader::open(settings, number).map(Box::new).map(Source::Topics)
             }
+            Self::Archive(archive) => archive.reader(partition).map(Box::new).map(Source::Archive),
         }
     }
 
@@ -120,6 +186,7 @@ impl Place {
         let number = self.check(partition)?;
         match self {
             Self::Directory(_) => Err(Error::invalid("an embedded log has no transactions")),
+            Self::Archive(_) => Err(Error::invalid("an archive holds what was committed")),
             Self::Topics(settings, _) => Uncommitted::open(settings, number),
         }
     }
@@ -143,6 +210,8 @@ pub enum Source {
     Directory(RocksReader),
     /// A partition on Kafka.
     Topics(Box<StillReader>),
+    /// A partition of an archive.
+    Archive(Box<ArchiveReader>),
 }
 
 impl Source {
@@ -152,6 +221,7 @@ impl Source {
         match self {
             Self::Directory(log) => log.damage(),
             Self::Topics(log) => log.damage(),
+            Self::Archive(_) => None,
         }
     }
 
@@ -163,6 +233,7 @@ impl Source {
         match self {
             Self::Directory(log) => log.lost_from(),
             Self::Topics(log) => log.lost_from(),
+            Self::Archive(_) => Ok(None),
         }
     }
 
@@ -171,7 +242,7 @@ impl Source {
     #[must_use]
     pub fn decisions_from(&self) -> Option<Offset> {
         match self {
-            Self::Directory(_) => None,
+            Self::Directory(_) | Self::Archive(_) => None,
             Self::Topics(log) => log.decisions_from(),
         }
     }
@@ -180,6 +251,7 @@ impl Source {
         match self {
             Self::Directory(log) => log,
             Self::Topics(log) => &**log,
+            Self::Archive(log) => &**log,
         }
     }
 }

@@ -50,7 +50,7 @@ impl BlockKind {
         }
     }
 
-    fn record_bytes_max(self) -> usize {
+    const fn record_bytes_max(self) -> usize {
         match self {
             Self::Commands => COMMAND_RECORD_BYTES_MAX,
             Self::Decisions | Self::DeadLetters => RECORD_BYTES_MAX,
@@ -94,7 +94,7 @@ pub fn pack<R: Pack>(records: &[R]) -> Result<Vec<PackedBlock>> {
         let start = body.len();
         record.pack(&mut body);
         let length = body.len() - start;
-        let max = R::KIND.record_bytes_max();
+        let max = R::BYTES_MAX;
         if length > max {
             let (offset, kind) = (record.offset(), R::KIND.as_str());
             return Err(Error::invalid(format!(

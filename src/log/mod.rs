@@ -6,6 +6,7 @@
 //! transactions leave markers): what makes a decision the next one is that it names the offset
 //! covered before it. The embedded log has none: its offsets are dense, from 0.
 
+pub mod archive;
 pub mod block;
 pub(crate) mod file;
 mod headers;

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::log::file;
 use crate::wire::fingerprint;
 use conclave_core::units::Hash32;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,51 @@ impl Kept {
         Ok(found)
     }
 
+    /// Everything that is kept of this registry: texts by their fingerprints, and fingerprints by
+    /// `ids-REGISTRY/ID`, as the files are called.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(super) fn entries(&self) -> Result<BTreeMap<String, String>> {
+        let mut entries = BTreeMap::new();
+        for text in self.texts()? {
+            entries.insert(fingerprint(&text)?.to_string(), text);
+        }
+        let Ok(ids) = fs::read_dir(&self.ids) else { return Ok(entries) };
+        for entry in ids.flatten() {
+            let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let Some(id) = id else { continue };
+            if let Some(digest) = read(&entry.path())? {
+                entries.insert(self.name_of(id), digest.trim_end().to_owned());
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What an id of this registry is called among the entries.
+    pub(super) fn name_of(&self, id: u32) -> String {
+        let ids = self.ids.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        format!("{ids}/{id}")
+    }
+
+    /// The id that an entry is about, when it is one of this registry.
+    pub(super) fn id_named(&self, name: &str) -> Option<u32> {
+        let id = name.rsplit_once('/')?.1.parse().ok()?;
+        (self.name_of(id) == name).then_some(id)
+    }
+
+    /// Keeps a text that no id of this registry is known to mean.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(super) fn keep_text(&self, text: &str) -> Result<()> {
+        let Ok(digest) = fingerprint(text) else { return Ok(()) };
+        self.write_text(digest, text).map_err(|error| {
+            let shown = self.directory.display();
+            Error::unavailable(format!("a schema cannot be kept in {shown}")).caused_by(error)
+        })
+    }
+
     /// Keeps what `id` means. What is no schema has no fingerprint and is not kept.
     ///
     /// # Errors
@@ -85,12 +131,18 @@ impl Kept {
         })
     }
 
-    fn write(&self, id: u32, digest: Hash32, text: &str) -> io::Result<()> {
+    fn write_text(&self, digest: Hash32, text: &str) -> io::Result<()> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        // The text first: an id never names what is not there.
-        file::create_directory(&self.ids)?;
+        file::create_directory(&self.directory)?;
         file::replace(&self.directory, &format!("{digest}{SUFFIX}"), text.as_bytes())?;
-        file::sync_names(&self.directory)?;
+        file::sync_names(&self.directory)
+    }
+
+    fn write(&self, id: u32, digest: Hash32, text: &str) -> io::Result<()> {
+        // The text first: an id never names what is not there.
+        self.write_text(digest, text)?;
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        file::create_directory(&self.ids)?;
         file::replace(&self.ids, &id.to_string(), format!("{digest}\n").as_bytes())?;
         file::sync_names(&self.ids)
     }

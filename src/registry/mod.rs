@@ -11,11 +11,13 @@ mod client;
 mod credentials;
 mod kept;
 mod own;
+mod shared;
 mod source;
 
 pub use credentials::Credentials;
 pub use kept::{DIRECTORY, kept_beside, texts};
 pub use own::{Finding, OwnIds, Subjects, check, own_ids, register};
+pub use shared::{Shared, shared_texts};
 pub use source::Registry;
 
 use crate::error::{Error, Result};

@@ -159,6 +159,6 @@ fn own_id(registry: &Registry, subject: &str, text: &str) -> Result<u32> {
              --registry {url}`"
         )));
     };
-    registry.kept().keep(id, text)?;
+    registry.learn(id, text)?;
     Ok(id)
 }

@@ -4,9 +4,10 @@
 use super::RegistrySettings;
 use super::client::Client;
 use super::kept::Kept;
+use super::shared::{Shared, Sharing};
 use crate::error::Result;
 use crate::resilience::Standing;
-use crate::wire::{SchemaAnswer, SchemaSource};
+use crate::wire::{SchemaAnswer, SchemaSource, fingerprint};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ pub struct Registry {
     client: Client,
     kept: Kept,
     not_found: Mutex<BTreeMap<u32, Instant>>,
+    sharing: Option<Sharing>,
 }
 
 impl Registry {
@@ -32,9 +34,34 @@ impl Registry {
     /// # Errors
     /// `Invalid` when the settings make no client.
     pub fn new(settings: &RegistrySettings, directory: &Path) -> Result<Arc<Self>> {
+        Self::make(settings, directory, None)
+    }
+
+    /// The same, sharing what it learns at `place`, and knowing what others shared there. That is
+    /// looked up now; when it cannot be, that is said and everything goes on.
+    ///
+    /// # Errors
+    /// As [`Registry::new`].
+    pub fn sharing(
+        settings: &RegistrySettings,
+        directory: &Path,
+        place: Arc<dyn Shared>,
+    ) -> Result<Arc<Self>> {
+        let registry = Self::make(settings, directory, Some(Sharing::new(place)))?;
+        if let Some(sharing) = &registry.sharing {
+            sharing.exchange(&registry.kept);
+        }
+        Ok(registry)
+    }
+
+    fn make(
+        settings: &RegistrySettings,
+        directory: &Path,
+        sharing: Option<Sharing>,
+    ) -> Result<Arc<Self>> {
         let client = Client::new(settings)?;
         let kept = Kept::new(directory, &settings.url);
-        Ok(Arc::new(Self { client, kept, not_found: Mutex::default() }))
+        Ok(Arc::new(Self { client, kept, not_found: Mutex::default(), sharing }))
     }
 
     /// The same as a source for one reader.
@@ -76,9 +103,15 @@ impl Registry {
         if self.not_found().contains_key(&id) {
             return Ok(None);
         }
-        let text = self.client.text(id)?;
+        let text = match (self.client.text(id), &self.sharing) {
+            (Err(away), Some(sharing)) => {
+                sharing.look(&self.kept);
+                return self.kept.text(id)?.map_or(Err(away), |text| Ok(Some(text)));
+            }
+            (answer, _) => answer?,
+        };
         match &text {
-            Some(text) => self.kept.keep(id, text)?,
+            Some(text) => self.learn(id, text)?,
             None => {
                 let mut not_found = self.not_found();
                 if not_found.len() < NOT_FOUND_MAX {
@@ -87,6 +120,17 @@ impl Registry {
             }
         }
         Ok(text)
+    }
+
+    /// Keeps what the registry said that `id` means, and tells other instances.
+    pub(super) fn learn(&self, id: u32, text: &str) -> Result<()> {
+        self.kept.keep(id, text)?;
+        if let (Some(sharing), Ok(digest)) = (&self.sharing, fingerprint(text)) {
+            let digest = digest.to_string();
+            let text = (digest.clone(), text.to_owned());
+            sharing.tell(vec![text, (self.kept.name_of(id), digest)]);
+        }
+        Ok(())
     }
 
     /// What was lately not found.

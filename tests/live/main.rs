@@ -1,6 +1,7 @@
 //! What only a real broker can show. `dev/services fetch kafka` brings what these tests start.
 
 mod access;
+mod artifacts;
 mod away;
 #[path = "../boards_common/mod.rs"]
 mod boards_common;

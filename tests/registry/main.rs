@@ -11,6 +11,7 @@ mod cli;
 mod engine;
 mod own;
 mod settings;
+mod shared;
 mod source;
 mod stock_client;
 mod tls;

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
         check_any_reaches(&views, until)?;
     }
     let is_one = views.len() == 1;
-    let kept = log.source.schemas()?;
+    let kept = views.first().map_or(Ok(None), |view| log.source.schemas(&view.place))?;
     let expected_head = expect_head.filter(|_| is_one);
     let scope = Scope { until, expected_head, schemas: kept.as_deref() };
     let started = Instant::now();

@@ -1,13 +1,17 @@
 //! One workload, two logs, the same answers.
 
 use crate::broker::Broker;
-use crate::common::{STORY, decide_all, replay, story, tell};
+use crate::common::{STORY, ask, decide_all, replay, story, tell};
 use crate::topics::{PATIENCE, Said, Topics};
+use conclave::archive::{Archived, Plan, make};
+use conclave::cli::source::Place;
 use conclave::demo::{Scale, Source, run, run_on_kafka};
 use conclave::log::LogReader as _;
 use conclave::log::rocks::OpenOptions;
 use conclave_core::command::PlacementPolicy;
+use conclave_core::units::TimeMs;
 use rdkafka::producer::Producer as _;
+use std::path::Path;
 
 /// Snapshots are of the machine that made them.
 fn without_snapshots(text: &str) -> String {
@@ -47,6 +51,34 @@ fn a_demo_reads_the_same_from_topics_as_from_a_directory() {
     assert_eq!(topics.replay(&html("there.html")).code, 0);
     let read = |name: &str| std::fs::read_to_string(page(name)).unwrap();
     assert!(read("here.html") == read("there.html"), "the pages differ");
+    check_archive(&topics, &embedded.path().join("archive"));
+}
+
+/// What is archived from topics is answered alike, by a program that is told of no brokers.
+#[track_caller]
+fn check_archive(topics: &Topics, to: &Path) {
+    let place = Place::Topics(Box::new(topics.settings.clone()), 1);
+    let plan = Plan {
+        to,
+        origin: place.origin(),
+        partition_count: 1,
+        partitions: vec![(0, None)],
+        schemas: vec![],
+        made_at: TimeMs(0),
+    };
+    let made = make(&plan, |partition| place.open(partition)).unwrap();
+    assert!(matches!(made, Archived::Made(_)));
+    for arguments in [
+        "--from 0 --output json",
+        "verify --output json",
+        "state --at 300 --output json",
+        "why --request job-00042 --output json",
+    ] {
+        let here = ask(arguments, &["--archive", to.to_str().unwrap()]);
+        let there = topics.replay(arguments);
+        assert_eq!((here.code, there.code), (0, 0), "{arguments}: {here:?} {there:?}");
+        assert_eq!(here.out, there.out, "{arguments}");
+    }
 }
 
 #[test]

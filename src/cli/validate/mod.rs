@@ -5,23 +5,25 @@ mod metrics;
 
 use super::Output;
 use super::page::{Page, say};
+use super::source::in_artifacts;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::archive::ArchiveFile;
 use crate::log::kafka::partition_count;
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
 use crate::log::rocks::RocksReader;
 use crate::registry::{kept_beside, texts};
 use crate::report::show::count;
 use crate::validate::{
-    Acknowledged, Feed, Figures, Finding, KafkaFeed, Report, RocksFeed, Rule, Validator, Verdict,
-    Watch, settle_unanswered,
+    Acknowledged, Feed, Figures, Finding, KafkaFeed, LogFeed, Report, RocksFeed, Rule, Validator,
+    Verdict, Watch, settle_unanswered,
 };
 use crate::wire::RecordedReader;
 use clap::Args;
 use kept::Keeper;
 use serde::Serialize;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Between two looks at a log that has nothing new.
@@ -32,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   conclave validate --brokers 127.0.0.1:9092 --output json
   conclave validate --config conclave.toml --follow --state data/validated --metrics 127.0.0.1:9464
   conclave validate --data data/conclave --acknowledged acknowledged.jsonl
+  conclave validate --archive 2026-q3.conclave
 
 Exit codes: 0 every rule is kept, 1 one is broken, 2 wrong usage, 3 a part could not be checked,
 4 corrupt log. docs/validate.md says what each rule means, docs/runbooks/validator-finding.md what
@@ -42,8 +45,11 @@ to do.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct ValidateArguments {
     /// Directory of an embedded log
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["brokers", "config"])]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["brokers", "config", "archive"])]
     data: Option<PathBuf>,
+    /// File that `conclave archive` made
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "brokers", "config", "follow"])]
+    archive: Option<PathBuf>,
     /// Brokers of a log on Kafka, several with commas between them
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "data")]
     brokers: Option<String>,
@@ -107,10 +113,17 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<u8> {
 }
 
 fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<Vec<Followed>> {
+    if let Some(archive) = &arguments.archive {
+        return open_archive(archive, arguments.partition, acknowledged);
+    }
     let (data, settings) = place(arguments)?;
     let kept = match &arguments.schemas {
         Some(directory) => texts(directory)?,
-        None => kept_beside(&data)?.unwrap_or_default(),
+        None => {
+            let mut texts = kept_beside(&data)?.unwrap_or_default();
+            texts.extend(settings.iter().flat_map(in_artifacts));
+            texts
+        }
     };
     let reader = || RecordedReader::new(kept.iter().map(String::as_str));
     let watch = |partition, feed: Box<dyn Feed>| -> Result<Followed> {
@@ -136,6 +149,23 @@ fn open(arguments: &ValidateArguments, acknowledged: &[Acknowledged]) -> Result<
         watch(i64::from(partition), Box::new(feed))
     };
     partitions.map(open_one).collect()
+}
+
+fn open_archive(
+    path: &Path,
+    partition: Option<i32>,
+    acknowledged: &[Acknowledged],
+) -> Result<Vec<Followed>> {
+    let archive = ArchiveFile::open(path)?;
+    let held = archive.manifest().partitions.iter().map(|cut| cut.partition);
+    let partitions = partition.map_or_else(|| held.collect(), |only| vec![i64::from(only)]);
+    let open_one = |partition: i64| {
+        let feed: Box<dyn Feed> = Box::new(LogFeed::new(archive.reader(partition)?));
+        let reader = RecordedReader::new(archive.schemas().iter().map(String::as_str));
+        let watch = Watch::new(feed, Validator::new(partition, reader, acknowledged));
+        Ok(Followed { watch, keeper: None, shown: 0 })
+    };
+    partitions.into_iter().map(open_one).collect()
 }
 
 /// Where the log is: a directory, or brokers.

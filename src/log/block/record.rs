@@ -8,6 +8,8 @@ use conclave_core::units::{Hash32, Offset, TimeMs};
 pub trait Pack {
     /// Its kind of block.
     const KIND: BlockKind;
+    /// Bytes that its packed form may have.
+    const BYTES_MAX: usize = Self::KIND.record_bytes_max();
 
     /// Where it stands.
     fn offset(&self) -> Offset;

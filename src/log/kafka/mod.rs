@@ -375,8 +375,9 @@ impl EventLog for KafkaLog {
                 Ok(())
             }
             Err(Ended::Aborted(why)) => {
+                // The producer is made anew when there is something to write again: who only ends
+                // would fence whoever comes next.
                 self.options.counts.aborted();
-                self.recycle().map_err(CommitError::Failed)?;
                 Err(CommitError::Aborted(why))
             }
             Err(Ended::Unknown(why)) => {

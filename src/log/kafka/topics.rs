@@ -1,12 +1,14 @@
 //! Topics as files: makes what is missing, and says what is not as the files under `topics/` have
 //! it. A difference that could lose or change decisions keeps the service from starting.
 
+mod artifacts;
 mod cluster;
 mod difference;
 mod file;
 mod opening;
 mod waiting;
 
+pub use artifacts::Artifacts;
 pub use difference::{Difference, Harm};
 pub use file::{Choice, Stamp, TopicFile, TopicRole};
 

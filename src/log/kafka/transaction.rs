@@ -10,7 +10,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use std::time::{Duration, Instant};
 
 /// How long one answer of a broker is waited for.
@@ -172,6 +172,13 @@ impl Writer {
 
     fn abort(&mut self) {
         self.is_spent = true;
+        // What is still under way has to be told of, which needs polling: the library waits for it
+        // until its time is up otherwise.
+        self.producer.purge(PurgeConfig::default().queue());
+        let deadline = Instant::now() + self.timeout;
+        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            serve(&self.producer);
+        }
         if let Err(error) = self.producer.abort_transaction(self.timeout) {
             tracing::warn!(%error, "a transaction could not be aborted: its successor ends it");
         }

@@ -241,7 +241,7 @@ impl<'a> Cluster<'a> {
         config.set("enable.idempotence", "true");
         config.set("message.timeout.ms", ANSWER.as_millis().to_string());
         let topic = &self.settings.topics.commands;
-        deliver(&config, topic, partition, value)?.map_err(|code| {
+        deliver(&config, topic, partition, (&[], value))?.map_err(|code| {
             self.refused(&format!("take the first record of {topic}, partition {partition}"), code)
         })
     }

@@ -62,7 +62,7 @@ pub(super) fn reason(config: &ClientConfig) -> Option<String> {
     None
 }
 
-/// Sends one record with an empty key, and waits until the brokers that have to have it do.
+/// Sends one record, a key and a value, and waits until the brokers that have to have it do.
 ///
 /// # Errors
 /// The code of the refusal; librdkafka gives up after the settings' `message.timeout.ms`.
@@ -70,14 +70,14 @@ pub(super) fn deliver(
     config: &ClientConfig,
     topic: &str,
     partition: i32,
-    value: &[u8],
+    (key, value): (&[u8], &[u8]),
 ) -> Result<Delivered> {
     let refused = |error: KafkaError| {
         Error::unavailable(format!("nothing can be sent to {topic}")).caused_by(error)
     };
     let producer: BaseProducer<Ear> =
         config.create_with_context(Ear::default()).map_err(refused)?;
-    let record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).key(&[]).payload(value);
+    let record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).key(key).payload(value);
     producer.send(record).map_err(|(error, _)| refused(error))?;
     loop {
         producer.poll(LOOK);

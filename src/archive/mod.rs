@@ -1,0 +1,158 @@
+//! Making an archive: every record up to the cut is copied, then the copy is verified, and only
+//! what verified gets its name. What was proved is the file, by the texts that lie in it.
+//!
+//! The log is only read. Nothing is ever taken out of it.
+
+mod copy;
+mod part;
+
+use crate::error::{Error, Result};
+use crate::log::LogReader;
+use crate::log::archive::{ArchiveFile, ArchiveWriter, Manifest, Origin};
+use crate::verify::{Report, Scope, Verdict, chain_head, verify_with_progress};
+use crate::wire::schemas::{COMMAND_SCHEMAS, DECISION_SCHEMA};
+use crate::wire::{admit, fingerprint};
+use conclave_core::limits::DECIDE_VERSION;
+use conclave_core::seat::RuleSeat;
+use conclave_core::units::{Hash32, Offset, TimeMs};
+use copy::Stop;
+use part::Part;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What is to be archived.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The file to make. It may not be there yet.
+    pub to: &'a Path,
+    /// Where the log is.
+    pub origin: Origin,
+    /// How many partitions the log has.
+    pub partition_count: i64,
+    /// The partitions to cut, by number, each with the last decision to take; none is its end.
+    pub partitions: Vec<(i64, Option<Offset>)>,
+    /// The texts of writers' schemas that are kept beside the log.
+    pub schemas: Vec<String>,
+    /// The time, for the manifest.
+    pub made_at: TimeMs,
+}
+
+/// How it ended when nothing broke.
+#[derive(Debug)]
+pub enum Archived {
+    /// The file is there, and every decision in it was computed again.
+    Made(Arc<ArchiveFile>),
+    /// There is no file: a partition did not verify.
+    Refused(Refusal),
+}
+
+/// Why a partition is not archived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which one.
+    pub partition: i64,
+    /// What kind of fault it is.
+    pub verdict: Verdict,
+    /// What was found, and where.
+    pub sentences: Vec<String>,
+}
+
+/// Cuts, copies, verifies and names the file. `open` opens a partition, as it stands now.
+///
+/// # Errors
+/// `Invalid` when the file is there already; `Unavailable` when the disk or the log cannot be
+/// reached; `Corrupt` when the log cannot be read. No file is left behind.
+///
+/// # Panics
+/// Never: our own schemas have fingerprints.
+pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> Result<Archived> {
+    let part = Part::create(plan.to)?;
+    let mut writer = ArchiveWriter::begin(part.file()?)?;
+    let schemas = needed(&plan.schemas);
+    schemas.iter().try_for_each(|text| writer.add_schema(text))?;
+    let (mut cuts, mut heads) = (Vec::new(), Vec::new());
+    for (partition, until) in &plan.partitions {
+        match copy::copy(&open(*partition)?, *until, &mut writer) {
+            Ok((cut, head)) => {
+                cuts.push(cut);
+                heads.push(head);
+            }
+            Err(Stop::Broken(error)) => return Err(error),
+            Err(Stop::Misplaced(sentence)) => {
+                let (partition, sentences) = (*partition, vec![sentence]);
+                let verdict = Verdict::Differs;
+                return Ok(Archived::Refused(Refusal { partition, verdict, sentences }));
+            }
+        }
+    }
+    let name = |text: &String| fingerprint(text).map(|digest| digest.to_string());
+    writer.finish(&Manifest {
+        made_at_ms: plan.made_at.0,
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        decide_version: DECIDE_VERSION,
+        origin: plan.origin.clone(),
+        partition_count: plan.partition_count,
+        partitions: cuts,
+        chain_head: chain_head(&heads).to_string(),
+        schemas: schemas.iter().map(name).collect::<Result<_>>()?,
+        models: vec![],
+    })?;
+    let written = ArchiveFile::open(part.path())?;
+    for ((partition, _), head) in plan.partitions.iter().zip(&heads) {
+        if let Some(refusal) = verify_one(&written, *partition, *head)? {
+            return Ok(Archived::Refused(refusal));
+        }
+    }
+    drop(written);
+    part.put(plan.to)?;
+    ArchiveFile::open(plan.to).map(Archived::Made)
+}
+
+/// The texts that commands and decisions are read by: ours, and those that are kept beside the log
+/// and may be a command's.
+fn needed(kept: &[String]) -> Vec<String> {
+    let own = COMMAND_SCHEMAS.into_iter().chain([DECISION_SCHEMA]).map(str::to_owned);
+    let mut texts: Vec<String> = own.collect();
+    let mut known: Vec<Hash32> = texts.iter().filter_map(|text| fingerprint(text).ok()).collect();
+    for text in kept {
+        if let Ok(schema) = admit(text)
+            && !known.contains(&schema.fingerprint())
+        {
+            known.push(schema.fingerprint());
+            texts.push(text.clone());
+        }
+    }
+    texts
+}
+
+/// Why a partition of the copy cannot be kept; none when every decision is what its command gives.
+fn verify_one(copy: &Arc<ArchiveFile>, partition: i64, head: Hash32) -> Result<Option<Refusal>> {
+    let log = copy.reader(partition)?;
+    let scope = Scope { schemas: Some(copy.schemas()), ..Scope::default() };
+    let report = verify_with_progress(&log, partition, &mut RuleSeat, &scope, |_| {})?;
+    let verdict = report.verdict();
+    if verdict == Verdict::Clean {
+        if report.head == head {
+            return Ok(None);
+        }
+        return Err(Error::bug(format!("partition {partition} was copied with another head")));
+    }
+    Ok(Some(Refusal { partition, verdict, sentences: sentences(&report) }))
+}
+
+fn sentences(report: &Report) -> Vec<String> {
+    let divergences = report.first_divergences.iter();
+    let mut all: Vec<String> = divergences
+        .map(|divergence| format!("decision {}: {}", divergence.offset, divergence.what))
+        .collect();
+    if !report.schemas_missing.is_empty() {
+        all.push(format!("schemas not kept: {:?}", report.schemas_missing));
+    }
+    if report.input_missing > 0 {
+        let missing = report.input_missing;
+        all.push(format!("{missing} decisions whose command or its schema is not there"));
+    }
+    all.extend(report.broken_invariant.iter().map(|rule| format!("the last state: {rule}")));
+    all.extend(report.stopped.iter().map(|why| format!("stopped: {why}")));
+    all
+}
