@@ -49,8 +49,8 @@ pub(super) struct GroupOptions {
 }
 
 impl GroupOptions {
-    /// Between two heartbeats. Members learn from an answer to one that the group shares out anew: a
-    /// long session must not make that take long.
+    /// Between two heartbeats. Members learn from an answer to one that the group shares out anew:
+    /// a long session must not make that take long.
     fn heartbeat(&self) -> Duration {
         match self.protocol {
             GroupProtocol::Classic => {
@@ -138,8 +138,8 @@ impl Group {
     }
 
     /// Whether the group has said since `failed` that this instance is its member. Somebody whose
-    /// session has ended does not know it yet when it is fenced: were it to take over again at once,
-    /// it would fence whoever has the partition now.
+    /// session has ended does not know it yet when it is fenced: were it to take over again at
+    /// once, it would fence whoever has the partition now.
     pub(super) fn has_confirmed_since(&self, failed: Instant) -> bool {
         let heard = failed + self.heartbeat * HEARTBEATS_OF_WORD;
         self.life().steady_at().is_some_and(|at| at >= heard)

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const NAP_MAX: Duration = Duration::from_millis(100);
 /// Between two ticks that a timer asks for: the brokers' clock may be behind ours.
 const TICK_PAUSE: Duration = Duration::from_millis(200);
-/// Pauses after rounds that were aborted one after the other: the second, and the longest. The first
+/// Pauses after rounds aborted one after the other: the second, and the longest. The first
 /// is cut anew at once.
 const ABORT_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(320));
 /// How often somebody who waits for the group's word looks.
