@@ -80,9 +80,9 @@ struct Arguments {
     /// The bare copy has two producers per partition, in turns.
     #[arg(long)]
     turns: bool,
-    /// The bare copy sends the offsets of a transaction before its records.
+    /// The bare copy sends the offsets of a transaction after its records: slower.
     #[arg(long)]
-    early: bool,
+    late: bool,
     /// Commands a second while latency is measured, instead of half of what was reached.
     #[arg(long)]
     pace: Option<f64>,
@@ -134,7 +134,7 @@ impl Arguments {
             way: Way {
                 pause_ms: self.pause_ms,
                 alternate: self.turns,
-                offsets_early: self.early,
+                offsets_early: !self.late,
                 ..Way::default()
             },
         }
