@@ -18,6 +18,12 @@ impl Headers {
         Self::default()
     }
 
+    /// No headers yet, and room for `bytes` of them.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { count: 0, packed: Vec::with_capacity(bytes) }
+    }
+
     /// Appends a header.
     ///
     /// # Panics

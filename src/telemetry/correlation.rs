@@ -11,6 +11,8 @@ use conclave_core::units::LogId;
 
 /// Bytes of a correlation or causation id; longer ones are malformed.
 pub const HEADER_ID_BYTES_MAX: usize = 128;
+/// Bytes that the headers of a decision usually take, lengths included.
+const HEADERS_BYTES_USUAL: usize = 224;
 
 /// What a record belongs to and what led to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,7 +76,7 @@ impl Correlation {
     /// As headers of a record.
     #[must_use]
     pub fn to_headers(&self) -> Headers {
-        let mut headers = Headers::new();
+        let mut headers = Headers::with_capacity(HEADERS_BYTES_USUAL);
         if let Some(trace) = self.traceparent {
             headers.push(HEADER_TRACEPARENT, &trace.to_header());
         }

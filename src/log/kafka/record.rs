@@ -18,6 +18,9 @@ pub const COMMAND_OFFSET: &str = "command_offset";
 /// time cannot say 0, or anything before it.
 pub const RECORD_TIME_MS: &str = "record_time_ms";
 
+/// Bytes that a header usually takes, lengths included.
+const HEADER_BYTES_USUAL: usize = 80;
+
 /// Magic byte and schema id of Confluent's framing.
 const FRAME_BYTES: usize = 5;
 
@@ -48,7 +51,8 @@ pub(super) fn to_kafka(headers: &Headers, own: &str, number: i64) -> OwnedHeader
 fn from_kafka(message: &BorrowedMessage<'_>, own: &str) -> (Headers, Option<Vec<u8>>) {
     let Some(kafka) = message.headers() else { return (Headers::new(), None) };
     let read = caught(|| {
-        let (mut headers, count) = (Headers::new(), kafka.count());
+        let count = kafka.count();
+        let mut headers = Headers::with_capacity(count * HEADER_BYTES_USUAL);
         for (index, Header { key, value }) in kafka.iter().enumerate() {
             let value = value.unwrap_or_default();
             if index + 1 == count && key == own {
