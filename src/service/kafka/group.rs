@@ -25,10 +25,12 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a message: what owners ask for is looked at this often.
 const POLL_MAX: Duration = Duration::from_millis(10);
+/// How long rounds under way may take when the group is left.
+const FINISH_MAX: Duration = Duration::from_millis(500);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// Heartbeats per session: others hear with their next one that partitions have to move.
-const HEARTBEATS: u32 = 12;
+const HEARTBEATS: u32 = 24;
 /// After a fence, the group's word that the membership stands counts once so many heartbeats have
 /// passed: the answer to the last of them would have said otherwise.
 const HEARTBEATS_OF_WORD: u32 = 2;
@@ -211,7 +213,20 @@ impl Group {
                 Some(Err(error)) => check(error)?,
             }
         }
+        self.let_finish();
         Ok(())
+    }
+
+    /// Lets owners finish the rounds that they are at: one that is aborted half way costs whoever
+    /// has the partition next more than waiting for it.
+    fn let_finish(&self) {
+        self.routes().values().for_each(|route| route.tenure.let_finish());
+        let patience = Instant::now() + FINISH_MAX;
+        let is_done = || self.routes().values().all(|route| route.tenure.is_done());
+        while !is_done() && Instant::now() < patience {
+            // Whoever has the partition next decides what comes.
+            let _passed_over = self.consumer.poll(POLL_MAX);
+        }
     }
 
     /// Ends every tenure: nothing is committed from here on.

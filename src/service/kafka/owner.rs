@@ -5,10 +5,10 @@ use super::group::{Assignment, Group, Owner};
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::LogReader;
 use crate::log::kafka::crash::{self, CrashPoint};
 use crate::log::kafka::{Feed, KafkaLog, KafkaLogOptions};
 use crate::log::own::own_command;
+use crate::log::{LogReader, StoredCommand};
 use crate::registry::Registry;
 use crate::verify::check_last_command;
 use conclave_core::command::{Payload, TimeSource};
@@ -58,23 +58,39 @@ impl Post {
 /// Takes a partition over and decides it until it is taken away, or cannot go on.
 pub(super) fn decide(post: &Post, assignment: Assignment) {
     let Assignment { partition, tenure, commands } = assignment;
+    decide_while_wanted(post, partition, &tenure, commands);
+    tenure.finish();
+    tracing::info!(partition, "a partition is decided elsewhere from now on");
+}
+
+fn decide_while_wanted(
+    post: &Post,
+    partition: i32,
+    tenure: &Arc<Tenure>,
+    commands: Receiver<StoredCommand>,
+) {
     let (mut commands, mut pause) = (Some(commands), AGAIN_AFTER.0);
-    while tenure.is_ours() {
-        let arriving = commands.take().or_else(|| post.group.again(partition, &tenure));
+    while tenure.is_wanted() {
+        let arriving = commands.take().or_else(|| post.group.again(partition, tenure));
         let Some(arriving) = arriving else { return };
         let (mut has_decided, began) = (false, Instant::now());
-        let ended = take_over(post, partition, &tenure, arriving).and_then(|mut work| {
+        let ended = take_over(post, partition, tenure, arriving).and_then(|mut work| {
             tracing::info!(partition, elapsed_ms = elapsed_ms(began), "a partition is taken over");
             post.notices.set_standing(Standing::Deciding);
             (has_decided, pause) = (true, AGAIN_AFTER.0);
-            work.run()
+            let ran = work.run();
+            if !tenure.is_wanted() {
+                // Closing its clients takes a moment more, in which it writes nothing.
+                tenure.finish();
+            }
+            ran
         });
         match ended {
             Ok(()) => {}
-            Err(_) if !tenure.is_ours() => {}
+            Err(_) if !tenure.is_wanted() => {}
             Err(error) if error.kind == ErrorKind::Unavailable && has_decided => {
                 tracing::warn!(partition, %error, "deciding is interrupted: the group is asked");
-                await_word(&post.group, &tenure, Instant::now());
+                await_word(&post.group, tenure, Instant::now());
             }
             Err(error) if error.kind == ErrorKind::Unavailable => {
                 tracing::warn!(partition, %error, "a partition is taken over again");
@@ -88,12 +104,11 @@ pub(super) fn decide(post: &Post, assignment: Assignment) {
             }
         }
     }
-    tracing::info!(partition, "a partition is decided elsewhere from now on");
 }
 
 /// Waits until the group has said that this instance still is a member, or the tenure has ended.
 fn await_word(group: &Group, tenure: &Tenure, since: Instant) {
-    while tenure.is_ours() && !group.has_confirmed_since(since) {
+    while tenure.is_wanted() && !group.has_confirmed_since(since) {
         std::thread::sleep(WORD_NAP);
     }
 }
@@ -135,7 +150,7 @@ fn take_over<'p>(
     post: &'p Post,
     partition: i32,
     tenure: &'p Arc<Tenure>,
-    arriving: Receiver<crate::log::StoredCommand>,
+    arriving: Receiver<StoredCommand>,
 ) -> Result<Work<'p>> {
     let member = Owner { group: Arc::clone(&post.group), tenure: Arc::clone(tenure) };
     let feed = Feed::new(arriving, HELD_BYTES_MAX);
@@ -170,7 +185,7 @@ fn check_live(engine: &Deciding) -> Result<()> {
 
 impl Work<'_> {
     fn run(&mut self) -> Result<()> {
-        while self.tenure.is_ours() {
+        while self.tenure.is_wanted() {
             let has_come = self.engine.log().wait(self.nap());
             if has_come {
                 self.decide_all()?;
@@ -195,7 +210,7 @@ impl Work<'_> {
             let decisions = turned(&mut self.engine)?;
             let ends = self.engine.log().ends()?;
             if decisions.is_empty() {
-                if ends.commands_next <= self.engine.folded().next() || !self.tenure.is_ours() {
+                if ends.commands_next <= self.engine.folded().next() || !self.tenure.is_wanted() {
                     return Ok(());
                 }
                 // A round was aborted and is cut anew. Each one makes the producer anew, which
@@ -207,6 +222,9 @@ impl Work<'_> {
             pause = Duration::ZERO;
             crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
+            if !self.tenure.is_wanted() {
+                return Ok(());
+            }
         }
     }
 

@@ -12,15 +12,44 @@ pub(super) struct Tenure {
     /// away waits for a commit under way, and none begins afterwards.
     lock: Mutex<()>,
     is_ours: AtomicBool,
+    /// Whether its owner is to begin another round.
+    is_wanted: AtomicBool,
+    /// Whether its owner has nothing under way and will not begin anything.
+    is_done: AtomicBool,
 }
 
 impl Tenure {
     pub(super) fn new() -> Self {
-        Self { lock: Mutex::new(()), is_ours: AtomicBool::new(true) }
+        Self {
+            lock: Mutex::new(()),
+            is_ours: AtomicBool::new(true),
+            is_wanted: AtomicBool::new(true),
+            is_done: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours.load(Ordering::Acquire)
+    }
+
+    /// Whether its owner is to go on: it is ours, and nobody asked for an end.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_ours() && self.is_wanted.load(Ordering::Acquire)
+    }
+
+    /// Asks its owner to finish the round under way and to begin no other.
+    pub(super) fn let_finish(&self) {
+        self.is_wanted.store(false, Ordering::Release);
+    }
+
+    /// Whether its owner has finished.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Acquire)
+    }
+
+    /// Says that its owner has finished.
+    pub(super) fn finish(&self) {
+        self.is_done.store(true, Ordering::Release);
     }
 
     /// Keeps it from ending; none when it has ended.
