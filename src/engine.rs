@@ -34,6 +34,8 @@ use std::time::{Duration, Instant};
 
 /// Times that one round is cut anew after an aborted commit before the partition stops.
 const ABORTS_MAX: u32 = 16;
+/// Bytes of decisions and dead letters behind which no further round is committed with them.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Decisions between two snapshots when nobody says otherwise.
 pub const SNAPSHOT_EVERY_DEFAULT: i64 = 250_000;
 
@@ -174,12 +176,20 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         self.is_ahead = true;
         let mut batch = Batch::behind(self.folded.head);
         self.decide(&stored, &round, &mut batch);
-        while batch.len() < self.log.commands_per_commit() && !self.read_ahead.is_empty() {
+        while self.has_room(&batch) && !self.read_ahead.is_empty() {
             // What stands in the way shows again in the next turn, when these rounds are safe.
             let Ok(Some((stored, next))) = self.cut() else { break };
             self.decide(&stored, &next, &mut batch);
         }
         self.commit(batch, round.first())
+    }
+
+    /// Whether another round may go with those of `batch`. After an abort each goes alone: less is
+    /// lost with the next one, and what is too much for one commit gets smaller.
+    fn has_room(&self, batch: &Batch) -> bool {
+        self.aborts_in_a_row == 0
+            && batch.len() < self.log.commands_per_commit()
+            && batch.bytes() < BATCH_BYTES_MAX
     }
 
     fn decide(&mut self, stored: &[StoredCommand], round: &Round, batch: &mut Batch) {
@@ -193,7 +203,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
 
     /// Commits rounds of which `first` is the first; nothing when they have to be cut anew.
     fn commit(&mut self, batch: Batch, first: Offset) -> Result<Vec<Decision>> {
-        let Batch { record, decisions, head } = batch;
+        let Batch { record, decisions, head, .. } = batch;
         let started = Instant::now();
         match self.log.commit(&record) {
             Ok(()) => {}
@@ -211,6 +221,8 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         self.is_ahead = false;
         self.aborts_in_a_row = 0;
         self.folded.head = head;
+        let next = self.folded.next();
+        while self.skips.pop_front_if(|skip| skip.offset < next).is_some() {}
         self.note_commit(&record, &decisions, started.elapsed());
         self.note_snapshot(decisions.first());
         self.start_snapshot();
@@ -251,7 +263,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     }
 
     fn answer(&mut self, round: &Round) -> Vec<Decision> {
-        if let Some(skip) = self.skips.front().filter(|skip| skip.offset == round.first()) {
+        if let Some(skip) = self.skips.iter().find(|skip| skip.offset == round.first()) {
             let Skip { offset: _, operator, reason } = skip.clone();
             let state = &mut self.folded.state;
             return vec![fail(state, &round.inputs[0], Failed { operator, reason })];

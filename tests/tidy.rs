@@ -183,7 +183,7 @@ fn lines_and_files_fit_a_screen_and_a_mind() {
 }
 
 /// Where something outside the driver sleeps, and why that is no retry of a dependency.
-const SLEEPS: [(&str, &str); 15] = [
+const SLEEPS: [(&str, &str); 16] = [
     ("src/resilience/call.rs", "the driver: it alone pauses between attempts"),
     ("src/cli/tail.rs", "looks at a file again, and at a service for a person who watches"),
     ("src/cli/validate/mod.rs", "looks at a log again that it follows"),
@@ -194,6 +194,7 @@ const SLEEPS: [(&str, &str); 15] = [
     ("src/log/kafka/member.rs", "the group's coordinator is just being loaded: a few looks"),
     ("src/log/kafka/queue.rs", "the client library is served; its own waiting spins"),
     ("src/log/kafka/topics/cluster.rs", "new topics get their leaders: looked at a few times"),
+    ("src/service/kafka/mod.rs", "a thread that ends is waited for, and not for ever"),
     ("src/service/kafka/owner.rs", "one pause before a partition is taken over again"),
     ("src/service/kafka/watch.rs", "one pause before a reader that failed is made anew"),
     (

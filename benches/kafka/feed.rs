@@ -1,6 +1,6 @@
-//! The commands topic, filled beforehand. Mix A: each partition has a pool of its own, whose home it
-//! is, and a log that the broker stamps. Mix B: one partition, one pool of 1,213 nodes, each request
-//! placed.
+//! The commands topic, filled beforehand. Mix A: each partition has a pool of its own, whose home
+//! it is, and a log that the broker stamps. Mix B: one partition, one pool of 1,213 nodes, each
+//! request placed.
 
 use crate::broker::{Broker, TIMEOUT};
 use crate::mix_a::{Batch, MixA};

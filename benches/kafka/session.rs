@@ -58,7 +58,7 @@ impl Session {
         Self { broker, sizes: Sizes { partitions, ..sizes }, mix, size, prefix }
     }
 
-    /// Lets all contenders answer what was filled in beforehand, in turns. Returns the rate of each.
+    /// Lets all contenders answer what was filled in beforehand, in turns. Returns each one's rate.
     pub(crate) fn race(
         &self,
         contenders: &[Contender],

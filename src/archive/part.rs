@@ -40,6 +40,8 @@ impl Part {
             }
             Err(TryLockError::Error(error)) => return Err(refused(to, error)),
         }
+        // Whoever held the lock until now may have given this very file its name.
+        check_absent(to)?;
         file.set_len(0).map_err(|error| refused(to, error))?;
         Ok(Self { path, file, is_named: false })
     }

@@ -15,17 +15,23 @@ pub(super) struct Batch {
     pub(super) decisions: Vec<Decision>,
     /// The chain's head behind them.
     pub(super) head: Hash32,
+    bytes: usize,
 }
 
 impl Batch {
     /// No round yet, behind the decision with the digest `head`.
     pub(super) fn behind(head: Hash32) -> Self {
-        Self { record: RoundRecord::default(), decisions: vec![], head }
+        Self { record: RoundRecord::default(), decisions: vec![], head, bytes: 0 }
     }
 
     /// How many commands it answers.
     pub(super) fn len(&self) -> usize {
         self.record.decisions.len()
+    }
+
+    /// Bytes of its decisions and dead letters, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Links a round's decisions and adds them as the log keeps them.
@@ -46,7 +52,9 @@ impl Batch {
                 HeadersMalformed { partition, offset, header_count }.emit(counters);
             }
             let headers = command.of_decision(decision).to_headers();
-            self.record.dead_letters.extend(dead_letter(stored, decision, &headers));
+            let letter = dead_letter(stored, decision, &headers);
+            self.bytes += body.len() + letter.as_ref().map_or(0, |letter| letter.value.len());
+            self.record.dead_letters.extend(letter);
             let (offset, hash) = (decision.offset, self.head);
             self.record.decisions.push(DecisionRecord { offset, hash, body, headers });
         }

@@ -55,10 +55,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     }
 
     /// How many of the next `count` commands come before one that is skipped; one that is, alone.
-    fn before_skip(&mut self, count: usize) -> usize {
+    fn before_skip(&self, count: usize) -> usize {
         let next = self.read_ahead.front().map_or(Offset(0), |(stored, _)| stored.offset);
-        while self.skips.pop_front_if(|skip| skip.offset < next).is_some() {}
-        let Some(skip) = self.skips.front() else { return count };
+        let Some(skip) = self.skips.iter().find(|skip| skip.offset >= next) else { return count };
         let commands = self.read_ahead.iter().take(count);
         let before = commands.take_while(|(stored, _)| stored.offset < skip.offset).count();
         count.min(before.max(1))

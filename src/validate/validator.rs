@@ -40,6 +40,8 @@ pub struct Validator {
     last_command: Offset,
     decisions: Ahead<DecisionRecord>,
     line: Line,
+    /// The decision that was read last, whether or not it is in its place.
+    last_read: Line,
     rounds: Rounds,
     books: Books,
     once: Once,
@@ -106,6 +108,7 @@ impl Validator {
             last_command: Offset(-1),
             decisions: Ahead::default(),
             line: Line::default(),
+            last_read: Line::default(),
             rounds: Rounds::default(),
             books: Books::default(),
             once: Once::default(),
@@ -154,6 +157,9 @@ impl Validator {
     /// Takes the next decisions.
     pub fn take_decisions(&mut self, decisions: Vec<DecisionRecord>) {
         self.report.decisions += decisions.len() as u64;
+        if let Some(record) = decisions.last() {
+            self.last_read = Line { covered: own_offset(record), head: body_hash(&record.body) };
+        }
         for record in decisions {
             self.decisions.push(own_offset(&record), record);
         }
@@ -192,7 +198,7 @@ impl Validator {
 
     /// Whether this is the last decision that was looked at.
     pub(super) fn is_last(&self, record: &DecisionRecord) -> bool {
-        self.line == Line { covered: own_offset(record), head: body_hash(&record.body) }
+        self.last_read == Line { covered: own_offset(record), head: body_hash(&record.body) }
     }
 
     /// The first findings of each rule so far, in the order of finding.

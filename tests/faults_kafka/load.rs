@@ -56,6 +56,7 @@ pub(crate) fn producer(site: &Site, told: &Told) -> ThreadedProducer<Told> {
     let mut client = site.client();
     client.set("partitioner", "murmur2_random").set("linger.ms", "1").set("acks", "all");
     client.set("enable.idempotence", "true").set("message.timeout.ms", "60000");
+    client.set("message.max.bytes", "2000000");
     client.create_with_context(told.clone()).unwrap()
 }
 

@@ -36,6 +36,11 @@ fn a_broker_comes_back_after_a_stop_and_after_a_kill() {
         note(&format!("{figure}, from its first answer on"), took);
     }
     sound(&site, &load.finish());
-    let ended = instances.each_mut().map(crate::instance::Instance::ended);
-    assert_eq!(ended, [None, None], "no instance ended over it {}", site.said());
+    // The client library gives a membership up when the answer that renamed it was lost with the
+    // broker: such an instance ends with a sentence, for whoever keeps services running to start.
+    for instance in &mut instances {
+        let Some(status) = instance.ended() else { continue };
+        assert_eq!(status.code(), Some(3), "{}", site.said());
+        assert!(instance.said().contains("an answer of theirs was lost"), "{}", site.said());
+    }
 }

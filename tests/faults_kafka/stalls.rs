@@ -64,7 +64,7 @@ fn of_two_with_one_name_one_ends_and_says_so() {
     let status = first.wait_until_it_ends();
     note("two with one name, until the first has ended", began.elapsed());
     assert_eq!(status.code(), Some(3), "{}", first.said());
-    let sentence = "another instance has this one's kafka.instance_id";
+    let sentence = "another instance has the same name";
     assert!(first.said().contains(sentence), "{}", first.said());
     sight.decided_behind(&site.command_ends(), Instant::now(), &site);
     assert_eq!(second.ended(), None, "{}", second.said());

@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use std::sync::Arc;
 
 /// Bytes of the largest record that the topics take, less what surrounds it.
-const LARGE: usize = 900 * 1024;
+const LARGE: usize = 1_048_000;
 
 /// Writes what nobody should into partition 0, and returns how many records that were.
 fn write_poison(site: &Site, producer: &ThreadedProducer<Told>) -> usize {

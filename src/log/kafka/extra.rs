@@ -58,6 +58,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("enable.auto.offset.store", OWN_OFFSETS),
     ("offset.store.", OWN_OFFSETS),
     ("auto.offset.reset", OWN_OFFSETS),
+    ("statistics.interval.ms", MEMBERSHIP),
     ("enable.partition.eof", OWN_OFFSETS),
     ("allow.auto.create.topics", "topics are made by `conclave topics apply`, with their settings"),
     ("test.mock.", "a made-up cluster keeps nothing"),

@@ -183,6 +183,9 @@ impl KafkaLog {
     /// Makes the producer anew when the last one may not write any more.
     fn recycle(&mut self) -> Result<()> {
         if self.writer.is_spent() {
+            if self.member.hold().is_none() {
+                return Err(Error::unavailable("the partition is not ours any more"));
+            }
             self.options.counts.recycled();
             self.writer = writer(&self.options)?;
         }

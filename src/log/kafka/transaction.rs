@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// How long one answer of a broker is waited for.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of a record at most: what `topics/dead-letters.toml` lets the brokers take.
+const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// How a transaction ended that did not succeed.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -70,6 +73,8 @@ impl Writer {
         config.set("queue.buffering.max.messages", "100000");
         config.set("queue.buffering.max.kbytes", "65536");
         config.set("batch.num.messages", "10000");
+        // A dead letter holds a command whole, and says more: it has to fit whatever came.
+        config.set("message.max.bytes", RECORD_BYTES_MAX.to_string());
         let what = format!("partition {partition} cannot be taken over");
         let producer: BaseProducer = asked(config.create(), &what)?;
         asked(init(&producer), &what)?;
@@ -89,7 +94,8 @@ impl Writer {
         member: &ConsumerGroupMetadata,
         still_ours: impl FnOnce() -> Option<H>,
     ) -> std::result::Result<(), Ended> {
-        let deadline = Instant::now() + self.timeout;
+        // Before the brokers end the transaction by themselves, which looks like a fence.
+        let deadline = Instant::now() + self.timeout * 4 / 5;
         let sent = self.send(records, offsets, member, deadline);
         if let Err(error) = sent {
             return Err(self.give_up(&error));
@@ -104,7 +110,11 @@ impl Writer {
         crash::pass(CrashPoint::AfterCommit);
         match committed.map_err(|error| (TransactionFault::of(&error), error)) {
             Ok(()) => Ok(()),
-            Err((TransactionFault::Abortable(_), error)) => Err(self.give_up(&error)),
+            Err((TransactionFault::Abortable(why), _)) => {
+                // It says that it was not committed; the log is asked all the same.
+                self.abort();
+                Err(Ended::Unknown(why))
+            }
             Err((TransactionFault::Fenced(why), _)) => {
                 self.is_spent = true;
                 Err(Ended::Fenced(why))
@@ -125,8 +135,8 @@ impl Writer {
     ) -> std::result::Result<(), KafkaError> {
         crash::pass(CrashPoint::BeforeSend);
         self.producer.begin_transaction()?;
-        // First, and it carries the fence: there is no way around it. While marks of the transaction
-        // before are still being written the coordinator takes nothing; the library asks again for
+        // First, and it carries the fence: there is no way around it. While marks of the one before
+        // are still being written the coordinator takes nothing; the library asks again for
         // offsets after `retry.backoff.ms`, but for partitions only after 20 ms.
         self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
         crash::pass(CrashPoint::AfterOffsets);

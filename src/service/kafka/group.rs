@@ -429,7 +429,9 @@ fn check(error: KafkaError) -> Result<()> {
     if let KafkaError::MessageConsumptionFatal(code) = error {
         let what = match code {
             Code::FencedInstanceId => {
-                "another instance has this one's kafka.instance_id: give each a name of its own"
+                "the brokers gave this one's kafka.instance_id to somebody else: another \
+                 instance has the same name, or the brokers were away and an answer of theirs \
+                 was lost; give each a name of its own, and start this one again"
             }
             _ => "the membership in the group is over for good; start again",
         };

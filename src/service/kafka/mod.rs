@@ -93,6 +93,10 @@ pub struct KafkaService {
     threads: Mutex<Option<Threads>>,
 }
 
+/// How long each thread may take to end once it is asked to, and how often it is looked at.
+const END_MAX: Duration = Duration::from_secs(3);
+const END_NAP: Duration = Duration::from_millis(5);
+
 /// The threads of whoever decides.
 #[derive(Debug)]
 struct Deciding {
@@ -230,7 +234,7 @@ impl KafkaService {
         let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
         self.group.leave();
         tracing::info!(elapsed_ms = millis(began), "the group is left");
-        let owners = owners.join().map_err(|_| Error::bug("the owners' thread panicked"));
+        let owners = ended_soon(owners, "those who decide");
         tracing::info!(elapsed_ms = millis(began), "nothing is decided here any more");
         let ended = ended.and_then(|ended| ended);
         *locked(&self.left) = owners.and(ended);
@@ -249,15 +253,29 @@ impl KafkaService {
         drop(lag_runs);
         self.is_closing.store(true, Ordering::Release);
         self.outbox.close();
-        watch.join().map_err(|_| Error::bug("the watch panicked"))?;
-        reach.join().map_err(|_| Error::bug("whoever asks the brokers panicked"))?;
-        lag.join().map_err(|_| Error::bug("the watch of the lag panicked"))?;
+        ended_soon(watch, "the watch")?;
+        ended_soon(reach, "whoever asks the brokers")?;
+        ended_soon(lag, "the watch of the lag")?;
         for partition in &self.partitions {
             partition.close()?;
         }
         tracing::info!(elapsed_ms = millis(began), "nothing is followed here any more");
         std::mem::replace(&mut *locked(&self.left), Ok(()))
     }
+}
+
+/// Waits for a thread, but not for one that waits for brokers which are away: it holds nothing that
+/// is not committed or kept on disk, and ends with the process.
+fn ended_soon(thread: JoinHandle<()>, who: &str) -> Result<()> {
+    let patience = Instant::now() + END_MAX;
+    while !thread.is_finished() {
+        if Instant::now() > patience {
+            tracing::warn!("{who}: the brokers do not answer, and the end does not wait for them");
+            return Ok(());
+        }
+        std::thread::sleep(END_NAP);
+    }
+    thread.join().map_err(|_| Error::bug(format!("{who}: a thread panicked")))
 }
 
 /// Drops all at once: each of them waits for the threads of its clients.

@@ -254,7 +254,7 @@ impl Work<'_> {
         let tick = own_command(format!("tick-{now}-{}", self.ticks), now, Payload::Tick);
         let sent = self.post.service.accept(NewCommand::own(&tick));
         if let Err(error) = &sent {
-            tracing::debug!(%error, "a tick was not sent; it is tried again");
+            tracing::warn!(%error, "a tick was not sent; it is tried again");
         }
         self.ticked = Some(Ticked { sent: Instant::now(), under_way: sent.ok(), at: None });
     }

@@ -41,9 +41,10 @@
       }
       text.textContent = offset === null ? "loading…" : `decision ${offset}: loading…`;
       try {
-        const [data, status] = await Promise.all([live.get(`v1/timeline?${query}`), live.get("v1/status")]);
+        const [data, status] = await Promise.all([live.get(`v1/timeline?${query}`), live.get("v1/status").catch(() => null)]);
         if (mine !== asked) return;
-        live.partitions = Math.max((status.partitions || []).length, 1);
+        // Who may not ask for it sees the partition that was asked for.
+        live.partitions = Math.max(((status && status.partitions) || []).length, 1);
         live.pools = live.partitions > 1 ? status.pools.map((pool) => pool.pool) : null;
         form.hidden = true;
         page.notice(null);
