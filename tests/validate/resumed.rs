@@ -75,6 +75,26 @@ fn findings_are_kept_and_a_fault_behind_them_is_found() {
 }
 
 #[test]
+fn whoever_goes_on_right_behind_a_finding_does() {
+    let plant = |plant: fn(&mut Stored)| {
+        let mut stored = Stored::of(&random_partition(3, 600));
+        plant(&mut stored);
+        let (report, turns) = in_turns(&stored, 1);
+        assert!(turns > 5, "{turns} turns");
+        assert_eq!(report, stored.report(1, &[]));
+        assert_ne!(report.verdict(), Verdict::Sound);
+    };
+    plant(|stored| {
+        let again = stored.decisions[stored.decisions.len() / 2].clone();
+        stored.decisions.push(again);
+    });
+    plant(|stored| {
+        let last = stored.decisions.len() - 1;
+        stored.decisions.swap(last - 1, last);
+    });
+}
+
+#[test]
 fn a_log_that_does_not_hold_what_was_validated_is_no_place_to_go_on() {
     let stored = Stored::of(&random_partition(1, 300));
     let mut watch = Watch::new(Pieces::of(&stored, 1), Validator::new(0, reader(), &[]));
