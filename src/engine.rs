@@ -193,11 +193,9 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     }
 
     fn decide(&mut self, stored: &[StoredCommand], round: &Round, batch: &mut Batch) {
-        let mut decisions = self.answer(round);
+        let decisions = self.answer(round);
         let started = Instant::now();
-        let partition = self.log.partition();
-        batch.add(partition, stored, &mut decisions, &mut self.counters);
-        batch.decisions.append(&mut decisions);
+        batch.add(self.log.partition(), stored, decisions, &mut self.counters);
         self.latencies.record(Step::Encode, started.elapsed());
     }
 

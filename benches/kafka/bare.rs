@@ -131,9 +131,7 @@ fn early(
     }));
     drop(messages);
     took.drain.push(timed(|| drain(producer, copy.way)));
-    took.commit.push(timed(|| {
-        producer.commit_transaction(TIMEOUT).expect("the broker is there");
-    }));
+    commit(producer, took);
     next
 }
 
@@ -155,6 +153,10 @@ pub(crate) fn finish(
         }
         took.offsets.push(timed(|| send_offsets(consumer, producer, copy, partition, next)));
     }
+    commit(producer, took);
+}
+
+fn commit(producer: &BaseProducer, took: &mut Took) {
     took.commit.push(timed(|| {
         producer.commit_transaction(TIMEOUT).expect("the broker is there");
     }));

@@ -39,10 +39,10 @@ impl Batch {
         &mut self,
         partition: i64,
         stored: &[StoredCommand],
-        decisions: &mut [Decision],
+        mut decisions: Vec<Decision>,
         counters: &mut Counters,
     ) {
-        for (stored, decision) in stored.iter().zip(decisions) {
+        for (stored, decision) in stored.iter().zip(&mut decisions) {
             decision.prev_hash = self.head;
             let body = encode_decision(decision);
             self.head = body_hash(&body);
@@ -58,6 +58,7 @@ impl Batch {
             let (offset, hash) = (decision.offset, self.head);
             self.record.decisions.push(DecisionRecord { offset, hash, body, headers });
         }
+        self.decisions.append(&mut decisions);
     }
 }
 

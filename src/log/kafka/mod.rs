@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Coverage in the decision log is the truth, the group's offset is the fence. Every transaction
-//! carries offsets and is committed while the partition cannot be taken away; after an abort, or an
-//! end that nobody knows, the producer is made anew, and the topic is asked what it holds.
+//! carries offsets and is committed while the partition cannot be taken away; after an abort the
+//! producer is made anew before anything else is written, and after an end that nobody knows the
+//! topic is asked what it holds.
 //!
 //! Offsets have holes here, where marks of transactions stand. A decision is called by the offset
 //! of its command; where it stands in its own topic is nobody's business (`reader` finds it).

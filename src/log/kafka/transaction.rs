@@ -5,6 +5,7 @@ use super::cursor::ASK_TIMEOUT;
 use super::errors::{TransactionFault, asked};
 use super::queue::{queue, serve};
 use super::settings::KafkaSettings;
+use super::topics::TopicRole;
 use crate::error::Result;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -15,9 +16,6 @@ use std::time::{Duration, Instant};
 
 /// How long one answer of a broker is waited for.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Bytes of a record at most: what `topics/dead-letters.toml` lets the brokers take.
-const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How a transaction ended that did not succeed.
 #[derive(Debug)]
@@ -74,7 +72,8 @@ impl Writer {
         config.set("queue.buffering.max.kbytes", "65536");
         config.set("batch.num.messages", "10000");
         // A dead letter holds a command whole, and says more: it has to fit whatever came.
-        config.set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+        let bytes_max = TopicRole::DeadLetters.file().max_message_bytes.value;
+        config.set("message.max.bytes", bytes_max.to_string());
         let what = format!("partition {partition} cannot be taken over");
         let producer: BaseProducer = asked(config.create(), &what)?;
         asked(init(&producer), &what)?;
