@@ -1,7 +1,6 @@
 //! Conclave itself: one engine per partition, each on a thread of its own, beside the thread that
 //! reads its commands.
 
-use crate::broker::Broker;
 use crate::contender::Task;
 use conclave::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use conclave::log::kafka::settings::{KafkaSettings, TopicNames};
@@ -22,8 +21,6 @@ use std::time::Duration;
 
 /// Commands between the thread that reads and the one that decides.
 const ARRIVING_MAX: usize = 1_000;
-/// Bytes of undecided commands that are held.
-const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// How long an engine waits for a command before it looks again.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -43,9 +40,9 @@ pub(crate) fn compete(task: &Task) {
     thread::scope(|scope| {
         for partition in task.own_partitions() {
             let (give, arriving) = sync_channel(ARRIVING_MAX);
-            scope.spawn(move || read(task, partition, &give));
             let (settings, member) = (&settings, Arc::clone(&member));
-            let feed = Feed::new(arriving, HELD_BYTES_MAX);
+            scope.spawn(move || read(task, settings, partition, &give));
+            let feed = Feed::new(arriving);
             scope.spawn(move || decide(task, settings, partition, member, feed));
         }
     });
@@ -72,9 +69,8 @@ fn decide(
 }
 
 /// Reads the commands of a partition, as the consumer of the group does.
-fn read(task: &Task, partition: i32, give: &SyncSender<StoredCommand>) {
-    let broker = Broker { address: task.brokers.clone() };
-    let consumer = consumer(&broker, task, partition);
+fn read(task: &Task, settings: &KafkaSettings, partition: i32, give: &SyncSender<StoredCommand>) {
+    let consumer = consumer(task, settings, partition);
     let mut next = 0;
     while next < task.end {
         let Some(message) = consumer.poll(WAIT) else { continue };
@@ -87,18 +83,8 @@ fn read(task: &Task, partition: i32, give: &SyncSender<StoredCommand>) {
     }
 }
 
-fn consumer(broker: &Broker, task: &Task, partition: i32) -> BaseConsumer {
-    let mut config = broker.client("conclave-read");
-    config
-        .set("group.id", format!("{}-read", task.id))
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "error")
-        .set("fetch.wait.max.ms", "10")
-        .set("fetch.queue.backoff.ms", "5")
-        .set("fetch.error.backoff.ms", "10")
-        .set("queued.max.messages.kbytes", "2048");
+fn consumer(task: &Task, settings: &KafkaSettings, partition: i32) -> BaseConsumer {
+    let config = settings.consumer_of_commands(&format!("{}-read", task.id));
     let consumer: BaseConsumer = config.create().expect("sound settings");
     let mut assignment = TopicPartitionList::new();
     let added = assignment.add_partition_offset(&task.input, partition, KafkaOffset::Beginning);

@@ -12,8 +12,6 @@ use conclave_core::seat::Seat;
 use conclave_core::units::{Offset, TimeMs};
 use std::time::Instant;
 
-/// Bytes of commands read ahead of the round that is being decided.
-const READ_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of commands in one round; a longer command is a round of its own.
 const ROUND_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -80,7 +78,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             Some((last, _)) => Offset(last.offset.0 + 1),
             None => self.folded.next(),
         };
-        let commands = self.log.commands(from, READ_AHEAD_BYTES_MAX)?;
+        let commands = self.log.commands(from, self.log.bytes_per_read())?;
         let is_end = commands.is_empty();
         for stored in commands {
             let partition = self.log.partition();

@@ -170,6 +170,12 @@ pub trait EventLog: LogReader {
         1
     }
 
+    /// Bytes of commands that one look ahead of the round asks for. Few where what is read is in memory
+    /// already: a second copy of much of it only drives other things out of the caches.
+    fn bytes_per_read(&self) -> usize {
+        4 * 1024 * 1024
+    }
+
     /// Keeps a snapshot of the fold of all decisions before `offset`, and the one before it.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl History {
 
     /// The nodes that changed after `then`, each once.
     pub(super) fn touched_since(&self, then: Moment) -> impl Iterator<Item = usize> {
-        debug_assert!(self.remembers(then), "asked for changes that are not remembered");
+        assert!(self.remembers(then), "asked for changes that are not remembered");
         let passed = usize::try_from(then.clock - self.oldest.clock)
             .expect("as many touches as are remembered fit a length");
         let clocks = then.clock + 1..;

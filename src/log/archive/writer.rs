@@ -85,7 +85,7 @@ impl ArchiveWriter {
             self.write(&place.to_le_bytes())?;
         }
         let digest = *self.hasher.finalize().as_bytes();
-        debug_assert_eq!(digest.len() as u64, DIGEST_BYTES);
+        assert_eq!(digest.len() as u64, DIGEST_BYTES);
         self.write(&digest)?;
         self.write(&FORMAT_VERSION.to_le_bytes())?;
         self.write(&TAIL_MARK)?;

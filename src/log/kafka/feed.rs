@@ -10,31 +10,29 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// Undecided commands, in order.
+/// Undecided commands, in order. It takes in what somebody reads, and no more: the rest waits in the
+/// channel, and beyond that with the brokers.
 #[derive(Debug)]
 pub struct Feed {
     arriving: Receiver<StoredCommand>,
     held: VecDeque<StoredCommand>,
-    held_bytes: usize,
-    bytes_max: usize,
 }
 
 impl Feed {
-    /// Takes what arrives, and holds `bytes_max` of it at the most: the rest waits in the channel.
+    /// Takes what arrives, in order.
     #[must_use]
-    pub fn new(arriving: Receiver<StoredCommand>, bytes_max: usize) -> Self {
-        Self { arriving, held: VecDeque::new(), held_bytes: 0, bytes_max }
+    pub fn new(arriving: Receiver<StoredCommand>) -> Self {
+        Self { arriving, held: VecDeque::new() }
     }
 
     /// Waits until a command behind `from` is here; false when none comes in time.
     pub fn wait(&mut self, from: Offset, timeout: Duration) -> bool {
-        self.take_in();
         if self.held.back().is_some_and(|last| last.offset >= from) {
             return true;
         }
         match self.arriving.recv_timeout(timeout) {
             Ok(command) => {
-                self.hold(command);
+                self.held.push_back(command);
                 true
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
@@ -43,12 +41,19 @@ impl Feed {
 
     /// Commands from `from` on that are here, stopping once `bytes_max` is passed.
     pub(super) fn read(&mut self, from: Offset, bytes_max: usize) -> Vec<StoredCommand> {
-        self.take_in();
         let start = self.held.partition_point(|command| command.offset < from);
         let (mut commands, mut bytes) = (Vec::new(), 0);
-        for command in self.held.range(start..) {
-            bytes += command.weight();
-            commands.push(command.clone());
+        for at in start.. {
+            if at == self.held.len() {
+                let Ok(command) = self.arriving.try_recv() else { break };
+                self.held.push_back(command);
+            }
+            let command = &self.held[at];
+            // What arrives may still lie before `from`, after a take-over.
+            if command.offset >= from {
+                bytes += command.weight();
+                commands.push(command.clone());
+            }
             if bytes > bytes_max {
                 break;
             }
@@ -63,20 +68,6 @@ impl Feed {
 
     /// Lets go of what is decided: everything before `next`.
     pub(super) fn decided(&mut self, next: Offset) {
-        while let Some(first) = self.held.pop_front_if(|first| first.offset < next) {
-            self.held_bytes -= first.weight();
-        }
-    }
-
-    fn take_in(&mut self) {
-        while self.held_bytes < self.bytes_max {
-            let Ok(command) = self.arriving.try_recv() else { return };
-            self.hold(command);
-        }
-    }
-
-    fn hold(&mut self, command: StoredCommand) {
-        self.held_bytes += command.weight();
-        self.held.push_back(command);
+        while self.held.pop_front_if(|first| first.offset < next).is_some() {}
     }
 }

@@ -57,6 +57,7 @@ use conclave_core::units::Offset;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use record::{framed, to_kafka};
 use settings::KafkaSettings;
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use submit::Submitter;
@@ -70,6 +71,10 @@ const VISIBLE_NAP: Duration = Duration::from_millis(1);
 /// Commands up to which rounds share a transaction. Measured: below 1,000 its own cost shows, and
 /// above nothing is gained (`cargo bench --bench kafka -- --only tune`).
 const TRANSACTION_COMMANDS: usize = 1_000;
+/// Bytes of commands that are read at once from a feed: about a round.
+const FED_BYTES_PER_READ: usize = 256 * 1024;
+/// The same where the brokers are asked for them.
+const READ_BYTES_PER_ASK: usize = 4 * 1024 * 1024;
 /// Bytes of one record; what topics take by default, less what surrounds it.
 const RECORD_BYTES_MAX: usize = 1000 * 1000;
 
@@ -202,21 +207,17 @@ impl KafkaLog {
         offsets
             .add_partition_offset(&topics.commands, self.options.partition, position)
             .expect("an offset that is not negative can be committed");
-        let values: Vec<_> = round
-            .decisions
-            .iter()
-            .map(|decision| framed(self.options.settings.schema_ids.decisions, &decision.body))
-            .collect();
-        let decisions = round.decisions.iter().zip(&values).map(|(decision, value)| Outgoing {
+        let schema_id = self.options.settings.schema_ids.decisions;
+        let decisions = round.decisions.iter().map(|decision| Outgoing {
             topic: &topics.decisions,
             key: &[],
-            value,
+            value: framed(schema_id, &decision.body).into(),
             headers: to_kafka(&decision.headers, COMMAND_OFFSET, decision.offset.0),
         });
         let letters = round.dead_letters.iter().map(|letter| Outgoing {
             topic: &topics.dead_letters,
             key: &letter.key,
-            value: &letter.value,
+            value: Cow::from(&letter.value),
             headers: to_kafka(&letter.headers, COMMAND_OFFSET, letter.offset.0),
         });
         let member = &self.member;
@@ -404,6 +405,13 @@ impl EventLog for KafkaLog {
 
     fn commands_per_commit(&self) -> usize {
         TRANSACTION_COMMANDS
+    }
+
+    fn bytes_per_read(&self) -> usize {
+        match self.feed {
+            Some(_) => FED_BYTES_PER_READ,
+            None => READ_BYTES_PER_ASK,
+        }
     }
 
     fn keep_snapshot(&mut self, offset: Offset, bytes: &[u8]) -> Result<()> {

@@ -138,6 +138,20 @@ impl KafkaSettings {
         config
     }
 
+    /// A consumer of commands that are decided as they come. It fetches in small pieces and holds few:
+    /// each record costs the library three times its size, and what is not here yet is safe with the
+    /// brokers.
+    #[must_use]
+    pub fn consumer_of_commands(&self, group: &str) -> ClientConfig {
+        let mut config = self.consumer("decide", group, "read_committed");
+        config.set("auto.offset.reset", "error");
+        config.set("fetch.wait.max.ms", "50");
+        config.set("fetch.queue.backoff.ms", "5");
+        config.set("fetch.message.max.bytes", "262144");
+        config.set("queued.max.messages.kbytes", "2048");
+        config
+    }
+
     /// That the settings make sense before any broker is asked.
     ///
     /// # Errors

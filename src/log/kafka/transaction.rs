@@ -12,6 +12,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 /// How long one answer of a broker is waited for.
@@ -32,7 +33,7 @@ pub(super) enum Ended {
 pub(super) struct Outgoing<'r> {
     pub(super) topic: &'r str,
     pub(super) key: &'r [u8],
-    pub(super) value: &'r [u8],
+    pub(super) value: Cow<'r, [u8]>,
     pub(super) headers: OwnedHeaders,
 }
 
@@ -140,8 +141,8 @@ impl Writer {
         self.producer.send_offsets_to_transaction(offsets, member, self.timeout)?;
         crash::pass(CrashPoint::AfterOffsets);
         for Outgoing { topic, key, value, headers } in records {
-            let record = BaseRecord::to(topic).partition(self.partition).key(key).payload(value);
-            queue(&self.producer, record.headers(headers), deadline)?;
+            let record = BaseRecord::to(topic).partition(self.partition).headers(headers);
+            queue(&self.producer, record.key(key).payload(&*value), deadline)?;
         }
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             serve(&self.producer);

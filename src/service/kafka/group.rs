@@ -37,7 +37,7 @@ const HEARTBEATS_OF_WORD: u32 = 2;
 /// The heartbeat that the brokers are advised to ask for, where it is theirs to say.
 const HEARTBEAT_OF_BROKERS: Duration = Duration::from_millis(500);
 /// Commands on their way to the owner of one partition.
-const ARRIVING_MAX: usize = 4_096;
+const ARRIVING_MAX: usize = 1_024;
 
 /// How the group is joined.
 #[derive(Clone, Debug)]
@@ -398,7 +398,7 @@ impl Member for Owner {
 }
 
 fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
-    let mut config = options.settings.consumer("decide", &options.group, "read_committed");
+    let mut config = options.settings.consumer_of_commands(&options.group);
     if let Some(instance) = &options.instance_id {
         config.set("group.instance.id", instance);
     }
@@ -411,10 +411,6 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     }
     // How the group's protocol goes is said nowhere else.
     config.set("statistics.interval.ms", "500");
-    config.set("auto.offset.reset", "error");
-    config.set("fetch.wait.max.ms", "50");
-    config.set("fetch.queue.backoff.ms", "5");
-    config.set("queued.max.messages.kbytes", "16384");
     config
 }
 

@@ -29,8 +29,6 @@ const ABORT_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration:
 const WORD_NAP: Duration = Duration::from_millis(10);
 /// Pauses between attempts to take a partition over: the first, and the longest.
 const AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// Bytes of commands that are held undecided.
-const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often figures are copied for whoever asks.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
@@ -153,7 +151,7 @@ fn take_over<'p>(
     arriving: Receiver<StoredCommand>,
 ) -> Result<Work<'p>> {
     let member = Owner { group: Arc::clone(&post.group), tenure: Arc::clone(tenure) };
-    let feed = Feed::new(arriving, HELD_BYTES_MAX);
+    let feed = Feed::new(arriving);
     let log = KafkaLog::open(post.log.clone(), Arc::new(member), Some(feed))?;
     // What the view has folded already: a standby that takes over begins there.
     let service = Arc::clone(&post.service);
