@@ -10,6 +10,7 @@
 //! A partition that is taken over begins at what its view has folded: every instance is a standby
 //! for all of them.
 
+mod fences;
 mod gauges;
 mod group;
 mod lag;
@@ -17,6 +18,7 @@ mod life;
 mod outbox;
 mod owner;
 mod reach;
+mod routes;
 mod tenure;
 mod watch;
 
@@ -34,11 +36,12 @@ use crate::log::rocks::{Durability, SnapshotStore};
 use crate::log::{LogEnds, LogReader as _};
 use crate::registry::Registry;
 use crate::wire::reframe;
-use group::{Assignment, Group, GroupOptions};
+use group::{Group, GroupOptions};
 use lag::Looks;
 use outbox::Outbox;
 use owner::Post;
 use reach::{Ending, Topics, Unreached};
+use routes::Assignment;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};

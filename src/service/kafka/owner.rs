@@ -1,7 +1,8 @@
 //! Deciding one partition for as long as it is ours.
 
 use super::super::{Figures, NewCommand, Notices, Pending, Service, Standing, now, turned};
-use super::group::{Assignment, Group, Owner};
+use super::group::{Group, Owner};
+use super::routes::Assignment;
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
