@@ -16,6 +16,7 @@ use crate::log::kafka::{Hold, Member, committed, metadata, stored_command};
 use conclave_core::units::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::groups::GroupInfo;
 use rdkafka::{Message as _, Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,8 @@ const POLL_MAX: Duration = Duration::from_millis(10);
 const FINISH_MAX: Duration = Duration::from_millis(500);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
+/// How long the brokers may take to say who is in the group.
+const MEMBERS_MAX: Duration = Duration::from_millis(300);
 /// Heartbeats per session: others hear with their next one that partitions have to move.
 const HEARTBEATS: u32 = 24;
 /// After a fence, the group's word that the membership stands counts once so many heartbeats have
@@ -155,6 +158,15 @@ impl Group {
             let _passed_over = consumer.poll(POLL_MAX);
         }
         let _passed_over = consumer.poll(5 * POLL_MAX);
+    }
+
+    /// Whether this instance is the group's only member. Not when the brokers do not say: of groups
+    /// whose partitions they share out themselves they answer another question only.
+    pub(super) fn is_alone(&self) -> bool {
+        let name = self.options.group.as_str();
+        let listed = self.consumer().fetch_group_list(Some(name), MEMBERS_MAX);
+        let has_one = |group: &GroupInfo| group.name() == name && group.members().len() == 1;
+        listed.is_ok_and(|listed| listed.groups().iter().any(has_one))
     }
 
     /// Lets [`Group::run`] end.
