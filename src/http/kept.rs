@@ -47,8 +47,8 @@ impl Patience {
         Ok(kept(position, stored.ok().and_then(Result::ok)))
     }
 
-    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more, and
-    /// not when nobody decides.
+    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more,
+    /// and not when nobody decides.
     ///
     /// # Errors
     /// Why there is none; of a command that is kept with its position.

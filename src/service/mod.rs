@@ -234,8 +234,8 @@ impl Service {
         self.shared.outbox.get().map(|level| &**level)
     }
 
-    /// Nobody is left who would decide this partition soon: whoever waits for a decision of a command
-    /// that is kept need not wait any longer.
+    /// Nobody is left who would decide this partition soon: whoever waits for a decision about a
+    /// command that is kept need not wait any longer.
     pub(super) fn desert(&self) {
         self.shared.deserted.send_replace(true);
     }

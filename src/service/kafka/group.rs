@@ -160,13 +160,16 @@ impl Group {
         let _passed_over = consumer.poll(5 * POLL_MAX);
     }
 
-    /// Whether this instance is the group's only member. Not when the brokers do not say: of groups
-    /// whose partitions they share out themselves they answer another question only.
+    /// Whether this instance is the group's only member, or nobody is after it has left. Not when
+    /// the brokers do not say: of groups whose partitions they share out themselves they answer
+    /// another question only.
     pub(super) fn is_alone(&self) -> bool {
         let name = self.options.group.as_str();
         let listed = self.consumer().fetch_group_list(Some(name), MEMBERS_MAX);
-        let has_one = |group: &GroupInfo| group.name() == name && group.members().len() == 1;
-        listed.is_ok_and(|listed| listed.groups().iter().any(has_one))
+        let has_no_other = |group: &GroupInfo| {
+            group.name() == name && (group.members().len() == 1 || group.state() == "Empty")
+        };
+        listed.is_ok_and(|listed| listed.groups().iter().any(has_no_other))
     }
 
     /// Lets [`Group::run`] end.

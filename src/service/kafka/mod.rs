@@ -234,7 +234,8 @@ impl KafkaService {
         let mut deciding = locked(&self.deciding);
         let Some(Deciding { group, owners }) = deciding.take() else { return };
         let began = Instant::now();
-        let is_deserted = self.is_away() || self.group.is_alone();
+        let (asked, is_away) = (Arc::clone(&self.group), self.is_away());
+        let alone = spawn("members", move || asked.is_alone());
         self.ending.come();
         self.group.close();
         let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
@@ -242,8 +243,9 @@ impl KafkaService {
         tracing::info!(elapsed_ms = millis(began), "the group is left");
         let owners = ended_soon(owners, "those who decide");
         tracing::info!(elapsed_ms = millis(began), "nothing is decided here any more");
+        let is_alone = alone.is_ok_and(|alone| alone.join().unwrap_or_default());
         // One that ended by itself may have a namesake, and is not alone then.
-        if is_deserted && ended.is_ok() {
+        if (is_away || is_alone) && ended.is_ok() {
             tracing::info!("nobody else decides now: those who wait for decisions are told");
             self.await_views();
             self.partitions.iter().for_each(|partition| partition.desert());

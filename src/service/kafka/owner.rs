@@ -246,8 +246,8 @@ impl Work<'_> {
         }
     }
 
-    /// A registry that is away says nothing against the tenure: it is kept, and the registry is asked
-    /// again after a while.
+    /// A registry that is away says nothing against the tenure: it is kept, and the registry is
+    /// asked again after a while.
     fn await_schema(&mut self, why: &Error) {
         let pause = match self.schema_pause {
             None => {
