@@ -55,7 +55,7 @@ fn plan(to: &Path, partitions: Vec<(i64, Option<Offset>)>) -> Plan<'_> {
 fn archived(to: &Path, log: &MemoryLog, until: Option<Offset>) -> Arc<ArchiveFile> {
     let partition = log.partition();
     match make(&plan(to, vec![(partition, until)]), |_| Ok(log.clone())).unwrap() {
-        Archived::Made(file) => file,
+        Archived::Made { file, .. } => file,
         Archived::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
@@ -139,7 +139,8 @@ fn several_partitions_an_empty_one_among_them_lie_in_one_file() {
     let to = directory.path().join("several");
     let logs = [told(MemoryLog::with_holes(0, 3)), MemoryLog::with_holes(1, 3)];
     let open = |partition: i64| Ok(logs[usize::try_from(partition).unwrap()].clone());
-    let Archived::Made(file) = make(&plan(&to, vec![(0, None), (1, None)]), open).unwrap() else {
+    let Archived::Made { file, .. } = make(&plan(&to, vec![(0, None), (1, None)]), open).unwrap()
+    else {
         panic!("refused");
     };
     let manifest = file.manifest();
@@ -197,10 +198,53 @@ fn a_log_that_does_not_verify_leaves_no_file() {
     assert!(names_in(directory.path()).is_empty());
     // What comes before it is sound.
     let before = make(&plan(&to, vec![(0, Some(Offset(39)))]), open).unwrap();
-    assert!(matches!(before, Archived::Made(_)));
+    assert!(matches!(before, Archived::Made { .. }));
     let again = make(&plan(&to, vec![(0, None)]), open).unwrap_err();
     assert_eq!(again.kind, ErrorKind::Invalid);
     assert_eq!(names_in(directory.path()), ["refused"]);
+}
+
+/// A log whose dead letters before an offset are gone.
+struct Forgetful(MemoryLog, Offset);
+
+impl LogReader for Forgetful {
+    fn ends(&self) -> Result<LogEnds> {
+        self.0.ends()
+    }
+    fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>> {
+        self.0.commands(from, bytes_max)
+    }
+    fn decisions(&self, from: Offset, bytes_max: usize) -> Result<Vec<DecisionRecord>> {
+        self.0.decisions(from, bytes_max)
+    }
+    fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
+        self.0.dead_letters(from.max(self.1), bytes_max)
+    }
+    fn snapshots(&self) -> Result<Vec<Offset>> {
+        self.0.snapshots()
+    }
+    fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
+        self.0.snapshot(offset)
+    }
+}
+
+#[test]
+fn dead_letters_that_are_gone_are_counted_and_no_reason_to_refuse() {
+    let log = told(MemoryLog::new());
+    let directory = tempfile::tempdir().unwrap();
+    let letters = log.dead_letters(Offset(0), usize::MAX).unwrap();
+    let last = letters.last().unwrap().offset;
+    let missing = |name: &str, from: Offset| {
+        let to = directory.path().join(name);
+        let open = |_| Ok(Forgetful(log.clone(), from));
+        match make(&plan(&to, vec![(0, None)]), open).unwrap() {
+            Archived::Made { letters_missing, .. } => letters_missing,
+            Archived::Refused(refusal) => panic!("{refusal:?}"),
+        }
+    };
+    assert_eq!(missing("all", Offset(0)), []);
+    let before_last = letters.len() as u64 - 1;
+    assert_eq!(missing("but-the-last", last), [(0, before_last)]);
 }
 
 /// An archive, and a place for changed copies of it.

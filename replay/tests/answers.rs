@@ -211,7 +211,7 @@ fn an_archive_answers_as_the_log_does() {
         made_at: TimeMs(0),
     };
     let made = make(&plan, |_| RocksReader::open(TOLD.path())).unwrap();
-    assert!(matches!(made, Archived::Made(_)));
+    assert!(matches!(made, Archived::Made { .. }));
     for arguments in [
         "--from 0",
         "--from 3 --output json",

@@ -41,7 +41,13 @@ pub struct Plan<'a> {
 #[derive(Debug)]
 pub enum Archived {
     /// The file is there, and every decision in it was computed again.
-    Made(Arc<ArchiveFile>),
+    Made {
+        /// It.
+        file: Arc<ArchiveFile>,
+        /// Partitions whose decisions speak of more dead letters than the log holds, and how many
+        /// are missing: those that are older than the topic keeps them.
+        letters_missing: Vec<(i64, u64)>,
+    },
     /// There is no file: a partition did not verify.
     Refused(Refusal),
 }
@@ -98,14 +104,19 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
         models: vec![],
     })?;
     let written = ArchiveFile::open(part.path())?;
-    for ((partition, _), head) in plan.partitions.iter().zip(&heads) {
-        if let Some(refusal) = verify_one(&written, *partition, *head)? {
-            return Ok(Archived::Refused(refusal));
+    let mut letters_missing = vec![];
+    for (cut, head) in written.manifest().partitions.iter().zip(&heads) {
+        match verify_one(&written, cut.partition, *head)? {
+            Verified::Letters(promised) if promised > cut.dead_letters => {
+                letters_missing.push((cut.partition, promised - cut.dead_letters));
+            }
+            Verified::Letters(_) => {}
+            Verified::Refused(refusal) => return Ok(Archived::Refused(refusal)),
         }
     }
     drop(written);
     part.put(plan.to)?;
-    ArchiveFile::open(plan.to).map(Archived::Made)
+    Ok(Archived::Made { file: ArchiveFile::open(plan.to)?, letters_missing })
 }
 
 /// The texts that commands and decisions are read by: ours, and those that are kept beside the log
@@ -125,19 +136,27 @@ fn needed(kept: &[String]) -> Vec<String> {
     texts
 }
 
-/// Why a partition of the copy cannot be kept; none when every decision is what its command gives.
-fn verify_one(copy: &Arc<ArchiveFile>, partition: i64, head: Hash32) -> Result<Option<Refusal>> {
+/// What verifying a partition of the copy gave.
+enum Verified {
+    /// Every decision is what its command gives; so many speak of dead letters.
+    Letters(u64),
+    /// It cannot be kept.
+    Refused(Refusal),
+}
+
+fn verify_one(copy: &Arc<ArchiveFile>, partition: i64, head: Hash32) -> Result<Verified> {
     let log = copy.reader(partition)?;
     let scope = Scope { schemas: Some(copy.schemas()), ..Scope::default() };
     let report = verify_with_progress(&log, partition, &mut RuleSeat, &scope, |_| {})?;
     let verdict = report.verdict();
     if verdict == Verdict::Clean {
         if report.head == head {
-            return Ok(None);
+            return Ok(Verified::Letters(report.dead_letters));
         }
         return Err(Error::bug(format!("partition {partition} was copied with another head")));
     }
-    Ok(Some(Refusal { partition, verdict, sentences: sentences(&report) }))
+    let sentences = sentences(&report);
+    Ok(Verified::Refused(Refusal { partition, verdict, sentences }))
 }
 
 fn sentences(report: &Report) -> Vec<String> {

@@ -73,7 +73,12 @@ pub(super) fn run(arguments: &ArchiveArguments) -> Result<u8> {
         made_at: now(),
     };
     match make(&plan, |partition| open(&place, partition, until(partition)))? {
-        Archived::Made(file) => tell(arguments.output, &file),
+        Archived::Made { file, letters_missing } => {
+            for (partition, missing) in letters_missing {
+                say(&letters_sentence(&place.name(partition), missing));
+            }
+            tell(arguments.output, &file)
+        }
         Archived::Refused(refusal) => Ok(refused(&place, &refusal)),
     }
 }
@@ -165,6 +170,15 @@ fn line(cut: &PartitionCut) -> String {
     format!(
         "partition {partition}: {upto}, {decisions}, {commands}, {letters}, {bytes} bytes, head \
          {head}"
+    )
+}
+
+/// Nothing is proved by dead letters, so an archive without some of them is one.
+fn letters_sentence(name: &str, missing: u64) -> String {
+    let missing = count(missing, "dead letter");
+    format!(
+        "{name}: decisions speak of {missing} more than the log holds: their topic deletes what is \
+         older than its retention.ms. The commands themselves are archived"
     )
 }
 

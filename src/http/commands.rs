@@ -232,7 +232,7 @@ impl Desk<'_> {
                 Ok((StatusCode::ACCEPTED, json(accepted)).into_response())
             }
             Wait::Decision => {
-                let answer = self.patience.decided(service.decide(command)?).await?;
+                let answer = self.patience.decided(service.decide(command)?, &part).await?;
                 Ok(json(self.decided(&part, &answer).await).into_response())
             }
         }
@@ -286,7 +286,7 @@ impl Desk<'_> {
             Line::Accepted(pending, part) => {
                 self.patience.accepted(pending, &part).await.unwrap_or_else(problem)
             }
-            Line::Decided(pending, part) => match self.patience.decided(pending).await {
+            Line::Decided(pending, part) => match self.patience.decided(pending, &part).await {
                 Ok(answer) => self.decided(&part, &answer).await,
                 Err(error) => problem(error),
             },

@@ -47,14 +47,24 @@ impl Patience {
         Ok(kept(position, stored.ok().and_then(Result::ok)))
     }
 
-    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more.
+    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more,
+    /// and not when nobody decides.
     ///
     /// # Errors
     /// Why there is none; of a command that is kept with its position.
-    pub(super) async fn decided(&self, mut pending: Pending<Answer>) -> Result<Answer, Problem> {
+    pub(super) async fn decided(
+        &self,
+        mut pending: Pending<Answer>,
+        part: &Part,
+    ) -> Result<Answer, Problem> {
         let Some(position) = pending.kept().await else { return Ok(pending.wait().await?) };
         let until = self.began + self.limit.saturating_sub(LAST_WORDS.min(self.limit / 10));
-        let why = match timeout_at(until, pending.wait()).await {
+        let answered = tokio::select! {
+            biased;
+            answered = timeout_at(until, pending.wait()) => answered,
+            () = part.service().deserted() => Ok(Err(SubmitError::Closing)),
+        };
+        let why = match answered {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error @ (SubmitError::Away(_) | SubmitError::Closing))) => error.to_string(),
             Ok(Err(error)) => return Err(error.into()),

@@ -234,6 +234,20 @@ impl Service {
         self.shared.outbox.get().map(|level| &**level)
     }
 
+    /// Nobody is left who would decide this partition soon: whoever waits for a decision about a
+    /// command that is kept need not wait any longer.
+    pub(super) fn desert(&self) {
+        self.shared.deserted.send_replace(true);
+    }
+
+    /// Resolves once that is so.
+    pub async fn deserted(&self) {
+        let mut deserted = self.shared.deserted.subscribe();
+        if deserted.wait_for(|is_so| *is_so).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Where the log ends. Of one that is kept elsewhere: as far as is known here.
     ///
     /// # Errors

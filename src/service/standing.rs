@@ -79,6 +79,8 @@ pub(super) struct Shared {
     contact: Mutex<Contact>,
     /// Of a log that is kept elsewhere, if commands for it are kept here.
     pub(super) outbox: OnceLock<Arc<OutboxLevel>>,
+    /// Whether nobody is left who would decide it.
+    pub(super) deserted: watch::Sender<bool>,
     /// Wakes the view; none once it has to end.
     notice: Mutex<Option<SyncSender<()>>>,
 }
@@ -102,6 +104,7 @@ impl Shared {
             owing_since: Mutex::default(),
             contact: Mutex::default(),
             outbox: OnceLock::new(),
+            deserted: watch::Sender::new(false),
             notice: Mutex::new(Some(notice)),
         }
     }

@@ -40,6 +40,9 @@ pub struct Report {
     pub unchecked: u64,
     /// Those of the verified that say that a person had their command skipped.
     pub skipped: u64,
+    /// Those of the verified that send their command to the dead letters.
+    #[serde(skip)]
+    pub dead_letters: u64,
     /// Commands accepted and not decided yet: no fault.
     pub undecided: u64,
     /// Snapshots that are the fold of the decisions before them.

@@ -229,8 +229,14 @@ impl<'a> Verifier<'a> {
         let mut is_same = again.len() == round.len();
         for (recorded, again) in round.iter().zip(again) {
             let Recorded { offset, body, is_linked } = recorded;
+            let is_letter =
+                matches!(&again.outcome, Outcome::Rejected(why) if why.code.is_dead_letter());
             match difference(body, again) {
-                None => self.report.verified += u64::from(*is_linked),
+                None if *is_linked => {
+                    self.report.verified += 1;
+                    self.report.dead_letters += u64::from(is_letter);
+                }
+                None => {}
                 Some(what) => {
                     is_same = false;
                     if *is_linked {

@@ -21,6 +21,9 @@ mod load;
 mod planted;
 mod proxy;
 mod raw;
+mod registry;
+#[path = "../registry_common/mod.rs"]
+mod registry_common;
 mod replies;
 mod restarts;
 mod sight;

@@ -33,6 +33,8 @@ pub(crate) struct Site {
     /// Session and transaction timeout. The session is the broker's to say where it shares out.
     timeouts_ms: (u64, u64),
     protocol: GroupProtocol,
+    /// Where the schemas of writers are asked for.
+    registry: Option<String>,
 }
 
 /// Who shares the partitions out, unless a test says otherwise: `CONCLAVE_TEST_GROUP_PROTOCOL`.
@@ -58,7 +60,7 @@ impl Site {
     /// Topics that somebody made otherwise.
     pub(crate) fn of(settings: KafkaSettings) -> Self {
         let (folder, timeouts_ms) = (tempfile::tempdir().unwrap(), (6_000, 5_000));
-        Self { settings, folder, timeouts_ms, protocol: protocol() }
+        Self { settings, folder, timeouts_ms, protocol: protocol(), registry: None }
     }
 
     /// The same with other timeouts.
@@ -70,6 +72,12 @@ impl Site {
     /// The same with partitions that `protocol` shares out.
     pub(crate) fn shared_out_by(mut self, protocol: GroupProtocol) -> Self {
         self.protocol = protocol;
+        self
+    }
+
+    /// The same with a registry.
+    pub(crate) fn asking(mut self, registry: String) -> Self {
+        self.registry = Some(registry);
         self
     }
 
@@ -107,7 +115,9 @@ impl Site {
             self.settings.brokers,
             self.group(),
         );
-        std::fs::write(&file, text).unwrap();
+        let registry = self.registry.as_ref();
+        let registry = registry.map(|url| format!("[kafka.registry]\nurl = '{url}'\n"));
+        std::fs::write(&file, text + &registry.unwrap_or_default()).unwrap();
         Instance::launch(&file, &folder.join(format!("{name}.log")), crash_at)
     }
 

@@ -135,7 +135,8 @@ fn what_one_instance_learnt_another_one_knows_without_the_registry() {
         schemas: shared_texts(&artifacts).unwrap(),
         made_at: TimeMs(0),
     };
-    let Archived::Made(file) = make(&plan, |partition| place.open(partition)).unwrap() else {
+    let Archived::Made { file, .. } = make(&plan, |partition| place.open(partition)).unwrap()
+    else {
         panic!("refused");
     };
     assert!(file.manifest().schemas.contains(&name), "{:?}", file.manifest());

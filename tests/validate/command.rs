@@ -152,6 +152,16 @@ fn following_goes_on_where_it_was_and_not_on_another_log() {
     let said = String::from_utf8(other.stderr).unwrap();
     assert_eq!(other.status.code(), Some(4), "{said}");
     assert!(said.contains("was validated and is not there any more"), "{said}");
+
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let damaged = follow("log", free()).wait_with_output().unwrap();
+    let said = String::from_utf8(damaged.stderr).unwrap();
+    assert_eq!(damaged.status.code(), Some(4), "{said}");
+    assert!(said.contains("validated-0.json: it is damaged"), "{said}");
+    assert!(said.contains("To begin at the beginning, remove it"), "{said}");
 }
 
 #[test]

@@ -115,8 +115,33 @@ fn a_log_that_does_not_hold_what_was_validated_is_no_place_to_go_on() {
     cut.decisions.clear();
     check(&cut);
 
-    for (bytes, partition) in [(&bytes[..], 1), (&bytes[..100], 0), (b"[]", 0), (b"", 0)] {
+    let older = br#"[{"version":1,"partition":0}]"#;
+    for (bytes, partition, kind) in [
+        (&bytes[..], 1, ErrorKind::Invalid),
+        (older, 0, ErrorKind::Invalid),
+        (&bytes[..100], 0, ErrorKind::Corrupt),
+        (&bytes[..bytes.len() - 1], 0, ErrorKind::Corrupt),
+        (b"", 0, ErrorKind::Corrupt),
+    ] {
         let error = Validator::of_kept(bytes, partition, reader()).expect_err("of no use");
-        assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+        assert_eq!(error.kind, kind, "{error}");
+    }
+}
+
+#[test]
+fn one_changed_byte_of_what_was_kept_is_found() {
+    let stored = Stored::of(&random_partition(1, 60));
+    let mut watch = Watch::new(Pieces::of(&stored, 1), Validator::new(0, reader(), &[]));
+    while watch.look().unwrap() {}
+    let sound = watch.kept().unwrap().expect("no decision waits for its command");
+    assert!(Validator::of_kept(&sound, 0, reader()).is_ok());
+    for at in 0..sound.len() {
+        // A digit becomes another digit, and a letter another letter.
+        for bit in [1, 0x20] {
+            let mut bytes = sound.clone();
+            bytes[at] ^= bit;
+            let error = Validator::of_kept(&bytes, 0, reader()).expect_err("it was changed");
+            assert_eq!(error.kind, ErrorKind::Corrupt, "byte {at}: {error}");
+        }
     }
 }

@@ -67,7 +67,7 @@ fn check_archive(topics: &Topics, to: &Path) {
         made_at: TimeMs(0),
     };
     let made = make(&plan, |partition| place.open(partition)).unwrap();
-    assert!(matches!(made, Archived::Made(_)));
+    assert!(matches!(made, Archived::Made { .. }));
     for arguments in [
         "--from 0 --output json",
         "verify --output json",

@@ -227,7 +227,7 @@ fn a_live_page_follows_a_service_and_shows_its_past() {
         return;
     };
     let log = nasty_log();
-    let address = service::start(&log.path().join("log"));
+    let address = service::start(&[log.path().join("log")]);
     browser.open(&address);
     browser.wait_for("!document.getElementById('token-form').hidden");
     browser.ask("document.getElementById('token').focus()");
@@ -253,6 +253,65 @@ fn a_live_page_follows_a_service_and_shows_its_past() {
     // One answer of 401 is what the story is about; nothing else went wrong.
     browser.complaints.retain(|complaint| !complaint.contains("401"));
     assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
+fn a_live_page_shows_the_partition_that_is_chosen() {
+    let Some(mut browser) = browser("a_live_page_shows_the_partition_that_is_chosen") else {
+        return;
+    };
+    let (folder, mut other) = (nasty_log(), story());
+    other.truncate(9);
+    let logs = ["log", "other"].map(|name| folder.path().join(name));
+    drop(decide_all(open(&logs[1]), &other));
+    let address = service::start(&logs);
+    browser.open(&address);
+    browser.wait_for("!document.getElementById('token-form').hidden");
+    browser.ask("document.getElementById('token').focus()");
+    browser.type_text(service::TOKEN);
+    browser.press("Enter");
+    browser.wait_for("Conclave.page.model !== null");
+    let names = "[...document.getElementById('pool').options].map(o => o.textContent).join()";
+    assert_eq!(browser.ask(names), "all of partition 0,all of partition 1,main");
+    let chosen = "document.getElementById('pool').selectedIndex";
+    assert_eq!(number(&mut browser, chosen), 0);
+    let first = number(&mut browser, "Conclave.page.model.rows");
+
+    choose(&mut browser, 1);
+    assert_eq!(number(&mut browser, chosen), 1);
+    assert!(number(&mut browser, "Conclave.page.model.rows") < first);
+    let said = browser.ask("document.getElementById('moment-text').textContent");
+    let now = "Now: right after decision 8 of partition 1";
+    assert!(said.as_str().unwrap().starts_with(now), "{said}");
+    let about = browser.ask("document.getElementById('about').textContent");
+    assert!(about.as_str().unwrap().contains("partition 1"), "{about}");
+    // A decision and what comes are asked for where they are.
+    browser.ask("document.getElementById('rows').focus()");
+    browser.press("Enter");
+    browser.wait_for("document.querySelector('.details pre').textContent.includes('offset')");
+    browser.press("Escape");
+    let asked = browser.asked_for.clone();
+    let has_asked = |path: &str| asked.iter().any(|url| *url == format!("{address}{path}"));
+    assert!(has_asked("v1/decisions/stream?from=9&partition=1"), "{asked:?}");
+    let of_a_decision = |url: &String| !url.contains("stream") && url.contains("/decisions/");
+    let decisions: Vec<_> = asked.iter().filter(|url| of_a_decision(url)).collect();
+    let is_there = |url: &&String| url.ends_with("?partition=1");
+    assert!(!decisions.is_empty() && decisions.iter().all(is_there), "{decisions:?}");
+
+    choose(&mut browser, 0);
+    assert_eq!(number(&mut browser, "Conclave.page.model.rows"), first);
+    browser.complaints.retain(|complaint| !complaint.contains("401"));
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+/// Chooses all of a partition, and waits until that is shown.
+fn choose(browser: &mut Browser, partition: i64) {
+    browser.ask(&format!(
+        "{{ const pool = document.getElementById('pool'); pool.selectedIndex = {partition}; \
+         pool.dispatchEvent(new Event('change')); }}"
+    ));
+    browser.wait_for(&format!("(Conclave.page.model.data.partition || 0) === {partition}"));
+    browser.settle();
 }
 
 #[test]

@@ -4,27 +4,28 @@ use conclave::log::LogReader;
 use conclave::log::rocks::RocksReader;
 use conclave::timeline::{Options, Timeline, page};
 use conclave_core::units::Offset;
+use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::PathBuf;
 
 pub(crate) const TOKEN: &str = "open-sesame";
 
-/// Answers on a port of its own, until the test ends, and says where.
-pub(crate) fn start(log: &Path) -> String {
+/// Answers of the logs of all partitions on a port of its own, until the test ends, and says where.
+pub(crate) fn start(logs: &[PathBuf]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());
-    let log = log.to_path_buf();
+    let logs = logs.to_vec();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let log = log.clone();
-            std::thread::spawn(move || answer(stream.unwrap(), &log));
+            let logs = logs.clone();
+            std::thread::spawn(move || answer(stream.unwrap(), &logs));
         }
     });
     address
 }
 
-fn answer(mut stream: TcpStream, log: &Path) {
+fn answer(mut stream: TcpStream, logs: &[PathBuf]) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let Some(Ok(first)) = lines.next() else { return };
     let headers: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
@@ -37,7 +38,7 @@ fn answer(mut stream: TcpStream, log: &Path) {
     } else if !is_known {
         (401, "application/problem+json", "{\"title\":\"who are you?\"}".to_owned())
     } else {
-        (200, "application/json", data(path, log))
+        (200, "application/json", data(path, logs))
     };
     // When the browser has gone, nobody needs the answer.
     let _gone = write!(
@@ -49,16 +50,32 @@ fn answer(mut stream: TcpStream, log: &Path) {
     );
 }
 
-fn data(path: &str, log: &Path) -> String {
-    let reader = RocksReader::open(log).unwrap();
-    if let Some(offset) = path.strip_prefix("v1/decisions/").and_then(|at| at.parse().ok()) {
+/// A number in the query of a path.
+fn number(path: &str, name: &str) -> Option<i64> {
+    let (_, query) = path.split_once('?')?;
+    let named = query.split('&').filter_map(|pair| pair.split_once('='));
+    named.filter(|(key, _)| *key == name).find_map(|(_, value)| value.parse().ok())
+}
+
+fn data(path: &str, logs: &[PathBuf]) -> String {
+    if path == "v1/status" && logs.len() > 1 {
+        let partitions: Vec<_> =
+            (0..logs.len()).map(|number| json!({"partition": number})).collect();
+        return json!({"partitions": partitions, "pools": [{"pool": "main"}]}).to_string();
+    }
+    let partition = number(path, "partition").unwrap_or_default();
+    let reader = RocksReader::open(&logs[usize::try_from(partition).unwrap()]).unwrap();
+    let decision = path.strip_prefix("v1/decisions/");
+    let decision = decision.and_then(|rest| rest.split('?').next()?.parse().ok());
+    if let Some(offset) = decision {
         let found = reader.decisions(Offset(offset), 0).unwrap();
         return format!("{{\"offset\":{}}}", found[0].offset);
     }
-    let until = path.split_once("until=").and_then(|(_, until)| until.parse().ok()).map(Offset);
     if path.starts_with("v1/timeline") {
-        let options = Options { until, ..Options::default() };
-        return serde_json::to_string(&Timeline::of(&reader, &options).unwrap()).unwrap();
+        let options = Options { until: number(path, "until").map(Offset), ..Options::default() };
+        let timeline = Timeline::of(&reader, &options).unwrap();
+        // A log on disk is partition 0 always.
+        return serde_json::to_string(&Timeline { partition, ..timeline }).unwrap();
     }
     String::new()
 }

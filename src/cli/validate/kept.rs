@@ -38,7 +38,7 @@ impl Keeper {
     /// Goes on with what is kept, or at the beginning when there is nothing of use.
     ///
     /// # Errors
-    /// `Corrupt` when the log does not hold what was validated.
+    /// `Corrupt` when the log does not hold what was validated, or the file is damaged.
     pub(super) fn resume(
         &mut self,
         partition: i64,
@@ -56,6 +56,10 @@ impl Keeper {
         let shown = path.display();
         let (validator, places) = match Validator::of_kept(&bytes, partition, reader()) {
             Ok(kept) => kept,
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                let sentence = format!("{shown}: {error}. To begin at the beginning, remove it");
+                return Err(Error::corrupt(sentence));
+            }
             Err(error) => {
                 say(&format!("{shown} is of no use, so it begins at the beginning: {error}"));
                 return Ok(Watch::new(feed, Validator::new(partition, reader(), &[])));

@@ -5,7 +5,7 @@ use super::errors::{asked, sorted};
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use std::time::{Duration, Instant};
@@ -29,7 +29,13 @@ pub(super) struct Cursor {
     end: i64,
     /// Positions between which nothing can be read, at the end of what we know.
     empty: Option<Bounds>,
+    poll: Poll,
+    /// How long reading waits for the next record.
+    patience: Duration,
 }
+
+/// How messages are taken from a consumer.
+type Poll = for<'c> fn(&'c BaseConsumer, Duration) -> Option<KafkaResult<BorrowedMessage<'c>>>;
 
 /// Positions of the first record, and after the last one that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,16 @@ impl Cursor {
         config.set("fetch.queue.backoff.ms", "5");
         config.set("queued.max.messages.kbytes", "16384");
         let consumer = asked(config.create(), "a reader cannot be made")?;
-        Ok(Self { consumer, topic: topic.to_owned(), partition, next: None, end: 0, empty: None })
+        Ok(Self {
+            consumer,
+            topic: topic.to_owned(),
+            partition,
+            next: None,
+            end: 0,
+            empty: None,
+            poll: |consumer, wait| consumer.poll(wait),
+            patience: READ_TIMEOUT,
+        })
     }
 
     /// Asks the brokers where the partition begins and ends now.
@@ -95,12 +110,12 @@ impl Cursor {
         if is_fresh {
             self.go_to(from)?;
         }
-        let (mut at, patience) = (from, Instant::now() + READ_TIMEOUT);
+        let (mut at, patience) = (from, Instant::now() + self.patience);
         let notice_due = Instant::now() + NOTICE_TIMEOUT;
         loop {
             let has_some = at > from;
             let wait = if has_some { Duration::ZERO } else { Duration::from_millis(100) };
-            match self.consumer.poll(wait) {
+            match (self.poll)(&self.consumer, wait) {
                 Some(Ok(message)) => {
                     at = message.offset() + 1;
                     self.next = Some(at);
@@ -118,7 +133,7 @@ impl Cursor {
                     self.go_to(from)?;
                     is_fresh = true;
                 }
-                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) if is_passing(&error) && Instant::now() < patience => {}
                 Some(Err(error)) => {
                     self.next = None;
                     return Err(sorted(error, &self.what(at)));
@@ -132,8 +147,9 @@ impl Cursor {
                 None => {
                     self.next = None;
                     return Err(Error::unavailable(format!(
-                        "{}: the brokers have sent nothing for {READ_TIMEOUT:?}; it is tried again",
-                        self.what(at)
+                        "{}: the brokers have sent nothing for {:?}; it is tried again",
+                        self.what(at),
+                        self.patience
                     )));
                 }
             }
@@ -181,4 +197,28 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | Code::LeaderNotAvailable
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use rdkafka::error::RDKafkaErrorCode as Code;
+
+    #[test]
+    fn reading_gives_up_although_passing_errors_keep_coming() {
+        let settings = KafkaSettings::plain("127.0.0.1:1");
+        let mut cursor = Cursor::open(&settings, "nowhere", 0).expect("nobody is asked yet");
+        (cursor.end, cursor.patience) = (1, Duration::from_millis(50));
+        cursor.poll = |_, _| {
+            std::thread::sleep(Duration::from_millis(1));
+            Some(Err(KafkaError::MessageConsumption(Code::BrokerTransportFailure)))
+        };
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(cursor.read(0, |_| Ok(Enough::Yes))));
+        let read = ended.recv_timeout(Duration::from_secs(20)).expect("it gives up");
+        let error = read.expect_err("nothing can be read");
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+        assert!(error.message.contains("reading nowhere-0 at 0"), "{error}");
+    }
 }

@@ -5,21 +5,23 @@
 //! from which offset on it wants commands. It is taken away under the lock of its tenure, so that
 //! nothing is committed for it afterwards.
 
+use super::fences::Fences;
 use super::life::Life;
+use super::routes::{Assignment, Joined, Route, Routes};
 use super::tenure::Tenure;
 use crate::error::{Error, Result};
 use crate::log::StoredCommand;
 use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
 use crate::log::kafka::{Hold, Member, committed, metadata, stored_command};
 use conclave_core::units::Offset;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Message as _, Offset as KafkaOffset, TopicPartitionList};
-use std::collections::{BTreeMap, VecDeque};
+use rdkafka::groups::GroupInfo;
+use rdkafka::{Message as _, Offset as KafkaOffset, TopicPartitionList};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ const POLL_MAX: Duration = Duration::from_millis(10);
 const FINISH_MAX: Duration = Duration::from_millis(500);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
+/// How long the brokers may take to say who is in the group.
+const MEMBERS_MAX: Duration = Duration::from_millis(300);
 /// Heartbeats per session: others hear with their next one that partitions have to move.
 const HEARTBEATS: u32 = 24;
 /// After a fence, the group's word that the membership stands counts once so many heartbeats have
@@ -36,8 +40,6 @@ const HEARTBEATS: u32 = 24;
 const HEARTBEATS_OF_WORD: u32 = 2;
 /// The heartbeat that the brokers are advised to ask for, where it is theirs to say.
 const HEARTBEAT_OF_BROKERS: Duration = Duration::from_millis(500);
-/// Commands on their way to the owner of one partition.
-const ARRIVING_MAX: usize = 1_024;
 
 /// How the group is joined.
 #[derive(Clone, Debug)]
@@ -63,46 +65,27 @@ impl GroupOptions {
     }
 }
 
-/// A partition that was assigned to this instance.
-#[derive(Debug)]
-pub(super) struct Assignment {
-    pub(super) partition: i32,
-    pub(super) tenure: Arc<Tenure>,
-    pub(super) commands: Receiver<StoredCommand>,
-}
-
 /// The membership, shared by the thread that polls and those who decide.
 pub(super) struct Group {
-    consumer: BaseConsumer<Routes>,
-    topic: String,
+    options: GroupOptions,
+    /// Another one takes its place when it was fenced and may come back.
+    consumer: Mutex<Arc<BaseConsumer<Joined>>>,
+    routes: Arc<Routes>,
     is_closing: AtomicBool,
-    heartbeat: Duration,
+}
+
+/// How polling ended.
+enum Ended {
+    /// As it was told to.
+    Asked,
+    /// The membership is over for good, as the library says.
+    Fatal(KafkaError),
 }
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group").field("topic", &self.topic).finish_non_exhaustive()
+        f.debug_struct("Group").field("topic", &self.routes.topic).finish_non_exhaustive()
     }
-}
-
-/// What becomes of commands, by partition.
-struct Routes {
-    topic: String,
-    /// Takes assignments; none once the group is left.
-    assigned: Mutex<Option<Sender<Assignment>>>,
-    routes: Mutex<BTreeMap<i32, Route>>,
-    life: Life,
-}
-
-/// The way of one partition's commands to whoever decides it.
-struct Route {
-    tenure: Arc<Tenure>,
-    to: SyncSender<StoredCommand>,
-    /// What the channel had no room for: the partition is paused meanwhile.
-    overflow: VecDeque<StoredCommand>,
-    /// The next command that its owner wants; none until it has taken over.
-    from: Option<Offset>,
-    is_paused: bool,
 }
 
 impl Group {
@@ -110,14 +93,10 @@ impl Group {
     /// they come.
     pub(super) fn new(options: &GroupOptions, assigned: Sender<Assignment>) -> Result<Self> {
         let topic = options.settings.topics.commands.clone();
-        let assigned = Mutex::new(Some(assigned));
-        let (routes, life) = (Mutex::default(), Life::default());
-        let routes = Routes { topic: topic.clone(), assigned, routes, life };
-        let consumer: BaseConsumer<Routes> = config(options)
-            .create_with_context(routes)
-            .map_err(|error| Error::invalid("a setting of [kafka] is refused").caused_by(error))?;
-        let heartbeat = options.heartbeat();
-        Ok(Self { consumer, topic, is_closing: AtomicBool::new(false), heartbeat })
+        let routes = Arc::new(Routes::new(topic, assigned));
+        let consumer = Mutex::new(Arc::new(member(options, &routes)?));
+        let options = options.clone();
+        Ok(Self { options, consumer, routes, is_closing: AtomicBool::new(false) })
     }
 
     /// From `from` on the owner of `partition` takes commands; false when it is not ours any more.
@@ -136,14 +115,14 @@ impl Group {
 
     /// How the membership goes.
     pub(super) fn life(&self) -> &Life {
-        &self.consumer.context().life
+        &self.routes.life
     }
 
     /// Whether the group has said since `failed` that this instance is its member. Somebody whose
     /// session has ended does not know it yet when it is fenced: were it to take over again at
     /// once, it would fence whoever has the partition now.
     pub(super) fn has_confirmed_since(&self, failed: Instant) -> bool {
-        let heard = failed + self.heartbeat * HEARTBEATS_OF_WORD;
+        let heard = failed + self.options.heartbeat() * HEARTBEATS_OF_WORD;
         self.life().steady_at().is_some_and(|at| at >= heard)
     }
 
@@ -157,11 +136,9 @@ impl Group {
         let mut routes = self.routes();
         let route = routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure));
         let route = route?;
-        let (to, commands) = sync_channel(ARRIVING_MAX);
-        (route.to, route.from) = (to, None);
-        route.overflow.clear();
+        let commands = route.renew();
         if !route.is_paused {
-            route.is_paused = self.consumer.pause(&one(&self.topic, partition)).is_ok();
+            route.is_paused = self.pause(partition);
         }
         Some(commands)
     }
@@ -172,15 +149,27 @@ impl Group {
     /// with a name that is merely closed would keep them until its session ends.
     pub(super) fn leave(&self) {
         // First: an assignment may still be on its way, and nobody would end its tenure.
-        let routes = self.consumer.context();
-        *routes.assigned.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.consumer.unsubscribe();
+        self.routes.shut();
+        let consumer = self.consumer();
+        consumer.unsubscribe();
         let patience = Instant::now() + LEAVE_MAX;
-        let has_some = || self.consumer.assignment().is_ok_and(|some| some.count() > 0);
+        let has_some = || consumer.assignment().is_ok_and(|some| some.count() > 0);
         while has_some() && Instant::now() < patience {
-            let _passed_over = self.consumer.poll(POLL_MAX);
+            let _passed_over = consumer.poll(POLL_MAX);
         }
-        let _passed_over = self.consumer.poll(5 * POLL_MAX);
+        let _passed_over = consumer.poll(5 * POLL_MAX);
+    }
+
+    /// Whether this instance is the group's only member, or nobody is after it has left. Not when
+    /// the brokers do not say: of groups whose partitions they share out themselves they answer
+    /// another question only.
+    pub(super) fn is_alone(&self) -> bool {
+        let name = self.options.group.as_str();
+        let listed = self.consumer().fetch_group_list(Some(name), MEMBERS_MAX);
+        let has_no_other = |group: &GroupInfo| {
+            group.name() == name && (group.members().len() == 1 || group.state() == "Empty")
+        };
+        listed.is_ok_and(|listed| listed.groups().iter().any(has_no_other))
     }
 
     /// Lets [`Group::run`] end.
@@ -188,52 +177,88 @@ impl Group {
         self.is_closing.store(true, Ordering::Release);
     }
 
-    /// Joins, and polls until it is told to end.
+    /// Joins, and polls until it is told to end. One that is fenced because of an absence of the
+    /// brokers leaves everything that it has and joins once more.
     ///
     /// # Errors
     /// When the membership is over for good: another instance has this one's name.
     pub(super) fn run(&self) -> Result<()> {
-        let ended = self.poll();
+        let mut fences = Fences::new(self.options.session_timeout);
+        let ended = loop {
+            match self.poll() {
+                Ok(Ended::Asked) => break Ok(()),
+                Ok(Ended::Fatal(error)) if !is_fence(&error) => break Err(is_over(error)),
+                Ok(Ended::Fatal(error)) => {
+                    if !fences.excuse(Instant::now(), self.life().away_at()) {
+                        break Err(is_over(error));
+                    }
+                    tracing::warn!(%error, "fenced after an absence of the brokers: it joins anew");
+                }
+                Err(error) => break Err(error),
+            }
+            // Nothing is committed for what it had.
+            self.routes.end_all();
+            if let Err(error) = self.replace() {
+                break Err(error);
+            }
+        };
+        self.life().ended();
         // However it ended: whoever still decides would never hear of it otherwise.
-        self.end_all();
+        self.routes.end_all();
         ended
     }
 
-    fn poll(&self) -> Result<()> {
-        self.consumer.subscribe(&[&self.topic]).map_err(|error| {
+    /// Puts a new consumer in the place of one that is fenced, which is of no use any more.
+    fn replace(&self) -> Result<()> {
+        let new = Arc::new(member(&self.options, &self.routes)?);
+        let mut consumer = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *consumer, new);
+        drop(consumer);
+        old.context().replace();
+        self.life().joins_anew();
+        Ok(())
+    }
+
+    fn poll(&self) -> Result<Ended> {
+        let consumer = self.consumer();
+        consumer.subscribe(&[&self.routes.topic]).map_err(|error| {
             Error::unavailable("the group cannot be joined: start again").caused_by(error)
         })?;
         while !self.is_closing.load(Ordering::Acquire) {
             self.release();
-            match self.consumer.poll(POLL_MAX) {
+            match consumer.poll(POLL_MAX) {
                 None => {}
                 Some(Ok(message)) => {
                     self.hand_over(message.partition(), stored_command(&message));
                 }
-                Some(Err(error)) => check(error)?,
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    return Ok(Ended::Fatal(error));
+                }
+                Some(Err(error)) => self.note(&error),
             }
         }
-        self.let_finish();
-        Ok(())
+        self.let_finish(&consumer);
+        Ok(Ended::Asked)
+    }
+
+    /// The library mends it, and tells of it.
+    fn note(&self, error: &KafkaError) {
+        tracing::warn!(%error, "the consumer of the group reports");
+        if error.rdkafka_error_code() == Some(Code::AllBrokersDown) {
+            self.life().was_away();
+        }
     }
 
     /// Lets owners finish the rounds that they are at: one that is aborted half way costs whoever
     /// has the partition next more than waiting for it.
-    fn let_finish(&self) {
+    fn let_finish(&self, consumer: &BaseConsumer<Joined>) {
         self.routes().values().for_each(|route| route.tenure.let_finish());
         let patience = Instant::now() + FINISH_MAX;
         let is_done = || self.routes().values().all(|route| route.tenure.is_done());
         while !is_done() && Instant::now() < patience {
             // Whoever has the partition next decides what comes.
-            let _passed_over = self.consumer.poll(POLL_MAX);
+            let _passed_over = consumer.poll(POLL_MAX);
         }
-    }
-
-    /// Ends every tenure: nothing is committed from here on.
-    fn end_all(&self) {
-        self.life().ended();
-        let routes = std::mem::take(&mut *self.routes());
-        routes.values().for_each(|route| route.tenure.end());
     }
 
     /// Lets partitions flow whose owners are ready, or have room again.
@@ -249,8 +274,9 @@ impl Group {
     /// Goes on at `from`; false when the partition is not there yet.
     fn resume(&self, partition: i32, from: Offset) -> bool {
         let at = KafkaOffset::Offset(from.0);
-        let moved = self.consumer.seek(&self.topic, partition, at, Duration::from_secs(1));
-        let resumed = moved.and_then(|()| self.consumer.resume(&one(&self.topic, partition)));
+        let (consumer, topic) = (self.consumer(), &self.routes.topic);
+        let moved = consumer.seek(topic, partition, at, Duration::from_secs(1));
+        let resumed = moved.and_then(|()| consumer.resume(&one(topic, partition)));
         if let Err(error) = &resumed {
             tracing::debug!(%error, partition, "a partition cannot go on yet");
         }
@@ -264,110 +290,22 @@ impl Group {
         if route.is_paused || route.from.is_none_or(|from| command.offset < from) {
             return;
         }
-        route.next_is(&command);
-        route.overflow.push_back(command);
-        if !route.drain() {
-            let paused = self.consumer.pause(&one(&self.topic, partition));
-            route.is_paused = paused.is_ok();
+        if !route.hand_on(command) {
+            route.is_paused = self.pause(partition);
         }
     }
 
     fn routes(&self) -> MutexGuard<'_, BTreeMap<i32, Route>> {
-        self.consumer.context().routes()
-    }
-}
-
-impl Route {
-    /// Hands on what waits; true when nothing waits any more.
-    fn drain(&mut self) -> bool {
-        while let Some(command) = self.overflow.pop_front() {
-            match self.to.try_send(command) {
-                Ok(()) => {}
-                Err(TrySendError::Full(command)) => {
-                    self.overflow.push_front(command);
-                    return false;
-                }
-                // Its owner has ended: the partition will be taken up again.
-                Err(TrySendError::Disconnected(_)) => self.overflow.clear(),
-            }
-        }
-        true
+        self.routes.lock()
     }
 
-    fn next_is(&mut self, command: &StoredCommand) {
-        self.from = Some(Offset(command.offset.0 + 1));
-    }
-}
-
-impl Routes {
-    fn routes(&self) -> MutexGuard<'_, BTreeMap<i32, Route>> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn consumer(&self) -> Arc<BaseConsumer<Joined>> {
+        Arc::clone(&self.consumer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) {
-        // Somewhere, and paused: where it starts is for whoever takes it over to say.
-        let placed = partitions.set_all_offsets(KafkaOffset::Beginning);
-        let assigned = placed.and_then(|()| consumer.incremental_assign(partitions));
-        let assigned = assigned.and_then(|()| consumer.pause(partitions));
-        if let Err(error) = assigned {
-            tracing::error!(%error, "an assignment was not taken: the group gives it out again");
-            return;
-        }
-        for partition in partitions.elements_for_topic(&self.topic) {
-            let (partition, tenure) = (partition.partition(), Arc::new(Tenure::new()));
-            let (to, commands) = sync_channel(ARRIVING_MAX);
-            let route = Route {
-                tenure: Arc::clone(&tenure),
-                to,
-                overflow: VecDeque::new(),
-                from: None,
-                is_paused: true,
-            };
-            self.routes().insert(partition, route);
-            let assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(assigned) = &*assigned {
-                // Whoever takes assignments outlives the membership.
-                let _ignored = assigned.send(Assignment { partition, tenure, commands });
-            }
-        }
-    }
-
-    fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
-        for partition in partitions.elements_for_topic(&self.topic) {
-            let route = self.routes().remove(&partition.partition());
-            if let Some(route) = route {
-                route.tenure.end();
-            }
-        }
-        if let Err(error) = consumer.incremental_unassign(partitions) {
-            tracing::warn!(%error, "partitions were not given back cleanly");
-        }
-    }
-}
-
-impl ClientContext for Routes {
-    fn stats_raw(&self, statistics: &[u8]) {
-        self.life.told(statistics);
-    }
-}
-
-impl ConsumerContext for Routes {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        event: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        let count = partitions.count();
-        self.life.rebalanced();
-        if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            tracing::info!(count, "partitions are assigned");
-            self.assign(consumer, partitions);
-        } else {
-            let is_lost = consumer.assignment_lost();
-            tracing::info!(count, is_lost, "partitions are taken away");
-            self.revoke(consumer, partitions);
-        }
+    /// Whether a partition does not flow any more.
+    fn pause(&self, partition: i32) -> bool {
+        self.consumer().pause(&one(&self.routes.topic, partition)).is_ok()
     }
 }
 
@@ -385,11 +323,11 @@ impl fmt::Debug for Owner {
 
 impl Member for Owner {
     fn metadata(&self) -> Result<ConsumerGroupMetadata> {
-        metadata(&self.group.consumer)
+        metadata(&self.group.consumer())
     }
 
     fn committed(&self, topic: &str, partition: i32) -> Result<Option<Offset>> {
-        committed(&self.group.consumer, topic, partition)
+        committed(&self.group.consumer(), topic, partition)
     }
 
     fn hold(&self) -> Option<Hold<'_>> {
@@ -420,19 +358,24 @@ fn one(topic: &str, partition: i32) -> TopicPartitionList {
     list
 }
 
-/// What an error of the consumer means: most are mended by the library, which tells of them.
-fn check(error: KafkaError) -> Result<()> {
-    if let KafkaError::MessageConsumptionFatal(code) = error {
-        let what = match code {
-            Code::FencedInstanceId => {
-                "the brokers gave this one's kafka.instance_id to somebody else: another \
-                 instance has the same name, or the brokers were away and an answer of theirs \
-                 was lost; give each a name of its own, and start this one again"
-            }
-            _ => "the membership in the group is over for good; start again",
-        };
-        return Err(Error::unavailable(what).caused_by(error));
-    }
-    tracing::warn!(%error, "the consumer of the group reports");
-    Ok(())
+/// A consumer that tells `routes` what comes.
+fn member(options: &GroupOptions, routes: &Arc<Routes>) -> Result<BaseConsumer<Joined>> {
+    let joined = Joined::new(Arc::clone(routes));
+    let member = config(options).create_with_context(joined);
+    member.map_err(|error| Error::invalid("a setting of [kafka] is refused").caused_by(error))
+}
+
+fn is_fence(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::FencedInstanceId)
+}
+
+/// Why a membership is over for good.
+fn is_over(error: KafkaError) -> Error {
+    let what = if is_fence(&error) {
+        "the brokers gave this one's kafka.instance_id to somebody else: another instance has the \
+         same name; give each a name of its own, and start this one again"
+    } else {
+        "the membership in the group is over for good; start again"
+    };
+    Error::unavailable(what).caused_by(error)
 }

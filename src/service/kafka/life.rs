@@ -48,6 +48,9 @@ struct Now {
     membership: Membership,
     rebalanced_at: Option<Instant>,
     steady_at: Option<Instant>,
+    /// Whether this consumer has found the group: before that it looks for it, which is no absence.
+    was_up: bool,
+    away_at: Option<Instant>,
 }
 
 /// The part of the library's statistics that is looked at.
@@ -81,6 +84,10 @@ impl Life {
                 _ => Membership::Away,
             };
             now.membership = membership;
+            now.was_up |= membership != Membership::Away;
+            if membership == Membership::Away && now.was_up {
+                now.away_at = Some(Instant::now());
+            }
             if membership == Membership::Steady {
                 now.steady_at = Some(Instant::now());
             }
@@ -90,6 +97,22 @@ impl Life {
     /// When the library said last that the membership stands; none before the first time.
     pub(super) fn steady_at(&self) -> Option<Instant> {
         self.now().steady_at
+    }
+
+    /// The brokers cannot be reached, or a session is over.
+    pub(super) fn was_away(&self) {
+        self.now().away_at = Some(Instant::now());
+    }
+
+    /// When that was so last; none when it never was.
+    pub(super) fn away_at(&self) -> Option<Instant> {
+        self.now().away_at
+    }
+
+    /// A new consumer joins in this one's place.
+    pub(super) fn joins_anew(&self) {
+        let mut now = self.now();
+        (now.membership, now.steady_at, now.was_up) = (Membership::Joining, None, false);
     }
 
     /// It is over.
@@ -136,6 +159,22 @@ mod tests {
         check(r#"{"cgrp": {"state": "up", "join_state": "wait-join"}}"#, Membership::Joining);
         check(r#"{"brokers": {}}"#, Membership::Steady);
         check("no statistics", Membership::Steady);
+    }
+
+    #[test]
+    fn looking_for_the_group_at_first_is_no_absence() {
+        let (life, looking) =
+            (Life::default(), br#"{"cgrp": {"state": "wait-coord", "join_state": "init"}}"#);
+        life.told(looking);
+        assert_eq!(life.away_at(), None);
+        life.told(br#"{"cgrp": {"state": "up", "join_state": "steady"}}"#);
+        assert_eq!(life.away_at(), None);
+        life.told(looking);
+        let away_at = life.away_at();
+        assert!(away_at.is_some() && life.steady_at().is_some());
+        life.joins_anew();
+        life.told(looking);
+        assert_eq!((life.away_at(), life.steady_at()), (away_at, None));
     }
 
     #[test]

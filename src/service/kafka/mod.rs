@@ -10,6 +10,7 @@
 //! A partition that is taken over begins at what its view has folded: every instance is a standby
 //! for all of them.
 
+mod fences;
 mod gauges;
 mod group;
 mod lag;
@@ -17,6 +18,7 @@ mod life;
 mod outbox;
 mod owner;
 mod reach;
+mod routes;
 mod tenure;
 mod watch;
 
@@ -34,11 +36,12 @@ use crate::log::rocks::{Durability, SnapshotStore};
 use crate::log::{LogEnds, LogReader as _};
 use crate::registry::Registry;
 use crate::wire::reframe;
-use group::{Assignment, Group, GroupOptions};
+use group::{Group, GroupOptions};
 use lag::Looks;
 use outbox::Outbox;
 use owner::Post;
 use reach::{Ending, Topics, Unreached};
+use routes::Assignment;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -96,6 +99,8 @@ pub struct KafkaService {
 /// How long each thread may take to end once it is asked to, and how often it is looked at.
 const END_MAX: Duration = Duration::from_secs(3);
 const END_NAP: Duration = Duration::from_millis(5);
+/// How long the views may take to see the last decisions when the group is left.
+const VIEWS_MAX: Duration = Duration::from_millis(300);
 
 /// The threads of whoever decides.
 #[derive(Debug)]
@@ -229,6 +234,8 @@ impl KafkaService {
         let mut deciding = locked(&self.deciding);
         let Some(Deciding { group, owners }) = deciding.take() else { return };
         let began = Instant::now();
+        let (asked, is_away) = (Arc::clone(&self.group), self.is_away());
+        let alone = spawn("members", move || asked.is_alone());
         self.ending.come();
         self.group.close();
         let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
@@ -236,8 +243,31 @@ impl KafkaService {
         tracing::info!(elapsed_ms = millis(began), "the group is left");
         let owners = ended_soon(owners, "those who decide");
         tracing::info!(elapsed_ms = millis(began), "nothing is decided here any more");
+        let is_alone = alone.is_ok_and(|alone| alone.join().unwrap_or_default());
+        // One that ended by itself may have a namesake, and is not alone then.
+        if (is_away || is_alone) && ended.is_ok() {
+            tracing::info!("nobody else decides now: those who wait for decisions are told");
+            self.await_views();
+            self.partitions.iter().for_each(|partition| partition.desert());
+        }
         let ended = ended.and_then(|ended| ended);
         *locked(&self.left) = owners.and(ended);
+    }
+
+    /// Whether the brokers, which others need as well, are away.
+    fn is_away(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.contact().is_away())
+    }
+
+    /// Lets the views see what was decided here last: those who wait for it are answered.
+    fn await_views(&self) {
+        let patience = Instant::now() + VIEWS_MAX;
+        let is_behind = || self.partitions.iter().any(|partition| partition.view_lag() > 0);
+        while is_behind() && Instant::now() < patience {
+            std::thread::sleep(END_NAP);
+        }
+        // An answer comes a moment after it was folded.
+        std::thread::sleep(END_NAP);
     }
 
     /// Stops deciding, leaves the group and ends all threads. What was accepted is decided by

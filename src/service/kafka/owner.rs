@@ -1,7 +1,8 @@
 //! Deciding one partition for as long as it is ours.
 
 use super::super::{Figures, NewCommand, Notices, Pending, Service, Standing, now, turned};
-use super::group::{Assignment, Group, Owner};
+use super::group::{Group, Owner};
+use super::routes::Assignment;
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +30,8 @@ const ABORT_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration:
 const WORD_NAP: Duration = Duration::from_millis(10);
 /// Pauses between attempts to take a partition over: the first, and the longest.
 const AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Pauses while a command waits for its schema: the first, and the longest.
+const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// How often figures are copied for whoever asks.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
@@ -123,6 +126,8 @@ struct Work<'p> {
     ticked: Option<Ticked>,
     ticks: u64,
     figures_at: Option<Instant>,
+    /// How long it was waited last for a schema that nobody can tell; none when all are known.
+    schema_pause: Option<Duration>,
 }
 
 /// The last tick that was sent.
@@ -167,7 +172,8 @@ fn take_over<'p>(
     if !post.group.start(partition, tenure, ends.decisions_next) {
         return Err(Error::unavailable("the partition was taken away while it was taken over"));
     }
-    Ok(Work { post, tenure, engine, ticked: None, ticks: 0, figures_at: None })
+    let (ticked, ticks, figures_at, schema_pause) = (None, 0, None, None);
+    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause })
 }
 
 /// That the log has the brokers' times: a demo's or an import's are its own.
@@ -179,6 +185,12 @@ fn check_live(engine: &Deciding) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether `error` says that a command waits for its schema. The engine is sound then, unlike after
+/// a round that was not committed.
+fn waits(engine: &Deciding, error: &Error) -> bool {
+    engine.waiting().is_some_and(|why| why == error.message)
 }
 
 impl Work<'_> {
@@ -205,7 +217,13 @@ impl Work<'_> {
     fn decide_all(&mut self) -> Result<()> {
         let mut pause = Duration::ZERO;
         loop {
-            let decisions = turned(&mut self.engine)?;
+            let decisions = match turned(&mut self.engine) {
+                Err(error) if waits(&self.engine, &error) => {
+                    self.await_schema(&error);
+                    return Ok(());
+                }
+                turned => turned?,
+            };
             let ends = self.engine.log().ends()?;
             if decisions.is_empty() {
                 if ends.commands_next <= self.engine.folded().next() || !self.tenure.is_wanted() {
@@ -217,12 +235,30 @@ impl Work<'_> {
                 pause = (2 * pause).clamp(ABORT_PAUSES.0, ABORT_PAUSES.1);
                 continue;
             }
-            pause = Duration::ZERO;
+            (pause, self.schema_pause) = (Duration::ZERO, None);
             crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
             if !self.tenure.is_wanted() {
                 return Ok(());
             }
+        }
+    }
+
+    /// A registry that is away says nothing against the tenure: it is kept, and the registry is
+    /// asked again after a while.
+    fn await_schema(&mut self, why: &Error) {
+        let pause = match self.schema_pause {
+            None => {
+                let partition = self.post.log.partition;
+                tracing::warn!(partition, %why, "a command waits: its schema is asked for again");
+                SCHEMA_PAUSES.0
+            }
+            Some(last) => (2 * last).min(SCHEMA_PAUSES.1),
+        };
+        self.schema_pause = Some(pause);
+        let asks_again = Instant::now() + pause;
+        while self.tenure.is_wanted() && Instant::now() < asks_again {
+            std::thread::sleep(WORD_NAP);
         }
     }
 

@@ -1,4 +1,6 @@
-//! What a validator knows, as bytes: another process goes on with it.
+//! What a validator knows, as bytes: another process goes on with it. The first line is the digest
+//! of what follows: rules that went on from a changed number would find faults that are none, or
+//! pass over some.
 
 use super::{Ahead, Letters, Validator};
 use crate::error::{Error, Result};
@@ -18,6 +20,16 @@ use std::collections::BTreeMap;
 
 /// Raised when a rule begins to need what an older validator did not keep.
 const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seal {
+    blake3: String,
+}
+
+/// How a file begins that an older release wrote, without a digest.
+const UNSEALED: &[u8] = b"[{\"version\":";
 
 /// What is said first.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,18 +82,24 @@ impl Validator {
             unchecked_because: report.unchecked_because.clone(),
         };
         let kept = (preamble, &self.rounds, &self.books, &self.once, &self.letters, &self.findings);
-        let bytes = serde_json::to_vec(&kept);
+        let bytes = serde_json::to_vec(&kept).and_then(|body| sealed(&body));
         bytes.map(Some).map_err(|error| Error::bug("the books cannot be written").caused_by(error))
     }
 
     /// The validator of `partition` that knew what `bytes` say, and where it reads on.
     ///
     /// # Errors
-    /// `Invalid` when another release wrote them, or for another partition.
+    /// `Invalid` when another release wrote them, or for another partition; `Corrupt` when they are
+    /// not what was written.
     pub fn of_kept(bytes: &[u8], partition: i64, reader: RecordedReader) -> Result<(Self, Places)> {
-        let unread = || Error::invalid("another release wrote it, or it is damaged");
-        let kept: Kept =
-            serde_json::from_slice(bytes).map_err(|error| unread().caused_by(error))?;
+        let unread = || Error::invalid("another release wrote it");
+        if bytes.starts_with(UNSEALED) {
+            return Err(unread());
+        }
+        let body = unsealed(bytes).ok_or_else(|| {
+            Error::corrupt("it is damaged: its digest is not that of what it holds")
+        })?;
+        let kept: Kept = serde_json::from_slice(body).map_err(|error| unread().caused_by(error))?;
         let (preamble, rounds, books, once, letters, findings) = kept;
         let Preamble { version, places, covered, head: Digits(head), .. } = preamble;
         if version != VERSION {
@@ -120,4 +138,22 @@ impl Validator {
         };
         Ok((validator, places))
     }
+}
+
+/// `body` behind its digest.
+fn sealed(body: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let seal = Seal { blake3: blake3::hash(body).to_string() };
+    let mut bytes = serde_json::to_vec(&seal)?;
+    bytes.push(b'\n');
+    bytes.extend_from_slice(body);
+    Ok(bytes)
+}
+
+/// What stands behind the digest; none when it is not what was written.
+fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (first, rest) = bytes.split_at(end);
+    let seal: Seal = serde_json::from_slice(first).ok()?;
+    let body = &rest[1..];
+    (seal.blake3 == blake3::hash(body).to_string()).then_some(body)
 }
