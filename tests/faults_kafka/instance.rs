@@ -25,7 +25,7 @@ impl Instance {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
         command.args(["serve", "--config"]).arg(config).stdin(Stdio::null());
         command.current_dir(config.parent().unwrap());
-        command.env("CONCLAVE_LOG", "info");
+        command.env("CONCLAVE_LOG", "info,conclave::service::kafka=debug");
         command.stdout(said.try_clone().unwrap()).stderr(said);
         if let Some(point) = crash_at {
             command.env("CONCLAVE_CRASH_AT", point);

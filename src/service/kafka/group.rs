@@ -137,10 +137,18 @@ impl Group {
         let route = routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure));
         let route = route?;
         let commands = route.renew();
-        if !route.is_paused {
-            route.is_paused = self.pause(partition);
-        }
+        self.pause(partition, route);
         Some(commands)
+    }
+
+    /// Fetches the commands of `partition` again from `from` on: they stand in the topic, and do
+    /// not arrive.
+    pub(super) fn fetch_again(&self, partition: i32, tenure: &Arc<Tenure>, from: Offset) {
+        let mut routes = self.routes();
+        let route = routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure));
+        let Some(route) = route.filter(|route| route.from.is_some()) else { return };
+        route.go_back(from);
+        self.pause(partition, route);
     }
 
     /// Leaves the group, once [`Group::run`] has ended. Nothing is assigned any more.
@@ -279,6 +287,8 @@ impl Group {
         let resumed = moved.and_then(|()| consumer.resume(&one(topic, partition)));
         if let Err(error) = &resumed {
             tracing::debug!(%error, partition, "a partition cannot go on yet");
+        } else {
+            tracing::debug!(partition, %from, "a partition goes on");
         }
         resumed.is_ok()
     }
@@ -291,7 +301,7 @@ impl Group {
             return;
         }
         if !route.hand_on(command) {
-            route.is_paused = self.pause(partition);
+            self.pause(partition, route);
         }
     }
 
@@ -303,9 +313,15 @@ impl Group {
         Arc::clone(&self.consumer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether a partition does not flow any more.
-    fn pause(&self, partition: i32) -> bool {
-        self.consumer().pause(&one(&self.routes.topic, partition)).is_ok()
+    /// Keeps a partition from flowing. Should the library refuse, what it brings is passed over:
+    /// the way goes on where its owner wants, whatever came meanwhile.
+    fn pause(&self, partition: i32, route: &mut Route) {
+        if !route.is_paused
+            && let Err(error) = self.consumer().pause(&one(&self.routes.topic, partition))
+        {
+            tracing::debug!(%error, partition, "a partition cannot be paused");
+        }
+        route.is_paused = true;
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// For how long a look tells how things are. Looks fail while brokers are away.
+const RECENT_MS: i64 = 3_000;
 
 /// How far deciding one partition is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +79,13 @@ impl Looks {
         let look = self.latest().get(number).copied().flatten()?;
         let decided = service.watch().borrow().decisions_next;
         Some((look, look.lag(decided, now())))
+    }
+
+    /// The first command of a partition that was undecided when it was looked at lately.
+    pub(super) fn first_undecided(&self, number: usize) -> Option<Offset> {
+        let look = self.latest().get(number).copied().flatten()?;
+        let is_recent = now().0 - look.at.0 < RECENT_MS;
+        look.first.filter(|_| is_recent).map(|(first, _)| first)
     }
 
     fn latest(&self) -> MutexGuard<'_, Vec<Option<Look>>> {

@@ -151,15 +151,16 @@ impl KafkaService {
         }
         tracing::info!(count, elapsed_ms = millis(began), "all partitions are folded");
         let is_closing = Arc::new(AtomicBool::new(false));
+        let looks = Arc::new(Looks::new(partitions.len()));
         let post = |(log, service, notices)| Post {
             group: Arc::clone(&group),
             log,
             service,
             notices,
             snapshot_every: options.snapshot_every,
+            looks: Arc::clone(&looks),
             registry: options.registry.clone(),
         };
-        let looks = Arc::new(Looks::new(partitions.len()));
         let gauges = Gauges::new(Arc::clone(&group), counted, Arc::clone(&looks));
         let ends = TopicEnds::open(settings, &options.group)?;
         let (looked_at, (lag_runs, lag_ends)) = (partitions.clone(), channel());

@@ -2,6 +2,7 @@
 
 use super::super::{Figures, NewCommand, Notices, Pending, Service, Standing, now, turned};
 use super::group::{Group, Owner};
+use super::lag::Looks;
 use super::routes::Assignment;
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
@@ -32,6 +33,8 @@ const WORD_NAP: Duration = Duration::from_millis(10);
 const AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Pauses while a command waits for its schema: the first, and the longest.
 const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// How long no command comes, although the topic has one, until it is fetched again.
+const STARVED_AFTER: Duration = Duration::from_secs(3);
 /// How often figures are copied for whoever asks.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
@@ -45,6 +48,8 @@ pub(super) struct Post {
     pub(super) service: Arc<Service>,
     pub(super) notices: Notices,
     pub(super) snapshot_every: i64,
+    /// How far deciding is behind, as the topics say.
+    pub(super) looks: Arc<Looks>,
     /// Who knows the schemas of writers; without one the local table does.
     pub(super) registry: Option<Arc<Registry>>,
 }
@@ -128,6 +133,8 @@ struct Work<'p> {
     figures_at: Option<Instant>,
     /// How long it was waited last for a schema that nobody can tell; none when all are known.
     schema_pause: Option<Duration>,
+    /// Since when no command has come.
+    idle_since: Instant,
 }
 
 /// The last tick that was sent.
@@ -173,7 +180,8 @@ fn take_over<'p>(
         return Err(Error::unavailable("the partition was taken away while it was taken over"));
     }
     let (ticked, ticks, figures_at, schema_pause) = (None, 0, None, None);
-    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause })
+    let idle_since = Instant::now();
+    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause, idle_since })
 }
 
 /// That the log has the brokers' times: a demo's or an import's are its own.
@@ -199,6 +207,9 @@ impl Work<'_> {
             let has_come = self.engine.log().wait(self.nap());
             if has_come {
                 self.decide_all()?;
+                self.idle_since = Instant::now();
+            } else {
+                self.fetch_again_if_starved();
             }
             self.tick_if_due();
             self.note_figures();
@@ -259,6 +270,22 @@ impl Work<'_> {
         let asks_again = Instant::now() + pause;
         while self.tenure.is_wanted() && Instant::now() < asks_again {
             std::thread::sleep(WORD_NAP);
+        }
+    }
+
+    /// Has commands fetched again that stand in the topic and do not arrive, whatever the client
+    /// library was doing meanwhile: brokers that came back have left it waiting before.
+    fn fetch_again_if_starved(&mut self) {
+        if self.idle_since.elapsed() < STARVED_AFTER {
+            return;
+        }
+        let (partition, next) = (self.post.log.partition, self.engine.folded().next());
+        let number = usize::try_from(partition).expect("partitions count from 0");
+        let Some(first) = self.post.looks.first_undecided(number) else { return };
+        if first >= next {
+            tracing::warn!(partition, %first, "commands do not arrive: they are fetched again");
+            self.post.group.fetch_again(partition, self.tenure, next);
+            self.idle_since = Instant::now();
         }
     }
 

@@ -66,6 +66,12 @@ impl Route {
         commands
     }
 
+    /// What comes next is what comes from `from` on.
+    pub(super) fn go_back(&mut self, from: Offset) {
+        self.from = Some(from);
+        self.overflow.clear();
+    }
+
     /// Hands `command` on, behind what waits; true when nothing waits any more.
     pub(super) fn hand_on(&mut self, command: StoredCommand) -> bool {
         self.from = Some(Offset(command.offset.0 + 1));
