@@ -151,8 +151,12 @@ fn another_takes_over_where_the_brokers_share_out() {
     let (sight, load) = (Sight::open(&site), Load::start(&site));
     load.post_to(&[second.url()]);
     sight.decided_behind(&site.command_ends(), Instant::now(), &site);
+    let shared_out = Instant::now();
+    while first.owned() == 0 || second.owned() == 0 {
+        assert!(shared_out.elapsed() < PATIENCE, "both have some {}", site.said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
     std::thread::sleep(CALM);
-    assert!(first.owned() > 0 && second.owned() > 0, "both have some {}", site.said());
     let killed = Instant::now();
     first.kill();
     let took = sight.decided_behind(&site.command_ends(), killed, &site);

@@ -168,16 +168,14 @@ impl Group {
         let _passed_over = consumer.poll(5 * POLL_MAX);
     }
 
-    /// Whether this instance is the group's only member, or nobody is after it has left. Not when
-    /// the brokers do not say: of groups whose partitions they share out themselves they answer
-    /// another question only.
-    pub(super) fn is_alone(&self) -> bool {
+    /// Whether nobody is in the group, now that this instance has left it. Not when the brokers do
+    /// not say: of groups whose partitions they share out themselves they answer another question
+    /// only.
+    pub(super) fn is_deserted(&self) -> bool {
         let name = self.options.group.as_str();
         let listed = self.consumer().fetch_group_list(Some(name), MEMBERS_MAX);
-        let has_no_other = |group: &GroupInfo| {
-            group.name() == name && (group.members().len() == 1 || group.state() == "Empty")
-        };
-        listed.is_ok_and(|listed| listed.groups().iter().any(has_no_other))
+        let is_empty = |group: &GroupInfo| group.name() == name && group.state() == "Empty";
+        listed.is_ok_and(|listed| listed.groups().iter().any(is_empty))
     }
 
     /// Lets [`Group::run`] end.
@@ -296,11 +294,7 @@ impl Group {
     fn hand_over(&self, partition: i32, command: StoredCommand) {
         let mut routes = self.routes();
         let Some(route) = routes.get_mut(&partition) else { return };
-        // What was fetched before the owner said where it starts is not for it.
-        if route.is_paused || route.from.is_none_or(|from| command.offset < from) {
-            return;
-        }
-        if !route.hand_on(command) {
+        if route.wants(command.offset) && !route.hand_on(command) {
             self.pause(partition, route);
         }
     }

@@ -128,20 +128,34 @@ fn look_at_all(
         }
         let before = looks.latest()[number];
         let decided = partitions[number].watch().borrow().decisions_next;
-        let found = ends.of(partition)?;
-        let at = now();
-        let known = before.as_ref().and_then(|before| before.first);
-        let first = match known.filter(|(first, _)| *first >= decided) {
-            Some(first) => Some(first),
-            None if is_same_end(before.as_ref(), decided, found.commands) => None,
-            None if decided < found.commands => ends.first_command(partition, decided)?,
-            None => None,
-        };
-        let gap = gap(before.as_ref(), group, decided);
-        let (commands, open_records) = (found.commands, found.open_records);
-        looks.keep(number, Look { at, decided, commands, first, open_records, group, gap });
+        // One whose leader is away says nothing of the others.
+        match look_at(ends, partition, before, decided, group) {
+            Ok(look) => looks.keep(number, look),
+            Err(error) => tracing::debug!(%error, partition, "it cannot be looked at"),
+        }
     }
     Ok(())
+}
+
+fn look_at(
+    ends: &TopicEnds,
+    partition: i32,
+    before: Option<Look>,
+    decided: Offset,
+    group: Option<Offset>,
+) -> Result<Look> {
+    let found = ends.of(partition)?;
+    let at = now();
+    let known = before.as_ref().and_then(|before| before.first);
+    let first = match known.filter(|(first, _)| *first >= decided) {
+        Some(first) => Some(first),
+        None if is_same_end(before.as_ref(), decided, found.commands) => None,
+        None if decided < found.commands => ends.first_command(partition, decided)?,
+        None => None,
+    };
+    let gap = gap(before.as_ref(), group, decided);
+    let (commands, open_records) = (found.commands, found.open_records);
+    Ok(Look { at, decided, commands, first, open_records, group, gap })
 }
 
 /// Whether only marks stand behind the decisions, as the look before found out.

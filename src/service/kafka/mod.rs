@@ -19,6 +19,7 @@ mod outbox;
 mod owner;
 mod reach;
 mod routes;
+mod starved;
 mod tenure;
 mod watch;
 
@@ -235,23 +236,20 @@ impl KafkaService {
         let mut deciding = locked(&self.deciding);
         let Some(Deciding { group, owners }) = deciding.take() else { return };
         let began = Instant::now();
-        let (asked, is_away) = (Arc::clone(&self.group), self.is_away());
-        let alone = spawn("members", move || asked.is_alone());
+        let is_away = self.is_away();
         self.ending.come();
         self.group.close();
-        let ended = group.join().map_err(|_| Error::bug("the group's thread panicked"));
+        let ended = group.join().unwrap_or_else(|_| Err(Error::bug("the group's thread panicked")));
         self.group.leave();
         tracing::info!(elapsed_ms = millis(began), "the group is left");
         let owners = ended_soon(owners, "those who decide");
         tracing::info!(elapsed_ms = millis(began), "nothing is decided here any more");
-        let is_alone = alone.is_ok_and(|alone| alone.join().unwrap_or_default());
-        // One that ended by itself may have a namesake, and is not alone then.
-        if (is_away || is_alone) && ended.is_ok() {
+        // One that ended by itself may have a namesake, who decides.
+        if ended.is_ok() && (is_away || self.group.is_deserted()) {
             tracing::info!("nobody else decides now: those who wait for decisions are told");
             self.await_views();
             self.partitions.iter().for_each(|partition| partition.desert());
         }
-        let ended = ended.and_then(|ended| ended);
         *locked(&self.left) = owners.and(ended);
     }
 

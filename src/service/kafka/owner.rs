@@ -4,6 +4,7 @@ use super::super::{Figures, NewCommand, Notices, Pending, Service, Standing, now
 use super::group::{Group, Owner};
 use super::lag::Looks;
 use super::routes::Assignment;
+use super::starved::Starved;
 use super::tenure::Tenure;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,8 +34,6 @@ const WORD_NAP: Duration = Duration::from_millis(10);
 const AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Pauses while a command waits for its schema: the first, and the longest.
 const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
-/// How long no command comes, although the topic has one, until it is fetched again.
-const STARVED_AFTER: Duration = Duration::from_secs(3);
 /// How often figures are copied for whoever asks.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
@@ -133,8 +132,7 @@ struct Work<'p> {
     figures_at: Option<Instant>,
     /// How long it was waited last for a schema that nobody can tell; none when all are known.
     schema_pause: Option<Duration>,
-    /// Since when no command has come.
-    idle_since: Instant,
+    starved: Starved,
 }
 
 /// The last tick that was sent.
@@ -180,8 +178,8 @@ fn take_over<'p>(
         return Err(Error::unavailable("the partition was taken away while it was taken over"));
     }
     let (ticked, ticks, figures_at, schema_pause) = (None, 0, None, None);
-    let idle_since = Instant::now();
-    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause, idle_since })
+    let starved = Starved::default();
+    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause, starved })
 }
 
 /// That the log has the brokers' times: a demo's or an import's are its own.
@@ -207,7 +205,7 @@ impl Work<'_> {
             let has_come = self.engine.log().wait(self.nap());
             if has_come {
                 self.decide_all()?;
-                self.idle_since = Instant::now();
+                self.starved.fed();
             } else {
                 self.fetch_again_if_starved();
             }
@@ -237,7 +235,7 @@ impl Work<'_> {
             };
             let ends = self.engine.log().ends()?;
             if decisions.is_empty() {
-                if ends.commands_next <= self.engine.folded().next() || !self.tenure.is_wanted() {
+                if !self.engine.log().wait(Duration::ZERO) || !self.tenure.is_wanted() {
                     return Ok(());
                 }
                 // A round was aborted and is cut anew. Each one makes the producer anew, which
@@ -276,16 +274,12 @@ impl Work<'_> {
     /// Has commands fetched again that stand in the topic and do not arrive, whatever the client
     /// library was doing meanwhile: brokers that came back have left it waiting before.
     fn fetch_again_if_starved(&mut self) {
-        if self.idle_since.elapsed() < STARVED_AFTER {
-            return;
-        }
         let (partition, next) = (self.post.log.partition, self.engine.folded().next());
         let number = usize::try_from(partition).expect("partitions count from 0");
-        let Some(first) = self.post.looks.first_undecided(number) else { return };
-        if first >= next {
-            tracing::warn!(partition, %first, "commands do not arrive: they are fetched again");
+        let first = self.post.looks.first_undecided(number).filter(|first| *first >= next);
+        if self.starved.is_to_fetch(first, Instant::now()) {
+            tracing::warn!(partition, %next, "commands do not arrive: they are fetched again");
             self.post.group.fetch_again(partition, self.tenure, next);
-            self.idle_since = Instant::now();
         }
     }
 
@@ -307,7 +301,8 @@ impl Work<'_> {
                 return;
             }
         }
-        if !self.engine.log().ends().is_ok_and(|ends| ends.commands_next <= next) {
+        // What the topic's end holds may be marks alone: what has come says whether it was read.
+        if self.engine.log().wait(Duration::ZERO) {
             return;
         }
         self.ticks += 1;

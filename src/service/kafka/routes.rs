@@ -72,6 +72,12 @@ impl Route {
         self.overflow.clear();
     }
 
+    /// Whether its owner takes what stands at `offset`. What was fetched before the owner said where
+    /// it goes on is not for it.
+    pub(super) fn wants(&self, offset: Offset) -> bool {
+        !self.is_paused && self.from.is_some_and(|from| offset >= from)
+    }
+
     /// Hands `command` on, behind what waits; true when nothing waits any more.
     pub(super) fn hand_on(&mut self, command: StoredCommand) -> bool {
         self.from = Some(Offset(command.offset.0 + 1));
@@ -79,7 +85,8 @@ impl Route {
         self.drain()
     }
 
-    /// Hands on what waits; true when nothing waits any more.
+    /// Hands on what waits; true when nothing waits any more. False as well when nobody takes it: the
+    /// way begins anew then.
     pub(super) fn drain(&mut self) -> bool {
         while let Some(command) = self.overflow.pop_front() {
             match self.to.try_send(command) {
@@ -89,7 +96,11 @@ impl Route {
                     return false;
                 }
                 // Its owner has ended: the partition will be taken up again.
-                Err(TrySendError::Disconnected(_)) => self.overflow.clear(),
+                Err(TrySendError::Disconnected(_)) => {
+                    self.overflow.clear();
+                    self.from = None;
+                    return false;
+                }
             }
         }
         true
@@ -201,5 +212,153 @@ impl ConsumerContext for Joined {
             }
             self.routes.revoke(consumer, partitions);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{CommandRecord, Headers};
+    use conclave_core::units::TimeMs;
+    use proptest::prelude::*;
+
+    /// Offsets in the topic, with holes.
+    const TOPIC: i64 = 60;
+
+    fn command(offset: i64) -> StoredCommand {
+        let (key, value, headers) = (vec![], vec![], Headers::new());
+        let record = CommandRecord { time_ms: TimeMs(0), key, value, headers };
+        StoredCommand { offset: Offset(offset), record }
+    }
+
+    /// What the client library, the group's thread and an owner do in turns.
+    #[derive(Clone, Debug)]
+    enum Turn {
+        /// The library brings the next message of where it stands.
+        Bring,
+        /// It brings one that was fetched before it was told to go elsewhere.
+        BringOld(i64),
+        /// The group's thread looks whose way may go on.
+        Release,
+        /// The owner takes so many commands.
+        Take(usize),
+        /// It has them fetched again.
+        FetchAgain,
+        /// It fails, and takes the partition over again.
+        Again,
+    }
+
+    fn turns() -> impl Strategy<Value = Vec<Turn>> {
+        let turn = prop_oneof![
+            12 => Just(Turn::Bring),
+            2 => (0..TOPIC).prop_map(Turn::BringOld),
+            6 => Just(Turn::Release),
+            4 => (1usize..8).prop_map(Turn::Take),
+            1 => Just(Turn::FetchAgain),
+            1 => Just(Turn::Again),
+        ];
+        proptest::collection::vec(turn, 1..400)
+    }
+
+    /// A partition whose channel holds two commands, so that it overflows.
+    struct World {
+        route: Route,
+        arriving: Receiver<StoredCommand>,
+        /// Where the library reads next.
+        position: i64,
+        /// The owner's: the last offset that came, and what it has taken.
+        last: i64,
+        taken: Vec<i64>,
+    }
+
+    fn is_hole(offset: i64) -> bool {
+        offset % 7 == 3
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (to, arriving) = sync_channel(2);
+            let (tenure, overflow) = (Arc::new(Tenure::new()), VecDeque::new());
+            let route = Route { tenure, to, overflow, from: Some(Offset(0)), is_paused: true };
+            Self { route, arriving, position: 0, last: -1, taken: vec![] }
+        }
+
+        fn next(&self) -> Offset {
+            Offset(self.taken.last().map_or(0, |last| last + 1))
+        }
+
+        fn bring(&mut self, offset: i64) {
+            if self.route.wants(Offset(offset)) && !self.route.hand_on(command(offset)) {
+                self.route.is_paused = true;
+            }
+        }
+
+        fn turn(&mut self, turn: &Turn) {
+            match turn {
+                Turn::Bring => {
+                    while is_hole(self.position) {
+                        self.position += 1;
+                    }
+                    if self.position < TOPIC && !self.route.is_paused {
+                        self.position += 1;
+                        self.bring(self.position - 1);
+                    }
+                }
+                // The library drops what it fetched for another position than it has now, unless
+                // that was popped already: then the way has paused meanwhile.
+                Turn::BringOld(offset) if self.route.is_paused && !is_hole(*offset) => {
+                    self.bring(*offset);
+                }
+                Turn::BringOld(_) => {}
+                Turn::Release => {
+                    let Some(from) = self.route.from else { return };
+                    if self.route.drain() && self.route.is_paused {
+                        (self.position, self.route.is_paused) = (from.0, false);
+                    }
+                }
+                Turn::Take(count) => {
+                    for command in self.arriving.try_iter().take(*count) {
+                        // As the feed does.
+                        if command.offset.0 > self.last {
+                            self.last = command.offset.0;
+                            self.taken.push(self.last);
+                        }
+                    }
+                }
+                Turn::FetchAgain => {
+                    self.route.go_back(self.next());
+                    self.route.is_paused = true;
+                }
+                Turn::Again => {
+                    let _renewed = self.route.renew();
+                    let (to, arriving) = sync_channel(2);
+                    (self.route.to, self.arriving) = (to, arriving);
+                    self.route.is_paused = true;
+                    (self.last, self.route.from) = (self.next().0 - 1, Some(self.next()));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_owner_takes_every_command_once_in_order(turns in turns()) {
+            let mut world = World::new();
+            turns.iter().for_each(|turn| world.turn(turn));
+            for _ in 0..3 * TOPIC {
+                [Turn::Release, Turn::Bring, Turn::Take(9)].iter().for_each(|turn| world.turn(turn));
+            }
+            let all: Vec<i64> = (0..TOPIC).filter(|offset| !is_hole(*offset)).collect();
+            prop_assert_eq!(world.taken, all);
+        }
+    }
+
+    #[test]
+    fn nothing_flows_to_an_owner_that_has_gone() {
+        let mut world = World::new();
+        world.turn(&Turn::Release);
+        drop(world.arriving);
+        assert!(!world.route.hand_on(command(0)));
+        assert!(world.route.from.is_none() && !world.route.wants(Offset(1)));
     }
 }
