@@ -170,8 +170,8 @@ pub trait EventLog: LogReader {
         1
     }
 
-    /// Bytes of commands that one look ahead of the round asks for. Few where what is read is in memory
-    /// already: a second copy of much of it only drives other things out of the caches.
+    /// Bytes of commands that one look ahead of the round asks for. Few where what is read is in
+    /// memory already: a second copy of much of it only drives other things out of the caches.
     fn bytes_per_read(&self) -> usize {
         4 * 1024 * 1024
     }

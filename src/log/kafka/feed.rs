@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-/// Undecided commands, in order. It takes in what somebody reads, and no more: the rest waits in the
-/// channel, and beyond that with the brokers.
+/// Undecided commands, in order. It takes in what somebody reads, and no more: the rest waits in
+/// the channel, and beyond that with the brokers.
 #[derive(Debug)]
 pub struct Feed {
     arriving: Receiver<StoredCommand>,

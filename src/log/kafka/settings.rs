@@ -138,9 +138,9 @@ impl KafkaSettings {
         config
     }
 
-    /// A consumer of commands that are decided as they come. It fetches in small pieces and holds few:
-    /// each record costs the library three times its size, and what is not here yet is safe with the
-    /// brokers.
+    /// A consumer of commands that are decided as they come. It fetches in small pieces and holds
+    /// few: each record costs the library three times its size, and what is not here yet is safe
+    /// with the brokers.
     #[must_use]
     pub fn consumer_of_commands(&self, group: &str) -> ClientConfig {
         let mut config = self.consumer("decide", group, "read_committed");

@@ -72,8 +72,8 @@ impl Route {
         self.overflow.clear();
     }
 
-    /// Whether its owner takes what stands at `offset`. What was fetched before the owner said where
-    /// it goes on is not for it.
+    /// Whether its owner takes what stands at `offset`. What was fetched before the owner said
+    /// where it goes on is not for it.
     pub(super) fn wants(&self, offset: Offset) -> bool {
         !self.is_paused && self.from.is_some_and(|from| offset >= from)
     }
@@ -85,8 +85,8 @@ impl Route {
         self.drain()
     }
 
-    /// Hands on what waits; true when nothing waits any more. False as well when nobody takes it: the
-    /// way begins anew then.
+    /// Hands on what waits; true when nothing waits any more. False as well when nobody takes it:
+    /// the way begins anew then.
     pub(super) fn drain(&mut self) -> bool {
         while let Some(command) = self.overflow.pop_front() {
             match self.to.try_send(command) {
@@ -346,7 +346,9 @@ mod tests {
             let mut world = World::new();
             turns.iter().for_each(|turn| world.turn(turn));
             for _ in 0..3 * TOPIC {
-                [Turn::Release, Turn::Bring, Turn::Take(9)].iter().for_each(|turn| world.turn(turn));
+                for turn in [Turn::Release, Turn::Bring, Turn::Take(9)] {
+                    world.turn(&turn);
+                }
             }
             let all: Vec<i64> = (0..TOPIC).filter(|offset| !is_hole(*offset)).collect();
             prop_assert_eq!(world.taken, all);
