@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use crate::site::PATIENCE;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -57,10 +58,18 @@ impl Instance {
 
     /// How many partitions it decides, as it says itself.
     pub(crate) fn owned(&self) -> usize {
-        let said = self.said();
-        let count = |words: &str| said.matches(words).count();
-        count("a partition is taken over partition=")
-            .saturating_sub(count("a partition is decided elsewhere from now on"))
+        let mut owned = BTreeSet::new();
+        for line in self.said().lines() {
+            let Some((_, rest)) = line.split_once(" partition=") else { continue };
+            let partition = rest.split(' ').next().map(str::to_owned);
+            if line.contains("a partition is taken over partition=") {
+                owned.insert(partition);
+            } else if line.contains("a partition is decided elsewhere from now on") {
+                // It may have been taken away before it was taken over.
+                owned.remove(&partition);
+            }
+        }
+        owned.len()
     }
 
     /// Where it answers.

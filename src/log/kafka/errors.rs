@@ -49,18 +49,14 @@ fn is_fenced(error: &KafkaError) -> bool {
 pub(super) fn sorted(error: KafkaError, what: &str) -> Error {
     let code = error.rdkafka_error_code();
     let sentence = match code {
-        Some(Code::UnknownTopicOrPartition) => {
-            return Error::invalid(format!(
-                "{what}: there is no such topic or partition: `conclave topics apply` makes them"
-            ))
-            .caused_by(error);
+        // What is known of topics is empty for a while when brokers come back: whoever stopped for
+        // it would never decide again. Who starts asks for the topics first, and is told.
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+            format!(
+                "{what}: it has no leader, or is not known yet; it is tried again (`conclave topics \
+                 check` says whether the topics are there)"
+            )
         }
-        // The library's own view, which is empty for a while when brokers come back: whoever
-        // stopped for it would never decide again.
-        Some(Code::UnknownTopic | Code::UnknownPartition) => format!(
-            "{what}: the brokers have not told yet of this topic or partition; it is tried again \
-             (`conclave topics check` says whether they are there)"
-        ),
         Some(
             Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed

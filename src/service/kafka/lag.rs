@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// For how long a look tells how things are. Looks fail while brokers are away.
-const RECENT_MS: i64 = 3_000;
+const RECENT_MS: i64 = 5_000;
 
 /// How far deciding one partition is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,11 +81,12 @@ impl Looks {
         Some((look, look.lag(decided, now())))
     }
 
-    /// The first command of a partition that was undecided when it was looked at lately.
-    pub(super) fn first_undecided(&self, number: usize) -> Option<Offset> {
+    /// The first undecided command of a partition, if it has one; none as well when nobody has
+    /// looked lately, which says nothing.
+    pub(super) fn first_undecided(&self, number: usize) -> Option<Option<Offset>> {
         let look = self.latest().get(number).copied().flatten()?;
         let is_recent = now().0 - look.at.0 < RECENT_MS;
-        look.first.filter(|_| is_recent).map(|(first, _)| first)
+        is_recent.then_some(look.first.map(|(first, _)| first))
     }
 
     fn latest(&self) -> MutexGuard<'_, Vec<Option<Look>>> {

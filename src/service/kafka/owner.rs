@@ -127,7 +127,7 @@ struct Work<'p> {
     post: &'p Post,
     tenure: &'p Arc<Tenure>,
     engine: Deciding,
-    ticked: Option<Ticked>,
+    ticked: Ticked,
     ticks: u64,
     figures_at: Option<Instant>,
     /// How long it was waited last for a schema that nobody can tell; none when all are known.
@@ -177,8 +177,9 @@ fn take_over<'p>(
     if !post.group.start(partition, tenure, ends.decisions_next) {
         return Err(Error::unavailable("the partition was taken away while it was taken over"));
     }
-    let (ticked, ticks, figures_at, schema_pause) = (None, 0, None, None);
-    let starved = Starved::default();
+    // As if one had been sent just now: what stands in the topic has to come first.
+    let ticked = Ticked { sent: Instant::now(), under_way: None, at: None };
+    let (ticks, figures_at, schema_pause, starved) = (0, None, None, Starved::default());
     Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause, starved })
 }
 
@@ -276,7 +277,8 @@ impl Work<'_> {
     fn fetch_again_if_starved(&mut self) {
         let (partition, next) = (self.post.log.partition, self.engine.folded().next());
         let number = usize::try_from(partition).expect("partitions count from 0");
-        let first = self.post.looks.first_undecided(number).filter(|first| *first >= next);
+        let Some(first) = self.post.looks.first_undecided(number) else { return };
+        let first = first.filter(|first| *first >= next);
         if self.starved.is_to_fetch(first, Instant::now()) {
             tracing::warn!(partition, %next, "commands do not arrive: they are fetched again");
             self.post.group.fetch_again(partition, self.tenure, next);
@@ -293,13 +295,12 @@ impl Work<'_> {
         if !is_opened || !(is_due || needs_one) {
             return;
         }
-        if let Some(ticked) = &mut self.ticked {
-            ticked.hear();
-            let is_undecided = ticked.under_way.is_some() || ticked.at.is_some_and(|at| at >= next);
-            let may_follow = needs_one && ticked.at.is_some();
-            if is_undecided || (!may_follow && ticked.sent.elapsed() < TICK_PAUSE) {
-                return;
-            }
+        let ticked = &mut self.ticked;
+        ticked.hear();
+        let is_undecided = ticked.under_way.is_some() || ticked.at.is_some_and(|at| at >= next);
+        let may_follow = needs_one && ticked.at.is_some();
+        if is_undecided || (!may_follow && ticked.sent.elapsed() < TICK_PAUSE) {
+            return;
         }
         // What the topic's end holds may be marks alone: what has come says whether it was read.
         if self.engine.log().wait(Duration::ZERO) {
@@ -312,7 +313,7 @@ impl Work<'_> {
         if let Err(error) = &sent {
             tracing::warn!(%error, "a tick was not sent; it is tried again");
         }
-        self.ticked = Some(Ticked { sent: Instant::now(), under_way: sent.ok(), at: None });
+        self.ticked = Ticked { sent: Instant::now(), under_way: sent.ok(), at: None };
     }
 
     fn note_figures(&mut self) {

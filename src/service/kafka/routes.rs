@@ -245,17 +245,20 @@ mod tests {
         /// It has them fetched again.
         FetchAgain,
         /// It fails, and takes the partition over again.
-        Again,
+        Fail,
+        /// It has taken it over.
+        Start,
     }
 
     fn turns() -> impl Strategy<Value = Vec<Turn>> {
         let turn = prop_oneof![
             12 => Just(Turn::Bring),
-            2 => (0..TOPIC).prop_map(Turn::BringOld),
+            3 => (0..TOPIC).prop_map(Turn::BringOld),
             6 => Just(Turn::Release),
             4 => (1usize..8).prop_map(Turn::Take),
             1 => Just(Turn::FetchAgain),
-            1 => Just(Turn::Again),
+            1 => Just(Turn::Fail),
+            3 => Just(Turn::Start),
         ];
         proptest::collection::vec(turn, 1..400)
     }
@@ -305,9 +308,11 @@ mod tests {
                     }
                 }
                 // The library drops what it fetched for another position than it has now, unless
-                // that was popped already: then the way has paused meanwhile.
-                Turn::BringOld(offset) if self.route.is_paused && !is_hole(*offset) => {
-                    self.bring(*offset);
+                // that was popped already: then the way has paused meanwhile, or gone on behind it.
+                Turn::BringOld(offset) if !is_hole(*offset) => {
+                    if self.route.is_paused || self.route.from.is_none_or(|from| *offset < from.0) {
+                        self.bring(*offset);
+                    }
                 }
                 Turn::BringOld(_) => {}
                 Turn::Release => {
@@ -325,17 +330,18 @@ mod tests {
                         }
                     }
                 }
+                Turn::FetchAgain if self.route.from.is_none() => {}
                 Turn::FetchAgain => {
                     self.route.go_back(self.next());
                     self.route.is_paused = true;
                 }
-                Turn::Again => {
-                    let _renewed = self.route.renew();
-                    let (to, arriving) = sync_channel(2);
-                    (self.route.to, self.arriving) = (to, arriving);
+                Turn::Fail => {
+                    self.arriving = self.route.renew();
                     self.route.is_paused = true;
-                    (self.last, self.route.from) = (self.next().0 - 1, Some(self.next()));
+                    self.last = -1;
                 }
+                Turn::Start if self.route.from.is_none() => self.route.from = Some(self.next()),
+                Turn::Start => {}
             }
         }
     }
@@ -346,7 +352,7 @@ mod tests {
             let mut world = World::new();
             turns.iter().for_each(|turn| world.turn(turn));
             for _ in 0..3 * TOPIC {
-                for turn in [Turn::Release, Turn::Bring, Turn::Take(9)] {
+                for turn in [Turn::Start, Turn::Release, Turn::Bring, Turn::Take(9)] {
                     world.turn(&turn);
                 }
             }
