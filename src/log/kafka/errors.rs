@@ -53,8 +53,8 @@ pub(super) fn sorted(error: KafkaError, what: &str) -> Error {
         // it would never decide again. Who starts asks for the topics first, and is told.
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
             format!(
-                "{what}: it has no leader, or is not known yet; it is tried again (`conclave topics \
-                 check` says whether the topics are there)"
+                "{what}: it has no leader, or is not known yet; it is tried again (`conclave \
+                 topics check` says whether the topics are there)"
             )
         }
         Some(

@@ -25,8 +25,8 @@ impl StillReader {
     /// far as it can be: see [`StillReader::damage`].
     ///
     /// # Errors
-    /// `Invalid` when a setting is refused, `Unavailable` when brokers do not answer or know no such
-    /// topics.
+    /// `Invalid` when a setting is refused, `Unavailable` when brokers do not answer or know no
+    /// such topics.
     pub fn open(settings: &KafkaSettings, partition: i32) -> Result<Self> {
         let reader = KafkaReader::open(settings, partition)?;
         let (ends, damage) = match reader.ends() {

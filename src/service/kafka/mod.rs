@@ -282,12 +282,17 @@ impl KafkaService {
         drop(lag_runs);
         self.is_closing.store(true, Ordering::Release);
         self.outbox.close();
-        ended_soon(watch, "the watch")?;
-        ended_soon(reach, "whoever asks the brokers")?;
-        ended_soon(lag, "the watch of the lag")?;
-        for partition in &self.partitions {
-            partition.close()?;
-        }
+        // All at once: each of them waits for the threads of its clients.
+        let closed: Result<()> = std::thread::scope(|scope| {
+            let closing: Vec<_> =
+                self.partitions.iter().map(|partition| scope.spawn(|| partition.close())).collect();
+            ended_soon(watch, "the watch")?;
+            ended_soon(reach, "whoever asks the brokers")?;
+            ended_soon(lag, "the watch of the lag")?;
+            let closed = closing.into_iter().map(|closing| closing.join());
+            closed.map(|one| one.unwrap_or_else(|_| Err(Error::bug("closing panicked")))).collect()
+        });
+        closed?;
         tracing::info!(elapsed_ms = millis(began), "nothing is followed here any more");
         std::mem::replace(&mut *locked(&self.left), Ok(()))
     }
