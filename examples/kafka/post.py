@@ -196,7 +196,10 @@ def main():
             print(f"{partition}:{offset} {command_id}: posted")
         left = wait(consumer, registry, posted, arguments.wait) if consumer else []
     except Exception as error:  # Of three libraries, without a class in common.
-        sys.exit(print(f"{type(error).__name__}: {error}", file=sys.stderr) or 3)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        tried = f"brokers {arguments.brokers}, registry {arguments.registry}"
+        print(f"({tried}; examples/kafka/README.md says how to start both)", file=sys.stderr)
+        sys.exit(3)
     sys.exit(1 if left else 0)
 
 

@@ -204,8 +204,8 @@ fn check_identity<L: EventLog, S: Seat>(workload: &Workload, engine: &Engine<L, 
     let (found, wanted) = (&engine.folded().state.log, &workload.log_id);
     match found {
         Some(log) if log.log_id != *wanted => Err(Error::invalid(format!(
-            "the data directory holds log '{}' and what was named here makes '{wanted}': use the \
-             files and settings that it was made with, or another --data",
+            "what is there holds log '{}' and what was named here makes '{wanted}': use the files \
+             and settings that it was made with, or another --data (on Kafka: another --prefix)",
             log.log_id
         ))),
         Some(_) | None => Ok(()),
