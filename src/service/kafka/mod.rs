@@ -289,8 +289,9 @@ impl KafkaService {
             ended_soon(watch, "the watch")?;
             ended_soon(reach, "whoever asks the brokers")?;
             ended_soon(lag, "the watch of the lag")?;
-            let closed = closing.into_iter().map(|closing| closing.join());
-            closed.map(|one| one.unwrap_or_else(|_| Err(Error::bug("closing panicked")))).collect()
+            closing.into_iter().try_for_each(|closing| {
+                closing.join().unwrap_or_else(|_| Err(Error::bug("closing a partition panicked")))
+            })
         });
         closed?;
         tracing::info!(elapsed_ms = millis(began), "nothing is followed here any more");
