@@ -147,6 +147,9 @@ pub trait LogReader {
     fn snapshot(&self, offset: Offset) -> Result<Vec<u8>>;
 }
 
+/// Bytes of commands that one look ahead of the round asks for where they are stored.
+const BYTES_PER_READ: usize = 4 * 1024 * 1024;
+
 /// Writing a log: one writer at a time.
 pub trait EventLog: LogReader {
     /// Appends commands in one piece and returns the offset of the first.
@@ -173,7 +176,7 @@ pub trait EventLog: LogReader {
     /// Bytes of commands that one look ahead of the round asks for. Few where what is read is in
     /// memory already: a second copy of much of it only drives other things out of the caches.
     fn bytes_per_read(&self) -> usize {
-        4 * 1024 * 1024
+        BYTES_PER_READ
     }
 
     /// Keeps a snapshot of the fold of all decisions before `offset`, and the one before it.

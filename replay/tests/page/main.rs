@@ -228,12 +228,7 @@ fn a_live_page_follows_a_service_and_shows_its_past() {
     };
     let log = nasty_log();
     let address = service::start(&[log.path().join("log")]);
-    browser.open(&address);
-    browser.wait_for("!document.getElementById('token-form').hidden");
-    browser.ask("document.getElementById('token').focus()");
-    browser.type_text(service::TOKEN);
-    browser.press("Enter");
-    browser.wait_for("Conclave.page.model !== null");
+    sign_in(&mut browser, &address);
     let now = number(&mut browser, "Conclave.page.model.rows");
     let said = browser.ask("document.getElementById('moment-text').textContent");
     assert!(said.as_str().unwrap().starts_with("Now: right after decision 23"), "{said}");
@@ -265,12 +260,7 @@ fn a_live_page_shows_the_partition_that_is_chosen() {
     let logs = ["log", "other"].map(|name| folder.path().join(name));
     drop(decide_all(open(&logs[1]), &other));
     let address = service::start(&logs);
-    browser.open(&address);
-    browser.wait_for("!document.getElementById('token-form').hidden");
-    browser.ask("document.getElementById('token').focus()");
-    browser.type_text(service::TOKEN);
-    browser.press("Enter");
-    browser.wait_for("Conclave.page.model !== null");
+    sign_in(&mut browser, &address);
     let names = "[...document.getElementById('pool').options].map(o => o.textContent).join()";
     assert_eq!(browser.ask(names), "all of partition 0,all of partition 1,main");
     let chosen = "document.getElementById('pool').selectedIndex";
@@ -302,6 +292,16 @@ fn a_live_page_shows_the_partition_that_is_chosen() {
     assert_eq!(number(&mut browser, "Conclave.page.model.rows"), first);
     browser.complaints.retain(|complaint| !complaint.contains("401"));
     assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+/// Opens the page of a service that wants a token, and gives it one.
+fn sign_in(browser: &mut Browser, address: &str) {
+    browser.open(address);
+    browser.wait_for("!document.getElementById('token-form').hidden");
+    browser.ask("document.getElementById('token').focus()");
+    browser.type_text(service::TOKEN);
+    browser.press("Enter");
+    browser.wait_for("Conclave.page.model !== null");
 }
 
 /// Chooses all of a partition, and waits until that is shown.

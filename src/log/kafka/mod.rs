@@ -50,8 +50,8 @@ pub use uncommitted::{Fate, Uncommitted};
 use crate::error::{Error, Result};
 use crate::log::rocks::SnapshotStore;
 use crate::log::{
-    CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog, LogEnds, LogReader,
-    RoundRecord, StoredCommand, check_round,
+    BYTES_PER_READ, CommandRecord, CommitError, DeadLetterRecord, DecisionRecord, EventLog,
+    LogEnds, LogReader, RoundRecord, StoredCommand, check_round,
 };
 use conclave_core::units::Offset;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
@@ -73,8 +73,6 @@ const VISIBLE_NAP: Duration = Duration::from_millis(1);
 const TRANSACTION_COMMANDS: usize = 1_000;
 /// Bytes of commands that are read at once from a feed: about a round.
 const FED_BYTES_PER_READ: usize = 256 * 1024;
-/// The same where the brokers are asked for them.
-const READ_BYTES_PER_ASK: usize = 4 * 1024 * 1024;
 /// Bytes of one record; what topics take by default, less what surrounds it.
 const RECORD_BYTES_MAX: usize = 1000 * 1000;
 
@@ -410,7 +408,7 @@ impl EventLog for KafkaLog {
     fn bytes_per_read(&self) -> usize {
         match self.feed {
             Some(_) => FED_BYTES_PER_READ,
-            None => READ_BYTES_PER_ASK,
+            None => BYTES_PER_READ,
         }
     }
 

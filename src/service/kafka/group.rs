@@ -102,8 +102,7 @@ impl Group {
     /// From `from` on the owner of `partition` takes commands; false when it is not ours any more.
     pub(super) fn start(&self, partition: i32, tenure: &Arc<Tenure>, from: Offset) -> bool {
         let mut routes = self.routes();
-        let route = routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure));
-        let Some(route) = route else { return false };
+        let Some(route) = route_of(&mut routes, partition, tenure) else { return false };
         route.from = Some(from);
         true
     }
@@ -134,8 +133,7 @@ impl Group {
         tenure: &Arc<Tenure>,
     ) -> Option<Receiver<StoredCommand>> {
         let mut routes = self.routes();
-        let route = routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure));
-        let route = route?;
+        let route = route_of(&mut routes, partition, tenure)?;
         let commands = route.renew();
         self.pause(partition, route);
         Some(commands)
@@ -145,7 +143,7 @@ impl Group {
     /// not arrive.
     pub(super) fn fetch_again(&self, partition: i32, tenure: &Arc<Tenure>, from: Offset) {
         let mut routes = self.routes();
-        let route = routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure));
+        let route = route_of(&mut routes, partition, tenure);
         let Some(route) = route.filter(|route| route.from.is_some()) else { return };
         route.go_back(from);
         self.pause(partition, route);
@@ -360,6 +358,15 @@ fn config(options: &GroupOptions) -> rdkafka::ClientConfig {
     // How the group's protocol goes is said nowhere else.
     config.set("statistics.interval.ms", "500");
     config
+}
+
+/// The way of a partition, as long as it is the one of `tenure`.
+fn route_of<'r>(
+    routes: &'r mut BTreeMap<i32, Route>,
+    partition: i32,
+    tenure: &Arc<Tenure>,
+) -> Option<&'r mut Route> {
+    routes.get_mut(&partition).filter(|route| Arc::ptr_eq(&route.tenure, tenure))
 }
 
 fn one(topic: &str, partition: i32) -> TopicPartitionList {
