@@ -308,11 +308,14 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         ))))
     }
 
-    /// A snapshot is due once a round, which began with `first`, ends beyond a multiple of offsets.
+    /// A snapshot is due once a round, which began with `first`, ends beyond one of the offsets that
+    /// lie `snapshot_every` apart.
     fn note_snapshot(&mut self, first: Option<&Decision>) {
         let Some(first) = first else { return };
-        let (before, after) = (first.covered_before.0 + 1, self.folded.next().0);
-        self.snapshot_due |= after / self.snapshot_every > before / self.snapshot_every;
+        let every = self.snapshot_every;
+        let phase = snapshot_phase(self.log.partition(), every);
+        let (before, after) = (first.covered_before.0 + 1 + phase, self.folded.next().0 + phase);
+        self.snapshot_due |= after / every > before / every;
     }
 
     /// Copies the state and encodes it in the background: deciding goes on meanwhile.
@@ -369,4 +372,12 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         let (offset, decision_count) = (report.snapshot.unwrap_or_default(), report.decisions);
         TailFolded { partition, offset, decision_count, elapsed }.emit(&mut self.counters);
     }
+}
+
+/// How far a partition keeps its snapshots before the multiples of `every` offsets. Partitions that
+/// share a machine and are sent alike would all encode theirs at the same moment; multiples of the
+/// golden ratio lie far apart, however many there are.
+fn snapshot_phase(partition: i64, every: i64) -> i64 {
+    const GOLDEN_PERMILLE: i64 = 618;
+    every / 1_000 * (partition % 1_000 * GOLDEN_PERMILLE % 1_000)
 }

@@ -3,6 +3,7 @@
 
 #[path = "../live/broker.rs"]
 mod broker;
+mod sent;
 mod subjects;
 
 use broker::Broker;

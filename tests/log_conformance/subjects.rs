@@ -2,7 +2,7 @@
 
 use conclave::log::EventLog;
 use conclave::log::kafka::settings::{KafkaSettings, TopicNames};
-use conclave::log::kafka::{Alone, KafkaLog, KafkaLogOptions};
+use conclave::log::kafka::{Alone, KafkaLog, KafkaLogOptions, KafkaReader};
 use conclave::log::memory::MemoryLog;
 use conclave::log::rocks::{Durability, OpenOptions, RocksLog, SnapshotStore};
 use conclave_core::units::Offset;
@@ -97,26 +97,50 @@ pub(crate) struct Kafka {
 
 impl Kafka {
     pub(crate) fn new(brokers: &str) -> Self {
+        Self::with_times(brokers, "CreateTime")
+    }
+
+    /// Topics whose times are of `timestamp_type`, as Kafka calls it.
+    pub(crate) fn with_times(brokers: &str, timestamp_type: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let name = directory.path().file_name().unwrap().to_str().unwrap().replace('.', "t");
         let topics = TopicNames::prefixed(&format!("conformance-{name}"));
         let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
-        make_topics(&settings);
+        make_topics(&settings, timestamp_type);
         let mut kafka = Self { log: None, directory, settings };
         kafka.reopen();
         kafka
     }
+
+    /// The same partition, opened by somebody with snapshots of their own.
+    pub(crate) fn another(&self) -> KafkaLog {
+        self.open("others")
+    }
+
+    fn open(&self, snapshots: &str) -> KafkaLog {
+        let group = &self.settings.topics.commands;
+        let member = Arc::new(Alone::new(&self.settings, group).unwrap());
+        let snapshots = self.directory.path().join(snapshots);
+        let snapshots = Arc::new(SnapshotStore::open(&snapshots).unwrap());
+        let options = KafkaLogOptions::new(&self.settings, 0, snapshots);
+        KafkaLog::open(options, member, None).unwrap()
+    }
+
+    /// The same partition, for reading.
+    pub(crate) fn reader(&self) -> KafkaReader {
+        KafkaReader::open(&self.settings, 0).unwrap()
+    }
 }
 
-/// Topics of one partition whose records carry their own times.
-fn make_topics(settings: &KafkaSettings) {
+/// Topics of one partition.
+fn make_topics(settings: &KafkaSettings, timestamp_type: &str) {
     let admin: AdminClient<_> = settings.client("admin").create().unwrap();
     let TopicNames { commands, decisions, dead_letters, .. } = &settings.topics;
     let topics: Vec<_> = [commands, decisions, dead_letters]
         .into_iter()
         .map(|name| {
             NewTopic::new(name, 1, TopicReplication::Fixed(1))
-                .set("message.timestamp.type", "CreateTime")
+                .set("message.timestamp.type", timestamp_type)
                 .set("message.timestamp.before.max.ms", "9223372036854775807")
                 .set("retention.ms", "-1")
         })
@@ -138,12 +162,7 @@ impl Subject for Kafka {
 
     fn reopen(&mut self) {
         self.log = None;
-        let group = &self.settings.topics.commands;
-        let member = Arc::new(Alone::new(&self.settings, group).unwrap());
-        let snapshots = self.directory.path().join("snapshots");
-        let snapshots = Arc::new(SnapshotStore::open(&snapshots).unwrap());
-        let options = KafkaLogOptions::new(&self.settings, 0, snapshots);
-        self.log = Some(KafkaLog::open(options, member, None).unwrap());
+        self.log = Some(self.open("snapshots"));
     }
 
     fn damage_snapshot(&mut self, offset: Offset) {

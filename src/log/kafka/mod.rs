@@ -27,6 +27,7 @@ mod queue;
 mod reader;
 mod record;
 pub mod security;
+mod sent;
 pub mod settings;
 mod still;
 pub mod stored;
@@ -56,6 +57,7 @@ use crate::log::{
 use conclave_core::units::Offset;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use record::{framed, to_kafka};
+use sent::Sent;
 use settings::KafkaSettings;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -114,6 +116,8 @@ pub struct KafkaLog {
     feed: Option<Mutex<Feed>>,
     writer: Writer,
     submitter: Option<Submitter>,
+    /// What this process has sent and not decided: without a feed it need not be read again.
+    sent: Sent,
     ends: LogEnds,
     /// After the last dead letter that this process wrote.
     letters_next: Offset,
@@ -154,6 +158,7 @@ impl KafkaLog {
             feed: feed.map(Mutex::new),
             writer,
             submitter: None,
+            sent: Sent::default(),
             ends,
             letters_next: Offset(0),
             failure: None,
@@ -307,7 +312,10 @@ impl LogReader for KafkaLog {
     fn commands(&self, from: Offset, bytes_max: usize) -> Result<Vec<StoredCommand>> {
         match &self.feed {
             Some(feed) => Ok(locked(feed).read(from, bytes_max)),
-            None if from < self.ends.commands_next => self.reader.commands(from, bytes_max),
+            None if from < self.ends.commands_next => match self.sent.read(from, bytes_max) {
+                Some(commands) => Ok(commands),
+                None => self.reader.commands(from, bytes_max),
+            },
             None => Ok(vec![]),
         }
     }
@@ -351,10 +359,13 @@ impl EventLog for KafkaLog {
             // What it still has under way would be taken for the next batch's.
             self.submitter = None;
         }
-        let offsets = sent?;
-        let last = offsets.iter().max().expect("a command was sent");
+        let delivered = sent?;
+        let last = delivered.iter().map(|one| one.offset).max().expect("a command was sent");
         self.ends.commands_next = self.ends.commands_next.max(Offset(last.0 + 1));
-        Ok(offsets[0])
+        if self.feed.is_none() {
+            self.sent.add(commands, &delivered);
+        }
+        Ok(delivered[0].offset)
     }
 
     fn commit(&mut self, round: &RoundRecord) -> std::result::Result<(), CommitError> {
@@ -372,6 +383,7 @@ impl EventLog for KafkaLog {
                 if let Some(letter) = round.dead_letters.last() {
                     self.letters_next = Offset(letter.offset.0 + 1);
                 }
+                self.sent.decided(next);
                 if let Some(feed) = &self.feed {
                     locked(feed).decided(next);
                 }

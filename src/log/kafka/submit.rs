@@ -6,10 +6,10 @@ use super::record::{RECORD_TIME_MS, to_kafka};
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};
 use crate::log::CommandRecord;
-use conclave_core::units::Offset;
+use conclave_core::units::{Offset, TimeMs};
 use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::message::{DeliveryResult, Message as _, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,9 +17,17 @@ use std::time::{Duration, Instant};
 /// How long brokers may take to store a batch.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A record that the brokers stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delivered {
+    pub(super) offset: Offset,
+    /// Its time, where the topic's times are the brokers'.
+    pub(super) appended_ms: Option<TimeMs>,
+}
+
 /// Takes note of what became of each record of a batch, by its place there.
 #[derive(Debug, Default)]
-struct Deliveries(Mutex<Vec<std::result::Result<(usize, Offset), KafkaError>>>);
+struct Deliveries(Mutex<Vec<std::result::Result<(usize, Delivered), KafkaError>>>);
 
 impl ClientContext for Deliveries {}
 
@@ -28,7 +36,13 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, place: Box<usize>) {
         let delivered = match result {
-            Ok(message) => Ok((*place, Offset(message.offset()))),
+            Ok(message) => {
+                let appended_ms = match message.timestamp() {
+                    Timestamp::LogAppendTime(ms) => Some(TimeMs(ms)),
+                    Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+                };
+                Ok((*place, Delivered { offset: Offset(message.offset()), appended_ms }))
+            }
             Err((error, _)) => Err(error.clone()),
         };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(delivered);
@@ -56,11 +70,11 @@ impl Submitter {
         Ok(Self { producer, topic: settings.topics.commands.clone(), partition })
     }
 
-    /// Appends commands, in order, and returns the offset of each.
+    /// Appends commands, in order, and says where each is stored.
     ///
     /// # Errors
     /// `Unavailable` when not all of them are known to be stored: some may be.
-    pub(super) fn send(&self, commands: &[CommandRecord]) -> Result<Vec<Offset>> {
+    pub(super) fn send(&self, commands: &[CommandRecord]) -> Result<Vec<Delivered>> {
         let deadline = Instant::now() + ACCEPT_TIMEOUT + ACCEPT_TIMEOUT;
         for (place, command) in commands.iter().enumerate() {
             self.queue(place, command, deadline)?;
@@ -68,14 +82,13 @@ impl Submitter {
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             serve(&self.producer);
         }
-        let mut delivered =
-            self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut offsets = vec![None; commands.len()];
-        for one in delivered.drain(..) {
-            let (place, offset) = asked(one, "a command was not stored")?;
-            offsets[place] = Some(offset);
+        let mut reports = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut delivered = vec![None; commands.len()];
+        for report in reports.drain(..) {
+            let (place, one) = asked(report, "a command was not stored")?;
+            delivered[place] = Some(one);
         }
-        let all: Option<Vec<_>> = offsets.into_iter().collect();
+        let all: Option<Vec<_>> = delivered.into_iter().collect();
         all.ok_or_else(|| {
             Error::unavailable("not all commands were stored in time: send them again")
         })
