@@ -4,7 +4,7 @@ use super::{Output, print};
 use crate::config::{Config, Tokens};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::LogReader;
-use crate::log::kafka::topics::{self, Harm};
+use crate::log::kafka::topics::{self, Difference, Harm};
 use crate::log::rocks::RocksReader;
 use clap::Args;
 use conclave_core::command::TimeSource;
@@ -146,7 +146,8 @@ fn kafka(config: &Config) -> Vec<Finding> {
         Err(error) => findings.push(Finding::of("brokers", Err(error))),
         Ok(differences) => {
             findings.push(Finding::of("brokers", Ok("they answer".to_owned())));
-            findings.extend(differences.iter().map(|difference| match difference.harm {
+            let merged = Difference::merged(&differences);
+            findings.extend(merged.iter().map(|difference| match difference.harm {
                 Harm::Decisions => Finding {
                     part: "topics",
                     ok: false,

@@ -211,7 +211,7 @@ impl Source {
         match names.as_slice() {
             [only] => Ok(PoolId::from(*only)),
             [] => Err(Error::invalid("there are no pools yet: a SetPoolPolicy creates one")),
-            names => Err(Error::invalid(format!("name the pool: one of {}", names.join(", ")))),
+            names => Err(Error::invalid(format!("name the pool: one of {}", some_of(names)))),
         }
     }
 
@@ -249,9 +249,32 @@ impl<T> Answer<T> {
     }
 }
 
+/// Names that a message has room for; of more of them, how many are left out.
+fn some_of(names: &[&str]) -> String {
+    const NAMED_MAX: usize = 10;
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let named = names[..names.len() - more].join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
 /// Prints lines on stdout, with control characters shown as escapes.
 pub(super) fn show(text: &str) -> Result<()> {
     let mut page = Page::open();
     text.trim_end().lines().try_for_each(|line| page.line(line))?;
     page.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_cut_and_counted() {
+        let names: Vec<String> = (1..=12).map(|number| format!("p{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let ten = "p1, p2, p3, p4, p5, p6, p7, p8, p9, p10";
+        assert_eq!(some_of(&names[..2]), "p1, p2");
+        assert_eq!(some_of(&names[..10]), ten);
+        assert_eq!(some_of(&names), format!("{ten} and 2 more"));
+    }
 }

@@ -1,5 +1,8 @@
 //! `conclave demo`.
 
+mod progress;
+
+use super::page::say;
 use super::{Output, print};
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo, run_on_kafka};
 use crate::error::{Error, Result};
@@ -9,8 +12,10 @@ use clap::{Args, ValueEnum};
 use conclave_core::command::PlacementPolicy;
 use conclave_core::units::Offset;
 use indicatif::{ProgressBar, ProgressStyle};
+use progress::Progress;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Part of the fleet in thousandths: 60 nodes for the calibrated workload, 12 for the real trace,
 /// whose jobs never fill more than a hundredth of its GPUs at once.
@@ -61,7 +66,7 @@ pub(super) struct DemoArguments {
     /// Accept that everything from this offset on is lost, as an error message asked
     #[arg(long, value_name = "OFFSET")]
     accept_loss_at: Option<i64>,
-    /// No progress bar
+    /// No progress bar; a run that lasts says every 10 s how far it is
     #[arg(long)]
     headless: bool,
     /// How the summary is printed
@@ -121,8 +126,11 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let options = OpenOptions { durability, accept_loss_at };
     let bar = progress_bar(arguments.headless, workload.arrivals.len());
-    let progress = |sent: usize, _: usize| {
+    let mut lines = bar.is_hidden().then(|| Progress::began(Instant::now()));
+    let progress = |sent: usize, all: usize| {
         bar.set_position(u64::try_from(sent).unwrap_or(u64::MAX));
+        let line = lines.as_mut().and_then(|lines| lines.note(Instant::now(), sent, all));
+        line.iter().for_each(|line| say(line));
     };
     let summary = match &arguments.brokers {
         None => run_demo(&workload, &arguments.data, &options, progress)?,

@@ -141,7 +141,7 @@ fn text(applied: &Applied) -> Result<()> {
     if !opened.is_empty() {
         print(&format!("opened {} partitions of the commands", opened.len()))?;
     }
-    for difference in differences {
+    for difference in Difference::merged(differences) {
         let mark = match difference.harm {
             Harm::Decisions => "WRONG ",
             Harm::Harmless => "differs",

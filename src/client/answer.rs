@@ -26,9 +26,8 @@ struct Problem {
     #[serde(rename = "type")]
     kind: String,
     title: String,
+    /// Says itself where in a body something is wrong.
     detail: String,
-    line: Option<u64>,
-    column: Option<u64>,
 }
 
 impl Failure {
@@ -111,10 +110,6 @@ impl Problem {
         if said.is_empty() {
             return format!("{address} answers {status}: it may be no conclave service");
         }
-        match (self.line, self.column) {
-            (Some(line), Some(column)) => format!("line {line}, column {column}: {said}"),
-            (Some(line), None) => format!("line {line}: {said}"),
-            (None, _) => said.clone(),
-        }
+        said.clone()
     }
 }

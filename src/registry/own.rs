@@ -84,12 +84,26 @@ pub fn register(settings: &RegistrySettings, subjects: &Subjects) -> Result<Vec<
         for (text, number) in texts.iter().zip(1..) {
             let (id, detail) = match client.register(subject, text)? {
                 Ok(id) => (Some(id), format!("registered as {id}")),
-                Err(why) => (None, format!("the registry refuses it: {why}")),
+                Err(why) => (None, refused(&client, subject, &why)?),
             };
             findings.push(Finding::of_schema(subject, number, id, detail));
         }
     }
     Ok(findings)
+}
+
+/// Why a schema of ours is not registered, and what to do when another one came first.
+fn refused(client: &Client, subject: &str, why: &str) -> Result<String> {
+    let Some((version, _)) = client.latest(subject)? else {
+        return Ok(format!("the registry refuses it: {why}"));
+    };
+    let at = format!("{}/subjects/{subject}", client.url());
+    Ok(format!(
+        "the registry refuses it: {why}. Version {version} came first, maybe of a producer that \
+         registers by itself: compare it ({at}/versions/{version}) with schemas/. If nobody needs \
+         it, delete the subject (curl -X DELETE {at}; values under its ids stay readable) and \
+         register again before producers do"
+    ))
 }
 
 /// Compares our schemas with what is registered.

@@ -52,7 +52,9 @@ fn broken_sender(code: Code) -> (&'static str, &'static str) {
         Code::UnknownSchema => (
             "Nobody knows the schema id in the framing, or its schema is not a version of ours.",
             "Let the sender use the schemas in `schemas/` and register them under \
-             `conclave.commands-value`, then send the command again.",
+             `conclave.commands-value`, then send the command again. If the id is a registry's: \
+             without `url` in `[kafka.registry]` a service asks none and takes ids for those of \
+             its own table (its log says so at the first such command); set it and start again.",
         ),
         Code::WrongKey => (
             "The record's key is not the pool that the command is about, or a log command names a \

@@ -65,6 +65,24 @@ fn ask_everywhere(site: &Site, told: &Told, name: &str) {
     producer.flush(ASK_MAX).unwrap();
 }
 
+#[track_caller]
+fn delete_topic(site: &Site, topic: &str) {
+    let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
+    let deleted = wait_for(admin(site).delete_topics(&[topic], &options)).unwrap();
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+}
+
+#[track_caller]
+fn make_missing_topics(site: &Site) {
+    let source = TimeSource::LogAppend;
+    let wish = Wish { source, partitions: Some(crate::site::PARTITIONS), replication: None };
+    let began = Instant::now();
+    while let Err(error) = topics::apply(&site.settings, &wish) {
+        assert!(began.elapsed() < PATIENCE, "{error}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 #[test]
 fn offsets_that_were_set_stop_a_partition_and_deleted_ones_do_not() {
     let name = "offsets_that_were_set_stop_a_partition_and_deleted_ones_do_not";
@@ -110,17 +128,8 @@ fn a_topic_that_was_made_anew_stops_everything() {
     ask_everywhere(&site, &told, "before");
     site.wait_until_all_is_decided();
 
-    let topic = site.settings.topics.commands.as_str();
-    let options = AdminOptions::new().operation_timeout(Some(ASK_MAX));
-    let deleted = wait_for(admin(&site).delete_topics(&[topic], &options)).unwrap();
-    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
-    let source = TimeSource::LogAppend;
-    let wish = Wish { source, partitions: Some(crate::site::PARTITIONS), replication: None };
-    let began = Instant::now();
-    while let Err(error) = topics::apply(&site.settings, &wish) {
-        assert!(began.elapsed() < PATIENCE, "{error}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    delete_topic(&site, &site.settings.topics.commands);
+    make_missing_topics(&site);
     // Beside one that runs: it says so.
     ask_everywhere(&site, &told, "after");
     let said = "the command topic lost records, or is another one";
@@ -133,4 +142,27 @@ fn a_topic_that_was_made_anew_stops_everything() {
     let status = instance.wait_until_it_ends();
     assert_eq!(status.code(), Some(4), "{}", instance.said());
     assert!(instance.said().contains(said), "{}", instance.said());
+}
+
+#[test]
+fn a_topic_that_is_not_known_for_a_moment_ends_no_start() {
+    let Some(broker) = Broker::shared("a_topic_that_is_not_known_for_a_moment_ends_no_start")
+    else {
+        return;
+    };
+    let _turn = turn();
+    let site = Site::make(&broker.brokers(), "unknown");
+    let topic = site.settings.topics.dead_letters.as_str();
+    delete_topic(&site, topic);
+    let instance = site.launch("one", "one", None);
+    instance.wait_for("do not know all topics");
+    make_missing_topics(&site);
+    instance.wait_until_it_serves();
+    instance.stop();
+
+    delete_topic(&site, topic);
+    let mut instance = site.launch("one", "later", None);
+    let status = instance.wait_until_it_ends();
+    assert_eq!(status.code(), Some(2), "{}", instance.said());
+    assert!(instance.said().contains(&format!("{topic}: topic is not there")), "in the end");
 }

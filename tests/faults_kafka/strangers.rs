@@ -77,6 +77,8 @@ fn poison_is_put_aside_and_the_rest_goes_on() {
     assert!(judged.dead_letters() >= count as u64, "{count} and {} letters", judged.dead_letters());
     assert_eq!(decision(&site, 0, at).outcome, Outcome::Accepted);
     assert_eq!(instance.ended(), None, "{}", instance.said());
+    // The rejection of a foreign schema cannot say that no registry is set.
+    assert!(instance.said().contains("set url in [kafka.registry]"), "{}", instance.said());
     instance.stop();
 }
 

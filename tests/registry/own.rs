@@ -53,7 +53,25 @@ fn a_schema_of_somebody_else_differs_and_one_that_contradicts_is_refused() {
     taken.register(&subjects().decisions, r#"{"type": "string"}"#);
     let refused = register(&settings(&taken), &subjects()).unwrap();
     assert_eq!(wrong(&refused), ["conclave.decisions-value schema 1"]);
-    assert!(refused.last().unwrap().detail.contains("error_code: 409"), "{refused:?}");
+    let detail = &refused.last().unwrap().detail;
+    assert!(detail.contains("error_code: 409"), "{refused:?}");
+    let subject = format!("{}/subjects/{}", taken.url(), subjects().decisions);
+    for remedy in [&format!("({subject}/versions/1)"), &format!("curl -X DELETE {subject};")] {
+        assert!(detail.contains(remedy.as_str()), "{detail}");
+    }
+    ureq::delete(&subject).call().unwrap();
+    let again = register(&settings(&taken), &subjects()).unwrap();
+    assert_eq!(wrong(&again), Vec::<String>::new(), "the remedy helps: {again:?}");
+}
+
+#[test]
+fn our_newest_schema_alone_keeps_the_older_one_out_and_that_is_said() {
+    let stand_in = StandIn::start(1);
+    stand_in.register(&subjects().commands, COMMAND_SCHEMA);
+    let refused = register(&settings(&stand_in), &subjects()).unwrap();
+    assert_eq!(wrong(&refused), ["conclave.commands-value schema 1"]);
+    let first = refused.iter().find(|finding| !finding.ok).unwrap();
+    assert!(first.detail.contains("Version 1 came first"), "{first:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Several partitions: their decisions in the order of time, each proved, one asked for.
 
 use crate::broker::Broker;
-use crate::common::{Answer, decide_all, opening, operator, story};
+use crate::common::{Answer, ask, decide_all, opening, operator, story};
 use crate::topics::Topics;
 use conclave::log::{CommandRecord, LogReader as _};
 use conclave::verify::chain_head;
@@ -80,4 +80,14 @@ fn several_partitions_are_merged_and_proved_one_by_one() {
     let placed = topics.replay(&format!("state --at {idle}:1 --output json"));
     assert_eq!(placed.json()["partition"], idle, "{placed:?}");
     assert_eq!(topics.replay("why --request b-1 --pool lab").code, 0);
+}
+
+#[test]
+fn a_mistyped_prefix_is_named_with_both_remedies() {
+    let Some(broker) = Broker::shared("a mistyped prefix") else { return };
+    let brokers = broker.brokers();
+    let answer = ask("--from 0", &["--brokers", &brokers, "--prefix", "replay-sevral"]);
+    check_refused(&answer, "no topics of the prefix 'replay-sevral'");
+    check_refused(&answer, "--prefix, or kafka.prefix");
+    check_refused(&answer, &format!("topics apply --brokers {brokers} --prefix replay-sevral"));
 }

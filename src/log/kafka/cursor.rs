@@ -182,7 +182,8 @@ pub(super) enum Enough {
     No,
 }
 
-/// Errors that the library mends itself; it reports them and goes on.
+/// Errors that the library mends itself; it reports them and goes on. Brokers that come back may
+/// not know a topic or a partition yet.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use rdkafka::error::RDKafkaErrorCode as Code;
     matches!(
@@ -195,6 +196,9 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | Code::RequestTimedOut
                 | Code::NotLeaderForPartition
                 | Code::LeaderNotAvailable
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
         )
     )
 }
@@ -204,21 +208,49 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use rdkafka::error::RDKafkaErrorCode as Code;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[test]
-    fn reading_gives_up_although_passing_errors_keep_coming() {
+    /// What reading the first record comes to when the library reports by `poll`.
+    fn read(poll: Poll) -> Result<i64> {
         let settings = KafkaSettings::plain("127.0.0.1:1");
         let mut cursor = Cursor::open(&settings, "nowhere", 0).expect("nobody is asked yet");
         (cursor.end, cursor.patience) = (1, Duration::from_millis(50));
-        cursor.poll = |_, _| {
-            std::thread::sleep(Duration::from_millis(1));
-            Some(Err(KafkaError::MessageConsumption(Code::BrokerTransportFailure)))
-        };
+        cursor.poll = poll;
         let (done, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || done.send(cursor.read(0, |_| Ok(Enough::Yes))));
-        let read = ended.recv_timeout(Duration::from_secs(20)).expect("it gives up");
-        let error = read.expect_err("nothing can be read");
+        ended.recv_timeout(Duration::from_secs(20)).expect("it gives up")
+    }
+
+    fn reported<'c>(code: Code) -> Option<KafkaResult<BorrowedMessage<'c>>> {
+        std::thread::sleep(Duration::from_millis(1));
+        Some(Err(KafkaError::MessageConsumption(code)))
+    }
+
+    #[track_caller]
+    fn check_gives_up(poll: Poll, said: &str) {
+        let error = read(poll).expect_err("nothing can be read");
         assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
         assert!(error.message.contains("reading nowhere-0 at 0"), "{error}");
+        assert!(error.message.contains(said), "{error}");
+    }
+
+    #[test]
+    fn reading_gives_up_although_passing_errors_keep_coming() {
+        check_gives_up(|_, _| reported(Code::BrokerTransportFailure), "do not answer");
+        check_gives_up(|_, _| reported(Code::UnknownPartition), "conclave topics check");
+    }
+
+    #[test]
+    fn what_brokers_do_not_know_yet_is_waited_for() {
+        let read = read(|_, _| {
+            static LEFT: AtomicUsize = AtomicUsize::new(3);
+            match LEFT.fetch_sub(1, Ordering::Relaxed) {
+                3 => reported(Code::UnknownTopicOrPartition),
+                2 => reported(Code::UnknownTopic),
+                1 => reported(Code::UnknownPartition),
+                _ => Some(Err(KafkaError::PartitionEOF(0))),
+            }
+        });
+        assert_eq!(read.expect("it is known by now"), 0);
     }
 }

@@ -69,8 +69,8 @@ impl TopicEnds {
     /// Offsets that a transaction is about to commit are not waited for.
     ///
     /// # Errors
-    /// When the brokers do not say.
-    pub fn group_offsets(&self, partitions: i32) -> Result<Vec<Option<Offset>>> {
+    /// When the brokers do not say; of a partition alone, when they do not say it of that one.
+    pub fn group_offsets(&self, partitions: i32) -> Result<Vec<Result<Option<Offset>>>> {
         let what = "the group's offsets";
         let mut wanted = TopicPartitionList::with_capacity(1);
         wanted.add_partition_range(&self.commands, 0, partitions - 1);
@@ -85,7 +85,7 @@ impl TopicEnds {
                 _ => None,
             })
         };
-        (0..partitions).map(offset).collect()
+        Ok((0..partitions).map(offset).collect())
     }
 
     /// Where the topics of `partition` end now.

@@ -87,6 +87,12 @@ impl TopicNames {
             artifacts: topic("artifacts"),
         }
     }
+
+    /// What their names begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.commands.strip_suffix(".commands").unwrap_or_default()
+    }
 }
 
 impl TopicNames {

@@ -96,8 +96,16 @@ pub fn check(settings: &KafkaSettings, source: TimeSource) -> Result<Vec<Differe
 /// # Errors
 /// `Invalid`, naming each one and what to do; otherwise as [`check`].
 pub fn refuse_harm(settings: &KafkaSettings, source: TimeSource) -> Result<()> {
-    let differences = check(settings, source)?;
-    let harmful = differences.iter().filter(|difference| difference.harm == Harm::Decisions);
+    refuse(&check(settings, source)?)
+}
+
+/// The same for differences that were found.
+///
+/// # Errors
+/// `Invalid`, naming each harmful one and what to do.
+pub fn refuse(differences: &[Difference]) -> Result<()> {
+    let merged = Difference::merged(differences);
+    let harmful = merged.iter().filter(|difference| difference.harm == Harm::Decisions);
     let lines: Vec<_> = harmful.map(ToString::to_string).collect();
     if lines.is_empty() {
         return Ok(());

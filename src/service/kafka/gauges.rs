@@ -2,7 +2,7 @@
 //! it: whoever looks at a service whose brokers are away is answered, too.
 
 use super::group::Group;
-use super::lag::{Lag, Looks};
+use super::lag::{Committed, Lag, Look, Looks};
 use super::life::Membership;
 use crate::log::kafka::{TransactionCounts, TransactionFigures};
 use crate::service::{Contact, Service};
@@ -85,13 +85,14 @@ impl Gauges {
         let assigned = self.group.partitions();
         let of_one = |(number, (service, counts)): (usize, &(Arc<Service>, Arc<_>))| {
             let seen = self.looks.of(number, service);
+            let of_group = seen.map(|(look, _)| look).filter(Look::knows_group);
             let partition = service.partition();
             let runs = i32::try_from(partition).ok().and_then(|one| assigned.get(&one).copied());
             PartitionFigures {
                 partition,
                 lag: seen.map(|(_, lag)| lag),
-                coverage_gap: seen.map(|(look, _)| look.gap),
-                is_uncommitted: seen.map(|(look, _)| look.group.is_none()),
+                coverage_gap: of_group.map(|look| look.gap),
+                is_uncommitted: of_group.map(|look| look.group == Committed::Nothing),
                 open_records: seen.map(|(look, _)| look.open_records),
                 is_owned: runs == Some(true),
                 is_pending: runs == Some(false),

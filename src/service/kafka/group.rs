@@ -5,6 +5,8 @@
 //! from which offset on it wants commands. It is taken away under the lock of its tenure, so that
 //! nothing is committed for it afterwards.
 
+mod deserted;
+
 use super::fences::Fences;
 use super::life::Life;
 use super::routes::{Assignment, Joined, Route, Routes};
@@ -16,7 +18,6 @@ use crate::log::kafka::{Hold, Member, committed, metadata, stored_command};
 use conclave_core::units::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::groups::GroupInfo;
 use rdkafka::{Message as _, Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,8 +32,6 @@ const POLL_MAX: Duration = Duration::from_millis(10);
 const FINISH_MAX: Duration = Duration::from_millis(500);
 /// How long giving the partitions back may take.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
-/// How long the brokers may take to say who is in the group.
-const MEMBERS_MAX: Duration = Duration::from_millis(300);
 /// Heartbeats per session: others hear with their next one that partitions have to move.
 const HEARTBEATS: u32 = 24;
 /// After a fence, the group's word that the membership stands counts once so many heartbeats have
@@ -166,14 +165,10 @@ impl Group {
         let _passed_over = consumer.poll(5 * POLL_MAX);
     }
 
-    /// Whether nobody is in the group, now that this instance has left it. Not when the brokers do
-    /// not say: of groups whose partitions they share out themselves they answer another question
-    /// only.
-    pub(super) fn is_deserted(&self) -> bool {
-        let name = self.options.group.as_str();
-        let listed = self.consumer().fetch_group_list(Some(name), MEMBERS_MAX);
-        let is_empty = |group: &GroupInfo| group.name() == name && group.state() == "Empty";
-        listed.is_ok_and(|listed| listed.groups().iter().any(is_empty))
+    /// Whether nobody is in the group, now that this instance has left it in a stop that began at
+    /// `began`. Not when the brokers do not say.
+    pub(super) fn is_deserted(&self, began: Instant) -> bool {
+        deserted::is_deserted(&self.consumer(), &self.options.group, began)
     }
 
     /// Lets [`Group::run`] end.

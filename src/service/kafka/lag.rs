@@ -1,8 +1,8 @@
 //! How far deciding is behind, for every partition and whoever decides it: looked at once a second,
 //! so that an instance that hangs is seen by the others.
 
-use crate::error::Result;
-use crate::log::kafka::TopicEnds;
+use crate::error::{Error, Result};
+use crate::log::kafka::{PartitionEnds, TopicEnds};
 use crate::service::{Service, now};
 use conclave_core::units::{Offset, TimeMs};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -37,13 +37,42 @@ pub(super) struct Look {
     first: Option<(Offset, TimeMs)>,
     /// Decisions of open transactions, and the marks among them.
     pub(super) open_records: i64,
-    /// What the group has committed; none when it has nothing.
-    pub(super) group: Option<Offset>,
+    /// What the group has committed.
+    pub(super) group: Committed,
     /// Offsets by which the group and the decisions disagree, for longer than marks take.
     pub(super) gap: i64,
 }
 
+/// What the group has committed for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Committed {
+    /// Nobody ever said.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// Everything before this offset.
+    Before(Offset),
+}
+
+impl Committed {
+    fn of(said: Option<Offset>) -> Self {
+        said.map_or(Self::Nothing, Self::Before)
+    }
+
+    fn offset(self) -> Option<Offset> {
+        match self {
+            Self::Unknown | Self::Nothing => None,
+            Self::Before(offset) => Some(offset),
+        }
+    }
+}
+
 impl Look {
+    /// Whether the brokers ever said what the group has committed.
+    pub(super) fn knows_group(&self) -> bool {
+        self.group != Committed::Unknown
+    }
+
     /// The lag. It goes on to grow after the look unless a decision came meanwhile: `decided` is
     /// where decisions end by `now`.
     fn lag(&self, decided: Offset, now: TimeMs) -> Lag {
@@ -56,9 +85,9 @@ impl Look {
 
 /// The group's offset and the decisions differ while a transaction ends. What the one has been at
 /// the look before, the other has to have reached by now.
-fn gap(before: Option<&Look>, group: Option<Offset>, decided: Offset) -> i64 {
-    let Some((before, group)) = before.zip(group) else { return 0 };
-    let missing = before.group.map_or(0, |group| group.0 - decided.0);
+fn gap(before: Option<&Look>, group: Committed, decided: Offset) -> i64 {
+    let Some((before, group)) = before.zip(group.offset()) else { return 0 };
+    let missing = before.group.offset().map_or(0, |group| group.0 - decided.0);
     let behind = before.decided.0 - group.0;
     missing.max(behind).max(0)
 }
@@ -98,6 +127,30 @@ impl Looks {
     }
 }
 
+/// Who is asked how the topics stand.
+trait Ends {
+    /// What the group has committed, by partition.
+    fn group_offsets(&self, partitions: i32) -> Result<Vec<Result<Option<Offset>>>>;
+    /// Where a partition ends.
+    fn of(&self, partition: i32) -> Result<PartitionEnds>;
+    /// Its first command from an offset on.
+    fn first_command(&self, partition: i32, from: Offset) -> Result<Option<(Offset, TimeMs)>>;
+}
+
+impl Ends for TopicEnds {
+    fn group_offsets(&self, partitions: i32) -> Result<Vec<Result<Option<Offset>>>> {
+        self.group_offsets(partitions)
+    }
+
+    fn of(&self, partition: i32) -> Result<PartitionEnds> {
+        self.of(partition)
+    }
+
+    fn first_command(&self, partition: i32, from: Offset) -> Result<Option<(Offset, TimeMs)>> {
+        self.first_command(partition, from)
+    }
+}
+
 /// Looks until `closing` ends.
 pub(super) fn watch(
     ends: &TopicEnds,
@@ -106,44 +159,67 @@ pub(super) fn watch(
     closing: &Receiver<()>,
 ) {
     let is_open = |wait| closing.recv_timeout(wait) == Err(RecvTimeoutError::Timeout);
+    let decided = |number: usize| partitions[number].watch().borrow().decisions_next;
+    let mut is_failing = false;
     while is_open(LOOK_EVERY) {
-        let looked = look_at_all(ends, partitions, looks, || is_open(Duration::ZERO));
-        if let Err(error) = looked {
-            tracing::debug!(%error, "nobody knows how far deciding is behind");
+        let failed = look_at_all(ends, decided, looks, || is_open(Duration::ZERO));
+        match (&failed, is_failing) {
+            (Some(error), false) => tracing::warn!(
+                %error,
+                "how far deciding is behind is not known of everything; what was known stands"
+            ),
+            (Some(error), true) => tracing::debug!(%error, "not everything can be looked at"),
+            (None, true) => tracing::warn!("how far deciding is behind is known of everything"),
+            (None, false) => {}
         }
+        is_failing = failed.is_some();
     }
 }
 
+/// Looks at every partition of which the brokers say how it stands; what was seen before stands for
+/// the others, and for what is not said. The first question that failed, if one did.
 fn look_at_all(
-    ends: &TopicEnds,
-    partitions: &[Arc<Service>],
+    ends: &impl Ends,
+    decided: impl Fn(usize) -> Offset,
     looks: &Looks,
     is_open: impl Fn() -> bool,
-) -> Result<()> {
-    let count = i32::try_from(partitions.len()).expect("partitions are few");
+) -> Option<Error> {
+    let latest = looks.latest().clone();
+    let count = i32::try_from(latest.len()).expect("partitions are few");
+    let mut failed = None;
     // Before the decisions: what was decided meanwhile is no gap.
-    let groups = ends.group_offsets(count)?;
-    for (number, (partition, group)) in (0..count).zip(groups).enumerate() {
+    let groups = ends.group_offsets(count);
+    let mut groups = groups.unwrap_or_else(|error| note(&mut failed, error, vec![])).into_iter();
+    for ((number, before), partition) in latest.into_iter().enumerate().zip(0..count) {
         if !is_open() {
-            return Ok(());
+            break;
         }
-        let before = looks.latest()[number];
-        let decided = partitions[number].watch().borrow().decisions_next;
-        // One whose leader is away says nothing of the others.
-        match look_at(ends, partition, before, decided, group) {
+        let group = match groups.next() {
+            Some(Ok(said)) => Committed::of(said),
+            Some(Err(error)) => note(&mut failed, error, Committed::Unknown),
+            None => Committed::Unknown,
+        };
+        match look_at(ends, partition, before, decided(number), group) {
             Ok(look) => looks.keep(number, look),
-            Err(error) => tracing::debug!(%error, partition, "it cannot be looked at"),
+            Err(error) => note(&mut failed, error, ()),
         }
     }
-    Ok(())
+    failed
 }
 
+/// Keeps the first error; what is known in its place is `instead`.
+fn note<T>(failed: &mut Option<Error>, error: Error, instead: T) -> T {
+    failed.get_or_insert(error);
+    instead
+}
+
+/// One look. What nobody says of the group now is what was said before.
 fn look_at(
-    ends: &TopicEnds,
+    ends: &impl Ends,
     partition: i32,
     before: Option<Look>,
     decided: Offset,
-    group: Option<Offset>,
+    group: Committed,
 ) -> Result<Look> {
     let found = ends.of(partition)?;
     let at = now();
@@ -154,7 +230,10 @@ fn look_at(
         None if decided < found.commands => ends.first_command(partition, decided)?,
         None => None,
     };
-    let gap = gap(before.as_ref(), group, decided);
+    let (group, gap) = match (group, before) {
+        (Committed::Unknown, Some(before)) => (before.group, before.gap),
+        (group, before) => (group, gap(before.as_ref(), group, decided)),
+    };
     let (commands, open_records) = (found.commands, found.open_records);
     Ok(Look { at, decided, commands, first, open_records, group, gap })
 }
@@ -167,45 +246,4 @@ fn is_same_end(before: Option<&Look>, decided: Offset, commands: Offset) -> bool
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn look(first: Option<(i64, i64)>) -> Look {
-        Look {
-            at: TimeMs(10_000),
-            decided: Offset(40),
-            commands: Offset(50),
-            first: first.map(|(offset, time_ms)| (Offset(offset), TimeMs(time_ms))),
-            open_records: 0,
-            group: Some(Offset(40)),
-            gap: 0,
-        }
-    }
-
-    #[test]
-    fn lag_grows_until_the_first_undecided_command_is_decided() {
-        let lag = |records, ms| Lag { records, age: Duration::from_millis(ms) };
-        let waiting = look(Some((42, 9_700)));
-        assert_eq!(waiting.lag(Offset(40), TimeMs(11_000)), lag(8, 1_300), "it still waits");
-        assert_eq!(waiting.lag(Offset(42), TimeMs(11_000)), lag(8, 1_300), "those before it");
-        assert_eq!(waiting.lag(Offset(43), TimeMs(11_000)), lag(8, 300), "as at the look");
-        assert_eq!(look(None).lag(Offset(40), TimeMs(11_000)), lag(0, 0), "marks alone");
-        let ahead = look(Some((42, 99_000)));
-        assert_eq!(ahead.lag(Offset(40), TimeMs(11_000)), lag(8, 0), "clocks differ");
-    }
-
-    #[test]
-    fn only_what_lasts_is_a_gap() {
-        let before = look(None);
-        let check = |group: Option<i64>, decided: i64, expected: i64| {
-            let found = gap(Some(&before), group.map(Offset), Offset(decided));
-            assert_eq!(found, expected, "{group:?} {decided}");
-        };
-        check(Some(45), 40, 0); // The mark of the decisions comes a moment later.
-        check(Some(40), 47, 0); // Decided between the two questions.
-        check(Some(40), 38, 2); // The group counts two commands that have no decision.
-        check(Some(31), 47, 9); // Somebody set the group back.
-        check(None, 47, 0);
-        assert_eq!(gap(None, Some(Offset(9)), Offset(3)), 0, "the first look proves nothing");
-    }
-}
+mod tests;

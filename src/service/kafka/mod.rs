@@ -131,7 +131,8 @@ impl KafkaService {
     /// written.
     pub fn start(options: &KafkaServiceOptions) -> Result<Self> {
         let settings = &options.settings;
-        let Topics { count, is_checked } = reach::topics(settings, &options.data)?;
+        let ending = Arc::new(Ending::default());
+        let Topics { count, is_checked } = reach::topics(settings, &options.data, &ending)?;
         let (dir, commands_max) = (options.data.join("outbox"), options.outbox_commands_max);
         let outbox = Outbox::open(settings, &dir, options.durability, commands_max)?;
         let outbox = Arc::new(outbox);
@@ -167,7 +168,6 @@ impl KafkaService {
         let (looked_at, (lag_runs, lag_ends)) = (partitions.clone(), channel());
         let posts: Vec<Post> = posts.into_iter().map(post).collect();
         let heard: Vec<_> = posts.iter().map(|post| post.notices.clone()).collect();
-        let ending = Arc::new(Ending::default());
         let (polled, closing) = (Arc::clone(&group), Arc::clone(&is_closing));
         let (joining, asking) = (Arc::clone(&ending), Arc::clone(&ending));
         let (settings, data) = (settings.clone(), options.data.clone());
@@ -245,7 +245,7 @@ impl KafkaService {
         let owners = ended_soon(owners, "those who decide");
         tracing::info!(elapsed_ms = millis(began), "nothing is decided here any more");
         // One that ended by itself may have a namesake, who decides.
-        if ended.is_ok() && (is_away || self.group.is_deserted()) {
+        if ended.is_ok() && (is_away || self.group.is_deserted(began)) {
             tracing::info!("nobody else decides now: those who wait for decisions are told");
             self.await_views();
             self.partitions.iter().for_each(|partition| partition.desert());

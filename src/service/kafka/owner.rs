@@ -1,5 +1,7 @@
 //! Deciding one partition for as long as it is ours.
 
+mod unregistered;
+
 use super::super::{Figures, NewCommand, Notices, Pending, Service, Standing, now, turned};
 use super::group::{Group, Owner};
 use super::lag::Looks;
@@ -20,6 +22,7 @@ use conclave_core::units::Offset;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+use unregistered::Unregistered;
 
 /// Longest sleep when nothing comes in: timers and the end of the tenure are looked at this often.
 const NAP_MAX: Duration = Duration::from_millis(100);
@@ -133,6 +136,7 @@ struct Work<'p> {
     /// How long it was waited last for a schema that nobody can tell; none when all are known.
     schema_pause: Option<Duration>,
     starved: Starved,
+    unregistered: Unregistered,
 }
 
 /// The last tick that was sent.
@@ -179,8 +183,19 @@ fn take_over<'p>(
     }
     // As if one had been sent just now: what stands in the topic has to come first.
     let ticked = Ticked { sent: Instant::now(), under_way: None, at: None };
+    let unregistered = Unregistered::new(post.registry.is_some());
     let (ticks, figures_at, schema_pause, starved) = (0, None, None, Starved::default());
-    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, schema_pause, starved })
+    Ok(Work {
+        post,
+        tenure,
+        engine,
+        ticked,
+        ticks,
+        figures_at,
+        schema_pause,
+        starved,
+        unregistered,
+    })
 }
 
 /// That the log has the brokers' times: a demo's or an import's are its own.
@@ -246,6 +261,7 @@ impl Work<'_> {
                 continue;
             }
             (pause, self.schema_pause) = (Duration::ZERO, None);
+            self.unregistered.look(self.post.log.partition, &decisions);
             crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
             if !self.tenure.is_wanted() {

@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::partition_count;
 use crate::log::kafka::settings::KafkaSettings;
-use crate::log::kafka::topics::refuse_harm;
+use crate::log::kafka::topics::{Difference, check, refuse};
 use crate::log::rocks::SnapshotStore;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
 use crate::resilience::{DelaySettings, Delays};
@@ -14,7 +14,7 @@ use conclave_core::units::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two questions to the brokers, and how long one may take.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -25,6 +25,14 @@ const AGAIN: DelaySettings = DelaySettings {
     longest: Duration::from_secs(2),
     retries_max: usize::MAX,
 };
+/// Pauses before brokers are asked again for topics that they do not know, and for how long in all:
+/// brokers that come back may not know them yet.
+const UNKNOWN: DelaySettings = DelaySettings {
+    first: Duration::from_millis(200),
+    longest: Duration::from_secs(1),
+    retries_max: usize::MAX,
+};
+const UNKNOWN_MAX: Duration = Duration::from_secs(5);
 /// What the topics were when they were last seen.
 const SEEN_FILE: &str = "topics-seen";
 
@@ -87,15 +95,15 @@ pub(super) struct Topics {
 }
 
 /// What the brokers say of the topics; while they are away, what they said at an earlier start.
+/// Topics that they do not know are asked for again for a while, until `ending`.
 ///
 /// # Errors
 /// `Unavailable` when they are away and never were there, `Invalid` when the topics could lose or
 /// change decisions, or are other ones than those that `data` belongs to.
-pub(super) fn topics(settings: &KafkaSettings, data: &Path) -> Result<Topics> {
+pub(super) fn topics(settings: &KafkaSettings, data: &Path, ending: &Ending) -> Result<Topics> {
     let (topic, file) = (&settings.topics.commands, data.join(SEEN_FILE));
     let seen = std::fs::read_to_string(&file).ok();
-    let asked = refuse_harm(settings, TimeSource::LogAppend);
-    match (asked.and_then(|()| partition_count(settings)), seen) {
+    match (known(ending, UNKNOWN_MAX, || look(settings)), seen) {
         (Ok(count), Some(seen)) if seen != line(topic, count) => Err(Error::invalid(format!(
             "{} belongs to other topics ('{}') than {topic} with {count} partitions: give each log \
              a directory of its own (data)",
@@ -115,6 +123,49 @@ pub(super) fn topics(settings: &KafkaSettings, data: &Path) -> Result<Topics> {
             Ok(Topics { count, is_checked: false })
         }
         (Err(error), _) => Err(error),
+    }
+}
+
+/// What one look at the topics found.
+#[derive(Debug)]
+enum Looked {
+    /// So many partitions, and nothing about the topics is harmful.
+    Sound(i32),
+    /// The brokers do not know some of them, as this error says.
+    Unknown(Error),
+}
+
+fn look(settings: &KafkaSettings) -> Result<Looked> {
+    let differences = check(settings, TimeSource::LogAppend)?;
+    let is_unknown = differences.iter().any(Difference::is_missing_topic);
+    match refuse(&differences) {
+        Err(error) if is_unknown => Ok(Looked::Unknown(error)),
+        refused => refused.and_then(|()| partition_count(settings)).map(Looked::Sound),
+    }
+}
+
+/// How many partitions there are. While topics are not known it looks again, for as long as that
+/// may pass (`patience`) and `ending` has not come.
+fn known(
+    ending: &Ending,
+    patience: Duration,
+    mut look: impl FnMut() -> Result<Looked>,
+) -> Result<i32> {
+    let until = Instant::now() + patience;
+    let mut looked = look()?;
+    if let Looked::Unknown(_) = looked {
+        tracing::warn!("the brokers do not know all topics: they are asked again for a while");
+    }
+    for pause in Delays::new(&UNKNOWN, u64::from(std::process::id())) {
+        let may_pass = matches!(looked, Looked::Unknown(_)) && Instant::now() + pause < until;
+        if !may_pass || ending.comes_within(pause) {
+            break;
+        }
+        looked = look()?;
+    }
+    match looked {
+        Looked::Sound(count) => Ok(count),
+        Looked::Unknown(error) => Err(error),
     }
 }
 
@@ -140,10 +191,12 @@ fn keep(file: &Path, text: &str) -> Result<()> {
 /// `Invalid` when the topics could lose or change decisions, or are not what they were.
 pub(super) fn await_topics(settings: &KafkaSettings, data: &Path, ending: &Ending) -> Result<bool> {
     for pause in Delays::new(&AGAIN, u64::from(std::process::id())) {
-        match topics(settings, data) {
+        match topics(settings, data, ending) {
             Ok(Topics { is_checked: true, .. }) => return Ok(true),
             Ok(Topics { is_checked: false, .. }) => {}
             Err(error) if error.kind == ErrorKind::Unavailable => {}
+            // What was not known yet is no reason to end otherwise than asked.
+            Err(_) if ending.comes_within(Duration::ZERO) => return Ok(false),
             Err(error) => return Err(error),
         }
         if ending.comes_within(pause) {
@@ -187,5 +240,42 @@ impl LogReader for Unreached {
 
     fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
         self.snapshots.read(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of looks that do not know all topics so often, and then do; and how many it took.
+    fn look_until(unknown: usize, ending: &Ending, patience: Duration) -> (Result<i32>, usize) {
+        let mut looks = 0;
+        let known = known(ending, patience, || {
+            looks += 1;
+            Ok(if looks > unknown {
+                Looked::Sound(3)
+            } else {
+                Looked::Unknown(Error::invalid("commands: topic is not there"))
+            })
+        });
+        (known, looks)
+    }
+
+    #[test]
+    fn topics_that_are_not_known_for_a_moment_end_no_start() {
+        let patience = Duration::from_secs(60);
+        let (known, looks) = look_until(2, &Ending::default(), patience);
+        assert_eq!((known.expect("they are known by then"), looks), (3, 3));
+    }
+
+    #[test]
+    fn topics_that_stay_unknown_are_named_in_the_end() {
+        let (known, looks) = look_until(usize::MAX, &Ending::default(), Duration::from_secs(1));
+        assert_eq!(known.expect_err("they are not there").kind, ErrorKind::Invalid);
+        assert!(looks > 1, "{looks}");
+        let ending = Ending::default();
+        ending.come();
+        let (known, looks) = look_until(usize::MAX, &ending, Duration::from_secs(60));
+        assert_eq!((known.is_err(), looks), (true, 1), "a stop does not wait for them");
     }
 }

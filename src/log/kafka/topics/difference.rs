@@ -29,10 +29,42 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, setting, found, wanted, why, mending, harm: _ } = self;
-        write!(f, "{topic}: {setting} is {found}, should be {wanted}: {why}\n    {mending}")
+        let Self { topic, setting, found, wanted, why, mending, harm } = self;
+        let then = match harm {
+            Harm::Decisions => "\n    ",
+            Harm::Harmless => "; ",
+        };
+        write!(f, "{topic}: {setting} is {found}, should be {wanted}: {why}{then}{mending}")
     }
 }
+
+impl Difference {
+    /// Whether a topic is not there that nothing can be decided without. Brokers that come back may
+    /// not know it yet.
+    #[must_use]
+    pub fn is_missing_topic(&self) -> bool {
+        self.setting == TOPIC && self.harm == Harm::Decisions
+    }
+
+    /// For people: those that are alike but for their topics as one, which names them all.
+    #[must_use]
+    pub fn merged(differences: &[Self]) -> Vec<Self> {
+        let mut merged: Vec<Self> = vec![];
+        for difference in differences {
+            let same = merged
+                .iter_mut()
+                .find(|other| Self { topic: other.topic.clone(), ..difference.clone() } == **other);
+            match same {
+                Some(same) => same.topic = format!("{}, {}", same.topic, difference.topic),
+                None => merged.push(difference.clone()),
+            }
+        }
+        merged
+    }
+}
+
+/// What is compared of a topic that is not there.
+const TOPIC: &str = "topic";
 
 /// What a difference can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -114,7 +146,7 @@ impl Eye<'_> {
         let harm = if role == TopicRole::Artifacts { Harm::Harmless } else { Harm::Decisions };
         Difference {
             topic: role.name(self.names).to_owned(),
-            setting: "topic".to_owned(),
+            setting: TOPIC.to_owned(),
             found: "not there".to_owned(),
             wanted: "there".to_owned(),
             harm,
@@ -125,8 +157,8 @@ impl Eye<'_> {
 
     fn apply(self) -> String {
         let carried = if self.source == TimeSource::Carried { " --carried" } else { "" };
-        let prefix = self.names.commands.strip_suffix(".commands").unwrap_or_default();
-        format!("conclave topics apply --brokers {} --prefix {prefix}{carried}", self.brokers)
+        let (brokers, prefix) = (self.brokers, self.names.prefix());
+        format!("conclave topics apply --brokers {brokers} --prefix {prefix}{carried}")
     }
 
     fn properties(self, role: TopicRole, found: &Found) -> Vec<Difference> {

@@ -151,4 +151,23 @@ fn fewer_copies_are_said_and_allowed() {
         difference.setting == "replication" && difference.harm == Harm::Harmless
     };
     assert!(differences.iter().all(is_said), "{differences:?}");
+    // A single broker is one thing to say, in one line.
+    let [said] = &Difference::merged(&differences)[..] else { panic!("{differences:?}") };
+    let (said, topics) = (said.to_string(), &settings.topics);
+    let names = [&topics.commands, &topics.decisions, &topics.dead_letters, &topics.artifacts];
+    assert!(names.iter().all(|name| said.contains(*name)), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn topics_that_are_missing_are_told_from_what_differs_otherwise() {
+    let mut seen = sound(TimeSource::LogAppend, 3);
+    seen.topics.remove(&TopicRole::Commands);
+    seen.topics.remove(&TopicRole::Artifacts);
+    set(TopicRole::Decisions, "retention.ms", "1")(&mut seen);
+    let differences = compare(&KafkaSettings::plain("k1:9092"), TimeSource::LogAppend, &seen);
+    let missing = differences.iter().filter(|difference| difference.is_missing_topic());
+    let missing: Vec<_> = missing.map(|difference| difference.topic.as_str()).collect();
+    assert_eq!(missing, ["conclave.commands"], "{differences:#?}");
+    assert_eq!(Difference::merged(&differences).len(), differences.len(), "nothing is alike");
 }
