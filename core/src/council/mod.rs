@@ -7,6 +7,7 @@
 
 mod cell;
 pub mod curve;
+pub mod fast;
 pub mod features;
 pub mod file;
 pub mod golden;
@@ -19,6 +20,7 @@ mod state;
 pub mod time;
 
 pub use curve::Curve;
+pub use fast::FastCouncil;
 pub use features::{FEATURES, FeatureMask, Features};
 pub use file::CouncilFile;
 pub use golden::{GoldenSequence, GoldenStep, self_test};
