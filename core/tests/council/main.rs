@@ -2,7 +2,11 @@
 //! that are none.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod curves;
+mod drawn;
+mod files;
 mod golden;
+mod layouts;
 
 use conclave_core::council::{CouncilFile, ModelId};
 use conclave_core::units::Hash32;
