@@ -1,5 +1,6 @@
 //! The reference: one step of one member, line for line as sections 6 and 7 of
-//! `docs/council-spec.md` say it. Plain additions and products: one that left its range would panic.
+//! `docs/council-spec.md` say it. Additions and products are checked: one that left its range would
+//! panic.
 
 use super::features::{FEATURES, Features};
 use super::logits::{LOGITS, Logits};

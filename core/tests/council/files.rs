@@ -75,7 +75,8 @@ proptest! {
     fn what_is_written_is_read_again(seed in seeds(), steps in 1..=8_usize) {
         let council = seed.council();
         let inputs = seed.inputs(steps);
-        let golden: Vec<_> = (1..=steps).map(|n| GoldenSequence::of(&council, &inputs[..n])).collect();
+        let sequence = |length| GoldenSequence::of(&council, &inputs[..length]);
+        let golden: Vec<_> = (1..=steps).map(sequence).collect();
         let bytes = encode(&council, &golden).unwrap();
         let file = read(&bytes).unwrap();
         prop_assert_eq!(file.council(), &council);

@@ -14,7 +14,7 @@ use crate::council::time::TimeCode;
 /// Rows side by side.
 const LANES: usize = 8;
 /// Blocks of rows whose sums are kept in registers together.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 4;
 
 /// A member with H units, P = (32 + H) / 2 pairs of operands and B = 4 H / 8 blocks of rows.
 #[derive(Clone, Debug)]
