@@ -5,72 +5,75 @@
 //! because a check in every lane would cost more than the sum. The range proof is why none wraps.
 
 use super::curve::FastCurve;
-use super::lanes::{Lanes, Pairs, Sums};
+use super::lanes::{Lanes, Pairs};
 use crate::council::features::{FEATURES, Features};
 use crate::council::logits::{LOGITS, Logits};
 use crate::council::member::{Member, Rows};
 use crate::council::time::TimeCode;
 
-/// Rows side by side.
+/// Rows side by side: a block.
 const LANES: usize = 8;
-/// Blocks of rows whose sums are kept in registers together.
+/// Blocks whose sums are kept in registers together: a group. With 16 registers of four sums, eight
+/// of them leave room for operands.
 const TOGETHER: usize = 4;
 
-/// A member with H units, P = (32 + H) / 2 pairs of operands and B = 4 H / 8 blocks of rows.
+/// A member with H units, P = (32 + H) / 2 pairs of operands, R = 4 H rows and G = R / 32 groups.
 #[derive(Clone, Debug)]
-pub(super) struct FastMember<const H: usize, const P: usize, const B: usize> {
-    weights: [[Pairs; P]; B],
-    scales: [Scales; B],
+pub(super) struct FastMember<const H: usize, const P: usize, const R: usize, const G: usize> {
+    /// In the order in which they are read.
+    weights: [[[Pairs; TOGETHER]; P]; G],
+    scales: Scales<R>,
     readout: [[i16; H]; LOGITS],
-    readout_scales: Scales,
+    readout_scales: Scales<LOGITS>,
 }
 
-/// What turns the accumulators of eight rows into pre-activations.
-#[derive(Clone, Copy, Debug, Default)]
-struct Scales {
-    biases: Sums,
-    multipliers: Sums,
-    halves: Sums,
-    shifts: [u32; LANES],
+/// What turns the accumulators of N rows into pre-activations. One array for each number: an array
+/// of rows would be taken apart number by number.
+#[derive(Clone, Copy, Debug)]
+struct Scales<const N: usize> {
+    biases: [i32; N],
+    multipliers: [i32; N],
+    halves: [i32; N],
+    shifts: [u32; N],
 }
 
-impl Scales {
-    /// Those of the rows from `first` on, as far as there are rows.
-    fn of(rows: &Rows, first: usize) -> Self {
-        let mut scales = Self { shifts: [1; LANES], ..Self::default() };
-        for (lane, row) in rows.iter().skip(first).take(LANES).enumerate() {
-            scales.biases[lane] = row.bias;
-            scales.multipliers[lane] = row.multiplier.into();
-            scales.halves[lane] = 1 << (row.shift - 1);
-            scales.shifts[lane] = row.shift.into();
+impl<const N: usize> Scales<N> {
+    fn of(rows: &Rows) -> Self {
+        Self {
+            biases: std::array::from_fn(|row| rows.biases[row]),
+            multipliers: std::array::from_fn(|row| rows.multipliers[row].into()),
+            halves: std::array::from_fn(|row| 1 << (rows.shifts[row] - 1)),
+            shifts: std::array::from_fn(|row| rows.shifts[row].into()),
         }
-        scales
     }
 
-    /// clamp16(R(acc * m, n)) in each lane.
+    /// Each accumulator becomes clamp16(R(acc * m, n)).
     #[inline(always)]
-    fn scaled(&self, accumulators: &Sums) -> Sums {
-        std::array::from_fn(|lane| {
-            let product = accumulators[lane].wrapping_mul(self.multipliers[lane]);
-            let rounded = product.wrapping_add(self.halves[lane]).wrapping_shr(self.shifts[lane]);
-            rounded.clamp(i16::MIN.into(), i16::MAX.into())
-        })
+    fn scale(&self, accumulators: &mut [i32]) {
+        let scales = self.multipliers.iter().zip(&self.halves).zip(&self.shifts);
+        for (accumulator, ((multiplier, half), shift)) in accumulators.iter_mut().zip(scales) {
+            let product = accumulator.wrapping_mul(*multiplier);
+            let rounded = product.wrapping_add(*half).wrapping_shr(*shift);
+            *accumulator = rounded.clamp(i16::MIN.into(), i16::MAX.into());
+        }
     }
 }
 
-impl<const H: usize, const P: usize, const B: usize> FastMember<H, P, B> {
+impl<const H: usize, const P: usize, const R: usize, const G: usize> FastMember<H, P, R, G> {
     pub(super) fn new(member: &Member) -> Self {
-        assert!(P * 2 == FEATURES + H && B * LANES == 4 * H && B.is_multiple_of(TOGETHER));
+        assert!(P * 2 == FEATURES + H && R == 4 * H && G * TOGETHER * LANES == R);
         let Member { heads, readout, .. } = member;
-        let mut weights = [[[[0; 2]; LANES]; P]; B];
+        let mut weights = [[[[[0; 2]; LANES]; TOGETHER]; P]; G];
         for (row, head) in heads.iter().enumerate() {
+            let (block, lane) = (row / LANES, row % LANES);
             for (k, weight) in head.weights.iter().enumerate() {
-                weights[row / LANES][k / 2][row % LANES][k % 2] = i16::from(*weight);
+                let pairs = &mut weights[block / TOGETHER][k / 2][block % TOGETHER];
+                pairs[lane][k % 2] = i16::from(*weight);
             }
         }
-        let scales = std::array::from_fn(|block| Scales::of(heads, block * LANES));
         let row = |logit| std::array::from_fn(|j| i16::from(readout.row(logit).weights[j]));
-        let readout_scales = Scales::of(readout, 0);
+        let readout_scales = Scales::of(readout);
+        let scales = Scales::of(heads);
         Self { weights, scales, readout: std::array::from_fn(row), readout_scales }
     }
 
@@ -85,7 +88,8 @@ impl<const H: usize, const P: usize, const B: usize> FastMember<H, P, B> {
     ) {
         let z = self.pre_activations(lanes, &operands(x, h));
         let s = s.get();
-        let [early, late, rate, base] = [0, 1, 2, 3].map(|head| &z[head * (B / 4)..]);
+        let (blocks, _) = z.as_chunks::<LANES>();
+        let [early, late, rate, base] = [0, 1, 2, 3].map(|head| &blocks[head * (H / LANES)..]);
         for (block, next) in h.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let (p, q) = (&rate[block], &base[block]);
             let y = std::array::from_fn(|lane| {
@@ -102,21 +106,21 @@ impl<const H: usize, const P: usize, const B: usize> FastMember<H, P, B> {
 
     /// z of all rows.
     #[inline(always)]
-    fn pre_activations(&self, lanes: impl Lanes, u: &[[i16; 2]; P]) -> [Sums; B] {
-        let mut z = [[0; LANES]; B];
-        for (index, z) in z.as_chunks_mut::<TOGETHER>().0.iter_mut().enumerate() {
-            let first = index * TOGETHER;
-            *z = std::array::from_fn(|block| self.scales[first + block].biases);
-            for (pair, u) in u.iter().enumerate() {
+    fn pre_activations(&self, lanes: impl Lanes, u: &[[i16; 2]; P]) -> [i32; R] {
+        let mut z = self.scales.biases;
+        let (blocks, _) = z.as_chunks_mut::<LANES>();
+        let (groups, _) = blocks.as_chunks_mut::<TOGETHER>();
+        for (sums, weights) in groups.iter_mut().zip(&self.weights) {
+            let mut together = *sums;
+            for (u, weights) in u.iter().zip(weights) {
                 let u = [*u; LANES];
-                for (block, sums) in z.iter_mut().enumerate() {
-                    *sums = lanes.add_products(*sums, &self.weights[first + block][pair], &u);
+                for (sums, weights) in together.iter_mut().zip(weights) {
+                    *sums = lanes.add_products(*sums, weights, &u);
                 }
             }
+            *sums = together;
         }
-        for (z, scales) in z.iter_mut().zip(&self.scales) {
-            *z = scales.scaled(z);
-        }
+        self.scales.scale(&mut z);
         z
     }
 
@@ -132,8 +136,8 @@ impl<const H: usize, const P: usize, const B: usize> FastMember<H, P, B> {
             let sum = sums.iter().fold(*accumulator, |sum, lane| sum.wrapping_add(*lane));
             *accumulator = sum.wrapping_add(64) >> 7;
         }
-        let scaled = self.readout_scales.scaled(&accumulators);
-        Logits(std::array::from_fn(|logit| low(scaled[logit])))
+        self.readout_scales.scale(&mut accumulators);
+        Logits(accumulators.map(low))
     }
 }
 

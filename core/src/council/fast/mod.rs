@@ -27,9 +27,9 @@ pub struct FastCouncil {
 
 #[derive(Clone, Debug)]
 enum FastMembers {
-    H16(Vec<FastMember<16, 24, 8>>),
-    H32(Vec<FastMember<32, 32, 16>>),
-    H64(Vec<FastMember<64, 48, 32>>),
+    H16(Vec<FastMember<16, 24, 64, 2>>),
+    H32(Vec<FastMember<32, 32, 128, 4>>),
+    H64(Vec<FastMember<64, 48, 256, 8>>),
 }
 
 impl FastCouncil {
@@ -67,9 +67,9 @@ impl FastCouncil {
     }
 
     #[inline(always)]
-    fn step_all<const H: usize, const P: usize, const B: usize>(
+    fn step_all<const H: usize, const P: usize, const R: usize, const G: usize>(
         &self,
-        members: &[FastMember<H, P, B>],
+        members: &[FastMember<H, P, R, G>],
         lanes: impl Lanes,
         words: &mut [i16],
         asked: (&Features, TimeCode),
@@ -83,9 +83,9 @@ impl FastCouncil {
     }
 }
 
-fn laid_out<const H: usize, const P: usize, const B: usize>(
+fn laid_out<const H: usize, const P: usize, const R: usize, const G: usize>(
     members: &[Member],
-) -> Vec<FastMember<H, P, B>> {
+) -> Vec<FastMember<H, P, R, G>> {
     members.iter().map(FastMember::new).collect()
 }
 
