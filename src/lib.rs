@@ -5,6 +5,7 @@ pub mod archive;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod council;
 pub mod demo;
 pub mod engine;
 pub mod error;
