@@ -16,6 +16,7 @@
 
 pub mod blocker;
 pub mod command;
+pub mod council;
 pub mod decide;
 pub mod decision;
 mod draft;

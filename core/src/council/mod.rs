@@ -1,0 +1,3 @@
+//! The council of networks: what its members are told.
+
+pub mod features;
