@@ -1,4 +1,5 @@
-//! Tables of `docs/serve.md` that say what the code says, and boards and alerts that ask for it.
+//! Tables of `docs/serve.md` and `docs/council-features.md` that say what the code says, and boards
+//! and alerts that ask for it.
 //! After a change of the code:
 //!
 //! ```text
@@ -9,6 +10,8 @@
 mod boards;
 #[path = "boards_common/mod.rs"]
 mod boards_common;
+#[path = "documents/council.rs"]
+mod council;
 
 use conclave::config::Config;
 use conclave::telemetry::names::{Kind, TABLE};

@@ -4,9 +4,13 @@
 //! `tests/golden/log/commands.jsonl` holds the records of a log, `decisions.jsonl` the digest of
 //! the body of each decision about them and, for people, what it says. `heads.json` holds the heads
 //! of larger logs that are made anew each time, `snapshot.json` the digest of a snapshot of the
-//! golden log's fold. `CONCLAVE_BLESS=1 cargo test --release --test golden_log` writes all four.
+//! golden log's fold, `features.json` digests of what the council would have been told along it.
+//! `CONCLAVE_BLESS=1 cargo test --release --test golden_log -- --test-threads=1` writes all five,
+//! one after the other: the first test writes the commands that the others read.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+#[path = "golden_log/council.rs"]
+mod council;
 #[path = "golden_log/story.rs"]
 mod story;
 mod system_common;

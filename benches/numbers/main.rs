@@ -231,6 +231,7 @@ fn mix_b(sizes: &Sizes, parent: &Path, figures: &mut Figures) -> io::Result<()> 
         let log = pipeline.close();
         if is_fgd && round == ROUND {
             report_reading(name, &log, Some(Goal::AtLeast(core_rate)), figures);
+            report_features(&mix, figures);
         }
     }
     let rate = |name: &str| figures.value(&format!("{name}: decisions")).unwrap_or(f64::NAN);
@@ -239,6 +240,13 @@ fn mix_b(sizes: &Sizes, parent: &Path, figures: &mut Figures) -> io::Result<()> 
     figures.add("mix B: FGD / best fit", fgd / best_fit, "times");
     figures.add("mix B: FGD / random", fgd / random, "times");
     Ok(())
+}
+
+fn report_features(mix: &MixB, figures: &mut Figures) {
+    let (spent, count) = mix.tell_the_council();
+    let each = spent.as_secs_f64() * 1e6 / count as f64;
+    let goal = Goal::AtMost(0.5);
+    figures.add_with_goal("council: features of one request", each, "µs", goal);
 }
 
 fn alone(sizes: &Sizes, parent: &Path, figures: &mut Figures) -> io::Result<()> {

@@ -6,6 +6,7 @@ use conclave::demo::{Scale, Source};
 use conclave::log::{CommandRecord, StoredCommand};
 use conclave::wire::CommandReader;
 use conclave_core::command::*;
+use conclave_core::council::features::{Asked, Features};
 use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Event};
 use conclave_core::limits::QUOTA_GPU_MILLI_MAX;
@@ -14,6 +15,7 @@ use conclave_core::placement::{Fleet, GpuSet, Need, Placer, Shape, Spot, seed_of
 use conclave_core::round::{Round, Votes};
 use conclave_core::state::State;
 use conclave_core::units::*;
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 const FULL_PERCENT: i64 = 90;
@@ -35,6 +37,9 @@ pub(crate) struct MixB {
     moves: Vec<Move>,
     /// How many of the moves come before the steady state.
     moves_before: usize,
+    /// What may be asked, and the state that the last of it left.
+    asks: Vec<RequestAllocation>,
+    state: State,
 }
 
 /// What happened to the fleet.
@@ -80,7 +85,22 @@ impl MixB {
             nodes: workload.nodes,
             moves: writer.moves,
             moves_before,
+            asks,
+            state: writer.state,
         }
+    }
+
+    /// Time of computing what the council would be told of each job, and how many there are.
+    pub(crate) fn tell_the_council(&self) -> (Duration, usize) {
+        const TIMES: usize = 20;
+        let pool = self.state.pool(&PoolId::from(POOL));
+        let now = self.state.time_ms;
+        let started = Instant::now();
+        for ask in self.asks.iter().cycle().take(TIMES * self.asks.len()) {
+            let asked = Asked { ask: black_box(ask), attempt: 1, arrived_at_ms: now };
+            black_box(Features::of_request(pool, &asked, now));
+        }
+        (started.elapsed(), TIMES * self.asks.len())
     }
 
     /// Time of the steady state's placements alone, and how many there are. Every choice is

@@ -2,18 +2,21 @@
 //! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
 //! sentence.
 
-use crate::command::{NodeHealth, RegisterNode};
+use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
 use crate::decision::{
     AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
     NodeRegistered, Outcome, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
     RequestQueued, RequestVoted,
 };
 use crate::rejection::RejectionCode;
+use crate::state::history::Counted;
 use crate::state::{
     Denial, DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind,
     Waiter,
 };
-use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
+use crate::units::{
+    DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TenantId, TimeMs,
+};
 
 /// Folds one decision into the state.
 ///
@@ -39,7 +42,7 @@ impl State {
     pub(crate) fn finish(&mut self, decision: &Decision) {
         assert_eq!(decision.covered_before, self.covered, "offset {}: a gap", decision.offset);
         self.covered = decision.offset;
-        self.note_denial(decision);
+        self.note_denied_newcomer(decision);
         let Some(digests) = decision.remembered else { return };
         let Some(pool) = self.pools.get_mut(&decision.pool) else { return };
         let time_ms = decision.time_ms;
@@ -50,15 +53,24 @@ impl State {
     }
 
     /// A newcomer whom the council denied leaves no event that names its tenant.
-    fn note_denial(&mut self, decision: &Decision) {
+    fn note_denied_newcomer(&mut self, decision: &Decision) {
         let Outcome::Rejected(rejected) = &decision.outcome else { return };
-        if rejected.code != RejectionCode::CouncilDenied || decision.kind != "RequestAllocation" {
+        if rejected.code != RejectionCode::CouncilDenied {
             return;
         }
         let Some(pool) = self.pools.get_mut(&decision.pool) else { return };
-        let (tenant, offset, at_ms) = (decision.tenant.clone(), decision.offset, decision.time_ms);
-        let denial = Denial { tenant, offset, at_ms, is_appealed: false };
-        pool.denials.remember(decision.request.clone(), denial);
+        let (offset, at_ms) = (decision.offset, decision.time_ms);
+        // Whoever appeals may be an operator: the denial before says whose request it is.
+        let is_appeal = decision.kind == "Appeal";
+        let before = pool.denials.find(&decision.request, at_ms).filter(|_| is_appeal);
+        let tenant = before.map_or(&decision.tenant, |denial| &denial.tenant).clone();
+        if let Some(tenant) = pool.tenants.get_mut(&tenant) {
+            tenant.history.note_turned_away(at_ms);
+        }
+        if decision.kind == "RequestAllocation" {
+            let denial = Denial { tenant, offset, at_ms, is_appealed: false };
+            pool.denials.remember(decision.request.clone(), denial);
+        }
     }
 
     /// Makes one event true. `offset` is the decision's own.
@@ -128,9 +140,13 @@ impl State {
     }
 
     fn count_vote(&mut self, voted: &RequestVoted) {
+        let now = self.time_ms;
+        let pool = self.pool_mut(&voted.pool);
         // A first vote that denies leaves nothing to count on.
-        if let Some(request) = self.pool_mut(&voted.pool).requests.get_mut(&voted.request) {
+        if let Some(request) = pool.requests.get_mut(&voted.request) {
             request.attempts = voted.attempt;
+            let tenant = pool.tenants.get_mut(&request.ask.tenant);
+            tenant.expect("a live request has a tenant").history.note_vote(now);
         }
     }
 
@@ -144,10 +160,14 @@ impl State {
             is_appealed: false,
             stage: Stage::Admitted,
         };
+        let now = self.time_ms;
         let state = self.pool_mut(pool);
         state.denials.forget(&ask.request);
         let previous = state.requests.insert(ask.request.clone(), request);
         assert!(previous.is_none(), "request {} admitted twice", ask.request);
+        let tenant = state.tenant_mut(&ask.tenant);
+        tenant.waiting_count += 1;
+        tenant.history.note_admitted(now);
         if let Some(at_ms) = ask.deadline_ms {
             self.set_timer(pool, &ask.request, at_ms, TimerKind::DeadlinePasses);
         }
@@ -191,11 +211,21 @@ impl State {
         let stage = self.leave_stage(pool, id);
         assert!(!matches!(stage, Stage::Running(_)), "request {id} ended while it runs");
         let request = self.forget_request(pool, id);
-        if *reason == RequestEnd::CouncilDenied {
-            let (tenant, at_ms, is_appealed) =
-                (request.ask.tenant, self.time_ms, request.is_appealed);
-            let denial = Denial { tenant, offset, at_ms, is_appealed };
-            self.pool_mut(pool).denials.remember(id.clone(), denial);
+        let (at_ms, is_appealed) = (self.time_ms, request.is_appealed);
+        let pool = self.pool_mut(pool);
+        let tenant = pool.tenant_mut(&request.ask.tenant);
+        tenant.waiting_count -= 1;
+        match reason {
+            RequestEnd::Cancelled | RequestEnd::DeadlinePassed => {
+                tenant.history.note(at_ms, Counted::Withdrawn);
+            }
+            RequestEnd::CouncilDenied => {
+                tenant.history.note(at_ms, Counted::Denied);
+                let denial = Denial { tenant: request.ask.tenant, offset, at_ms, is_appealed };
+                pool.denials.remember(id.clone(), denial);
+            }
+            // Neither the tenant's doing nor the council's.
+            RequestEnd::Overridden => {}
         }
     }
 
@@ -227,7 +257,11 @@ impl State {
         });
         let ask = request.ask.clone();
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
-        pool.use_quota(&ask.tenant, ask.total_gpu_milli());
+        pool.use_quota(&ask.tenant, ask.total_gpu_milli(), |tenant| {
+            tenant.waiting_count -= 1;
+            tenant.running_count += 1;
+            tenant.history.note(granted_at_ms, Counted::Granted);
+        });
         if let Some(at_ms) = ask.deadline_ms {
             self.stop_timer(&granted.pool, id, at_ms, TimerKind::DeadlinePasses);
         }
@@ -246,26 +280,38 @@ impl State {
     fn shrink(&mut self, shrunk: &LeaseShrunk) {
         let LeaseShrunk { pool, request: id, fencing, replicas } = shrunk;
         let keep = usize::try_from(*replicas).expect("decide keeps at least one replica");
+        let now = self.time_ms;
         let lease = self.lease_mut(pool, id);
         assert!(keep < lease.replicas.len(), "lease {id} shrinks to {keep}");
         lease.fencing = *fencing;
         let freed = lease.replicas.split_off(keep);
+        let span = lease.held_until(now);
         let pool = self.pool_mut(pool);
         let ask = pool.requests[id].ask.clone();
         let count = i64::try_from(freed.len()).expect("a gang is bounded");
         freed.iter().for_each(|replica| pool.give_back(replica, &ask));
-        pool.use_quota(&ask.tenant, GpuMilli(-count * ask.replica_gpu_milli().0));
+        let gpus = GpuMilli(count * ask.replica_gpu_milli().0);
+        pool.use_quota(&ask.tenant, GpuMilli(-gpus.0), |tenant| {
+            note_given_back(tenant, now, &ask, gpus, span);
+        });
     }
 
     fn end_lease(&mut self, ended: &LeaseEnded) {
-        let LeaseEnded { pool, request: id, reason: _, outcome: _, utilisation_bp: _ } = ended;
+        let LeaseEnded { pool, request: id, reason, outcome, utilisation_bp } = ended;
+        let now = self.time_ms;
         let ends_at_ms = self.lease_mut(pool, id).ends_at_ms;
         self.stop_timer(pool, id, ends_at_ms, TimerKind::LeaseEnds);
         let pool = self.pool_mut(pool);
         let request = pool.requests.remove(id).expect("lease_mut found it");
-        let replicas = &request.lease().expect("lease_mut found it").replicas;
-        replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
-        pool.use_quota(&request.ask.tenant, GpuMilli(-request.held_gpu_milli().0));
+        let lease = request.lease().expect("lease_mut found it");
+        lease.replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
+        let (gpus, span) = (request.held_gpu_milli(), lease.held_until(now));
+        pool.use_quota(&request.ask.tenant, GpuMilli(-gpus.0), |tenant| {
+            tenant.running_count -= 1;
+            note_given_back(tenant, now, &request.ask, gpus, span);
+            let way = Counted::ending(*reason, *outcome);
+            tenant.history.note_ended(now, way, *utilisation_bp);
+        });
     }
 
     /// Takes a request that does not run out of whatever its stage keeps for it, and returns that
@@ -322,9 +368,28 @@ impl State {
     }
 }
 
+/// Some GPUs of a lease, or all that were left of it, are the tenant's no more.
+fn note_given_back(
+    tenant: &mut Tenant,
+    now: TimeMs,
+    ask: &RequestAllocation,
+    gpus: GpuMilli,
+    span: DurationMs,
+) {
+    let expected = GpuMilliSeconds::of(gpus, ask.expected_duration_ms);
+    tenant.history.note_given_back(now, expected, GpuMilliSeconds::of(gpus, span));
+}
+
 impl Pool {
-    fn use_quota(&mut self, tenant: &TenantId, gpu_milli: GpuMilli) {
+    /// Changes what `tenant` uses, and what else is to be changed of it on that occasion.
+    fn use_quota(
+        &mut self,
+        tenant: &TenantId,
+        gpu_milli: GpuMilli,
+        change: impl FnOnce(&mut Tenant),
+    ) {
         self.change_tenant(tenant, |tenant| {
+            change(tenant);
             tenant.used_gpu_milli.0 += gpu_milli.0;
             let used = tenant.used_gpu_milli;
             let ceiling = tenant.ceiling_gpu_milli;

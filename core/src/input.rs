@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::decision::Rejected;
 use crate::decision::Remembered;
+use crate::limits::TIME_MS_MAX;
 use crate::units::{Hash32, Offset, TimeMs};
 
 /// One record of the command log, read.
@@ -18,6 +19,14 @@ pub struct Input {
     pub input_hash: Hash32,
     /// What the bytes said.
     pub content: Content,
+}
+
+impl Input {
+    /// Log time of the command when `before` is that of the one before it: never earlier.
+    #[must_use]
+    pub fn log_time(&self, before: TimeMs) -> TimeMs {
+        before.max(self.time_ms.min(TIME_MS_MAX))
+    }
 }
 
 /// What a record's bytes said.

@@ -40,14 +40,20 @@ fn check_capacity(id: &PoolId, pool: &Pool) {
 
 fn check_quota(id: &PoolId, pool: &Pool) {
     let mut used: BTreeMap<&TenantId, i64> = BTreeMap::new();
+    let mut live: BTreeMap<&TenantId, (i64, i64)> = BTreeMap::new();
     for request in pool.requests.values() {
         *used.entry(&request.ask.tenant).or_default() += request.held_gpu_milli().0;
+        let (waiting, running) = live.entry(&request.ask.tenant).or_default();
+        *if request.lease().is_some() { running } else { waiting } += 1;
     }
     let (mut promised, mut unused) = (0, 0);
     for (name, tenant) in &pool.tenants {
         let held = GpuMilli(used.get(name).copied().unwrap_or(0));
         assert_eq!(tenant.used_gpu_milli, held, "pool {id}: {name} uses what no lease of it holds");
         assert!(held <= tenant.ceiling_gpu_milli, "pool {id}: {name} is over its limit");
+        let live = live.get(name).copied().unwrap_or_default();
+        let counted = (tenant.waiting_count, tenant.running_count);
+        assert_eq!(counted, live, "pool {id}: live requests of {name} are miscounted");
         promised += tenant.quota.guarantee_gpu_milli.0;
         unused += tenant.unused_guarantee().0;
     }

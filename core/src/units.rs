@@ -38,6 +38,8 @@ quantity! {
     MemoryMib;
     /// Money in millionths of a US dollar.
     MicroUsd;
+    /// GPU time: a thousandth of one GPU, held for one second.
+    GpuMilliSeconds;
 }
 
 impl TimeMs {
@@ -46,6 +48,25 @@ impl TimeMs {
     #[must_use]
     pub fn plus(self, span: DurationMs) -> Self {
         Self(self.0 + span.0)
+    }
+}
+
+impl GpuMilliSeconds {
+    /// The most that is told apart: its 64-fold still fits, so that shares can be taken of it.
+    pub const MAX: Self = Self(i64::MAX / 64);
+
+    /// `gpus` held for `span`, in whole thousandths of a GPU-second; at most [`Self::MAX`].
+    #[must_use]
+    pub fn of(gpus: GpuMilli, span: DurationMs) -> Self {
+        let seconds = gpus.0.saturating_mul(span.0 / 1_000);
+        let rest = gpus.0.saturating_mul(span.0 % 1_000) / 1_000;
+        Self(seconds.saturating_add(rest).min(Self::MAX.0))
+    }
+
+    /// Both together; at most [`Self::MAX`].
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0).min(Self::MAX.0))
     }
 }
 

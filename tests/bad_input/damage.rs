@@ -8,6 +8,7 @@ use conclave::log::block::COMMAND_RECORD_BYTES_MAX;
 use conclave::log::memory::{Faults, MemoryLog};
 use conclave::log::rocks::{OpenOptions, RocksLog};
 use conclave::log::{CommandRecord, DecisionRecord, EventLog, Headers, LogReader, RoundRecord};
+use conclave::snapshot::SNAPSHOT_VERSION;
 use conclave::wire::{body_hash, decode_decision, encode_decision};
 use conclave_core::command::Payload;
 use conclave_core::decision::{Decision, Outcome};
@@ -69,11 +70,15 @@ fn a_snapshot_of_nonsense_or_of_another_version_or_offset_is_passed_over() {
     let kept = disk.snapshots().unwrap();
     let (whole, _) = Engine::open(disk.clone(), RuleSeat, NO_SNAPSHOT).unwrap();
     let sound = disk.snapshot(kept[0]).unwrap();
-    let mut other_version = sound.clone();
-    other_version[0] = 0x7f;
+    let of_version = |version: u32| {
+        let version = u8::try_from(version).unwrap();
+        [&[version], &sound[1..]].concat()
+    };
+    assert_eq!(of_version(SNAPSHOT_VERSION), sound, "a version takes one byte");
+    let (last, next) = (of_version(SNAPSHOT_VERSION - 1), of_version(SNAPSHOT_VERSION + 1));
     let cut = sound[..sound.len() / 2].to_vec();
     let other_offset = disk.snapshot(kept[1]).unwrap();
-    for bytes in [vec![], vec![0xff; 64], vec![1], other_version, cut, other_offset] {
+    for bytes in [vec![], vec![0xff; 64], vec![1], last, next, cut, other_offset] {
         disk.log_mut().keep_snapshot(kept[0], &bytes).unwrap();
         let (engine, report) = Engine::open(disk.clone(), RuleSeat, NO_SNAPSHOT).unwrap();
         assert_eq!((report.snapshot, report.damaged[0].0), (Some(kept[1]), kept[0]));

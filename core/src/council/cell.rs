@@ -2,7 +2,7 @@
 //! `docs/council-spec.md` say it. Additions and products are checked: one that left its range would
 //! panic.
 
-use super::features::{FEATURES, Features};
+use super::features::{FEATURE_COUNT, Features};
 use super::logits::{LOGITS, Logits};
 use super::member::{HIDDEN_MAX, Head, Member, OPERANDS_MAX, Row};
 use super::rounding::{clamped16, narrowed, rounded};
@@ -32,7 +32,7 @@ fn operands(x: &Features, h: &[i16]) -> [i32; OPERANDS_MAX] {
     for (u, x) in u.iter_mut().zip(x.values()) {
         *u = i32::from(*x);
     }
-    for (u, h) in u[FEATURES..].iter_mut().zip(h) {
+    for (u, h) in u[FEATURE_COUNT..].iter_mut().zip(h) {
         *u = rounded(i32::from(*h), 7).clamp(-127, 127);
     }
     u

@@ -1,7 +1,7 @@
 //! One member: sections 6, 7 and 10 of `docs/council-spec.md`. Plain data; what has to hold of it
 //! is checked when a [`super::Council`] is made of it.
 
-use super::features::{FEATURES, FeatureMask};
+use super::features::{FEATURE_COUNT, FeatureMask};
 use super::logits::{Calibration, PerMille};
 
 /// Hidden units of every member of a council.
@@ -18,7 +18,7 @@ pub enum HiddenSize {
 /// Units of the largest size.
 pub const HIDDEN_MAX: usize = 64;
 /// Operands of a row of the largest size.
-pub const OPERANDS_MAX: usize = FEATURES + HIDDEN_MAX;
+pub const OPERANDS_MAX: usize = FEATURE_COUNT + HIDDEN_MAX;
 
 impl HiddenSize {
     /// The size with so many units.
@@ -40,7 +40,7 @@ impl HiddenSize {
     /// K = I + H: what a row of a head is multiplied with.
     #[must_use]
     pub fn operands(self) -> usize {
-        FEATURES + self.units()
+        FEATURE_COUNT + self.units()
     }
 
     /// Rows of all heads.

@@ -21,7 +21,7 @@ pub mod time;
 
 pub use curve::Curve;
 pub use fast::FastCouncil;
-pub use features::{FEATURES, FeatureMask, Features};
+pub use features::{FEATURE_COUNT, FeatureMask, Features};
 pub use file::CouncilFile;
 pub use golden::{GoldenSequence, GoldenStep, self_test};
 pub use logits::{Calibration, CouncilLogits, Logits, Margin, PerMille};

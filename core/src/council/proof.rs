@@ -1,7 +1,7 @@
 //! What has to hold of a council before anything is computed with it: sections 1, 8 and 9 of
 //! `docs/council-spec.md`. 64 bits are enough for all of it.
 
-use super::features::FEATURES;
+use super::features::FEATURE_COUNT;
 use super::logits::{CONFIDENCE_MAX, LOGITS};
 use super::member::{HiddenSize, Member, Row};
 use super::refusal::{BadCouncil, Part, Place};
@@ -84,7 +84,7 @@ fn prove_rows(hidden: HiddenSize, member: &Member, index: usize) -> Result<(), B
         let place = Place::HeadRow(index, row_index);
         prove_row(&row, place)?;
         let is_blind = |k: &usize| !mask.shows(*k) && row.weights[*k] != 0;
-        if let Some(k) = (0..FEATURES).find(is_blind) {
+        if let Some(k) = (0..FEATURE_COUNT).find(is_blind) {
             let weight = row.weights[k].into();
             return Err(out_of_range("weight of a masked feature", place, weight, "0"));
         }

@@ -31,7 +31,6 @@ use crate::command::{Command, Payload};
 use crate::decision::{Decision, Duplicate, Outcome, Rejected, Remembered};
 use crate::draft::Draft;
 use crate::input::{Content, Input};
-use crate::limits::TIME_MS_MAX;
 use crate::queue::work_off_queues;
 use crate::round::{Round, Vote, Votes, is_control};
 use crate::state::State;
@@ -60,7 +59,7 @@ fn decide_one(
     input: &Input,
     votes: &Votes,
 ) -> Decision {
-    let now = state.time_ms.max(input.time_ms.min(TIME_MS_MAX));
+    let now = input.log_time(state.time_ms);
     let (covered_before, decide_version) = (state.covered, state.decide_version);
     let mut draft = Draft::new(state, input.offset, now);
     fire_due_timers(&mut draft);

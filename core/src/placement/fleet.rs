@@ -26,6 +26,8 @@ pub struct GpuTotals {
 pub struct Fleet {
     /// The models of the nodes, in the order of their first nodes; nodes name them by index.
     models: Vec<GpuModel>,
+    /// Per model, the GPUs of the nodes that accept work.
+    accepting_by_model: Vec<GpuTotals>,
     nodes: Vec<Node>,
     index: BTreeMap<NodeId, usize>,
     /// How many nodes of each class accept work.
@@ -52,6 +54,7 @@ impl Fleet {
         assert!(self.nodes.len() < NODES_MAX, "a pool has at most {NODES_MAX} nodes");
         let model = self.models.iter().position(|known| known == model).unwrap_or_else(|| {
             self.models.push(model.clone());
+            self.accepting_by_model.push(GpuTotals::default());
             self.models.len() - 1
         });
         self.push(Node::new(id, NodeClass { model, gpu_count, cpu_milli, memory_mib }));
@@ -85,7 +88,7 @@ impl Fleet {
         self.index.values_mut().filter(|at| **at > index).for_each(|at| *at -= 1);
         self.gpus.total_milli.0 -= node.gpu_milli_total();
         if node.accepts_work() {
-            self.gpus_accepting.total_milli.0 -= node.gpu_milli_total();
+            self.accepting_changes(node.class().model, -node.gpu_milli_total(), 0);
             self.uncount(node.class());
         }
         self.forget_model(node.class().model);
@@ -147,6 +150,21 @@ impl Fleet {
     #[must_use]
     pub fn gpus_accepting(&self) -> GpuTotals {
         self.gpus_accepting
+    }
+
+    /// The GPUs of the nodes that accept work and have one of `models`; all of them when `models`
+    /// is empty, as for whoever accepts any model.
+    #[must_use]
+    pub fn gpus_accepting_among(&self, models: &[GpuModel]) -> GpuTotals {
+        if models.is_empty() {
+            return self.gpus_accepting;
+        }
+        let known = self.models.iter().zip(&self.accepting_by_model);
+        let accepted = known.filter(|(model, _)| models.contains(model));
+        accepted.fold(GpuTotals::default(), |sum, (_, gpus)| GpuTotals {
+            total_milli: GpuMilli(sum.total_milli.0 + gpus.total_milli.0),
+            used_milli: GpuMilli(sum.used_milli.0 + gpus.used_milli.0),
+        })
     }
 
     /// Whether the nodes that accept work could hold `replicas` of `shape` if all of them were
@@ -218,15 +236,19 @@ impl Fleet {
             return;
         }
         self.history.touch(index, node.digest());
-        let sums = &mut self.gpus_accepting;
         if accepts {
-            (sums.total_milli.0, sums.used_milli.0) =
-                (sums.total_milli.0 + total, sums.used_milli.0 + used);
+            self.accepting_changes(class.model, total, used);
             *self.classes.entry(class).or_insert(0) += 1;
         } else {
-            (sums.total_milli.0, sums.used_milli.0) =
-                (sums.total_milli.0 - total, sums.used_milli.0 - used);
+            self.accepting_changes(class.model, -total, -used);
             self.uncount(&class);
+        }
+    }
+
+    fn accepting_changes(&mut self, model: usize, total_milli: i64, used_milli: i64) {
+        for gpus in [&mut self.gpus_accepting, &mut self.accepting_by_model[model]] {
+            gpus.total_milli.0 += total_milli;
+            gpus.used_milli.0 += used_milli;
         }
     }
 
@@ -242,8 +264,7 @@ impl Fleet {
         self.gpus.total_milli.0 += total;
         self.gpus.used_milli.0 += used;
         if node.accepts_work() {
-            self.gpus_accepting.total_milli.0 += total;
-            self.gpus_accepting.used_milli.0 += used;
+            self.accepting_changes(node.class().model, total, used);
             *self.classes.entry(*node.class()).or_insert(0) += 1;
         }
         // The name tells apart fleets whose nodes differ in nothing else.
@@ -258,6 +279,7 @@ impl Fleet {
             return;
         }
         self.models.remove(model);
+        self.accepting_by_model.remove(model);
         self.nodes.iter_mut().for_each(|node| node.forget_model(model));
         self.classes.clear();
         for node in self.nodes.iter().filter(|node| node.accepts_work()) {
@@ -276,7 +298,7 @@ impl Fleet {
     fn used_changes(&mut self, index: usize, gpu_milli: i64) {
         self.gpus.used_milli.0 += gpu_milli;
         if self.nodes[index].accepts_work() {
-            self.gpus_accepting.used_milli.0 += gpu_milli;
+            self.accepting_changes(self.nodes[index].class().model, 0, gpu_milli);
         }
         self.history.touch(index, self.nodes[index].digest());
     }
@@ -300,7 +322,8 @@ impl TryFrom<FleetImage> for Fleet {
 
     /// A snapshot is input: what contradicts itself is refused, never repaired.
     fn try_from(image: FleetImage) -> Result<Self, String> {
-        let mut fleet = Self { models: image.models, ..Self::default() };
+        let accepting_by_model = vec![GpuTotals::default(); image.models.len()];
+        let mut fleet = Self { models: image.models, accepting_by_model, ..Self::default() };
         if image.nodes.len() > NODES_MAX {
             return Err(format!("a fleet of {} nodes", image.nodes.len()));
         }

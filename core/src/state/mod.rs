@@ -2,6 +2,7 @@
 
 mod denials;
 mod duplicates;
+pub mod history;
 mod place_table;
 mod queue;
 mod rate;
@@ -10,6 +11,7 @@ mod timer;
 
 pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
+pub use history::History;
 pub use queue::{GangNeed, Group, Queue, Waiter};
 pub use request::{Lease, Request, Stage};
 pub use timer::{Timer, TimerKind};
@@ -95,6 +97,12 @@ pub struct Tenant {
     pub ceiling_gpu_milli: GpuMilli,
     /// Rate limit: when the commands so far will have been paid off, in microseconds of log time.
     pub rate_paid_us: i64,
+    /// Its live requests that have no lease: waiting, deferred or due for a vote.
+    pub waiting_count: i64,
+    /// Its live requests that have one.
+    pub running_count: i64,
+    /// What the council is told of its past.
+    pub history: History,
 }
 
 impl State {
@@ -196,11 +204,15 @@ impl Pool {
         GpuMilli(self.unused_guarantees.0 - own)
     }
 
-    /// Changes a tenant, admitting it first when `quota` is its first one, and keeps the sums of
-    /// guarantees true.
-    pub(crate) fn change_tenant(&mut self, name: &TenantId, change: impl FnOnce(&mut Tenant)) {
+    /// The tenant of this name, to be changed in what no sum depends on.
+    pub(crate) fn tenant_mut(&mut self, name: &TenantId) -> &mut Tenant {
         let tenant = self.tenants.get_mut(name);
-        let tenant = tenant.unwrap_or_else(|| panic!("tenant {name} was checked before"));
+        tenant.unwrap_or_else(|| panic!("tenant {name} was checked before"))
+    }
+
+    /// Changes a tenant and keeps the sums of guarantees true.
+    pub(crate) fn change_tenant(&mut self, name: &TenantId, change: impl FnOnce(&mut Tenant)) {
+        let tenant = self.tenant_mut(name);
         let guarantees =
             |tenant: &Tenant| (tenant.quota.guarantee_gpu_milli.0, tenant.unused_guarantee().0);
         let (before, unused_before) = guarantees(tenant);
@@ -215,7 +227,15 @@ impl Tenant {
     /// A tenant that uses nothing.
     pub(crate) fn new(quota: SetQuota) -> Self {
         let ceiling_gpu_milli = quota.limit_gpu_milli;
-        Self { quota, used_gpu_milli: GpuMilli(0), ceiling_gpu_milli, rate_paid_us: 0 }
+        Self {
+            quota,
+            used_gpu_milli: GpuMilli(0),
+            ceiling_gpu_milli,
+            rate_paid_us: 0,
+            waiting_count: 0,
+            running_count: 0,
+            history: History::default(),
+        }
     }
 
     /// What is promised to this tenant and not used by it.

@@ -2,7 +2,7 @@
 
 use crate::command::RequestAllocation;
 use crate::decision::Placement;
-use crate::units::{GpuMilli, GpuModel, Offset, TimeMs};
+use crate::units::{DurationMs, GpuMilli, GpuModel, Offset, TimeMs};
 use serde::{Deserialize, Serialize};
 
 /// A live request.
@@ -59,6 +59,15 @@ pub struct Lease {
     pub gpu_model: GpuModel,
     /// Where its replicas sit.
     pub replicas: Vec<Placement>,
+}
+
+impl Lease {
+    /// How long it was held, were it to end at `now`. Whatever command notices its end later, it
+    /// ends when it was to end.
+    #[must_use]
+    pub fn held_until(&self, now: TimeMs) -> DurationMs {
+        DurationMs(now.min(self.ends_at_ms).0.saturating_sub(self.granted_at_ms.0).max(0))
+    }
 }
 
 impl Request {

@@ -1,6 +1,6 @@
 //! Folding decisions, whole or event by event.
 
-use conclave_core::decision::{Decision, Event};
+use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::evolve::evolve;
 use conclave_core::state::State;
 use conclave_core::units::Offset;
@@ -25,7 +25,9 @@ pub(crate) fn walk(
 ) {
     let mut state = State::new(0);
     for (decision, index) in decisions.iter().zip(0..) {
-        let mut part = Decision { events: vec![], remembered: None, ..decision.clone() };
+        // What a refusal means is made true once, behind the last event.
+        let (events, outcome) = (vec![], Outcome::Accepted);
+        let mut part = Decision { events, remembered: None, outcome, ..decision.clone() };
         let first = decision.offset.0 * STRETCH;
         for (event, at) in decision.events.iter().zip(first..) {
             if index >= begun {
@@ -37,6 +39,7 @@ pub(crate) fn walk(
         }
         part.events.clear();
         part.remembered = decision.remembered;
+        part.outcome = decision.outcome.clone();
         (part.offset, part.covered_before) = (Offset(first + STRETCH - 1), state.covered);
         evolve(&mut state, &part);
     }

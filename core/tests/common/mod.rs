@@ -218,8 +218,13 @@ impl World {
             Act::Release { request, stale } => Payload::ReleaseLease(ReleaseLease {
                 request: request_id(*request),
                 fencing: self.fencing(pool, *request, *stale),
-                outcome: WorkOutcome::Succeeded,
-                utilisation_bp: Some(5_000),
+                outcome: [
+                    WorkOutcome::Succeeded,
+                    WorkOutcome::Failed,
+                    WorkOutcome::Stopped,
+                    WorkOutcome::Unknown,
+                ][usize::from(request % 4)],
+                utilisation_bp: (request % 5 > 0).then_some(i64::from(*request) * 400),
             }),
             Act::Override { request, approve, ask } => {
                 let ask =

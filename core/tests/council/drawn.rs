@@ -56,11 +56,11 @@ impl Seed {
 
     fn member(self, draw: &mut Draw, index: usize) -> Member {
         let units = self.hidden.units();
-        let mut heads = self.rows(draw, Head::ALL.len() * units, FEATURES + units, 127);
+        let mut heads = self.rows(draw, Head::ALL.len() * units, FEATURE_COUNT + units, 127);
         let mask = FeatureMask(u32::try_from(draw.next_bits() >> 32).unwrap());
         for (at, weight) in heads.weights.iter_mut().enumerate() {
             let k = at % heads.operands;
-            *weight = if k < FEATURES && !mask.shows(k) { 0 } else { *weight };
+            *weight = if k < FEATURE_COUNT && !mask.shows(k) { 0 } else { *weight };
         }
         let calibration = Calibration::new(std::array::from_fn(|_| 500)).unwrap();
         Member {

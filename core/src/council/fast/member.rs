@@ -6,7 +6,7 @@
 
 use super::curve::FastCurve;
 use super::lanes::{Lanes, Pairs};
-use crate::council::features::{FEATURES, Features};
+use crate::council::features::{FEATURE_COUNT, Features};
 use crate::council::logits::{LOGITS, Logits};
 use crate::council::member::{Member, Rows};
 use crate::council::time::TimeCode;
@@ -61,7 +61,7 @@ impl<const N: usize> Scales<N> {
 
 impl<const H: usize, const P: usize, const R: usize, const G: usize> FastMember<H, P, R, G> {
     pub(super) fn new(member: &Member) -> Self {
-        assert!(P * 2 == FEATURES + H && R == 4 * H && G * TOGETHER * LANES == R);
+        assert!(P * 2 == FEATURE_COUNT + H && R == 4 * H && G * TOGETHER * LANES == R);
         let Member { heads, readout, .. } = member;
         let mut weights = [[[[[0; 2]; LANES]; TOGETHER]; P]; G];
         for (row, head) in heads.iter().enumerate() {
@@ -145,7 +145,7 @@ impl<const H: usize, const P: usize, const R: usize, const G: usize> FastMember<
 #[inline(always)]
 fn operands<const H: usize, const P: usize>(x: &Features, h: &[i16; H]) -> [[i16; 2]; P] {
     let mut u = [[0; 2]; P];
-    let (of_features, of_states) = u.as_flattened_mut().split_at_mut(FEATURES);
+    let (of_features, of_states) = u.as_flattened_mut().split_at_mut(FEATURE_COUNT);
     for (u, x) in of_features.iter_mut().zip(x.values()) {
         *u = i16::from(*x);
     }

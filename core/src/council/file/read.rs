@@ -3,7 +3,7 @@
 
 use super::{FILE_BYTES_MAX, MAGIC};
 use crate::council::curve::{CURVE_ENTRIES, Curve, ONE};
-use crate::council::features::{FEATURES, FeatureMask, Features};
+use crate::council::features::{FEATURE_COUNT, FeatureMask, Features};
 use crate::council::golden::{GoldenSequence, GoldenStep, SEQUENCES_MAX, STEPS_MAX};
 use crate::council::logits::{CALIBRATION_ENTRIES, Calibration, LOGITS, Logits, PerMille};
 use crate::council::member::{HiddenSize, Member, Rows};
@@ -70,7 +70,7 @@ fn read_sizes(from: &mut Bytes<'_>) -> Read<(usize, HiddenSize)> {
     if !(1..=MEMBERS_MAX).contains(&members) {
         return bad("number of members", members, "1 to 8");
     }
-    if features != FEATURES {
+    if features != FEATURE_COUNT {
         return bad("number of features", features, "32");
     }
     if logits != LOGITS {
@@ -147,7 +147,7 @@ fn read_step(
     if !(0..=ELAPSED_MS_MAX.0).contains(&elapsed) {
         return Err(out_of_range("elapsed time", place, elapsed, "0 to 2^48 - 2"));
     }
-    let values = from.array::<FEATURES>("the features", place)?.map(u8::cast_signed);
+    let values = from.array::<FEATURE_COUNT>("the features", place)?.map(u8::cast_signed);
     let features = Features::new(values)
         .ok_or_else(|| out_of_range("a feature", place, i8::MIN.into(), "-127 to 127"))?;
     let words: Vec<_> = from.words(members * LOGITS, "the logits", place)?.collect();

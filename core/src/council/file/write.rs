@@ -1,7 +1,7 @@
 //! A council as bytes. What it writes was proved before, so every count fits.
 
 use super::MAGIC;
-use crate::council::features::FEATURES;
+use crate::council::features::FEATURE_COUNT;
 use crate::council::golden::GoldenSequence;
 use crate::council::logits::LOGITS;
 use crate::council::member::{Member, Rows};
@@ -14,7 +14,7 @@ pub(super) fn write(council: &Council, golden: &[GoldenSequence]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     out.extend(COUNCIL_VERSION.to_le_bytes());
     out.extend(schema.0.0);
-    let sizes = [members.len(), FEATURES, hidden.units(), LOGITS];
+    let sizes = [members.len(), FEATURE_COUNT, hidden.units(), LOGITS];
     out.extend(sizes.map(|size| u8::try_from(size).expect(FITS)));
     out.extend(words(tanh.entries()));
     out.extend(words(sigmoid.entries()));
