@@ -4,11 +4,11 @@
 #[path = "../core/tests/council/drawn.rs"]
 mod drawn;
 
-use conclave::council::{CpuCouncil, Way, model_id, read, read_as};
+use conclave::council::{CpuCouncil, Way, feature_schema, model_id, read, read_as, read_to_vote};
 use conclave::error::ErrorKind;
 use conclave_core::council::file::encode;
 use conclave_core::council::{
-    CouncilFile, Evaluator, GoldenSequence, HiddenSize, MEMBERS_MAX, ModelId,
+    Council, CouncilFile, Evaluator, GoldenSequence, HiddenSize, MEMBERS_MAX, ModelId,
 };
 use conclave_core::units::Hash32;
 use drawn::{Seed, seeds};
@@ -49,6 +49,20 @@ fn a_file_under_another_name_is_refused() {
     let error = read(&bytes[..1_000]).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
     assert!(error.to_string().contains("truncated"), "{error}");
+}
+
+/// The same numbers would mean something else.
+#[test]
+fn a_council_for_other_features_does_not_vote() {
+    let bytes = golden("five.council");
+    let made_up = read_to_vote(&bytes, model_id(&bytes)).unwrap_err();
+    assert_eq!(made_up.kind, ErrorKind::Invalid, "{made_up}");
+    assert!(made_up.message.contains(&feature_schema().0.to_string()), "{made_up}");
+    let mut parts = golden_council("five").council().parts().clone();
+    parts.schema = feature_schema();
+    let council = Council::new(parts).unwrap();
+    let file = encode(&council, golden_council("five").golden()).unwrap();
+    assert_eq!(read_to_vote(&file, model_id(&file)).unwrap().council(), &council);
 }
 
 /// Steps a state that no step has to have led to, in every way that this processor can.

@@ -6,9 +6,10 @@
 mod x86;
 
 use crate::error::{Error, Result};
+use conclave_core::council::features::schema_text;
 use conclave_core::council::{
-    CouncilFile, CouncilLogits, Evaluator, FastCouncil, Features, HiddenState, ModelId, TimeCode,
-    self_test,
+    CouncilFile, CouncilLogits, Evaluator, FastCouncil, Features, HiddenState, ModelId, SchemaHash,
+    TimeCode, self_test,
 };
 use conclave_core::units::Hash32;
 
@@ -40,6 +41,29 @@ pub fn read_as(bytes: &[u8], id: ModelId) -> Result<CouncilFile> {
         )));
     }
     read(bytes)
+}
+
+/// Reads the council that the log calls `id`, to vote with it.
+///
+/// # Errors
+/// `Invalid` when it wants other features than this release computes; otherwise as [`read_as`].
+pub fn read_to_vote(bytes: &[u8], id: ModelId) -> Result<CouncilFile> {
+    let file = read_as(bytes, id)?;
+    let (wanted, ours) = (file.council().parts().schema, feature_schema());
+    if wanted != ours {
+        return Err(Error::invalid(format!(
+            "this council was trained on features of the schema {} and this release computes {}: \
+             take one that was made for this release (docs/council-features.md)",
+            wanted.0, ours.0
+        )));
+    }
+    Ok(file)
+}
+
+/// The digest of the schema by which features are computed.
+#[must_use]
+pub fn feature_schema() -> SchemaHash {
+    SchemaHash(Hash32(*blake3::hash(schema_text().as_bytes()).as_bytes()))
 }
 
 /// A way to compute on this processor.

@@ -84,7 +84,7 @@ pub fn register(settings: &RegistrySettings, subjects: &Subjects) -> Result<Vec<
         for (text, number) in texts.iter().zip(1..) {
             let (id, detail) = match client.register(subject, text)? {
                 Ok(id) => (Some(id), format!("registered as {id}")),
-                Err(why) => (None, refused(&client, subject, &why)?),
+                Err(why) => (None, refused(&client, subject, texts, &why)),
             };
             findings.push(Finding::of_schema(subject, number, id, detail));
         }
@@ -93,17 +93,24 @@ pub fn register(settings: &RegistrySettings, subjects: &Subjects) -> Result<Vec<
 }
 
 /// Why a schema of ours is not registered, and what to do when another one came first.
-fn refused(client: &Client, subject: &str, why: &str) -> Result<String> {
-    let Some((version, _)) = client.latest(subject)? else {
-        return Ok(format!("the registry refuses it: {why}"));
+fn refused(client: &Client, subject: &str, ours: &[&str], why: &str) -> String {
+    let is_ours = |text: &str| {
+        let digest = fingerprint(text).ok();
+        digest.is_some() && ours.iter().any(|ours| fingerprint(ours).ok() == digest)
     };
-    let at = format!("{}/subjects/{subject}", client.url());
-    Ok(format!(
+    let (version, at) = match client.latest(subject) {
+        Ok(Some((version, text))) if !is_ours(&text) => {
+            (version, format!("{}/subjects/{subject}", client.url()))
+        }
+        // Ours stands there, or nobody knows: something else is wrong, and nothing is to be deleted.
+        Ok(_) | Err(_) => return format!("the registry refuses it: {why}"),
+    };
+    format!(
         "the registry refuses it: {why}. Version {version} came first, maybe of a producer that \
          registers by itself: compare it ({at}/versions/{version}) with schemas/. If nobody needs \
          it, delete the subject (curl -X DELETE {at}; values under its ids stay readable) and \
          register again before producers do"
-    ))
+    )
 }
 
 /// Compares our schemas with what is registered.

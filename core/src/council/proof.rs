@@ -1,6 +1,7 @@
 //! What has to hold of a council before anything is computed with it: sections 1, 8 and 9 of
 //! `docs/council-spec.md`. 64 bits are enough for all of it.
 
+use super::curve::ONE;
 use super::features::FEATURE_COUNT;
 use super::logits::{CONFIDENCE_MAX, LOGITS};
 use super::member::{HiddenSize, Member, Row};
@@ -20,10 +21,13 @@ const OPERAND_MAX: i64 = 127;
 const STATE_MAX: i64 = 1 << 14;
 
 pub(super) fn prove(parts: &CouncilParts) -> Result<(), BadCouncil> {
-    let CouncilParts { schema: _, hidden, tanh: _, sigmoid, time: _, quorum, members } = parts;
+    let CouncilParts { schema: _, hidden, tanh, sigmoid, time: _, quorum, members } = parts;
     let shared = |what, found: i64, allowed| out_of_range(what, Place::Council, found, allowed);
     if members.is_empty() || MEMBERS_MAX < members.len() {
         return Err(shared("number of members", count(members.len()), "1 to 8"));
+    }
+    if tanh.entries()[0] < -ONE {
+        return Err(shared("first entry of tanh", tanh.entries()[0].into(), "-16384 or more"));
     }
     if sigmoid.entries()[0] < 0 {
         return Err(shared("first entry of sigmoid", sigmoid.entries()[0].into(), "0 or more"));

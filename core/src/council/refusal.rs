@@ -131,7 +131,10 @@ impl fmt::Display for BadCouncil {
             }
             Self::Golden(difference) => difference.fmt(f),
         }?;
-        write!(f, "; take the file from its release again")
+        match self {
+            Self::UnknownVersion { .. } => write!(f, "; upgrade, or take an older file"),
+            _ => write!(f, "; take the file from its release again"),
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 use super::Subject;
 use crate::decision::{Decision, Failed, Outcome};
 use crate::input::Input;
-use crate::limits::TIME_MS_MAX;
 use crate::state::State;
 use crate::units::Hash32;
 
@@ -15,7 +14,7 @@ use crate::units::Hash32;
 /// # Panics
 /// When the command does not continue the state.
 pub fn fail(state: &mut State, input: &Input, failed: Failed) -> Decision {
-    let now = state.time_ms.max(input.time_ms.min(TIME_MS_MAX));
+    let now = input.log_time(state.time_ms);
     let (covered_before, decide_version) = (state.covered, state.decide_version);
     state.begin(input.offset, now);
     let subject = Subject::of(&input.content);

@@ -2,6 +2,7 @@
 
 use crate::drawn::{Seed, room, seeds};
 use crate::{COUNCILS, golden_bytes, golden_council, no_digest};
+use conclave_core::council::curve::CURVE_ENTRIES;
 use conclave_core::council::file::encode;
 use conclave_core::council::golden::{SEQUENCES_MAX, STEPS_MAX};
 use conclave_core::council::refusal::{Difference, Place, Word};
@@ -195,6 +196,8 @@ fn parts_outside_of_what_the_specification_allows_are_refused() {
     check_refused(|parts| parts.quorum.deny_bp = 10_001, "weight to deny is 10001");
     check_refused(|parts| parts.quorum.confidence_min = PerMille(1_001), "least confidence");
     check_refused(|parts| parts.sigmoid = parts.tanh.clone(), "first entry of sigmoid");
+    let deep = Curve::new([i16::MIN; CURVE_ENTRIES], i16::MIN).unwrap();
+    check_refused(|parts| parts.tanh = deep.clone(), "first entry of tanh");
     check_refused(|parts| parts.hidden = HiddenSize::H32, "number of weights of member 0");
     let heads = |parts: &mut CouncilParts| parts.members[1].heads.clone();
     check_refused(

@@ -5,7 +5,7 @@ use super::errors::{asked, sorted};
 use super::settings::KafkaSettings;
 use crate::error::{Error, ErrorKind, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// How many partitions the log has.
 ///
@@ -18,12 +18,22 @@ pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
     let count = |topic: &String| -> Result<usize> {
         let found = consumer.fetch_metadata(Some(topic), ASK_TIMEOUT);
         let found = found.map_err(|error| unanswered(settings, topic, error))?;
-        Ok(found.topics().first().map_or(0, |topic| topic.partitions().len()))
+        let Some(found) = found.topics().first() else { return Ok(0) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            Some(code) if is_unknown(code) => Ok(0),
+            // Whoever may not look at a topic does not see that it is there.
+            None => Ok(found.partitions().len()),
+            Some(code) => Err(unanswered(settings, topic, KafkaError::MetadataFetch(code))),
+        }
     };
     let topics = &settings.topics;
     let names = [&topics.commands, &topics.decisions, &topics.dead_letters];
     let counts = [count(names[0])?, count(names[1])?, count(names[2])?];
     agreed(settings, names.map(String::as_str), counts)
+}
+
+fn is_unknown(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
 }
 
 /// The count that all topics have.

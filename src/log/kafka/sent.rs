@@ -1,7 +1,8 @@
 //! Commands that this process has just sent, so that whoever sends and decides reads nothing back.
 //!
 //! Only a stretch of offsets without a gap is kept: what somebody else wrote in between is not here,
-//! and has to be read from the brokers.
+//! and has to be read from the brokers. Nor is what the brokers gave a time of theirs: only they
+//! know what others read there.
 
 use super::submit::Delivered;
 use crate::log::block::Record as _;
@@ -22,13 +23,15 @@ pub(super) struct Sent {
 impl Sent {
     /// Takes note of what was sent and where each is stored.
     pub(super) fn add(&mut self, commands: &[CommandRecord], delivered: &[Delivered]) {
-        for (record, Delivered { offset, appended_ms }) in commands.iter().zip(delivered) {
+        if delivered.iter().any(|one| one.is_stamped) {
+            self.forget();
+            return;
+        }
+        for (record, Delivered { offset, .. }) in commands.iter().zip(delivered) {
             if self.held.back().is_some_and(|last| offset.0 != last.offset.0 + 1) {
                 self.forget();
             }
-            let mut record = record.clone();
-            record.time_ms = appended_ms.unwrap_or(record.time_ms);
-            let command = StoredCommand { offset: *offset, record };
+            let command = StoredCommand { offset: *offset, record: record.clone() };
             self.bytes += command.weight();
             self.held.push_back(command);
         }
@@ -79,7 +82,7 @@ mod tests {
 
     fn add(sent: &mut Sent, offsets: &[i64], bytes: usize) {
         let records = vec![record(bytes); offsets.len()];
-        let delivered = |offset: &i64| Delivered { offset: Offset(*offset), appended_ms: None };
+        let delivered = |offset: &i64| Delivered { offset: Offset(*offset), is_stamped: false };
         sent.add(&records, &offsets.iter().map(delivered).collect::<Vec<_>>());
     }
 
@@ -128,12 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_the_brokers_where_they_give_one() {
+    fn what_brokers_gave_a_time_of_theirs_is_read_from_them() {
         let mut sent = Sent::default();
-        let delivered = [Delivered { offset: Offset(0), appended_ms: Some(TimeMs(9)) }];
-        sent.add(&[record(1)], &delivered);
-        add(&mut sent, &[1], 1);
-        let read = sent.read(Offset(0), usize::MAX).expect("both are here");
-        assert_eq!(read.iter().map(|one| one.record.time_ms.0).collect::<Vec<_>>(), [9, 5]);
+        add(&mut sent, &[0], 1);
+        sent.add(&[record(1)], &[Delivered { offset: Offset(1), is_stamped: true }]);
+        check(&sent, 0, usize::MAX, None);
+        check(&sent, 1, usize::MAX, None);
+        add(&mut sent, &[2], 1);
+        check(&sent, 2, usize::MAX, Some(&[2]));
     }
 }

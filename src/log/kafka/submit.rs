@@ -6,7 +6,7 @@ use super::record::{RECORD_TIME_MS, to_kafka};
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};
 use crate::log::CommandRecord;
-use conclave_core::units::{Offset, TimeMs};
+use conclave_core::units::Offset;
 use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _, Timestamp};
@@ -21,8 +21,9 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delivered {
     pub(super) offset: Offset,
-    /// Its time, where the topic's times are the brokers'.
-    pub(super) appended_ms: Option<TimeMs>,
+    /// Whether the brokers said a time of their own: the topic's times are theirs, or they had
+    /// stored the record before and answer a second time, with a time of the whole batch.
+    pub(super) is_stamped: bool,
 }
 
 /// Takes note of what became of each record of a batch, by its place there.
@@ -37,11 +38,8 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, place: Box<usize>) {
         let delivered = match result {
             Ok(message) => {
-                let appended_ms = match message.timestamp() {
-                    Timestamp::LogAppendTime(ms) => Some(TimeMs(ms)),
-                    Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-                };
-                Ok((*place, Delivered { offset: Offset(message.offset()), appended_ms }))
+                let is_stamped = matches!(message.timestamp(), Timestamp::LogAppendTime(_));
+                Ok((*place, Delivered { offset: Offset(message.offset()), is_stamped }))
             }
             Err((error, _)) => Err(error.clone()),
         };
@@ -86,6 +84,13 @@ impl Submitter {
         let mut delivered = vec![None; commands.len()];
         for report in reports.drain(..) {
             let (place, one) = asked(report, "a command was not stored")?;
+            if one.offset < Offset(0) {
+                // What was sent twice is stored once, and the brokers do not always say where.
+                return Err(Error::unavailable(
+                    "commands are stored and the brokers do not say where: send them again, they \
+                     are told apart by their ids",
+                ));
+            }
             delivered[place] = Some(one);
         }
         let all: Option<Vec<_>> = delivered.into_iter().collect();

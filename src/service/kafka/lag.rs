@@ -189,6 +189,7 @@ fn look_at_all(
     let mut failed = None;
     // Before the decisions: what was decided meanwhile is no gap.
     let groups = ends.group_offsets(count);
+    let mut is_nobody_there = groups.is_err();
     let mut groups = groups.unwrap_or_else(|error| note(&mut failed, error, vec![])).into_iter();
     for ((number, before), partition) in latest.into_iter().enumerate().zip(0..count) {
         if !is_open() {
@@ -200,8 +201,17 @@ fn look_at_all(
             None => Committed::Unknown,
         };
         match look_at(ends, partition, before, decided(number), group) {
-            Ok(look) => looks.keep(number, look),
-            Err(error) => note(&mut failed, error, ()),
+            Ok(look) => {
+                is_nobody_there = false;
+                looks.keep(number, look);
+            }
+            Err(error) => {
+                note(&mut failed, error, ());
+                // Each further question would wait for its answer as long as this one.
+                if is_nobody_there {
+                    break;
+                }
+            }
         }
     }
     failed

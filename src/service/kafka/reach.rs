@@ -140,7 +140,12 @@ fn look(settings: &KafkaSettings) -> Result<Looked> {
     let is_unknown = differences.iter().any(Difference::is_missing_topic);
     match refuse(&differences) {
         Err(error) if is_unknown => Ok(Looked::Unknown(error)),
-        refused => refused.and_then(|()| partition_count(settings)).map(Looked::Sound),
+        Err(error) => Err(error),
+        // Another broker may answer this one, which does not know them yet.
+        Ok(()) => match partition_count(settings) {
+            Err(error) if error.kind == ErrorKind::Invalid => Ok(Looked::Unknown(error)),
+            counted => counted.map(Looked::Sound),
+        },
     }
 }
 

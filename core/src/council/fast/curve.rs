@@ -38,7 +38,7 @@ mod tests {
     /// Steep, flat and as wide as curves may be.
     fn curves() -> [Curve; 3] {
         let step = std::array::from_fn(|index| if index < CURVE_ENTRIES / 2 { -ONE } else { ONE });
-        let line = |index: usize| i16::try_from(index * 128).unwrap_or(i16::MAX).min(32_767) / 2;
+        let line = |index: usize| i16::try_from(index * 128).unwrap_or(i16::MAX) / 2;
         let slope = std::array::from_fn(|index| line(index) - 8_192);
         [step, slope, [77; CURVE_ENTRIES]].map(|entries| Curve::new(entries, -ONE).expect("rises"))
     }

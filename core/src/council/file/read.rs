@@ -26,7 +26,7 @@ pub(super) fn read(bytes: &[u8]) -> Read<(CouncilParts, Vec<GoldenSequence>)> {
     let place = Place::Council;
     let count = from.u16("number of golden sequences", place)?;
     if !(1..=SEQUENCES_MAX).contains(&usize::from(count)) {
-        return Err(out_of_range("number of golden sequences", place, count.into(), "1 to 1024"));
+        return Err(out_of_range("number of golden sequences", place, count.into(), "1 to 64"));
     }
     let sequences = (0..usize::from(count)).map(|index| read_sequence(&mut from, &parts, index));
     let golden = sequences.collect::<Read<_>>()?;

@@ -107,6 +107,11 @@ fn a_question_that_fails_hides_nothing_else() {
     let (has_failed, seen) = look_again(&brokers, Some(before));
     assert_eq!((has_failed, gaps(&seen)), (true, [7, 0]));
 
+    // Where not even the group is told of, nobody else is asked: each question takes its time.
+    let brokers = Brokers { knows_no_group: true, leads_none_of: Some(0), ..Brokers::default() };
+    let (has_failed, seen) = look_again(&brokers, Some(before));
+    assert_eq!((has_failed, seen), (true, vec![Some(before); 2]));
+
     let brokers = Brokers { leads_none_of: Some(0), ..Brokers::default() };
     let (has_failed, seen) = look_again(&brokers, Some(before));
     assert_eq!((has_failed, seen[0]), (true, Some(before)), "it stands, and its age grows");
