@@ -133,7 +133,14 @@ impl fmt::Display for BadCouncil {
         }?;
         match self {
             Self::UnknownVersion { .. } => write!(f, "; upgrade, or take an older file"),
-            _ => write!(f, "; take the file from its release again"),
+            Self::TooLong { .. }
+            | Self::NoMagic
+            | Self::Truncated { .. }
+            | Self::TrailingBytes { .. }
+            | Self::OutOfRange { .. }
+            | Self::BadTable { .. }
+            | Self::RangeProof { .. }
+            | Self::Golden(_) => write!(f, "; take the file from its release again"),
         }
     }
 }
