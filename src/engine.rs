@@ -308,8 +308,8 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         ))))
     }
 
-    /// A snapshot is due once a round, which began with `first`, ends beyond one of the offsets that
-    /// lie `snapshot_every` apart.
+    /// A snapshot is due once a round, which began with `first`, ends beyond one of the offsets
+    /// that lie `snapshot_every` apart.
     fn note_snapshot(&mut self, first: Option<&Decision>) {
         let Some(first) = first else { return };
         let every = self.snapshot_every;

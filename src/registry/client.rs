@@ -34,13 +34,23 @@ pub(super) struct Client {
     guard: Guard,
 }
 
+/// Why a registry does not take what it was given.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What it says.
+    pub(super) why: String,
+    /// Whether it contradicts what stands there already; otherwise something is wrong with what was
+    /// given, or nothing is taken at present.
+    pub(super) is_conflict: bool,
+}
+
 /// Why there is no answer that could be used.
 #[derive(Debug)]
 enum Failure {
     /// It says that there is none.
     NotFound,
     /// It refuses what it was given.
-    Refused(String),
+    Refused(Refusal),
     /// It does not let us in.
     Denied(String),
     /// It is away, or something answers in its place.
@@ -133,13 +143,13 @@ impl Client {
         &self,
         subject: &str,
         text: &str,
-    ) -> Result<std::result::Result<u32, String>> {
+    ) -> Result<std::result::Result<u32, Refusal>> {
         let found = self.ask(|| {
             let schema = SuppliedSchema::new(None, SchemaType::Avro, text.to_owned());
             match post_schema(&self.settings, subject.to_owned(), schema) {
                 Ok(found) => Ok(Ok(found.id)),
                 Err(error) => match meaning(&error) {
-                    Failure::Refused(why) => Ok(Err(why)),
+                    Failure::Refused(refusal) => Ok(Err(refusal)),
                     failure => Err(failure),
                 },
             }
@@ -174,7 +184,7 @@ impl Client {
         self.guard.call(Class::of, || match question() {
             Ok(answer) => Ok(Some(answer)),
             Err(Failure::NotFound) => Ok(None),
-            Err(Failure::Refused(why)) => {
+            Err(Failure::Refused(Refusal { why, .. })) => {
                 Err(Error::invalid(format!("the registry refuses it: {why}")))
             }
             Err(Failure::Denied(why)) => Err(Error::invalid(format!(
@@ -234,7 +244,7 @@ fn refusal(status: StatusCode, said: Option<&RawError>) -> Failure {
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(message),
         StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY if code != 0 => {
-            Failure::Refused(message)
+            Failure::Refused(Refusal { why: message, is_conflict: status == StatusCode::CONFLICT })
         }
         _ => Failure::Away(format!("answers {message}")),
     }

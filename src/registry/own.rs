@@ -1,6 +1,6 @@
 //! Our own schemas in a registry: putting them there, comparing, and finding out their ids.
 
-use super::client::Client;
+use super::client::{Client, Refusal};
 use super::{Registry, RegistrySettings};
 use crate::error::{Error, Result};
 use crate::log::kafka::settings::TopicNames;
@@ -84,7 +84,7 @@ pub fn register(settings: &RegistrySettings, subjects: &Subjects) -> Result<Vec<
         for (text, number) in texts.iter().zip(1..) {
             let (id, detail) = match client.register(subject, text)? {
                 Ok(id) => (Some(id), format!("registered as {id}")),
-                Err(why) => (None, refused(&client, subject, texts, &why)),
+                Err(why) => (None, refused(&client, subject, &why)),
             };
             findings.push(Finding::of_schema(subject, number, id, detail));
         }
@@ -93,18 +93,11 @@ pub fn register(settings: &RegistrySettings, subjects: &Subjects) -> Result<Vec<
 }
 
 /// Why a schema of ours is not registered, and what to do when another one came first.
-fn refused(client: &Client, subject: &str, ours: &[&str], why: &str) -> String {
-    let is_ours = |text: &str| {
-        let digest = fingerprint(text).ok();
-        digest.is_some() && ours.iter().any(|ours| fingerprint(ours).ok() == digest)
-    };
-    let (version, at) = match client.latest(subject) {
-        Ok(Some((version, text))) if !is_ours(&text) => {
-            (version, format!("{}/subjects/{subject}", client.url()))
-        }
-        // Ours stands there, or nobody knows: something else is wrong, and nothing is to be deleted.
-        Ok(_) | Err(_) => return format!("the registry refuses it: {why}"),
-    };
+fn refused(client: &Client, subject: &str, Refusal { why, is_conflict }: &Refusal) -> String {
+    let latest = if *is_conflict { client.latest(subject) } else { Ok(None) };
+    // Nothing is advised that deletes anything unless it is known what it would be.
+    let Ok(Some((version, _))) = latest else { return format!("the registry refuses it: {why}") };
+    let at = format!("{}/subjects/{subject}", client.url());
     format!(
         "the registry refuses it: {why}. Version {version} came first, maybe of a producer that \
          registers by itself: compare it ({at}/versions/{version}) with schemas/. If nobody needs \

@@ -3,7 +3,7 @@
 //!
 //! Bytes → [`CouncilFile`] (read, proved, self-tested) → [`Council`], which is the reference and an
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
-//! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`file`].
+//! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`].
 
 mod cell;
 pub mod curve;

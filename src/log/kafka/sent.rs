@@ -1,8 +1,8 @@
 //! Commands that this process has just sent, so that whoever sends and decides reads nothing back.
 //!
-//! Only a stretch of offsets without a gap is kept: what somebody else wrote in between is not here,
-//! and has to be read from the brokers. Nor is what the brokers gave a time of theirs: only they
-//! know what others read there.
+//! Only a stretch of offsets without a gap is kept: what somebody else wrote in between is not
+//! here, and has to be read from the brokers. Nor is what the brokers gave a time of theirs: only
+//! they know what others read there.
 
 use super::submit::Delivered;
 use crate::log::block::Record as _;
