@@ -1,5 +1,6 @@
 //! `conclave check`: what is wrong with a set-up, and how to mend it.
 
+use super::kafka::reached;
 use super::{Output, print};
 use crate::config::{Config, Tokens};
 use crate::error::{Error, ErrorKind, Result};
@@ -142,6 +143,14 @@ fn kafka(config: &Config) -> Vec<Finding> {
     let told = || format!("{} with settings that make sense", settings.brokers);
     let mut findings = vec![Finding::of("kafka", Ok(told()))];
     findings.extend(settings.warnings().into_iter().map(Finding::warning));
+    // What a registry has numbered reads like garbage to whoever does not ask it.
+    let settings = match reached(config) {
+        Ok((settings, _)) => settings,
+        Err(error) => {
+            findings.push(Finding::of("registry", Err(error)));
+            return findings;
+        }
+    };
     match topics::check(&settings, TimeSource::LogAppend) {
         Err(error) => findings.push(Finding::of("brokers", Err(error))),
         Ok(differences) => {

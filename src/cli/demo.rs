@@ -5,7 +5,7 @@ mod progress;
 use super::page::say;
 use super::{Output, print};
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo, run_on_kafka};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
 use crate::log::rocks::{Durability, OpenOptions};
 use clap::{Args, ValueEnum};
@@ -138,7 +138,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
             let topics = TopicNames::prefixed(&arguments.prefix);
             let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
             settings.check()?;
-            run_on_kafka(&workload, &settings, &arguments.data, progress)?
+            run_on_kafka(&workload, &settings, &arguments.data, progress).map_err(goes_on)?
         }
     };
     bar.finish_and_clear();
@@ -146,6 +146,18 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
         Output::Json => print(&json(&summary)?),
         Output::Text => print(&text(&summary, &workload, arguments)),
     }
+}
+
+/// A demo is not a service: it ends when brokers are away, and nothing is lost.
+fn goes_on(error: Error) -> Error {
+    if error.kind != ErrorKind::Unavailable {
+        return error;
+    }
+    let message = format!(
+        "{}. The demo has ended: start the same line again, and it goes on where its log ends",
+        error.message
+    );
+    Error { message, ..error }
 }
 
 fn workload(arguments: &DemoArguments) -> Result<Workload> {

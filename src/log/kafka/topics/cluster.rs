@@ -8,6 +8,7 @@ use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::wire::{CommandReader, localized};
 use conclave_core::command::Payload;
 use conclave_core::input::Content;
+use conclave_core::rejection::RejectionCode;
 use conclave_core::units::{Offset, TimeMs};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -262,6 +263,9 @@ fn beginning(message: &BorrowedMessage<'_>, ids: &SchemaIds) -> Beginning {
             Payload::OpenLog(open) => Beginning::Opened(open),
             other => Beginning::Other(format!("a command {}", other.name())),
         },
+        Content::Unreadable(rejected) if rejected.code == RejectionCode::UnknownSchema => {
+            Beginning::Numbered(format!("no command: {}", rejected.detail))
+        }
         Content::Unreadable(rejected) => {
             Beginning::Other(format!("no command: {}", rejected.detail))
         }

@@ -95,6 +95,8 @@ pub(super) enum Beginning {
     Opened(OpenLog),
     /// With something else, in words.
     Other(String),
+    /// With a schema that a registry may know, in words: nobody was asked, or nobody knew it.
+    Numbered(String),
     /// Records before this offset are gone.
     Cut(i64),
 }
@@ -298,7 +300,9 @@ impl Eye<'_> {
     fn beginnings(self) -> Vec<Difference> {
         let first = self.seen.beginnings.iter().find_map(|beginning| match beginning {
             Beginning::Opened(open) => Some(open),
-            Beginning::Empty | Beginning::Other(_) | Beginning::Cut(_) => None,
+            Beginning::Empty | Beginning::Other(_) | Beginning::Numbered(_) | Beginning::Cut(_) => {
+                None
+            }
         });
         let numbered = self.seen.beginnings.iter().zip(0..);
         numbered
@@ -329,6 +333,15 @@ impl Eye<'_> {
                 "OpenLog".to_owned(),
                 "whatever comes before OpenLog is refused",
                 anew.to_owned(),
+            ),
+            Beginning::Numbered(found) => (
+                Harm::Decisions,
+                found.clone(),
+                "OpenLog".to_owned(),
+                "its schema has a number of a registry, or is none of ours",
+                format!(
+                    "if a registry gave it, name that (`url` in [kafka.registry]); if not, {anew}"
+                ),
             ),
             Beginning::Cut(offset) => (
                 Harm::Harmless,

@@ -27,7 +27,7 @@ pub(super) fn open_empty(cluster: &Cluster<'_>, partitions: i32) -> Result<Vec<i
     }
     let known = beginnings.iter().find_map(|beginning| match beginning {
         Beginning::Opened(open) => Some(open.clone()),
-        Beginning::Empty | Beginning::Other(_) | Beginning::Cut(_) => None,
+        Beginning::Empty | Beginning::Other(_) | Beginning::Numbered(_) | Beginning::Cut(_) => None,
     });
     let is_ours = |open: &OpenLog| {
         open.partition_count == i64::from(partitions) && open.time_source == TimeSource::LogAppend
@@ -61,12 +61,13 @@ fn first(cluster: &Cluster<'_>, partitions: i32) -> Result<OpenLog> {
     cluster.append(0, &encode(cluster, &open))?;
     match cluster.beginnings(1)?.pop() {
         Some(Beginning::Opened(open)) => Ok(open),
-        Some(Beginning::Empty | Beginning::Other(_) | Beginning::Cut(_)) | None => {
-            Err(Error::invalid(
-                "a producer wrote to partition 0 of the commands before it was opened: stop the \
+        Some(
+            Beginning::Empty | Beginning::Other(_) | Beginning::Numbered(_) | Beginning::Cut(_),
+        )
+        | None => Err(Error::invalid(
+            "a producer wrote to partition 0 of the commands before it was opened: stop the \
                  producers, and take the topics anew under another --prefix",
-            ))
-        }
+        )),
     }
 }
 

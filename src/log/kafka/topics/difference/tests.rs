@@ -134,6 +134,7 @@ fn every_partition_begins_with_the_same_log() {
     let second = &["beginning of partition 1"][..];
     check(begin(Beginning::Empty), second, &[]);
     check(begin(Beginning::Other("a Tick".to_owned())), second, &[]);
+    check(begin(Beginning::Numbered("schema 100".to_owned())), second, &[]);
     check(begin(Beginning::Cut(7)), &[], second);
     let other = OpenLog { log_id: LogId::from("log-2"), ..open() };
     check(begin(Beginning::Opened(other)), second, &[]);
