@@ -7,11 +7,9 @@ mod drawn;
 use conclave::council::{CpuCouncil, Way, feature_schema, model_id, read, read_as, read_to_vote};
 use conclave::error::ErrorKind;
 use conclave_core::council::file::encode;
-use conclave_core::council::{
-    Council, CouncilFile, Evaluator, GoldenSequence, HiddenSize, MEMBERS_MAX, ModelId,
-};
+use conclave_core::council::{Council, CouncilFile, GoldenSequence, ModelId};
 use conclave_core::units::Hash32;
-use drawn::{Seed, seeds};
+use drawn::{Seed, corners, seeds};
 use proptest::prelude::*;
 
 fn golden(name: &str) -> Vec<u8> {
@@ -73,15 +71,7 @@ fn check(seed: Seed, steps: usize) {
     let file = read(&encode(&council, &[sequence]).unwrap()).unwrap();
     for way in Way::all() {
         let cpu = CpuCouncil::new(&file, way).unwrap();
-        let mut state = seed.state(&council);
-        let mut cpu_state = state.clone();
-        for (step, (elapsed, features)) in inputs.iter().enumerate() {
-            let code = council.parts().time.code(*elapsed);
-            let logits = council.step(&mut state, features, code);
-            let at = format!("{} at step {step} of {seed:?}", way.name());
-            assert_eq!(cpu.step(&mut cpu_state, features, code), logits, "logits, {at}");
-            assert_eq!(cpu_state, state, "states, {at}");
-        }
+        seed.check(&council, &cpu, steps, way.name());
     }
 }
 
@@ -95,13 +85,7 @@ proptest! {
 
 #[test]
 fn every_way_finds_them_in_every_size_at_its_extremes() {
-    for hidden in [HiddenSize::H16, HiddenSize::H32, HiddenSize::H64] {
-        for members in [1, MEMBERS_MAX] {
-            for is_extreme in [false, true] {
-                check(Seed { seed: 11, hidden, members, is_extreme }, 40);
-            }
-        }
-    }
+    corners(11).for_each(|seed| check(seed, 40));
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl TimeMs {
     pub fn plus(self, span: DurationMs) -> Self {
         Self(self.0 + span.0)
     }
+
+    /// How long ago `earlier` was at this time; zero when it is yet to come.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> DurationMs {
+        DurationMs(self.0.saturating_sub(earlier.0).max(0))
+    }
 }
 
 impl GpuMilliSeconds {

@@ -11,20 +11,6 @@ use story::{
     renew, set, shrink,
 };
 
-/// What is counted, in whole occurrences, in the order in which it is named.
-const ALL: [Counted; 10] = [
-    Counted::Asked,
-    Counted::Granted,
-    Counted::Denied,
-    Counted::Withdrawn,
-    Counted::Succeeded,
-    Counted::Failed,
-    Counted::Stopped,
-    Counted::Unknown,
-    Counted::Expired,
-    Counted::Measured,
-];
-
 fn pool(council: CouncilMode) -> Story {
     let rules = set(SetPoolPolicy { council, ..policy() });
     Story::given([rules, node("a", 16, "A100"), quota("t", 0, 99), quota("u", 0, 99)])
@@ -38,7 +24,7 @@ fn history(story: &Story, tenant: &str) -> History {
 #[track_caller]
 fn check(story: &Story, expected: &[(Counted, i64)]) {
     let history = history(story, "t");
-    for what in ALL {
+    for what in Counted::ALL {
         let times = expected.iter().find(|(named, _)| *named == what).map_or(0, |(_, n)| *n);
         assert_eq!(history.count(what), Faded(times * Faded::ONCE), "{what:?}: {history:?}");
     }

@@ -8,13 +8,15 @@ use conclave_core::council::{CouncilLogits, FastCouncil, Features, HiddenState, 
 use fearless_simd::{Avx2, Level, Simd, Sse2, i16x8, i16x16, i32x4, i32x8, kernel, prelude::*};
 use std::arch::x86_64::*;
 
-/// Four sums at a time: every x86-64 processor.
+/// Lanes of the level `S`, which this processor has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sse2Lanes(Sse2);
+pub(super) struct X86Lanes<S>(S);
+
+/// Four sums at a time: every x86-64 processor.
+pub(super) type Sse2Lanes = X86Lanes<Sse2>;
 
 /// Eight sums at a time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Avx2Lanes(Avx2);
+pub(super) type Avx2Lanes = X86Lanes<Avx2>;
 
 kernel!(
     #[inline(always)]
@@ -34,28 +36,18 @@ impl Sse2Lanes {
     pub(super) fn detect() -> Option<Self> {
         Level::new().as_sse2().map(Self)
     }
-
-    /// Out of line, so that all of it is compiled for this level and nothing else.
-    #[inline(never)]
-    pub(super) fn step(
-        self,
-        council: &FastCouncil,
-        state: &mut HiddenState,
-        features: &Features,
-        time: TimeCode,
-    ) -> CouncilLogits {
-        self.0.vectorize(
-            #[inline(always)]
-            || council.step_with(self, state, features, time),
-        )
-    }
 }
 
 impl Avx2Lanes {
     pub(super) fn detect() -> Option<Self> {
         Level::new().as_avx2().map(Self)
     }
+}
 
+impl<S: Simd> X86Lanes<S>
+where
+    Self: Lanes,
+{
     /// Out of line, so that all of it is compiled for this level and nothing else.
     #[inline(never)]
     pub(super) fn step(

@@ -55,10 +55,10 @@ impl Features {
     pub fn of_request(pool: &Pool, asked: &Asked, now: TimeMs) -> Self {
         let Asked { ask, attempt, arrived_at_ms } = *asked;
         let standing = Standing::of(pool, ask);
-        let slack = ask.deadline_ms.map(|deadline| since(now, deadline));
+        let slack = ask.deadline_ms.map(|deadline| deadline.since(now));
         Self::joined(
             request_size(ask),
-            urgency(ask, attempt, since(arrived_at_ms, now), slack),
+            urgency(ask, attempt, now.since(arrived_at_ms), slack),
             standing.tenant_state(now),
             standing.past(now),
             standing.pool_state(ask),
@@ -74,7 +74,7 @@ impl Features {
         let standing = Standing::of(pool, ask);
         Self::joined(
             request_size(ask),
-            urgency(ask, ended.attempts, since(ended.arrived_at_ms, now), None),
+            urgency(ask, ended.attempts, now.since(ended.arrived_at_ms), None),
             standing.tenant_state(now),
             ended.past(),
             standing.pool_state(ask),
@@ -108,11 +108,6 @@ impl Features {
         assert!(rest.is_empty(), "the groups fill all {FEATURE_COUNT} places");
         Self::new(all).expect("no scale goes below -127")
     }
-}
-
-/// From a time to a later one; zero when it is earlier.
-fn since(from: TimeMs, to: TimeMs) -> DurationMs {
-    DurationMs(to.0.saturating_sub(from.0).max(0))
 }
 
 fn in_seconds(span: DurationMs) -> i8 {

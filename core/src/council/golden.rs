@@ -2,7 +2,7 @@
 //! first.
 
 use super::features::Features;
-use super::logits::Logits;
+use super::logits::{LOGITS, Logits};
 use super::refusal::{BadCouncil, Difference, Place, Word};
 use super::state::HiddenState;
 use super::time::ELAPSED_MS_MAX;
@@ -114,7 +114,7 @@ fn check_words(
         let expected = step.logits.iter().flat_map(|logits| &logits.0);
         let found = found.members().iter().flat_map(|logits| &logits.0);
         if let Some((word, pair)) = expected.zip(found).enumerate().find(|(_, (a, b))| a != b) {
-            return at(step_index, word / 3, Word::Logit(word % 3), pair);
+            return at(step_index, word / LOGITS, Word::Logit(word % LOGITS), pair);
         }
     }
     let pairs = sequence.state.iter().zip(state.words()).enumerate();

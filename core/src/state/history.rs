@@ -43,7 +43,7 @@ pub enum Counted {
     Measured,
 }
 
-const COUNTED: usize = Counted::Measured as usize + 1;
+const COUNTED: usize = Counted::ALL.len();
 
 /// The ways a lease ends.
 const ENDINGS: [Counted; 5] =
@@ -75,6 +75,20 @@ impl Faded {
 }
 
 impl Counted {
+    /// All of them, in the order in which they are kept.
+    pub const ALL: [Self; 10] = [
+        Self::Asked,
+        Self::Granted,
+        Self::Denied,
+        Self::Withdrawn,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Stopped,
+        Self::Unknown,
+        Self::Expired,
+        Self::Measured,
+    ];
+
     /// How a lease ended. An operator who revokes one stops the work.
     #[must_use]
     pub fn ending(reason: LeaseEnd, outcome: WorkOutcome) -> Self {

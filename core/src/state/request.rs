@@ -66,7 +66,7 @@ impl Lease {
     /// ends when it was to end.
     #[must_use]
     pub fn held_until(&self, now: TimeMs) -> DurationMs {
-        DurationMs(now.min(self.ends_at_ms).0.saturating_sub(self.granted_at_ms.0).max(0))
+        now.min(self.ends_at_ms).since(self.granted_at_ms)
     }
 }
 

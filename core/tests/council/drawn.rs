@@ -26,6 +26,16 @@ pub(crate) fn seeds() -> impl Strategy<Value = Seed> {
     parts.prop_map(|(seed, hidden, members, is_extreme)| Seed { seed, hidden, members, is_extreme })
 }
 
+/// The smallest and the largest council of each size, at the ends of the ranges and within them.
+pub(crate) fn corners(seed: u64) -> impl Iterator<Item = Seed> {
+    let sizes = [HiddenSize::H16, HiddenSize::H32, HiddenSize::H64];
+    let counted = sizes.into_iter().flat_map(|hidden| [(hidden, 1), (hidden, MEMBERS_MAX)]);
+    let seed = move |(hidden, members)| {
+        [false, true].map(|is_extreme| Seed { seed, hidden, members, is_extreme })
+    };
+    counted.flat_map(seed)
+}
+
 fn within(draw: &mut Draw, least: i64, most: i64) -> i64 {
     least + i64::try_from(draw.below(usize::try_from(most - least + 1).unwrap())).unwrap()
 }
@@ -114,6 +124,23 @@ impl Seed {
         let features =
             |draw: &mut Draw| Features::new(std::array::from_fn(|_| int8(draw, self.is_extreme)));
         (0..steps).map(|_| (DurationMs(elapsed(draw)), features(draw).unwrap())).collect()
+    }
+
+    /// Steps a state that no step has to have led to, with the reference and with `other`, which is
+    /// called `name`: both find the same words, and none leaves its range.
+    #[track_caller]
+    pub(crate) fn check(self, council: &Council, other: &impl Evaluator, steps: usize, name: &str) {
+        let mut state = self.state(council);
+        let mut others = state.clone();
+        for (step, (elapsed, features)) in self.inputs(steps).iter().enumerate() {
+            let code = council.parts().time.code(*elapsed);
+            let logits = council.step(&mut state, features, code);
+            let at = format!("{name} at step {step} of {self:?}");
+            assert_eq!(other.step(&mut others, features, code), logits, "logits, {at}");
+            assert_eq!(others, state, "states, {at}");
+            let is_within = |word: &i16| (-16_384..=16_384).contains(word);
+            assert!(state.words().iter().all(is_within), "states, {at}");
+        }
     }
 
     /// A state that no step has to have led to.

@@ -1,24 +1,13 @@
 //! The fast layout computes what the reference computes, and neither leaves its ranges.
 
-use crate::drawn::{Seed, seeds};
+use crate::drawn::{Seed, corners, seeds};
 use conclave_core::council::fast::FastCouncil;
 use conclave_core::council::*;
 use proptest::prelude::*;
 
 fn check(seed: Seed, steps: usize) {
     let council = seed.council();
-    let fast = FastCouncil::new(&council);
-    let mut state = seed.state(&council);
-    let mut fast_state = state.clone();
-    for (step, (elapsed, features)) in seed.inputs(steps).iter().enumerate() {
-        let code = council.parts().time.code(*elapsed);
-        let logits = council.step(&mut state, features, code);
-        let fast_logits = fast.step(&mut fast_state, features, code);
-        assert_eq!(logits, fast_logits, "logits of step {step} of {seed:?}");
-        assert_eq!(state, fast_state, "states after step {step} of {seed:?}");
-        let is_within = |word: &i16| (-16_384..=16_384).contains(word);
-        assert!(state.words().iter().all(is_within), "states after step {step} of {seed:?}");
-    }
+    seed.check(&council, &FastCouncil::new(&council), steps, "the fast layout");
 }
 
 proptest! {
@@ -31,13 +20,7 @@ proptest! {
 
 #[test]
 fn every_size_is_compared_at_its_extremes() {
-    for hidden in [HiddenSize::H16, HiddenSize::H32, HiddenSize::H64] {
-        for members in [1, MEMBERS_MAX] {
-            for is_extreme in [false, true] {
-                check(Seed { seed: 5, hidden, members, is_extreme }, 40);
-            }
-        }
-    }
+    corners(5).for_each(|seed| check(seed, 40));
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl History {
     /// Fades all days one by one, and compares.
     #[track_caller]
     pub(crate) fn check(&self, kept: &Kept, now: TimeMs) {
-        let (mut counts, mut sums) = ([0; Counted::Measured as usize + 1], [0; 3]);
+        let (mut counts, mut sums) = ([0; Counted::ALL.len()], [0; 3]);
         let first = self.days.keys().next().copied().unwrap_or(0);
         for at in first..=now.0 / DAY_MS.0 {
             counts.iter_mut().chain(&mut sums).for_each(|count| *count /= 2);
@@ -152,19 +152,7 @@ impl History {
             sums[2] += day.held;
         }
         let kept = kept.at(now);
-        let all = [
-            Counted::Asked,
-            Counted::Granted,
-            Counted::Denied,
-            Counted::Withdrawn,
-            Counted::Succeeded,
-            Counted::Failed,
-            Counted::Stopped,
-            Counted::Unknown,
-            Counted::Expired,
-            Counted::Measured,
-        ];
-        for what in all {
+        for what in Counted::ALL {
             assert_eq!(kept.count(what), Faded(counts[what as usize]), "{what:?}: {kept:?}");
         }
         assert_eq!(kept.utilisation_sum_bp(), Faded(sums[0]));

@@ -1,7 +1,7 @@
 //! Reading one partition of one topic, forward from wherever it is asked, up to what a reader of
 //! committed records sees, or on request of all.
 
-use super::errors::{asked, sorted};
+use super::errors::{asked, is_passing, sorted};
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -180,27 +180,6 @@ impl Cursor {
 pub(super) enum Enough {
     Yes,
     No,
-}
-
-/// Errors that the library mends itself; it reports them and goes on. Brokers that come back may
-/// not know a topic or a partition yet.
-pub(super) fn is_passing(error: &KafkaError) -> bool {
-    use rdkafka::error::RDKafkaErrorCode as Code;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::BrokerTransportFailure
-                | Code::AllBrokersDown
-                | Code::Resolve
-                | Code::OperationTimedOut
-                | Code::RequestTimedOut
-                | Code::NotLeaderForPartition
-                | Code::LeaderNotAvailable
-                | Code::UnknownTopicOrPartition
-                | Code::UnknownTopic
-                | Code::UnknownPartition
-        )
-    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Where the topics of all partitions end, and which command is the first undecided one: for
 //! whoever watches. Two consumers for all partitions; neither joins the group nor commits.
 
-use super::cursor::is_passing;
-use super::errors::{asked, sorted};
+use super::errors::{asked, is_passing, sorted};
 use super::record;
 use super::settings::KafkaSettings;
 use crate::error::{Error, Result};

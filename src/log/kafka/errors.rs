@@ -45,13 +45,35 @@ fn is_fenced(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| fencing.contains(&code))
 }
 
+/// Whether brokers say by `code` that they know no such topic or partition. Those that come back
+/// may not know one yet.
+pub(super) fn is_unknown(code: Code) -> bool {
+    matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
+}
+
+/// Errors that the library mends itself; it reports them and goes on.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    let Some(code) = error.rdkafka_error_code() else { return false };
+    let is_away = matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+    );
+    is_away || is_unknown(code)
+}
+
 /// An error of a call that reads or asks, with what to do.
 pub(super) fn sorted(error: KafkaError, what: &str) -> Error {
     let code = error.rdkafka_error_code();
     let sentence = match code {
         // What is known of topics is empty for a while when brokers come back: whoever stopped for
         // it would never decide again. Who starts asks for the topics first, and is told.
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+        Some(code) if is_unknown(code) => {
             format!(
                 "{what}: it has no leader, or is not known yet; it is tried again (`conclave \
                  topics check` says whether the topics are there)"

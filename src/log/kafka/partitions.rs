@@ -1,7 +1,7 @@
 //! How many partitions a log has.
 
 use super::cursor::ASK_TIMEOUT;
-use super::errors::{asked, sorted};
+use super::errors::{asked, is_unknown, sorted};
 use super::settings::KafkaSettings;
 use crate::error::{Error, ErrorKind, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -32,14 +32,10 @@ pub fn partition_count(settings: &KafkaSettings) -> Result<i32> {
     agreed(settings, names.map(String::as_str), counts)
 }
 
-fn is_unknown(code: RDKafkaErrorCode) -> bool {
-    matches!(code, RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
-}
-
 /// The count that all topics have.
 fn agreed(settings: &KafkaSettings, names: [&str; 3], counts: [usize; 3]) -> Result<i32> {
     let (brokers, prefix) = (&settings.brokers, settings.topics.prefix());
-    let apply = format!("`conclave topics apply --brokers {brokers} --prefix {prefix}`");
+    let apply = format!("`{}`", settings.apply_line());
     if counts == [0; 3] {
         return Err(Error::invalid(format!(
             "{brokers} has no topics of the prefix '{prefix}' ({} and so on): name the prefix of \

@@ -117,6 +117,15 @@ impl KafkaSettings {
         }
     }
 
+    /// The line that makes the topics, as people type it.
+    pub(super) fn apply_line(&self) -> String {
+        format!(
+            "conclave topics apply --brokers {} --prefix {}",
+            self.brokers,
+            self.topics.prefix()
+        )
+    }
+
     /// What every client of `role` ("decide", "read", "submit", "admin") starts from: addresses,
     /// security, what passes through, and a client id that brokers' logs and quotas show.
     #[must_use]

@@ -42,7 +42,7 @@ pub struct Ended<'a> {
 /// step before.
 #[must_use]
 pub fn elapsed(last_step: Option<TimeMs>, now: TimeMs) -> DurationMs {
-    DurationMs(last_step.map_or(0, |last| now.0.saturating_sub(last.0).max(0)))
+    last_step.map_or(DurationMs(0), |last| now.since(last))
 }
 
 impl<'a> Asked<'a> {

@@ -101,6 +101,16 @@ pub(super) enum Beginning {
     Cut(i64),
 }
 
+impl Beginning {
+    /// What opens it, when that is what it begins with.
+    pub(super) fn opened(&self) -> Option<&OpenLog> {
+        match self {
+            Self::Opened(open) => Some(open),
+            Self::Empty | Self::Other(_) | Self::Numbered(_) | Self::Cut(_) => None,
+        }
+    }
+}
+
 /// What the cluster has, as far as it was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -116,8 +126,7 @@ pub(super) fn compare(
     source: TimeSource,
     seen: &Seen,
 ) -> Vec<Difference> {
-    let KafkaSettings { brokers, topics: names, .. } = settings;
-    let eye = Eye { brokers, names, source, seen };
+    let eye = Eye { settings, names: &settings.topics, source, seen };
     let mut differences = Vec::new();
     for role in TopicRole::ALL {
         match seen.topics.get(&role) {
@@ -137,7 +146,7 @@ pub(super) fn compare(
 /// Looks at everything with the same question.
 #[derive(Clone, Copy)]
 struct Eye<'a> {
-    brokers: &'a str,
+    settings: &'a KafkaSettings,
     names: &'a TopicNames,
     source: TimeSource,
     seen: &'a Seen,
@@ -159,8 +168,7 @@ impl Eye<'_> {
 
     fn apply(self) -> String {
         let carried = if self.source == TimeSource::Carried { " --carried" } else { "" };
-        let (brokers, prefix) = (self.brokers, self.names.prefix());
-        format!("conclave topics apply --brokers {brokers} --prefix {prefix}{carried}")
+        format!("{}{carried}", self.settings.apply_line())
     }
 
     fn properties(self, role: TopicRole, found: &Found) -> Vec<Difference> {
@@ -178,7 +186,7 @@ impl Eye<'_> {
                 mending: format!(
                     "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics \
                      --entity-name {topic} --add-config {name}={wanted}",
-                    self.brokers
+                    self.settings.brokers
                 ),
                 found: is,
                 wanted,
@@ -298,12 +306,7 @@ impl Eye<'_> {
     }
 
     fn beginnings(self) -> Vec<Difference> {
-        let first = self.seen.beginnings.iter().find_map(|beginning| match beginning {
-            Beginning::Opened(open) => Some(open),
-            Beginning::Empty | Beginning::Other(_) | Beginning::Numbered(_) | Beginning::Cut(_) => {
-                None
-            }
-        });
+        let first = self.seen.beginnings.iter().find_map(Beginning::opened);
         let numbered = self.seen.beginnings.iter().zip(0..);
         numbered
             .filter_map(|(beginning, partition)| self.beginning(partition, beginning, first))

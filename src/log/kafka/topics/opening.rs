@@ -25,10 +25,7 @@ pub(super) fn open_empty(cluster: &Cluster<'_>, partitions: i32) -> Result<Vec<i
     if empty.is_empty() {
         return Ok(empty);
     }
-    let known = beginnings.iter().find_map(|beginning| match beginning {
-        Beginning::Opened(open) => Some(open.clone()),
-        Beginning::Empty | Beginning::Other(_) | Beginning::Numbered(_) | Beginning::Cut(_) => None,
-    });
+    let known = beginnings.iter().find_map(Beginning::opened).cloned();
     let is_ours = |open: &OpenLog| {
         open.partition_count == i64::from(partitions) && open.time_source == TimeSource::LogAppend
     };
@@ -59,16 +56,13 @@ pub(super) fn open_empty(cluster: &Cluster<'_>, partitions: i32) -> Result<Vec<i
 fn first(cluster: &Cluster<'_>, partitions: i32) -> Result<OpenLog> {
     let open = open_live(i64::from(partitions), now());
     cluster.append(0, &encode(cluster, &open))?;
-    match cluster.beginnings(1)?.pop() {
-        Some(Beginning::Opened(open)) => Ok(open),
-        Some(
-            Beginning::Empty | Beginning::Other(_) | Beginning::Numbered(_) | Beginning::Cut(_),
-        )
-        | None => Err(Error::invalid(
+    let opened = cluster.beginnings(1)?.first().and_then(Beginning::opened).cloned();
+    opened.ok_or_else(|| {
+        Error::invalid(
             "a producer wrote to partition 0 of the commands before it was opened: stop the \
-                 producers, and take the topics anew under another --prefix",
-        )),
-    }
+             producers, and take the topics anew under another --prefix",
+        )
+    })
 }
 
 /// The command as a record's value.
