@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 const MICROS_MAX: u64 = 60_000_000;
 /// How far apart two groups of commands are sent.
 const BEAT: Duration = Duration::from_millis(1);
+/// How long a command waits for others to the same partition, as stock clients have it. Without it
+/// each is a request of its own, and the broker has more to do with the generator than with those
+/// that are measured.
+const LINGER_MS: u32 = 5;
 /// One of so many commands warms the contender up and is not counted.
 const WARM_UP: usize = 4;
 
@@ -74,7 +78,7 @@ pub(crate) fn run(
     let partitions = commands.len();
     let start = Instant::now() + Duration::from_millis(500);
     let schedule = Schedule { start, per_second, partitions, first };
-    let sender = Sender::new(broker, &task.input, 0);
+    let sender = Sender::new(broker, &task.input, LINGER_MS);
     let latency = thread::scope(|scope| {
         scope.spawn(|| {
             for place in 0..ahead {

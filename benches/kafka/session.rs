@@ -117,9 +117,11 @@ impl Session {
             figures.add(&format!("{name} each"), each, "µs");
             let alone = *alone.get_or_insert(each);
             if instances == 1 {
-                // What a user of an unhurried partition sees.
-                let name = format!("Conclave, 1 at {INSTANCES_PACE}/s");
-                report_percentiles(&name, &spent.latency, None, figures);
+                // What a user of an unhurried partition sees, beside what deciding nothing shows.
+                let at_pace = |name: &str| format!("{name}, 1 at {INSTANCES_PACE}/s");
+                report_percentiles(&at_pace("Conclave"), &spent.latency, None, figures);
+                let bare = self.open_loop(Contender::Bare, INSTANCES_PACE, 1)?.latency;
+                report_percentiles(&at_pace(Contender::Bare.name()), &bare, None, figures);
             } else {
                 let goal = Goal::AtMost(1.1);
                 figures.add_with_goal(&format!("{name} / alone"), each / alone, "times", goal);

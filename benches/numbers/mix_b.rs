@@ -222,7 +222,10 @@ impl Writer {
     /// Without a council a decision does not depend on where rounds are cut.
     fn decide(&mut self, record: CommandRecord) -> Decision {
         let offset = Offset(self.state.covered.0 + 1);
-        let input = self.reader.read(0, &StoredCommand { offset, record: record.clone() });
+        let input = {
+            let stored = StoredCommand { offset, record: record.clone() };
+            self.reader.read(0, &stored, self.state.decide_version)
+        };
         let decisions = decide(&mut self.state, &Round { inputs: vec![input] }, &Votes::default());
         self.records.push(record);
         decisions.into_iter().next().expect("one decision for one command")
