@@ -26,7 +26,7 @@ use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed};
 use conclave_core::input::Input;
 use conclave_core::round::{Round, open_round};
-use conclave_core::seat::Seat;
+use conclave_core::seat::{Absent, Seat};
 use conclave_core::units::Offset;
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
@@ -52,6 +52,8 @@ pub struct Engine<L, S> {
     skips: VecDeque<Skip>,
     /// Whether the state holds a round of which nobody knows that it is committed.
     is_ahead: bool,
+    /// Why the seat could not answer the last ballot.
+    absent: Option<String>,
     snapshot_every: i64,
     snapshot_due: bool,
     snapshot_being_made: Option<(Offset, JoinHandle<Vec<u8>>)>,
@@ -99,6 +101,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             read_ahead: VecDeque::new(),
             skips,
             is_ahead: false,
+            absent: None,
             snapshot_every,
             snapshot_due: false,
             snapshot_being_made: None,
@@ -128,11 +131,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         &self.latencies
     }
 
-    /// Why the next command cannot be read yet: nobody can tell its schema just now. The engine is
-    /// sound, and the next turn asks again.
+    /// Why the next command cannot be answered yet: nobody can tell its schema just now, or the
+    /// council that has to vote is not here. The engine is sound, and the next turn asks again.
     #[must_use]
     pub fn waiting(&self) -> Option<&str> {
-        self.reader.waiting()
+        self.absent.as_deref().or_else(|| self.reader.waiting())
     }
 
     /// What happened how often.
@@ -173,15 +176,16 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         }
         self.finish_snapshot(false)?;
         let Some((stored, round)) = self.cut()? else { return Ok(vec![]) };
-        self.is_ahead = true;
-        let mut batch = Batch::behind(self.folded.head);
-        self.decide(&stored, &round, &mut batch);
+        let (mut batch, first) = (Batch::behind(self.folded.head), round.first());
+        self.decide(stored, round, &mut batch)?;
         while self.has_room(&batch) && !self.read_ahead.is_empty() {
             // What stands in the way shows again in the next turn, when these rounds are safe.
             let Ok(Some((stored, next))) = self.cut() else { break };
-            self.decide(&stored, &next, &mut batch);
+            if self.decide(stored, next, &mut batch).is_err() {
+                break;
+            }
         }
-        self.commit(batch, round.first())
+        self.commit(batch, first)
     }
 
     /// Whether another round may go with those of `batch`. After an abort each goes alone: less is
@@ -192,11 +196,34 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             && batch.bytes() < BATCH_BYTES_MAX
     }
 
-    fn decide(&mut self, stored: &[StoredCommand], round: &Round, batch: &mut Batch) {
-        let decisions = self.answer(round);
+    /// Decides a round into `batch`. When the seat cannot answer its ballot, nothing has happened
+    /// and the round stands where it stood.
+    fn decide(
+        &mut self,
+        stored: Vec<StoredCommand>,
+        round: Round,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        let version = self.folded.state.decide_version;
+        let decisions = match self.answer(&round) {
+            Ok(decisions) => decisions,
+            Err(absent) => {
+                let at = round.first();
+                let why = format!("the round at offset {at} waits: {absent}");
+                let commands = stored.into_iter().zip(round.inputs);
+                commands.rev().for_each(|command| self.read_ahead.push_front(command));
+                self.absent = Some(why.clone());
+                return Err(Error::unavailable(why));
+            }
+        };
+        (self.is_ahead, self.absent) = (true, None);
         let started = Instant::now();
-        batch.add(self.log.partition(), stored, decisions, &mut self.counters);
+        batch.add(self.log.partition(), &stored, decisions, &mut self.counters);
         self.latencies.record(Step::Encode, started.elapsed());
+        if self.folded.state.decide_version != version {
+            self.read_again();
+        }
+        Ok(())
     }
 
     /// Commits rounds of which `first` is the first; nothing when they have to be cut anew.
@@ -260,19 +287,19 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
         Ok(self.log)
     }
 
-    fn answer(&mut self, round: &Round) -> Vec<Decision> {
+    fn answer(&mut self, round: &Round) -> std::result::Result<Vec<Decision>, Absent> {
         if let Some(skip) = self.skips.iter().find(|skip| skip.offset == round.first()) {
             let Skip { offset: _, operator, reason } = skip.clone();
             let state = &mut self.folded.state;
-            return vec![fail(state, &round.inputs[0], Failed { operator, reason })];
+            return Ok(vec![fail(state, &round.inputs[0], Failed { operator, reason })]);
         }
         let opened = Instant::now();
-        let votes = self.seat.vote(&open_round(&self.folded.state, &round.inputs));
+        let votes = self.seat.vote(&open_round(&self.folded.state, &round.inputs))?;
         let voted = Instant::now();
         let decisions = decide(&mut self.folded.state, round, &votes);
         self.latencies.record(Step::Vote, voted - opened);
         self.latencies.record(Step::Decide, voted.elapsed());
-        decisions
+        Ok(decisions)
     }
 
     /// Drops rounds from `first` on that were not committed: the state is folded again and the
@@ -287,6 +314,7 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             )));
         }
         self.read_ahead.clear();
+        self.absent = None;
         let started = Instant::now();
         let (folded, report) = folded_of(&self.log, self.warm.as_ref())?;
         self.folded = folded;

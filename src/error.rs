@@ -51,6 +51,13 @@ impl ErrorKind {
     }
 }
 
+/// Whoever has to vote is not here: it may come.
+impl From<conclave_core::seat::Absent> for Error {
+    fn from(absent: conclave_core::seat::Absent) -> Self {
+        Self::unavailable(absent.to_string())
+    }
+}
+
 impl Error {
     /// An error to retry.
     pub fn unavailable(message: impl Into<String>) -> Self {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave::archive::{Archived, Plan, Refusal, make};
+use conclave::council::Models;
 use conclave::demo::{Scale, Source, feed_to_the_end};
 use conclave::engine::Engine;
 use conclave::error::{ErrorKind, Result};
@@ -48,7 +49,8 @@ fn told(log: MemoryLog) -> MemoryLog {
 fn plan(to: &Path, partitions: Vec<(i64, Option<Offset>)>) -> Plan<'_> {
     let (origin, schemas) = (Origin::Directory, vec![]);
     let made_at = TimeMs(1_700_000_000_000);
-    Plan { to, origin, partition_count: 3, partitions, schemas, made_at }
+    let models = Models::in_dirs([]);
+    Plan { to, origin, partition_count: 3, partitions, schemas, models, made_at }
 }
 
 /// The archive of one log, cut at `until`.

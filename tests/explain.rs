@@ -59,6 +59,7 @@ fn check_blocker(state: &State, pool: &PoolId, follower: &Follower) {
 
 fn check_plan(before: &State, after: &State, decision: &Decision, command: &Command, at: TimeMs) {
     let planned = plan(before, command.clone(), at, &mut RuleSeat, &Viewer::Everything);
+    let planned = planned.expect("the rules sit here");
     let said: Vec<&Event> = planned.events.iter().map(|at| &at.event).collect();
     let events: Vec<&Event> = decision.events.iter().collect();
     assert_eq!(said, events, "{command:?}");
@@ -165,7 +166,8 @@ impl Crowded {
             value: encode_command(&command),
             headers: Headers::default(),
         };
-        let input = CommandReader::new().read(0, &StoredCommand { offset: Offset(at), record });
+        let stored = StoredCommand { offset: Offset(at), record };
+        let input = CommandReader::new().read(0, &stored, self.state.decide_version);
         let decision = decide_round(&mut self.state, vec![input]).remove(0);
         for follower in &mut self.followers {
             follower.see(&decision, &self.state);
@@ -377,6 +379,7 @@ fn a_plan_says_who_else_starts_and_promises_nothing() {
     let state = told.engine.folded().state.clone();
     let planned = |id: &str, payload: Payload, viewer: &Viewer| {
         let planned = plan(&state, command(id, "p", payload), TimeMs(5), &mut RuleSeat, viewer);
+        let planned = planned.expect("the rules sit here");
         (plan_text(&planned), planned)
     };
     let release = || words::release("b-1", state.pools["p"].requests["b-1"].arrival.0);

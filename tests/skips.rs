@@ -13,7 +13,7 @@ use conclave::verify::{Report, verify};
 use conclave::wire::decode_decision;
 use conclave_core::decision::{Failed, Outcome};
 use conclave_core::round::{Ballot, Votes};
-use conclave_core::seat::{RuleSeat, Seat};
+use conclave_core::seat::{Absent, RuleSeat, Seat};
 use conclave_core::units::{Offset, UserId};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -24,7 +24,7 @@ use system_common::*;
 struct Faulty;
 
 impl Seat for Faulty {
-    fn vote(&mut self, ballot: &Ballot) -> Votes {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
         let is_poison = ballot.newcomers.values().any(|asked| asked.priority == 7);
         assert!(!is_poison, "as this test wants it");
         RuleSeat.vote(ballot)

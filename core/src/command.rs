@@ -87,6 +87,8 @@ pub enum Payload {
     OverrideDecision(OverrideDecision),
     /// Asks the council to look again.
     Appeal(Appeal),
+    /// Puts a council of networks into the seat; from `decide_version` 2 on.
+    ActivateCouncil(ActivateCouncil),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -121,6 +123,13 @@ pub enum TimeSource {
 pub struct ActivateDecider {
     /// The `decide_version` that answers every later command.
     pub version: i64,
+}
+
+/// Puts a council of networks into the seat, for every later request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivateCouncil {
+    /// Its model id: the BLAKE3 digest of the council's file in 64 hexadecimal digits.
+    pub model: String,
 }
 
 /// Adds a node to the pool.

@@ -2,6 +2,8 @@
 //! counted against the bounds of one decision before it is written.
 
 use crate::command::{RequestAllocation, TargetShape};
+use crate::council::FEATURE_COUNT;
+use crate::council::quorum::SEATED_MEMBERS;
 use crate::decision::{Event, LeaseGranted, PoolPolicySet, RequestAdmitted};
 use crate::limits::{DECISION_BYTES_MAX, DECISION_EVENTS_MAX, ID_BYTES_MAX, NODE_GPUS_MAX};
 use crate::state::State;
@@ -9,8 +11,8 @@ use crate::units::{Offset, PoolId, RequestId, TimeMs};
 use std::collections::BTreeSet;
 
 /// Events that due timers may write into one decision. With at most
-/// [`crate::limits::DUE_VOTES_MAX`] votes of three events each and one carry-over mark per pool
-/// touched, a command's own events and the largest possible grant still fit.
+/// [`crate::limits::DUE_VOTES_MAX`] votes of three events each, as many hidden states and one
+/// carry-over mark per pool touched, a command's own events and the largest possible grant still fit.
 const TIMER_EVENTS_MAX: usize = 250;
 /// Bytes of a decision without its events: fixed fields, ids and a rejection's detail.
 const HEADER_BYTES_MAX: usize = 4 * 1024;
@@ -20,6 +22,12 @@ const INTEGER_BYTES_MAX: usize = 10;
 const EVENT_BYTES_MAX: usize = 3 * (ID_BYTES_MAX + INTEGER_BYTES_MAX) + 16 * INTEGER_BYTES_MAX;
 /// A mark that says that a queue was carried over or caught up with: one id.
 const CARRY_MARK_BYTES_MAX: usize = ID_BYTES_MAX + 4 * INTEGER_BYTES_MAX;
+/// Digests, features and the members of a vote of networks: two digests, a byte or two for each
+/// feature, and five integers for each member.
+const COUNCIL_VOTE_BYTES_MAX: usize =
+    32 + 8 + FEATURE_COUNT * 2 + SEATED_MEMBERS * 5 * INTEGER_BYTES_MAX;
+/// A number of up to 15 bits.
+const STATE_WORD_BYTES_MAX: usize = 3;
 /// Pools whose carried-over queue one decision goes on with.
 pub(crate) const CARRIED_POOLS_MAX: usize = 64;
 
@@ -111,6 +119,11 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::LeaseRenewed(_)
         | Event::LeaseShrunk(_)
         | Event::LeaseEnded(_) => EVENT_BYTES_MAX,
+        Event::CouncilActivated(_) => EVENT_BYTES_MAX,
+        Event::CouncilVoted(_) => EVENT_BYTES_MAX + COUNCIL_VOTE_BYTES_MAX,
+        Event::CouncilRemembered(remembered) => {
+            EVENT_BYTES_MAX + remembered.words.len() * STATE_WORD_BYTES_MAX
+        }
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => CARRY_MARK_BYTES_MAX,
         Event::NodeHealthChanged(changed) => EVENT_BYTES_MAX + changed.reason.len(),
         Event::DecisionOverridden(overridden) => EVENT_BYTES_MAX + overridden.reason.len(),

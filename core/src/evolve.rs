@@ -2,17 +2,20 @@
 //! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
 //! sentence.
 
-use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
+use crate::command::{CouncilMode, NodeHealth, RegisterNode, RequestAllocation};
+use crate::council::Features;
+use crate::council::features::Ended;
 use crate::decision::{
-    AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
-    NodeRegistered, Outcome, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
-    RequestQueued, RequestVoted,
+    AppealFiled, CouncilActivated, CouncilRemembered, Decision, DeferralDue, Event, LeaseEnded,
+    LeaseGranted, LeaseRenewed, LeaseShrunk, NodeRegistered, Outcome as Answer, QuotaSet,
+    RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
 };
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
+use crate::state::memory::Outcome;
 use crate::state::{
-    Denial, DueVote, Group, Lease, Pool, Request, Seen, Stage, State, Tenant, Timer, TimerKind,
-    Waiter,
+    Denial, DueVote, Group, Lease, Memory, Pool, Request, Seen, Stage, State, Tenant, Timer,
+    TimerKind, Waiter,
 };
 use crate::units::{
     DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TenantId, TimeMs,
@@ -54,7 +57,7 @@ impl State {
 
     /// A newcomer whom the council denied leaves no event that names its tenant.
     fn note_denied_newcomer(&mut self, decision: &Decision) {
-        let Outcome::Rejected(rejected) = &decision.outcome else { return };
+        let Answer::Rejected(rejected) = &decision.outcome else { return };
         if rejected.code != RejectionCode::CouncilDenied {
             return;
         }
@@ -90,7 +93,9 @@ impl State {
                 let pool = self.pools.entry(set.pool.clone()).or_insert_with(new);
                 pool.set_policy(set.policy.clone());
             }
-            Event::RequestVoted(voted) => self.count_vote(voted),
+            Event::RequestVoted(voted) => {
+                self.count_vote(&voted.pool, &voted.request, voted.attempt);
+            }
             Event::RequestAdmitted(admitted) => self.admit(offset, admitted),
             Event::RequestQueued(queued) => self.queue(queued),
             Event::RequestDeferred(deferred) => self.defer(deferred),
@@ -113,6 +118,11 @@ impl State {
             // Who did it and why; what was done stands in the events after it.
             Event::DecisionOverridden(_) => {}
             Event::AppealFiled(appeal) => self.note_appeal(appeal),
+            Event::CouncilActivated(activated) => self.seat_council(activated),
+            Event::CouncilVoted(voted) => {
+                self.count_vote(&voted.pool, &voted.request, voted.attempt);
+            }
+            Event::CouncilRemembered(remembered) => self.remember(remembered),
         }
     }
 
@@ -139,15 +149,24 @@ impl State {
         });
     }
 
-    fn count_vote(&mut self, voted: &RequestVoted) {
-        let now = self.time_ms;
-        let pool = self.pool_mut(&voted.pool);
+    fn count_vote(&mut self, pool: &PoolId, request: &RequestId, attempt: i64) {
         // A first vote that denies leaves nothing to count on.
-        if let Some(request) = pool.requests.get_mut(&voted.request) {
-            request.attempts = voted.attempt;
-            let tenant = pool.tenants.get_mut(&request.ask.tenant);
-            tenant.expect("a live request has a tenant").history.note_vote(now);
+        if let Some(request) = self.pool_mut(pool).requests.get_mut(request) {
+            request.attempts = attempt;
         }
+    }
+
+    /// What one council remembers means nothing to another.
+    fn seat_council(&mut self, activated: &CouncilActivated) {
+        self.council = activated.model;
+        let tenants = self.pools.values_mut().flat_map(|pool| pool.tenants.values_mut());
+        tenants.for_each(|tenant| tenant.memory = Memory::default());
+    }
+
+    fn remember(&mut self, remembered: &CouncilRemembered) {
+        let CouncilRemembered { pool, tenant, stepped_at_ms, heard, words } = remembered;
+        let tenant = self.pool_mut(pool).tenant_mut(tenant);
+        tenant.memory.step(words, *stepped_at_ms, *heard);
     }
 
     fn admit(&mut self, offset: Offset, admitted: &RequestAdmitted) {
@@ -299,6 +318,9 @@ impl State {
     fn end_lease(&mut self, ended: &LeaseEnded) {
         let LeaseEnded { pool, request: id, reason, outcome, utilisation_bp } = ended;
         let now = self.time_ms;
+        if self.council.is_some() {
+            self.tell_of(ended);
+        }
         let ends_at_ms = self.lease_mut(pool, id).ends_at_ms;
         self.stop_timer(pool, id, ends_at_ms, TimerKind::LeaseEnds);
         let pool = self.pool_mut(pool);
@@ -312,6 +334,21 @@ impl State {
             let way = Counted::ending(*reason, *outcome);
             tenant.history.note_ended(now, way, *utilisation_bp);
         });
+    }
+
+    /// Keeps what the council will be told of a lease that ends, as the pool stands while the lease
+    /// still holds its GPUs.
+    fn tell_of(&mut self, ended: &LeaseEnded) {
+        let at_ms = self.time_ms;
+        let pool = self.pool_mut(&ended.pool);
+        if pool.policy.council == CouncilMode::Off {
+            return;
+        }
+        let request = &pool.requests[&ended.request];
+        let told = Ended::of(request, ended, at_ms).expect("lease_mut finds it next");
+        let features = Features::of_outcome(pool, &told, at_ms);
+        let tenant = request.ask.tenant.clone();
+        pool.tenant_mut(&tenant).memory.note(Outcome { at_ms, features });
     }
 
     /// Takes a request that does not run out of whatever its stage keeps for it, and returns that

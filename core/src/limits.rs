@@ -3,8 +3,17 @@
 
 use crate::units::{DurationMs, TimeMs};
 
-/// The `decide_version` of a log that has just been opened, and the only one so far.
-pub const DECIDE_VERSION: i64 = 1;
+/// The `decide_version` of a log that has just been opened: later ones have to be activated.
+pub const DECIDE_VERSION_FIRST: i64 = 1;
+/// The newest `decide_version` that this release knows; it knows all before. 2: a council of
+/// networks may be activated.
+pub const DECIDE_VERSION_NEWEST: i64 = 2;
+
+/// Whether this release decides by `version`, and can fold and verify what it decided.
+#[must_use]
+pub fn knows_version(version: i64) -> bool {
+    (DECIDE_VERSION_FIRST..=DECIDE_VERSION_NEWEST).contains(&version)
+}
 
 /// Latest log time: the year 9999. Keeps every sum of times within an `i64`.
 pub const TIME_MS_MAX: TimeMs = TimeMs(253_402_300_799_999);
@@ -30,6 +39,8 @@ pub const ROUND_SPAN_MS_MAX: DurationMs = DurationMs(1_000);
 pub const ROUND_COMMANDS_DEFAULT: i64 = 64;
 /// Deferred requests voted on again at one round open.
 pub const DUE_VOTES_MAX: usize = 64;
+/// Leases of a tenant that ended and that the council was not told of yet.
+pub const OUTCOMES_MAX: usize = 8;
 /// Partitions of one log.
 pub const PARTITION_COUNT_MAX: i64 = 1_024;
 

@@ -1,11 +1,16 @@
-//! Rounds: which commands are answered together, and the ballot that is voted on when one opens.
+//! Rounds: which commands are answered together, the ballot that is voted on when one opens
+//! (`ballot` makes it), and the votes.
 
-use crate::command::{CouncilMode, Payload, RequestAllocation};
-use crate::decide::is_within_bounds;
-use crate::decision::{SeatKind, Verdict};
+mod ballot;
+
+pub use ballot::open_round;
+
+use crate::command::RequestAllocation;
+use crate::council::ModelId;
+use crate::council::hearing::{Hearing, Spoken};
+use crate::decision::{CouncilRemembered, SeatKind, Verdict};
 use crate::input::{Content, Input};
-use crate::limits::{DEFERRALS_MAX, DUE_VOTES_MAX};
-use crate::state::{DueVote, Stage, State};
+use crate::state::DueVote;
 use crate::units::{DurationMs, GpuMilli, Offset};
 use std::collections::BTreeMap;
 
@@ -19,10 +24,17 @@ pub struct Round {
 /// What is voted on when a round opens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ballot {
+    /// Offset of the round's first command.
+    pub round: Offset,
     /// By the offset of the command that asks.
     pub newcomers: BTreeMap<Offset, Question>,
     /// Deferred requests whose time had come before the round opened.
     pub due: Vec<(DueVote, Question)>,
+    /// Those of the questions that are for the networks; none while the rules sit in the seat.
+    pub hearing: Option<Hearing>,
+    /// A council that the round's command wants in the seat: whoever answers has to be able to
+    /// answer for it, too.
+    pub activates: Option<ModelId>,
 }
 
 /// What the seat is told about one request.
@@ -47,17 +59,33 @@ pub struct Votes {
     pub newcomers: BTreeMap<Offset, Vote>,
     /// In the ballot's order.
     pub due: Vec<(DueVote, Vote)>,
+    /// What the networks remember afterwards, by the offset of the decision that records it.
+    pub memories: BTreeMap<Offset, Vec<CouncilRemembered>>,
 }
 
-/// One answer, with the terms that it is made of.
+/// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vote {
     /// Which attempt it answers.
     pub attempt: i64,
-    /// Who sits in the seat.
-    pub seat: SeatKind,
     /// The verdict.
     pub verdict: Verdict,
+    /// Who gave it, and what it is made of.
+    pub grounds: Grounds,
+}
+
+/// What an answer is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// The rule score.
+    Rules(SeatKind, Points),
+    /// What the networks said.
+    Council(Box<Spoken>),
+}
+
+/// The terms of the rule score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Points {
     /// Priority times 4.
     pub priority_points: i64,
     /// More for smaller requests.
@@ -68,7 +96,7 @@ pub struct Vote {
     pub preemptible_points: i64,
 }
 
-impl Vote {
+impl Points {
     /// Sum of the terms.
     #[must_use]
     pub fn score(&self) -> i64 {
@@ -109,47 +137,6 @@ pub(crate) fn is_control(input: &Input) -> bool {
         Content::Readable { command, .. } => command.payload.is_control(),
         Content::Unreadable(_) => false,
     }
-}
-
-/// What has to be voted on before `commands` can be decided: every readable request that asks for
-/// something possible, and the deferred ones that became due before.
-#[must_use]
-pub fn open_round(state: &State, commands: &[Input]) -> Ballot {
-    let newcomers = commands.iter().filter_map(|input| newcomer(state, input)).collect();
-    let due = state.due.iter().take(DUE_VOTES_MAX).map(|due| (due.clone(), question(state, due)));
-    Ballot { newcomers, due: due.collect() }
-}
-
-fn newcomer(state: &State, input: &Input) -> Option<(Offset, Question)> {
-    let Content::Readable { command, .. } = &input.content else { return None };
-    let (ask, attempt) = match &command.payload {
-        Payload::RequestAllocation(ask) => (ask, 1),
-        // Whoever was denied gets the vote that is the last one of a request that was put off.
-        Payload::Appeal(appeal) => (appeal.ask.as_deref()?, DEFERRALS_MAX + 1),
-        Payload::OpenLog(_)
-        | Payload::ActivateDecider(_)
-        | Payload::Tick
-        | Payload::RegisterNode(_)
-        | Payload::DrainNode(_)
-        | Payload::RemoveNode(_)
-        | Payload::SetQuota(_)
-        | Payload::SetPoolPolicy(_)
-        | Payload::CancelRequest(_)
-        | Payload::RenewLease(_)
-        | Payload::ShrinkLease(_)
-        | Payload::ReleaseLease(_)
-        | Payload::ReportNodeHealth(_)
-        | Payload::OverrideDecision(_) => return None,
-    };
-    let mode = state.pools.get(&command.pool)?.policy.council;
-    let asks_the_seat = mode != CouncilMode::Off && is_within_bounds(command).is_ok();
-    asks_the_seat.then(|| (input.offset, Question::about(ask, attempt)))
-}
-
-fn question(state: &State, due: &DueVote) -> Question {
-    let request = &state.pool(&due.pool).requests[&due.request];
-    assert!(matches!(request.stage, Stage::Due { .. }), "{due:?} stands as {:?}", request.stage);
-    Question::about(&request.ask, request.attempts + 1)
 }
 
 impl Question {

@@ -1,16 +1,48 @@
-//! The council seat: whoever sits here answers a ballot, and knows nothing of allocation. Until the
-//! networks come, the rule score sits here.
+//! The council seat: whoever sits here answers a ballot, and knows nothing of allocation. The rule
+//! score sits here until a council of networks is activated ([`crate::council::hearing`]), and
+//! answers the last attempts of a request in any case.
 
+use crate::council::ModelId;
 use crate::decision::{SeatKind, Verdict};
 use crate::limits::{DEFERRALS_MAX, GPU_MILLI_WHOLE};
-use crate::round::{Ballot, Question, Vote, Votes};
+use crate::round::{Ballot, Grounds, Points, Question, Vote, Votes};
 use crate::units::{DurationMs, GpuMilli};
+use std::fmt;
 
 /// Somebody who can answer a ballot. The same ballot gets the same votes, byte for byte, wherever
 /// it is answered: verify asks again.
 pub trait Seat {
     /// Answers every question of the ballot.
-    fn vote(&mut self, ballot: &Ballot) -> Votes;
+    ///
+    /// # Errors
+    /// When the council that the log names cannot be asked here: nobody else may answer for it.
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent>;
+}
+
+/// The council that a ballot is for is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Which council.
+    pub model: ModelId,
+    /// Why it cannot be asked, and what to do about it.
+    pub why: String,
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the council {} cannot be asked: {}", self.model.0, self.why)
+    }
+}
+
+impl std::error::Error for Absent {}
+
+impl Ballot {
+    /// The councils that have to be here before this is answered: the one that is asked, and the
+    /// one that the round puts into the seat.
+    pub fn councils(&self) -> impl Iterator<Item = ModelId> {
+        let asked = self.hearing.as_ref().filter(|hearing| !hearing.tenants.is_empty());
+        asked.map(|hearing| hearing.model).into_iter().chain(self.activates)
+    }
 }
 
 /// The rule score: priority, size, duration and whether it may be interrupted.
@@ -25,10 +57,13 @@ pub const DEFER_SCORE: i64 = 50;
 pub const FINAL_SCORE: i64 = 60;
 
 impl Seat for RuleSeat {
-    fn vote(&mut self, ballot: &Ballot) -> Votes {
-        Votes {
-            newcomers: ballot.newcomers.iter().map(|(at, asked)| (*at, score(asked))).collect(),
-            due: ballot.due.iter().map(|(due, asked)| (due.clone(), score(asked))).collect(),
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        match ballot.councils().next() {
+            None => Ok(Votes::by_rules(ballot)),
+            Some(model) => {
+                let why = "only the rules sit here".to_owned();
+                Err(Absent { model, why })
+            }
         }
     }
 }
@@ -38,25 +73,22 @@ impl Seat for RuleSeat {
 /// 24 or more hours; 10 when preemptible, else 5.
 #[must_use]
 pub fn score(question: &Question) -> Vote {
-    let mut vote = Vote {
-        attempt: question.attempt,
-        seat: SeatKind::Rules,
-        verdict: Verdict::Deny,
+    let points = Points {
         priority_points: question.priority * 4,
         size_points: size_points(question.gpu_milli),
         duration_points: duration_points(question.expected_duration_ms),
         preemptible_points: if question.preemptible { 10 } else { 5 },
     };
     let is_final = question.attempt > DEFERRALS_MAX;
-    let total = vote.score();
-    (vote.seat, vote.verdict) = match is_final {
+    let total = points.score();
+    let (seat, verdict) = match is_final {
         true if total >= FINAL_SCORE => (SeatKind::RulesFinal, Verdict::Approve),
         true => (SeatKind::RulesFinal, Verdict::Deny),
         false if total >= APPROVE_SCORE => (SeatKind::Rules, Verdict::Approve),
         false if total >= DEFER_SCORE => (SeatKind::Rules, Verdict::Defer),
         false => (SeatKind::Rules, Verdict::Deny),
     };
-    vote
+    Vote { attempt: question.attempt, verdict, grounds: Grounds::Rules(seat, points) }
 }
 
 fn size_points(total: GpuMilli) -> i64 {
@@ -94,7 +126,8 @@ mod tests {
             expected_duration_ms: DurationMs(hours * HOUR_MS),
             preemptible,
         });
-        assert_eq!((vote.seat, vote.verdict, vote.score()), (seat, verdict, total), "{asked:?}");
+        let Grounds::Rules(by, points) = vote.grounds else { panic!("{vote:?}") };
+        assert_eq!((by, vote.verdict, points.score()), (seat, verdict, total), "{asked:?}");
     }
 
     #[test]

@@ -148,6 +148,9 @@ macro_rules! digest {
 
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                if to.is_human_readable() {
+                    return to.collect_str(self);
+                }
                 to.serialize_bytes(&self.0)
             }
         }
@@ -164,6 +167,13 @@ macro_rules! digest {
                         let wrong = |_| E::invalid_length(bytes.len(), &self);
                         bytes.try_into().map($name).map_err(wrong)
                     }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        let wrong = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
+                        from_hex(text).map($name).ok_or_else(wrong)
+                    }
+                }
+                if from.is_human_readable() {
+                    return from.deserialize_str(Bytes);
                 }
                 from.deserialize_bytes(Bytes)
             }
@@ -176,4 +186,28 @@ digest! {
     Hash32, 32;
     /// The first 16 bytes of a BLAKE3 digest: what the duplicate window keeps of ids and payloads.
     Hash16, 16;
+    /// The first 8 bytes of a BLAKE3 digest: which hidden state a vote was taken on.
+    Hash8, 8;
+}
+
+impl Hash32 {
+    /// The digest that `text` writes in 64 hexadecimal digits; none when it does not.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        from_hex(text).map(Self)
+    }
+}
+
+fn from_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    let (digits, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let mut bytes = [0; BYTES];
+    if digits.len() != bytes.len() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(digits) {
+        let value = |digit: u8| char::from(digit).to_digit(16);
+        let (high, low) = (value(digits[0])?, value(digits[1])?);
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    Some(bytes)
 }

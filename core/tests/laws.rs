@@ -3,15 +3,16 @@
 
 mod common;
 
-use common::{MOMENT_MS, POOLS, config, crowd, decide_round, fold, run_rounds, streams};
+use common::{
+    MOMENT_MS, POOLS, config, crowd, decide_round, decide_voted, fold, run_rounds, streams,
+};
 use conclave_core::decide::{STAGE_ONE, decide};
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::evolve::evolve;
 use conclave_core::invariants::check;
 use conclave_core::limits::{DECISION_EVENTS_MAX, DUE_VOTES_MAX, ID_BYTES_MAX};
 use conclave_core::rejection::RejectionCode;
-use conclave_core::round::{Ballot, Round, Votes, open_round};
-use conclave_core::seat::{RuleSeat, Seat};
+use conclave_core::round::{Round, fixed_round_length};
 use conclave_core::state::State;
 use conclave_core::units::{Offset, PoolId};
 use proptest::prelude::*;
@@ -121,17 +122,21 @@ proptest! {
         lengths in prop::collection::vec(1..9_usize, 1..9),
     ) {
         let inputs = stream.run().inputs;
-        let (whole_state, whole) = run_rounds(&inputs, &lengths);
-        let mut state = State::new(0);
-        for (input, expected) in inputs.iter().zip(&whole) {
-            // Votes for deferred requests are taken at a round's first command: hand them over
-            // exactly there, and nowhere else.
-            let ballot = open_round(&state, std::slice::from_ref(input));
-            let due = if expected.round_index == 0 { ballot.due } else { vec![] };
-            let votes: Votes = RuleSeat.vote(&Ballot { newcomers: ballot.newcomers, due });
-            let round = Round { inputs: vec![input.clone()] };
-            let decisions = decide(&mut state, &round, &votes);
-            prop_assert_eq!(without_round(&decisions[0]), without_round(expected));
+        let (mut whole_state, mut state) = (State::new(0), State::new(0));
+        let (mut left, mut lengths) = (&inputs[..], lengths.iter().cycle());
+        while !left.is_empty() {
+            let length = *lengths.next().expect("over and over");
+            let (round, rest) = left.split_at(fixed_round_length(left, length));
+            left = rest;
+            let (whole, mut votes) = decide_voted(&mut whole_state, round.to_vec());
+            for (input, expected) in round.iter().zip(&whole) {
+                let round = Round { inputs: vec![input.clone()] };
+                let decisions = decide(&mut state, &round, &votes);
+                prop_assert_eq!(without_round(&decisions[0]), without_round(expected));
+                // Votes for deferred requests are taken at a round's first command: they are
+                // handed over exactly there, and nowhere else.
+                votes.due.clear();
+            }
         }
         prop_assert_eq!(state, whole_state);
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Stream, World, config, decide_round, streams};
+use common::{Stream, World, config, decide_round, streams_of_rules};
 use conclave_core::blocker::Blockers;
 use conclave_core::command::{
     CancelRequest, CouncilMode, Payload, RequestAllocation, SetPoolPolicy, SetQuota,
@@ -216,12 +216,12 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_said_to_help_does_and_one_step_less_does_not(stream in streams()) {
+    fn what_is_said_to_help_does_and_one_step_less_does_not(stream in streams_of_rules()) {
         check_stream(&stream);
     }
 
     #[test]
-    fn a_refused_request_is_let_in_with_what_is_said_to_help(stream in streams()) {
+    fn a_refused_request_is_let_in_with_what_is_said_to_help(stream in streams_of_rules()) {
         let mut world = stream.begin();
         for step in &stream.steps {
             let before = world.clone();
@@ -232,7 +232,7 @@ proptest! {
 
     /// Of everything that may come, in whatever state.
     #[test]
-    fn what_is_decided_on_a_copy_is_what_is_decided(stream in streams()) {
+    fn what_is_decided_on_a_copy_is_what_is_decided(stream in streams_of_rules()) {
         let mut world = stream.begin();
         for step in &stream.steps {
             let before = world.state.clone();
@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn of_all_blockers_the_first_is_the_one_that_is_named(stream in streams()) {
+    fn of_all_blockers_the_first_is_the_one_that_is_named(stream in streams_of_rules()) {
         let world = stream.run();
         for (pool, request) in who_waits(&world) {
             let named = Blockers::of(&world.state, &pool).blocker(&request);

@@ -32,6 +32,8 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
     let name = match event {
         Event::LogOpened(_) => "LogOpened",
         Event::DeciderActivated(_) => "DeciderActivated",
+        Event::CouncilActivated(_) => "CouncilActivated",
+        Event::CouncilVoted(voted) if voted.attempt == 1 => "CouncilVoted",
         Event::NodeRegistered(_) => "NodeRegistered",
         Event::NodeDrained(_) => "NodeDrained",
         Event::NodeRemoved(_) => "NodeRemoved",
@@ -60,6 +62,8 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
             "LeaseEnded"
         }
         Event::RequestVoted(_)
+        | Event::CouncilVoted(_)
+        | Event::CouncilRemembered(_)
         | Event::RequestDeferred(_)
         | Event::RequestQueued(_)
         | Event::LeaseGranted(_)

@@ -221,8 +221,10 @@ fn versions_only_rise_and_only_as_far_as_this_release_knows() {
     let mut story = Story::of_a_log();
     let activate = |version| Payload::ActivateDecider(ActivateDecider { version });
     story.check(0, activate(0), &["refused: out_of_range"]);
-    story.check(0, activate(2), &["refused: unknown_version"]);
+    story.check(0, activate(3), &["refused: unknown_version"]);
     story.check(0, activate(1), &["version 1 decides"]);
+    story.check(0, activate(2), &["version 2 decides"]);
+    story.check(0, activate(1), &["refused: unknown_version"]);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 mod story;
 
 use conclave_core::command::{Label, Payload, ReleaseLease, RequestAllocation, WorkOutcome};
-use conclave_core::council::features::{Asked, Ended, Features, elapsed};
+use conclave_core::council::features::{Asked, Ended, Features};
 use conclave_core::decision::Event;
 use conclave_core::units::{CpuMilli, DurationMs, MemoryMib, MicroUsd, Offset, TimeMs, UserId};
-use story::{Ask, HOUR, MINUTE, POOL, Story, ask, breaks, cancel, node, quota, share};
+use story::{Ask, HOUR, MINUTE, POOL, Story, ask, breaks, node, quota, share};
 
 /// 16 A100 and 16 T4; `t` may hold 8 GPUs and is promised 4 of them, `u` is promised 8.
 fn pool() -> Story {
@@ -263,23 +263,4 @@ fn time_is_log_time_of_the_command() {
     check(of(noon + 132 * HOUR), &[("day", 0), ("week", 64)]);
     // The sender's clock is not even an argument; the state's time is not asked either.
     assert_eq!(pool.state.time_ms, TimeMs(0));
-}
-
-#[test]
-fn time_since_the_last_step_is_never_negative() {
-    assert_eq!(elapsed(None, TimeMs(5)), DurationMs(0));
-    assert_eq!(elapsed(Some(TimeMs(2)), TimeMs(5)), DurationMs(3));
-    assert_eq!(elapsed(Some(TimeMs(5)), TimeMs(2)), DurationMs(0));
-    let mut pool = pool();
-    pool.send(MINUTE, ask("r1", "t").into());
-    let last = |pool: &Story| pool.state.pools[POOL].tenants["t"].history.last_step_ms();
-    assert_eq!(elapsed(last(&pool), TimeMs(3 * MINUTE)), DurationMs(2 * MINUTE));
-    let release = pool.release("r1");
-    pool.send(2 * MINUTE, release);
-    assert_eq!(elapsed(last(&pool), TimeMs(3 * MINUTE)), DurationMs(MINUTE));
-    pool.send(3 * MINUTE, ask("r2", "t").gpus(8).into());
-    pool.send(3 * MINUTE, ask("r3", "t").gpus(8).into());
-    // To withdraw is no step.
-    pool.send(4 * MINUTE, cancel("r3"));
-    assert_eq!(last(&pool), Some(TimeMs(3 * MINUTE)));
 }

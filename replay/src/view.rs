@@ -5,6 +5,7 @@ use crate::position::partition_of;
 use conclave::cli::page::say;
 use conclave::cli::position::Position;
 use conclave::cli::source::{Place, Source};
+use conclave::council::{CouncilSeat, Models};
 use conclave::error::{Error, ErrorKind, Result};
 use conclave::log::{LogEnds, LogReader};
 use conclave::wire::{DecisionHead, decode_decision};
@@ -15,6 +16,7 @@ pub(crate) struct View {
     pub(crate) log: Source,
     pub(crate) ends: LogEnds,
     pub(crate) place: Place,
+    models: Models,
 }
 
 impl LogArguments {
@@ -39,7 +41,7 @@ impl LogArguments {
                 )));
             }
         };
-        View::open(place, partition)
+        View::open(place, partition, self.source.councils())
     }
 
     /// Opens the partition that is asked for, or all of them.
@@ -47,10 +49,10 @@ impl LogArguments {
         let named = partition_of(self.partition, positions)?;
         let place = self.source.place()?;
         match named {
-            Some(partition) => Ok(vec![View::open(place, partition)?]),
+            Some(partition) => Ok(vec![View::open(place, partition, self.source.councils())?]),
             None => {
-                let all = place.partitions().into_iter();
-                all.map(|partition| View::open(place.clone(), partition)).collect()
+                let (all, models) = (place.partitions().into_iter(), self.source.councils());
+                all.map(|partition| View::open(place.clone(), partition, models.clone())).collect()
             }
         }
     }
@@ -58,7 +60,7 @@ impl LogArguments {
 
 impl View {
     /// Opens a partition and says up to where it is seen: somebody may be writing to it.
-    fn open(place: Place, partition: i64) -> Result<Self> {
+    fn open(place: Place, partition: i64, models: Models) -> Result<Self> {
         let log = place.open(partition)?;
         let ends = log.ends()?;
         let LogEnds { commands_next, decisions_next, head: _ } = ends;
@@ -74,7 +76,12 @@ impl View {
             (true, Place::Topics(..)) => format!(", up to {undecided} commands undecided"),
         };
         say(&format!("{}: {seen}{waiting}", place.name(partition)));
-        Ok(Self { log, ends, place })
+        Ok(Self { log, ends, place, models })
+    }
+
+    /// Who votes again.
+    pub(crate) fn seat(&self) -> CouncilSeat {
+        CouncilSeat::new(self.models.clone())
     }
 
     /// The partition's number, where there are several or could be.

@@ -158,12 +158,12 @@ fn a_decision_of_another_release_is_3() {
     let mut log = decide_all(open(directory.path()), &story());
     let offset = log.accept(&[one_more(0)]).unwrap();
     let mut body = log.decisions(Offset(0), 0).unwrap()[0].body.clone();
-    body[0] = 4; // Avro's 2: the version is the first field.
+    body[0] = 6; // Avro's 3: the version is the first field.
     commit_body(&mut log, offset, body);
     drop(log);
     let answer = replay(directory.path(), "verify");
     assert_eq!(answer.code, 3, "{answer:?}");
-    assert!(answer.out.contains("decide_version 2"), "{answer:?}");
+    assert!(answer.out.contains("decide_version 3"), "{answer:?}");
     // What came before it is still shown.
     let answer = replay(directory.path(), "--from 20");
     assert_eq!(answer.code, 3, "{answer:?}");
@@ -203,6 +203,7 @@ fn an_archive_answers_as_the_log_does() {
     let to = TOLD.path().with_extension("archive");
     let file = to.to_str().unwrap();
     let plan = Plan {
+        models: conclave::council::Models::in_dirs([]),
         to: &to,
         origin: Origin::Directory,
         partition_count: 1,

@@ -6,14 +6,14 @@
 mod copy;
 mod part;
 
+use crate::council::{CouncilSeat, Models};
 use crate::error::{Error, Result};
 use crate::log::LogReader;
 use crate::log::archive::{ArchiveFile, ArchiveWriter, Manifest, Origin};
 use crate::verify::{Report, Scope, Verdict, chain_head, verify_with_progress};
 use crate::wire::schemas::{COMMAND_SCHEMAS, DECISION_SCHEMA};
 use crate::wire::{admit, fingerprint};
-use conclave_core::limits::DECIDE_VERSION;
-use conclave_core::seat::RuleSeat;
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use copy::Stop;
 use part::Part;
@@ -33,6 +33,8 @@ pub struct Plan<'a> {
     pub partitions: Vec<(i64, Option<Offset>)>,
     /// The texts of writers' schemas that are kept beside the log.
     pub schemas: Vec<String>,
+    /// The councils that voted: every decision is computed again.
+    pub models: Models,
     /// The time, for the manifest.
     pub made_at: TimeMs,
 }
@@ -95,7 +97,7 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
     writer.finish(&Manifest {
         made_at_ms: plan.made_at.0,
         release: env!("CARGO_PKG_VERSION").to_owned(),
-        decide_version: DECIDE_VERSION,
+        decide_version: DECIDE_VERSION_NEWEST,
         origin: plan.origin.clone(),
         partition_count: plan.partition_count,
         partitions: cuts,
@@ -106,7 +108,7 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
     let written = ArchiveFile::open(part.path())?;
     let mut letters_missing = vec![];
     for (cut, head) in written.manifest().partitions.iter().zip(&heads) {
-        match verify_one(&written, cut.partition, *head)? {
+        match verify_one(&written, cut.partition, *head, &plan.models)? {
             Verified::Letters(promised) if promised > cut.dead_letters => {
                 letters_missing.push((cut.partition, promised - cut.dead_letters));
             }
@@ -144,10 +146,21 @@ enum Verified {
     Refused(Refusal),
 }
 
-fn verify_one(copy: &Arc<ArchiveFile>, partition: i64, head: Hash32) -> Result<Verified> {
+fn verify_one(
+    copy: &Arc<ArchiveFile>,
+    partition: i64,
+    head: Hash32,
+    models: &Models,
+) -> Result<Verified> {
     let log = copy.reader(partition)?;
     let scope = Scope { schemas: Some(copy.schemas()), ..Scope::default() };
-    let report = verify_with_progress(&log, partition, &mut RuleSeat, &scope, |_| {})?;
+    let report = verify_with_progress(
+        &log,
+        partition,
+        &mut CouncilSeat::new(models.clone()),
+        &scope,
+        |_| {},
+    )?;
     let verdict = report.verdict();
     if verdict == Verdict::Clean {
         if report.head == head {

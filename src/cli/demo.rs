@@ -4,6 +4,7 @@ mod progress;
 
 use super::page::say;
 use super::{Output, print};
+use crate::council::keep;
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo, run_on_kafka};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
@@ -60,6 +61,9 @@ pub(super) struct DemoArguments {
     /// How nodes are chosen
     #[arg(long, value_enum, default_value_t = PolicyName::Fgd)]
     policy: PolicyName,
+    /// A council of networks in the seat instead of the rules: its file, kept beside the log
+    #[arg(long, value_name = "FILE")]
+    council_file: Option<PathBuf>,
     /// What an acknowledged write outlives: kill -9, or a power cut as well
     #[arg(long, value_enum, default_value_t = DurabilityName::Os)]
     durability: DurabilityName,
@@ -121,7 +125,10 @@ impl From<DurabilityName> for Durability {
 }
 
 pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
-    let workload = workload(arguments)?;
+    let mut workload = workload(arguments)?;
+    if let Some(file) = &arguments.council_file {
+        workload = workload.under_council(keep(file, &arguments.data)?);
+    }
     let durability = arguments.durability.into();
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let options = OpenOptions { durability, accept_loss_at };
@@ -234,7 +241,11 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     line(format!("commands      {commands}, each with one decision ({decisions})"));
     let ended = format!("{refused} refused, {cancelled} withdrawn");
     line(format!("requests      {granted} granted, {queued} waiting, {ended}"));
-    line(format!("council       {deferred} put off at least once"));
+    let seat = workload.council.map_or_else(
+        || "the rules".to_owned(),
+        |model| format!("networks {}", &model.0.to_string()[..16]),
+    );
+    line(format!("council       {seat}; {deferred} put off at least once"));
     line(format!("dead letters  {dead_letters}"));
     line(format!("time          {} ms, {per_second} decisions/s", summary.elapsed_ms));
     line(format!("chain head    {}", summary.chain_head));

@@ -5,6 +5,7 @@ mod archive;
 mod check;
 mod command_id;
 mod connection;
+mod council;
 mod decided;
 mod demo;
 mod explain;
@@ -77,6 +78,8 @@ enum Command {
     Skip(skip::SkipArguments),
     /// Registers our schemas in a schema registry, and compares
     Schemas(schemas::SchemasArguments),
+    /// Says what a council's file holds, proves it, measures it, and keeps it beside a log
+    Council(council::CouncilArguments),
     /// Makes a token for the HTTP API
     Token(token::TokenArguments),
     /// Sends commands from a file
@@ -151,6 +154,7 @@ impl Command {
             Self::Archive(archive) => archive::run(archive),
             Self::Skip(skip) => skip::run(skip),
             Self::Schemas(schemas) => schemas::run(schemas),
+            Self::Council(council) => council::run(council),
             Self::Token(token) => token::run(token),
             Self::Submit(submit) => submit::run(submit),
             Self::Plan(plan) => plan::run(plan),

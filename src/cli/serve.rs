@@ -94,7 +94,7 @@ async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
     let listener = http::bind(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let snapshot_every = config.snapshot_every;
-    let options = ServiceOptions { data: config.data.clone(), open, snapshot_every };
+    let options = ServiceOptions { open, snapshot_every, ..ServiceOptions::new(&config.data) };
     let service = Arc::new(Service::start(options)?);
     let app = App::new(Arc::clone(&service), config)?;
     let next = service.log().ends()?.decisions_next;

@@ -2,6 +2,7 @@
 
 use super::page::say;
 use crate::config::{Config, KafkaConfig};
+use crate::council::{Models, dir_beside};
 use crate::error::{Error, Result};
 use crate::log::archive::{ArchiveFile, ArchiveReader, Origin};
 use crate::log::kafka::settings::KafkaSettings;
@@ -35,6 +36,9 @@ pub struct SourceArguments {
     /// File whose section [kafka] says how brokers are spoken to: TLS, SASL
     #[arg(long, value_name = "FILE", requires = "brokers")]
     pub config: Option<PathBuf>,
+    /// Directory of the files of councils that voted [default: models/ in --log]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
 }
 
 /// A log that was found, not read yet.
@@ -49,6 +53,13 @@ pub enum Place {
 }
 
 impl SourceArguments {
+    /// The councils that may have voted.
+    #[must_use]
+    pub fn councils(&self) -> Models {
+        let beside = self.log.as_deref().map(dir_beside);
+        Models::in_dirs(self.models.clone().into_iter().chain(beside))
+    }
+
     /// Finds the log, and on Kafka how many partitions it has. An archive is read whole once.
     ///
     /// # Errors

@@ -7,10 +7,14 @@
 
 use super::workload::{Arrival, FeedEnd, Workload};
 use conclave_core::command::{
-    Actor, CancelRequest, Command, OpenLog, Payload, ReleaseLease, Role, TimeSource, WorkOutcome,
+    ActivateCouncil, ActivateDecider, Actor, CancelRequest, Command, OpenLog, Payload,
+    ReleaseLease, Role, TimeSource, WorkOutcome,
 };
+use conclave_core::council::ModelId;
 use conclave_core::decision::{Decision, Event, Outcome};
-use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
+use conclave_core::limits::{
+    DECIDE_VERSION_NEWEST, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT,
+};
 use conclave_core::state::State;
 use conclave_core::units::{CommandId, DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,8 +87,7 @@ impl<'a> Feed<'a> {
     /// it. Empty at the end.
     #[must_use]
     pub fn next_batch(&self, state: &State) -> Vec<Timed> {
-        // OpenLog and the policy, then the nodes and the quotas.
-        if self.seen < 2 + self.workload.nodes.len() + self.workload.quotas.len() {
+        if self.seen < self.opening_count() {
             return self.opening().skip(self.seen).collect();
         }
         let Some(end) = self.workload.arrivals.last().map(|last| last.at_ms) else { return vec![] };
@@ -178,8 +181,15 @@ impl<'a> Feed<'a> {
     }
 
     /// The commands before the first arrival, one decision each.
+    /// `OpenLog` and who sits in the council seat, the policy, then the nodes and the quotas.
+    fn opening_count(&self) -> usize {
+        let Workload { council, nodes, quotas, .. } = self.workload;
+        let seated = if council.is_some() { 2 } else { 0 };
+        2 + seated + nodes.len() + quotas.len()
+    }
+
     fn opening(&self) -> impl Iterator<Item = Timed> {
-        let Workload { log_id, starts_at_ms, policy, nodes, quotas, .. } = self.workload;
+        let Workload { log_id, starts_at_ms, council, policy, nodes, quotas, .. } = self.workload;
         let open = OpenLog {
             log_id: log_id.clone(),
             time_source: TimeSource::Carried,
@@ -188,10 +198,17 @@ impl<'a> Feed<'a> {
             duplicate_ids: DUPLICATE_IDS_MAX,
             duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
         };
-        let payloads = [Payload::OpenLog(open), Payload::SetPoolPolicy(policy.clone())];
+        let seated = council.map(|ModelId(digest)| {
+            let version = ActivateDecider { version: DECIDE_VERSION_NEWEST };
+            let model = digest.to_string();
+            [Payload::ActivateDecider(version), Payload::ActivateCouncil(ActivateCouncil { model })]
+        });
+        let payloads = std::iter::once(Payload::OpenLog(open))
+            .chain(seated.into_iter().flatten())
+            .chain([Payload::SetPoolPolicy(policy.clone())]);
         let nodes = nodes.iter().cloned().map(Payload::RegisterNode);
         let quotas = quotas.iter().cloned().map(Payload::SetQuota);
-        let all = payloads.into_iter().chain(nodes).chain(quotas).enumerate();
+        let all = payloads.chain(nodes).chain(quotas).enumerate();
         let opened_at = *starts_at_ms;
         all.map(move |(index, payload)| {
             (opened_at, self.operator(format!("setup-{index}"), payload))

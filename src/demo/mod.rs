@@ -15,6 +15,7 @@ pub use source::{Job, JobClass, Source};
 pub use synthetic::JOBS_DEFAULT;
 pub use workload::{Arrival, FeedEnd, Workload};
 
+use crate::council::{CouncilSeat, Models};
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, with_advice};
@@ -28,7 +29,7 @@ use crate::verify::chain_head;
 use crate::wire::{decode_decision, encode_command};
 use conclave_core::command::{Command, TimeSource};
 use conclave_core::decision::{Decision, Event, Outcome, RequestEnd};
-use conclave_core::seat::{RuleSeat, Seat};
+use conclave_core::seat::Seat;
 use conclave_core::units::{LogId, Offset, TimeMs};
 use serde::Serialize;
 use std::path::Path;
@@ -112,7 +113,8 @@ pub(crate) fn run_watched(
     watch: impl FnMut(&Decision),
 ) -> Result<Summary> {
     let log = RocksLog::open(dir, options)?;
-    let (engine, _) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
+    let seat = CouncilSeat::new(Models::beside(dir));
+    let (engine, _) = Engine::open(log, seat, SNAPSHOT_EVERY_DEFAULT)?;
     let (summary, log) = feed_watched(workload, engine, progress, watch)?;
     drop(log);
     Ok(summary)
@@ -135,9 +137,10 @@ pub fn run_on_kafka(
     topics::refuse_harm(settings, TimeSource::Carried)?;
     let group = format!("{}.demo", settings.topics.commands);
     let member = Arc::new(Alone::new(settings, &group)?);
-    let snapshots = Arc::new(SnapshotStore::open(snapshots)?);
-    let log = KafkaLog::open(KafkaLogOptions::new(settings, 0, snapshots), member, None)?;
-    let (engine, _) = Engine::open(log, RuleSeat, SNAPSHOT_EVERY_DEFAULT)?;
+    let store = Arc::new(SnapshotStore::open(snapshots)?);
+    let log = KafkaLog::open(KafkaLogOptions::new(settings, 0, store), member, None)?;
+    let seat = CouncilSeat::new(Models::beside(snapshots));
+    let (engine, _) = Engine::open(log, seat, SNAPSHOT_EVERY_DEFAULT)?;
     feed_to_the_end(workload, engine, progress).map(|(summary, _)| summary)
 }
 

@@ -75,6 +75,7 @@ impl Scale {
             starts_at_ms: TimeMs(0),
             until: FeedEnd::LastArrival,
             pool: PoolId::from(POOL),
+            council: None,
             policy: policy(self.placement, &arrivals),
             quotas: class_quotas(&nodes),
             nodes,

@@ -2,6 +2,7 @@
 //! with times of their own.
 
 use conclave_core::command::{RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota};
+use conclave_core::council::ModelId;
 use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TimeMs, UserId};
 
 /// Everything that a feed knows beforehand.
@@ -18,6 +19,8 @@ pub struct Workload {
     pub until: FeedEnd,
     /// The one pool.
     pub pool: PoolId,
+    /// The networks in the council seat; none leaves it to the rules.
+    pub council: Option<ModelId>,
     /// Its rules.
     pub policy: SetPoolPolicy,
     /// Its inventory.
@@ -49,6 +52,14 @@ pub struct Arrival {
 }
 
 impl Workload {
+    /// The same demo with networks in the council seat: another log.
+    #[must_use]
+    pub fn under_council(mut self, model: ModelId) -> Self {
+        self.council = Some(model);
+        self.log_id = self.identity("demo", &[]);
+        self
+    }
+
     /// Requested GPU time in thousandths of the pool's GPU time until the last arrival: 1000 is a
     /// load of 100 %.
     #[must_use]
@@ -72,9 +83,9 @@ impl Workload {
     /// from.
     #[must_use]
     pub(crate) fn identity(&self, kind: &str, sources: &[Hash32]) -> LogId {
-        let Self { pool, policy, nodes, quotas, arrivals, .. } = self;
+        let Self { pool, council, policy, nodes, quotas, arrivals, .. } = self;
         let mut hasher = blake3::Hasher::new();
-        for digest in sources {
+        for digest in sources.iter().chain(council.as_ref().map(|ModelId(digest)| digest)) {
             hasher.update(&digest.0);
         }
         let settings = (pool, policy, nodes, quotas);

@@ -64,7 +64,11 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
     /// Reads further ahead. A live service decides what comes before a command that waits.
     fn read_on_or_wait(&mut self) -> Result<bool> {
         match self.read_on() {
-            Err(_) if self.waiting().is_some() && self.is_live() && !self.read_ahead.is_empty() => {
+            Err(_)
+                if self.reader.waiting().is_some()
+                    && self.is_live()
+                    && !self.read_ahead.is_empty() =>
+            {
                 Ok(false)
             }
             read => read,
@@ -79,18 +83,27 @@ impl<L: EventLog, S: Seat> Engine<L, S> {
             None => self.folded.next(),
         };
         let commands = self.log.commands(from, self.log.bytes_per_read())?;
+        let version = self.folded.state.decide_version;
         let is_end = commands.is_empty();
         for stored in commands {
             let partition = self.log.partition();
             let is_skipped = self.skips.iter().any(|skip| skip.offset == stored.offset);
             let input = if is_skipped {
-                self.reader.read_unasked(partition, &stored)
+                self.reader.read_unasked(partition, &stored, version)
             } else {
-                self.reader.read(partition, &stored)?
+                self.reader.read(partition, &stored, version)?
             };
             self.read_ahead.push_back((stored, input));
         }
         self.latencies.record(Step::Ingest, started.elapsed());
         Ok(!is_end)
+    }
+
+    /// Reads the commands read ahead once more, as the rules read them that decide from here on.
+    pub(super) fn read_again(&mut self) {
+        let (partition, version) = (self.log.partition(), self.folded.state.decide_version);
+        for (stored, input) in &mut self.read_ahead {
+            *input = self.reader.read_unasked(partition, stored, version);
+        }
     }
 }

@@ -7,7 +7,8 @@ use crate::report::sentence;
 use crate::report::viewer::{Viewer, behind_another};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
-use conclave_core::decision::{Decision, Event, Outcome, Rejected};
+use conclave_core::decision::{CouncilVoted, Decision, Event, Outcome, Rejected};
+use conclave_core::rejection::RejectionCode;
 use conclave_core::state::State;
 use conclave_core::units::{PoolId, RequestId, TenantId, TimeMs};
 use std::collections::{BTreeMap, VecDeque};
@@ -162,8 +163,26 @@ impl Life {
     fn is_of_it(&self, event: &Event) -> bool {
         match event {
             Event::RequestAdmitted(_) => false,
-            Event::RequestVoted(_) | Event::AppealFiled(_) => true,
+            Event::RequestVoted(_) | Event::CouncilVoted(_) | Event::AppealFiled(_) => true,
             _ => self.refused.is_none(),
+        }
+    }
+
+    /// Whether the last vote on it was no, or not now.
+    pub(super) fn is_held_back_by_the_council(&self) -> bool {
+        let is_denied =
+            self.refused.as_ref().is_some_and(|one| one.code == RejectionCode::CouncilDenied);
+        is_denied || self.stands() == "put off by the council"
+    }
+
+    /// The last vote on it, when networks gave it.
+    pub(super) fn last_vote_of_networks(&self) -> Option<&CouncilVoted> {
+        let is_vote =
+            |event: &Event| matches!(event, Event::RequestVoted(_) | Event::CouncilVoted(_));
+        let last = self.events.iter().rev().find(|at| is_vote(&at.event))?;
+        match &last.event {
+            Event::CouncilVoted(voted) => Some(voted),
+            _ => None,
         }
     }
 

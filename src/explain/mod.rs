@@ -20,7 +20,7 @@ pub use ahead::ahead;
 pub use life::{Follower, Life};
 pub use plan::{PlanReport, plan};
 pub use plan_text::plan_text;
-pub use report::{ExplainReport, Moment};
+pub use report::{ExplainReport, Moment, Networks};
 pub use text::text;
 
 use crate::error::{Error, Result};
@@ -140,7 +140,12 @@ fn report_of(
     let changes = if is_live { smallest_changes(state, pool, request) } else { refusal.changes };
     let asks_rules = refused.is_none_or(|refused| refusal::is_about_the_ask(refused.code));
     let stands = life.stands();
-    let advice = asks_rules.then(|| advice(stands, state, &blocked_by, &changes)).flatten();
+    let networks = life.last_vote_of_networks();
+    let is_held_back = life.is_held_back_by_the_council();
+    let advice = match networks {
+        Some(_) if is_held_back => Some(ASK_NETWORKS.to_owned()),
+        _ => asks_rules.then(|| advice(stands, state, &blocked_by, &changes)).flatten(),
+    };
     ExplainReport {
         request: request.to_string(),
         pool: pool.to_string(),
@@ -157,6 +162,7 @@ fn report_of(
         waited_by: life.waited_by(as_of),
         ahead: ahead(state, pool, request, viewer),
         council: refusal::council(life),
+        networks: networks.map(Networks::of),
         refusal_numbers: refusal.numbers,
         changes,
         advice,
@@ -167,6 +173,10 @@ fn report_of(
 fn sentences(blockers: &[Blocker], state: &State) -> Vec<String> {
     blockers.iter().map(|blocker| sentence::blocker(blocker, state.time_ms)).collect()
 }
+
+/// Said of what networks denied or put off.
+const ASK_NETWORKS: &str = "networks voted: what they would say of another request is what \
+                            `conclave plan` answers, one request at a time";
 
 /// What to make of the changes that were found, or of there being none.
 fn advice(

@@ -3,7 +3,7 @@
 
 use super::ahead::ahead;
 use super::refusal::is_about_the_ask;
-use super::report::{Ahead, Council, EventAt, Granted, Moment};
+use super::report::{Ahead, Council, EventAt, Granted, Moment, Networks};
 use super::{advice, sentences};
 use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::report::event::Subject;
@@ -17,7 +17,7 @@ use conclave_core::decision::{Decision, Event, LeaseGranted, Outcome, RequestVot
 use conclave_core::explain::{Change, all_blockers, changes_that_admit, smallest_changes};
 use conclave_core::input::{Content, Input};
 use conclave_core::round::{Round, open_round};
-use conclave_core::seat::{APPROVE_SCORE, DEFER_SCORE, FINAL_SCORE, Seat};
+use conclave_core::seat::{APPROVE_SCORE, Absent, DEFER_SCORE, FINAL_SCORE, Seat};
 use conclave_core::state::State;
 use conclave_core::units::{Offset, PoolId, RequestId, TimeMs};
 use serde::{Deserialize, Serialize};
@@ -49,8 +49,10 @@ pub struct PlanReport {
     pub detail: Option<String>,
     /// The decision that answered the same command before.
     pub first_offset: Option<i64>,
-    /// The council's vote on the request.
+    /// The vote on the request, when the rules give it.
     pub council: Option<Council>,
+    /// The vote on the request, when networks give it.
+    pub networks: Option<Networks>,
     /// Where the request would start.
     pub granted: Option<Granted>,
     /// Until when the council would put it off.
@@ -82,6 +84,9 @@ pub struct PlanReport {
 /// What `command` would be answered if it were the next one, at `now` or at the last command's
 /// time, whichever is later. `seat` votes as it would.
 ///
+/// # Errors
+/// When the council that would vote is not here.
+///
 /// # Panics
 /// When a part of the state contradicts another.
 pub fn plan(
@@ -90,7 +95,7 @@ pub fn plan(
     now: TimeMs,
     seat: &mut impl Seat,
     viewer: &Viewer,
-) -> PlanReport {
+) -> Result<PlanReport, Absent> {
     let now = now.max(state.time_ms);
     let input = next_input(state, &command, now);
     let id_hash = match &input.content {
@@ -99,11 +104,11 @@ pub fn plan(
     };
     let mut after = state.for_plan(&command.pool, now, id_hash);
     let round = Round { inputs: vec![input] };
-    let votes = seat.vote(&open_round(&after, &round.inputs));
+    let votes = seat.vote(&open_round(&after, &round.inputs))?;
     let decision = decide(&mut after, &round, &votes).pop().expect("a round of one command");
     let plan =
         Plan { before: state, after: &after, decision: &decision, command: &command, viewer };
-    plan.report()
+    Ok(plan.report())
 }
 
 /// The record that the log would hold, read as it would be.
@@ -115,7 +120,7 @@ fn next_input(state: &State, command: &Command, now: TimeMs) -> Input {
         headers: Headers::default(),
     };
     let stored = StoredCommand { offset: Offset(state.covered.0 + 1), record };
-    CommandReader::new().read(state.partition, &stored)
+    CommandReader::new().read(state.partition, &stored, state.decide_version)
 }
 
 struct Plan<'a> {
@@ -143,6 +148,7 @@ impl Plan<'_> {
             detail,
             first_offset,
             council: self.own().find_map(council),
+            networks: self.own().find_map(networks),
             granted: self.own().find_map(|event| self.granted(event)),
             deferred_until_ms: self.own().find_map(deferred_until),
             blocked_by_sentences: sentences(&blocked_by, self.after),
@@ -295,6 +301,13 @@ pub(super) fn council_of(vote: &RequestVoted) -> Council {
 fn council(event: &Event) -> Option<Council> {
     match event {
         Event::RequestVoted(vote) => Some(council_of(vote)),
+        _ => None,
+    }
+}
+
+fn networks(event: &Event) -> Option<Networks> {
+    match event {
+        Event::CouncilVoted(voted) => Some(Networks::of(voted)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::plan::PlanReport;
 use super::report::Granted;
-use super::text::{help, place};
+use super::text::{help, networks, place};
 use crate::report::sentence;
 use crate::report::show::{clock, or_dash};
 use conclave_core::units::TimeMs;
@@ -30,6 +30,7 @@ pub fn plan_text(report: &PlanReport) -> String {
             council.score, council.approve_from
         ));
     }
+    lines.extend(report.networks.iter().flat_map(networks));
     lines.extend(report.granted.as_ref().map(|granted| starts(granted, now)));
     if let Some(until) = report.deferred_until_ms {
         lines.push(format!("  put off, looked at again {}", sentence::moment(now, TimeMs(until))));

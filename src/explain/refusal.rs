@@ -9,7 +9,7 @@ use crate::fold::fold;
 use crate::log::LogReader;
 use crate::wire::{RecordedReader, decode_decision};
 use conclave_core::command::{Payload, RequestAllocation};
-use conclave_core::decision::Event;
+use conclave_core::decision::{Decision, Event};
 use conclave_core::explain::{Change, changes_that_admit, replicas_ever};
 use conclave_core::input::Content;
 use conclave_core::rejection::RejectionCode as Code;
@@ -64,9 +64,11 @@ fn ask_of(log: &impl LogReader, at: Offset) -> Result<Option<RequestAllocation>>
         return Ok(None);
     };
     // The number of its schema is a registry's affair; the decision knows which of ours it was.
-    let recorded = decode_decision(&decided.body)?.input_hash;
+    let Decision { input_hash, decide_version, .. } = decode_decision(&decided.body)?;
     let mut reader = RecordedReader::new([]);
-    let Ok(input) = reader.read(log.partition(), stored, recorded) else { return Ok(None) };
+    let Ok(input) = reader.read(log.partition(), stored, input_hash, decide_version) else {
+        return Ok(None);
+    };
     let Content::Readable { command, .. } = input.content else { return Ok(None) };
     Ok(match command.payload {
         Payload::RequestAllocation(ask) => Some(ask),
@@ -107,8 +109,7 @@ fn numbers(
 
 /// The last vote on a request that was put off or denied, and what it is measured by.
 pub(super) fn council(life: &Life) -> Option<Council> {
-    let is_denied = life.refused.as_ref().is_some_and(|one| one.code == Code::CouncilDenied);
-    if !is_denied && life.stands() != "put off by the council" {
+    if !life.is_held_back_by_the_council() || life.last_vote_of_networks().is_some() {
         return None;
     }
     let vote = life.events.iter().rev().find_map(|at| match &at.event {

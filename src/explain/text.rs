@@ -1,7 +1,7 @@
 //! An explanation for people: where it stands, what it waited for and how long, who is before it,
 //! what would help. Made of the report alone, so that whoever received it can print it.
 
-use super::report::{Ahead, Council, ExplainReport, Moment, WaitedBy};
+use super::report::{Ahead, Council, ExplainReport, MemberSaid, Moment, Networks, WaitedBy};
 use crate::report::event::name;
 use crate::report::sentence;
 use crate::report::show::{between, clock, gpus, rough, span};
@@ -32,6 +32,7 @@ pub fn text(report: &ExplainReport) -> String {
         }
     }
     lines.extend(report.council.as_ref().map(council));
+    lines.extend(report.networks.iter().flat_map(networks));
     lines.extend(waited(report));
     lines.extend(blocked(&report.blocked_by_sentences));
     lines.extend(report.ahead.iter().flat_map(|ahead| before(ahead, report)));
@@ -50,6 +51,22 @@ fn council(council: &Council) -> String {
         None => ", fewer deny".to_owned(),
     };
     format!("  council  its last vote has {score} of 100 points: {approve_from} approve{defer}")
+}
+
+pub(super) fn networks(said: &Networks) -> Vec<String> {
+    let Networks { attempt, model, verdict, ground, confidence_per_mille, members } = said;
+    let mut lines = vec![format!(
+        "  council  vote {attempt} of {model:.16}: {verdict} ({ground}, {confidence_per_mille} per \
+         mille sure)"
+    )];
+    lines.extend(members.iter().zip(1..).map(|(member, number)| {
+        let MemberSaid { verdict, confidence_per_mille, logits: [approve, deny, defer] } = member;
+        format!(
+            "           member {number}: {verdict:<7} {confidence_per_mille:>4} per mille sure; \
+             approve {approve:>6}, deny {deny:>6}, defer {defer:>6}"
+        )
+    }));
+    lines
 }
 
 fn waited(report: &ExplainReport) -> Vec<String> {

@@ -57,7 +57,10 @@ fn change_of(event: &Event) -> Change {
         | Event::DeferralDue(_)
         | Event::LeaseRenewed(_)
         | Event::DecisionOverridden(_)
-        | Event::AppealFiled(_) => Change::Nothing,
+        | Event::AppealFiled(_)
+        | Event::CouncilActivated(_)
+        | Event::CouncilVoted(_)
+        | Event::CouncilRemembered(_) => Change::Nothing,
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => Change::Blocker,
         Event::NodeRegistered(_)
         | Event::NodeDrained(_)

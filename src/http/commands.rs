@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use conclave_core::command::Command;
 use conclave_core::decision::Outcome;
 use conclave_core::input::Content;
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use conclave_core::units::{CommandId, Offset, PoolId, TimeMs};
 use serde::Deserialize;
 use std::sync::LazyLock;
@@ -188,7 +189,7 @@ impl Desk<'_> {
         let (time_ms, key) = (TimeMs(0), vec![]);
         let record = crate::log::CommandRecord { time_ms, key, value, headers: Headers::new() };
         let stored = StoredCommand { offset: Offset(0), record };
-        let input = TABLE.read(0, &stored);
+        let input = TABLE.read(0, &stored, DECIDE_VERSION_NEWEST);
         let command = match input.content {
             Content::Readable { command, .. } => command,
             Content::Unreadable(rejected) => {

@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use super::reports::At;
+use crate::error::Error;
 use crate::explain::{ExplainReport, Follower, PlanReport, explain, explain_at, follow, plan};
 use crate::service::now;
 use crate::wire::json::{Defaults, read_command};
@@ -12,7 +13,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
-use conclave_core::seat::RuleSeat;
 use conclave_core::units::{CommandId, PoolId, RequestId};
 
 /// Why a request waits, or what became of it: blockers as intervals, who is ahead and by which
@@ -83,8 +83,9 @@ pub(super) async fn planned(
     caller.check_sends(&command)?;
     let viewer = caller.viewer();
     let part = app.home_of(&command, None)?;
+    let mut seat = part.service().seat();
     let planned = part.ask_state(None, move |folded| {
-        Ok(plan(&folded.state, command, now(), &mut RuleSeat, &viewer))
+        plan(&folded.state, command, now(), &mut seat, &viewer).map_err(Error::from)
     });
     Ok(Json(planned.await?))
 }

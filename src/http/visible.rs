@@ -22,7 +22,8 @@ pub(super) fn shown(mut decision: Decision, viewer: &Viewer) -> Option<Decision>
     decision.events.retain(|event| {
         let subject = Subject::of(event);
         is_own |= is_accepted && matches!(event, Event::RequestAdmitted(_));
-        let is_its_vote = is_denied && matches!(event, Event::RequestVoted(_));
+        let is_its_vote =
+            is_denied && matches!(event, Event::RequestVoted(_) | Event::CouncilVoted(_));
         let is_about_it = subject.pool == Some(&pool) && subject.request == Some(&request);
         ((is_own || is_its_vote) && is_about_it) || subject.tenant == Some(own)
     });

@@ -173,6 +173,7 @@ impl Draft {
             starts_at_ms,
             until: settings.until,
             pool: PoolId::from(POOL),
+            council: None,
             policy: policy(settings, &arrivals),
             nodes,
             quotas,

@@ -72,7 +72,10 @@ events!(
     QueueCaughtUp,
     NodeHealthChanged,
     DecisionOverridden,
-    AppealFiled
+    AppealFiled,
+    CouncilActivated,
+    CouncilVoted,
+    CouncilRemembered
 );
 
 /// What an event names.
@@ -93,7 +96,9 @@ impl<'a> Subject<'a> {
         let about = |pool, request| Self { pool: Some(pool), request: Some(request), tenant: None };
         let within = |pool| Self { pool: Some(pool), ..Self::default() };
         match event {
-            Event::LogOpened(_) | Event::DeciderActivated(_) => Self::default(),
+            Event::LogOpened(_) | Event::DeciderActivated(_) | Event::CouncilActivated(_) => {
+                Self::default()
+            }
             Event::NodeRegistered(event) => within(&event.pool),
             Event::NodeDrained(event) => within(&event.pool),
             Event::NodeRemoved(event) => within(&event.pool),
@@ -110,6 +115,10 @@ impl<'a> Subject<'a> {
             }
             Event::DecisionOverridden(event) => about(&event.pool, &event.request),
             Event::AppealFiled(event) => about(&event.pool, &event.request),
+            Event::CouncilRemembered(event) => {
+                Self { tenant: Some(&event.tenant), ..within(&event.pool) }
+            }
+            Event::CouncilVoted(event) => about(&event.pool, &event.request),
             Event::RequestVoted(event) => about(&event.pool, &event.request),
             Event::RequestQueued(event) => about(&event.pool, &event.request),
             Event::RequestDeferred(event) => about(&event.pool, &event.request),

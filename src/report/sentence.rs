@@ -6,9 +6,11 @@ use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
     TimeSource, WorkOutcome,
 };
+use conclave_core::council::ModelId;
+use conclave_core::council::quorum::Ground;
 use conclave_core::decision::{
-    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd,
-    RequestVoted, SeatKind, Verdict,
+    CouncilVoted, DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement,
+    RequestEnd, RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 
@@ -77,7 +79,45 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
             said_by_people(event).unwrap_or_default()
         }
+        Event::CouncilActivated(activated) => match activated.model {
+            Some(ModelId(model)) => format!("the council {model} sits in the seat"),
+            None => "the rules sit in the seat again".to_owned(),
+        },
+        Event::CouncilVoted(voted) => council_vote(voted),
+        Event::CouncilRemembered(remembered) => {
+            let (tenant, heard) = (&remembered.tenant, remembered.heard);
+            format!("{tenant}: the council has heard of {heard} ended lease(s)")
+        }
     }
+}
+
+/// Why networks say what they say, in a word.
+#[must_use]
+pub fn ground(ground: Ground) -> &'static str {
+    match ground {
+        Ground::Agreed => "agreed",
+        Ground::NoQuorum => "no_quorum",
+        Ground::Unsure => "unsure",
+        Ground::Vetoed => "vetoed",
+    }
+}
+
+/// Who said what, and what came of it.
+fn council_vote(voted: &CouncilVoted) -> String {
+    let count = |verdict| voted.members.iter().filter(|member| member.verdict == verdict).count();
+    let (approve, deny) = (count(Verdict::Approve), count(Verdict::Deny));
+    let ground = match voted.ground {
+        Ground::Agreed => format!("{} per mille sure", voted.confidence_per_mille),
+        Ground::NoQuorum => "too few for either".to_owned(),
+        Ground::Unsure => format!("only {} per mille sure", voted.confidence_per_mille),
+        Ground::Vetoed => "one is too sure of the opposite".to_owned(),
+    };
+    let CouncilVoted { request, attempt, mode, .. } = voted;
+    let (defer, verdict, mode) = (count(Verdict::Defer), verdict(voted.verdict), council(*mode));
+    format!(
+        "{request} vote {attempt}: {verdict} by the council ({mode}; {approve} approve, {deny} \
+         deny, {defer} defer; {ground})"
+    )
 }
 
 /// Events that somebody gave a reason for.
@@ -116,12 +156,18 @@ pub fn moment(now: TimeMs, at: TimeMs) -> String {
     format!("at {} (in {})", clock(at), span(between(now, at)))
 }
 
-fn vote(voted: &RequestVoted) -> String {
-    let verdict = match voted.verdict {
+/// A verdict in a word.
+#[must_use]
+pub fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Approve => "approve",
         Verdict::Deny => "deny",
         Verdict::Defer => "defer",
-    };
+    }
+}
+
+fn vote(voted: &RequestVoted) -> String {
+    let verdict = verdict(voted.verdict);
     let seat = match voted.seat {
         SeatKind::Rules => "rules",
         SeatKind::RulesFinal => "rules_final",

@@ -7,6 +7,7 @@ use super::past::Past;
 use super::reader::Reader;
 use super::standing::{Figures, Shared, Standing};
 use super::{Service, Threads, spawn, view};
+use crate::council::Models;
 use crate::error::Result;
 use crate::fold::Folded;
 use crate::log::{LogEnds, LogReader as _};
@@ -127,6 +128,14 @@ impl Service {
         let threads = Mutex::new(Some(Threads { shell: None, view }));
         let intake = Intake::Outbox(submit);
         let notices = Notices(Arc::clone(&shared));
-        Ok((Self { intake, shared, past: Past::default(), threads }, notices))
+        let (past, models) = (Past::default(), Models::in_dirs([]));
+        Ok((Self { intake, shared, past, threads, models }, notices))
+    }
+
+    /// The same with councils that are asked when something is planned.
+    #[must_use]
+    pub fn with_models(mut self, models: Models) -> Self {
+        self.models = models;
+        self
     }
 }

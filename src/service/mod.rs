@@ -34,6 +34,7 @@ pub use room::Receipt;
 pub use standing::{Figures, Standing};
 pub use view::View;
 
+use crate::council::{CouncilSeat, Models};
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::Folded;
@@ -41,7 +42,6 @@ use crate::log::rocks::{OpenOptions, RocksLog};
 use crate::log::{EventLog, LogEnds, LogReader};
 use conclave_core::command::TimeSource;
 use conclave_core::decision::Decision;
-use conclave_core::seat::RuleSeat;
 use conclave_core::units::{Offset, TimeMs};
 use intake::{Intake, Reply, Submission};
 use past::Past;
@@ -69,14 +69,18 @@ pub struct ServiceOptions {
     pub open: OpenOptions,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
+    /// The councils that may sit in the seat.
+    pub models: Models,
 }
 
 impl ServiceOptions {
     /// The usual options for the log in `data`.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>) -> Self {
+        let data = data.into();
         Self {
-            data: data.into(),
+            models: Models::beside(&data),
+            data,
             open: OpenOptions::default(),
             snapshot_every: SNAPSHOT_EVERY_DEFAULT,
         }
@@ -116,7 +120,7 @@ impl<T> Pending<T> {
     }
 }
 
-type Deciding = Engine<RocksLog, RuleSeat>;
+type Deciding = Engine<RocksLog, CouncilSeat>;
 
 /// A running service.
 #[derive(Debug)]
@@ -125,6 +129,7 @@ pub struct Service {
     shared: Arc<Shared>,
     past: Past,
     threads: Mutex<Option<Threads>>,
+    models: Models,
 }
 
 #[derive(Debug)]
@@ -140,7 +145,7 @@ impl Service {
     /// # Errors
     /// As the log's; `Invalid` when it is a demo's or an import's, whose times are its own.
     pub fn start(options: ServiceOptions) -> Result<Self> {
-        let engine = open(&options)?;
+        let (engine, models) = (open(&options)?, options.models.clone());
         let (notice, noticed) = sync_channel(1);
         let folded = engine.folded().clone();
         let ends = engine.log().ends()?;
@@ -154,7 +159,7 @@ impl Service {
         };
         let threads = Mutex::new(Some(threads));
         let intake = Intake::Shell(intake);
-        Ok(Self { intake, shared, past: Past::default(), threads })
+        Ok(Self { intake, shared, past: Past::default(), threads, models })
     }
 
     /// Submits a command and returns at once with what will be its decision. Commands are decided
@@ -202,6 +207,12 @@ impl Service {
                 Ok(Some(kept))
             }
         }
+    }
+
+    /// Who would vote on a command that is only planned.
+    #[must_use]
+    pub fn seat(&self) -> CouncilSeat {
+        CouncilSeat::new(self.models.clone())
     }
 
     /// How the service stands.
@@ -391,7 +402,8 @@ fn reader_of(engine: &Deciding) -> Reader {
 /// Opens the log and folds it.
 fn open(options: &ServiceOptions) -> Result<Deciding> {
     let log = RocksLog::open(&options.data, &options.open)?;
-    let (engine, _) = Engine::open(log, RuleSeat, options.snapshot_every)?;
+    let (engine, _) =
+        Engine::open(log, CouncilSeat::new(options.models.clone()), options.snapshot_every)?;
     let opened = engine.folded().state.log.as_ref();
     if opened.is_some_and(|log| log.time_source == TimeSource::Carried) {
         let data = options.data.display();
@@ -413,7 +425,7 @@ fn open(options: &ServiceOptions) -> Result<Deciding> {
 ///
 /// # Errors
 /// As [`Engine::turn`]; `Bug` when it broke an invariant.
-fn turned<L: EventLog>(engine: &mut Engine<L, RuleSeat>) -> Result<Vec<Decision>> {
+fn turned<L: EventLog>(engine: &mut Engine<L, CouncilSeat>) -> Result<Vec<Decision>> {
     let at = engine.folded().next();
     let turned = catch_unwind(AssertUnwindSafe(|| engine.turn()));
     turned.map_err(|_| {

@@ -48,6 +48,8 @@ pub(super) struct Shell {
     stamped_ms: TimeMs,
     ticks: u64,
     is_closing: bool,
+    /// Whether a command waits for its schema or its council.
+    is_stuck: bool,
     figures_at: Option<Instant>,
 }
 
@@ -65,6 +67,7 @@ impl Shell {
             stamped_ms: TimeMs(0),
             ticks: 0,
             is_closing: false,
+            is_stuck: false,
             figures_at: None,
         }
     }
@@ -126,7 +129,11 @@ impl Shell {
         let until_timer = state.next_timer_ms().map(|at| at.0.saturating_sub(now().0).max(0));
         let until_timer = until_timer.map(|ms| Duration::from_millis(ms.unsigned_abs()));
         let nap = until_timer.unwrap_or(NAP_MAX).min(NAP_MAX);
-        let nap = if owes_work || state.needs_a_tick() { Duration::ZERO } else { nap };
+        let nap = match self.is_stuck {
+            true => NAP_MAX,
+            false if owes_work || state.needs_a_tick() => Duration::ZERO,
+            false => nap,
+        };
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut next = match self.intake.recv_timeout(nap) {
             Ok(submission) => Some(submission),
@@ -154,7 +161,8 @@ impl Shell {
             commands.into_iter().map(|command| command.stamped(time_ms)).collect();
         let state = &engine.folded().state;
         let is_due = state.next_timer_ms().is_some_and(|at| at <= time_ms);
-        if is_due || state.needs_a_tick() {
+        // Behind a command that waits, a tick would wait with all that were sent before it.
+        if !self.is_stuck && (is_due || state.needs_a_tick()) {
             records.push(self.tick(time_ms).stamped(time_ms));
         }
         if records.is_empty() {
@@ -181,7 +189,14 @@ impl Shell {
     /// Decides what is accepted, and answers round by round.
     fn decide_all(&mut self, engine: &mut Deciding) -> Result<()> {
         loop {
-            let decisions = turned(engine)?;
+            let decisions = match turned(engine) {
+                Err(error) if engine.waiting().is_some_and(|why| why == error.message) => {
+                    self.await_input(&error);
+                    return Ok(());
+                }
+                turned => turned?,
+            };
+            self.go_on();
             let ends = engine.log().ends()?;
             if decisions.is_empty() {
                 if ends.commands_next == engine.folded().next() {
@@ -192,6 +207,22 @@ impl Shell {
             self.shared.set_owing(ends.commands_next > ends.decisions_next);
             self.shared.publish(ends);
             self.answer(decisions, engine.folded().head);
+        }
+    }
+
+    /// A command waits for its schema or its council, and so does all that comes behind it: it is
+    /// accepted meanwhile.
+    fn await_input(&mut self, why: &Error) {
+        if !self.is_stuck {
+            tracing::warn!(%why, "a command waits: it is tried again and again");
+        }
+        self.is_stuck = true;
+    }
+
+    /// What a command waited for has come.
+    fn go_on(&mut self) {
+        if std::mem::take(&mut self.is_stuck) {
+            tracing::info!("no command waits any more");
         }
     }
 

@@ -7,8 +7,8 @@ use crate::report::sentence;
 use crate::report::show::count;
 use conclave_core::command::WorkOutcome;
 use conclave_core::decision::{
-    Decision, Event, LeaseEnd, LeaseEnded, LeaseGranted, Outcome, RequestEnd, RequestEnded,
-    RequestVoted, SeatKind, Verdict,
+    CouncilVoted, Decision, Event, LeaseEnd, LeaseEnded, LeaseGranted, Outcome, RequestEnd,
+    RequestEnded, RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{GpuMilli, PoolId, RequestId};
 use std::collections::BTreeSet;
@@ -48,7 +48,19 @@ impl Follower<'_> {
                     self.lives.begin(pool, &ask.request, life);
                 }
             }
-            Event::RequestVoted(voted) => self.note_vote(pool, voted, now),
+            Event::RequestVoted(voted) => {
+                let seat = match voted.seat {
+                    SeatKind::Rules => "the rules",
+                    SeatKind::RulesFinal => "the rules, for the last time",
+                };
+                let by = format!("{seat} with {} of 100 points", voted.score);
+                let RequestVoted { request, attempt, verdict, .. } = voted;
+                self.note_vote((pool, request), (*attempt, *verdict, &by), now);
+            }
+            Event::CouncilVoted(voted) => {
+                let CouncilVoted { request, attempt, verdict, .. } = voted;
+                self.note_vote((pool, request), (*attempt, *verdict, &networks(voted)), now);
+            }
             Event::RequestDeferred(deferred) => {
                 self.open(pool, &deferred.request, Kind::Deferred, now);
             }
@@ -72,23 +84,23 @@ impl Follower<'_> {
         }
     }
 
-    fn note_vote(&mut self, pool: &PoolId, voted: &RequestVoted, now: Moment) {
-        let (kind, verdict) = match voted.verdict {
+    fn note_vote(
+        &mut self,
+        (pool, request): (&PoolId, &RequestId),
+        (attempt, verdict, by): (i64, Verdict, &str),
+        now: Moment,
+    ) {
+        let (kind, verdict) = match verdict {
             Verdict::Approve => (Kind::Approved, "approved"),
             Verdict::Defer => (Kind::PutOff, "put off"),
             Verdict::Deny => (Kind::VotedDown, "voted down"),
         };
-        let seat = match voted.seat {
-            SeatKind::Rules => "the rules",
-            SeatKind::RulesFinal => "the rules, for the last time",
-        };
-        let RequestVoted { attempt, score, .. } = voted;
-        let note = format!("vote {attempt}: {verdict} by {seat} with {score} of 100 points");
+        let note = format!("vote {attempt}: {verdict} by {by}");
         let Self { lives, names, .. } = self;
-        if let Some(life) = lives.live(pool, &voted.request) {
+        if let Some(life) = lives.live(pool, request) {
             life.mark(kind, now, names.place(&note));
         } else if let Some(refused) =
-            lives.last().filter(|life| life.is_refused_at(now, names.find(&voted.request.0)))
+            lives.last().filter(|life| life.is_refused_at(now, names.find(&request.0)))
         {
             // Its first vote said no: the refusal stands already, and the vote goes before it.
             let end = refused.segments.pop();
@@ -167,4 +179,15 @@ fn work(ended: &LeaseEnded) -> String {
         Some(used) if outcome.is_empty() => format!("{} % used", used / 100),
         Some(used) => format!("{outcome}, {} % used", used / 100),
     }
+}
+
+/// Which members said what.
+fn networks(voted: &CouncilVoted) -> String {
+    let count = |verdict| voted.members.iter().filter(|one| one.verdict == verdict).count();
+    format!(
+        "the networks, {} approve, {} deny, {} defer",
+        count(Verdict::Approve),
+        count(Verdict::Deny),
+        count(Verdict::Defer)
+    )
 }

@@ -142,6 +142,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
     Some(match event {
         Event::LogOpened(_) => &["OpenLog"],
         Event::DeciderActivated(_) => &["ActivateDecider"],
+        Event::CouncilActivated(_) => &["ActivateCouncil"],
         Event::NodeRegistered(_) => &["RegisterNode"],
         Event::NodeDrained(_) => &["DrainNode"],
         Event::NodeRemoved(_) => &["RemoveNode"],
@@ -165,6 +166,8 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
             ..
         })
         | Event::RequestVoted(_)
+        | Event::CouncilVoted(_)
+        | Event::CouncilRemembered(_)
         | Event::RequestQueued(_)
         | Event::RequestDeferred(_)
         | Event::DeferralDue(_)
@@ -184,6 +187,9 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         (Event::LogOpened(opened), Payload::OpenLog(asked)) => opened.log == *asked,
         (Event::DeciderActivated(activated), Payload::ActivateDecider(asked)) => {
             activated.version == asked.version
+        }
+        (Event::CouncilActivated(activated), Payload::ActivateCouncil(asked)) => {
+            activated.model.map_or_else(String::new, |model| model.0.to_string()) == asked.model
         }
         (Event::NodeRegistered(event), Payload::RegisterNode(asked)) => {
             in_pool(&event.pool) && event.node == *asked

@@ -20,7 +20,7 @@ use crate::telemetry::correlation::cause_of;
 use crate::wire::{DecisionHead, RecordedReader, body_hash, decode_decision};
 use conclave_core::decision::Decision;
 use conclave_core::input::Input;
-use conclave_core::limits::DECIDE_VERSION;
+use conclave_core::limits::knows_version;
 use conclave_core::units::Offset;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -314,8 +314,8 @@ impl Validator {
         stored: Option<&StoredCommand>,
         decision: Option<&Decision>,
     ) -> Option<Input> {
-        let recorded = decision?.input_hash;
-        match self.reader.read(self.partition, stored?, recorded) {
+        let (recorded, version) = decision.map(|one| (one.input_hash, one.decide_version))?;
+        match self.reader.read(self.partition, stored?, recorded, version) {
             Ok(input) => Some(input),
             Err(missing) => {
                 self.report.unchecked += 1;
@@ -423,7 +423,7 @@ impl Validator {
 /// Where a decision says that it stands: its body counts, not what was written around it.
 fn own_offset(record: &DecisionRecord) -> Offset {
     let head = DecisionHead::read(&record.body);
-    let ours = head.filter(|head| head.decide_version == DECIDE_VERSION);
+    let ours = head.filter(|head| knows_version(head.decide_version));
     ours.map_or(record.offset, |head| head.offset)
 }
 

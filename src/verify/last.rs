@@ -5,6 +5,7 @@ use super::reading::Reading;
 use crate::error::{Error, Result};
 use crate::log::LogReader;
 use crate::wire::{MissingSchema, decode_decision};
+use conclave_core::decision::Decision;
 use conclave_core::units::Offset;
 
 /// Compares the digest of the last covered command with the one that its decision recorded.
@@ -29,8 +30,9 @@ pub fn check_last_command(log: &dyn LogReader, schemas: Option<&[String]>) -> Re
     let decided = decided.ok_or_else(|| Error::corrupt(format!("decision {last} is not there")))?;
     let stored = log.commands(last, 0)?.into_iter().find(|stored| stored.offset == last);
     let stored = stored.ok_or_else(|| changed("is not there"))?;
-    match Reading::of(schemas).read(partition, &stored, &decided.body) {
-        Ok(input) if input.input_hash == decode_decision(&decided.body)?.input_hash => Ok(()),
+    let Decision { input_hash, decide_version, .. } = decode_decision(&decided.body)?;
+    match Reading::of(schemas).read(partition, &stored, &decided.body, decide_version) {
+        Ok(input) if input.input_hash == input_hash => Ok(()),
         Ok(_) => Err(changed("reads differently now")),
         // The text that it was read under is not kept here: nothing can be said against it.
         Err(MissingSchema { id }) => {

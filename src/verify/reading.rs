@@ -25,14 +25,15 @@ impl Reading {
         partition: i64,
         stored: &StoredCommand,
         recorded_body: &[u8],
+        decide_version: i64,
     ) -> Result<Input, MissingSchema> {
         match self {
-            Self::Table(reader) => Ok(reader.read(partition, stored)),
+            Self::Table(reader) => Ok(reader.read(partition, stored, decide_version)),
             Self::Recorded(reader) => {
                 // A body that cannot be read is met again where it is compared.
                 let decision = decode_decision(recorded_body).ok();
                 let digest = decision.map(|decision| decision.input_hash).unwrap_or_default();
-                reader.read(partition, stored, digest)
+                reader.read(partition, stored, digest, decide_version)
             }
         }
     }

@@ -1,11 +1,12 @@
 //! What a verification found, and what that means.
 
+use conclave_core::seat::Absent;
 use conclave_core::units::Hash32;
 use serde::Serialize;
 
 /// Divergences that a report lists one by one; all are counted.
 const DIVERGENCES_LISTED_MAX: usize = 20;
-/// Schemas that a report lists as missing.
+/// Schemas and councils that a report lists as missing.
 const SCHEMAS_LISTED_MAX: usize = 20;
 /// Bytes of one sentence about a divergence: a decision may hold a thousand events.
 const SENTENCE_BYTES_MAX: usize = 600;
@@ -24,11 +25,13 @@ pub struct Report {
     pub uncovered: u64,
     /// Decisions about a command that had one before.
     pub duplicates: u64,
-    /// Decisions whose command, or another one of their round, is not in the log, or whose
-    /// writer's schema is not kept.
+    /// Decisions whose command, or another one of their round, is not in the log, whose writer's
+    /// schema is not kept, or whose council is not here.
     pub input_missing: u64,
     /// Ids of schemas whose texts are not kept; at most 20 are listed.
     pub schemas_missing: Vec<u32>,
+    /// Councils that voted and cannot be asked here, each with the reason; at most 20 are listed.
+    pub councils_missing: Vec<String>,
     /// Decisions of a version that this release cannot compute.
     pub other_version: u64,
     /// Digest over the heads of all partitions, as far as decisions were read.
@@ -122,6 +125,14 @@ impl Report {
         } else {
             assert_eq!(self.verified, self.decisions, "a decision is counted nowhere: {self:?}");
             Verdict::Clean
+        }
+    }
+
+    pub(super) fn list_council(&mut self, absent: &Absent) {
+        let said = absent.to_string();
+        let is_new = !self.councils_missing.contains(&said);
+        if is_new && self.councils_missing.len() < SCHEMAS_LISTED_MAX {
+            self.councils_missing.push(said);
         }
     }
 

@@ -14,9 +14,9 @@ use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
 use conclave_core::invariants;
-use conclave_core::limits::{DECIDE_VERSION, ROUND_COMMANDS_MAX};
+use conclave_core::limits::{ROUND_COMMANDS_MAX, knows_version};
 use conclave_core::round::{Round, fixed_round_length, open_round};
-use conclave_core::seat::Seat;
+use conclave_core::seat::{Absent, Seat};
 use conclave_core::state::State;
 use conclave_core::units::{Hash32, Offset};
 use std::collections::VecDeque;
@@ -25,6 +25,14 @@ use std::collections::VecDeque;
 pub(super) struct Stop;
 
 type Step<T = ()> = std::result::Result<T, Stop>;
+
+/// Why a round was not decided again.
+enum Undecided {
+    /// It breaks a rule, or an invariant.
+    Broken(String),
+    /// The council that voted is not here.
+    Absent(Absent),
+}
 
 /// A decision of the round at hand.
 struct Recorded {
@@ -117,7 +125,7 @@ impl<'a> Verifier<'a> {
     fn head_of(&mut self, record: &DecisionRecord) -> Step<Option<DecisionHead>> {
         let offset = record.offset;
         let head = DecisionHead::read(&record.body);
-        let is_ours = head.is_some_and(|head| head.decide_version == DECIDE_VERSION);
+        let is_ours = head.is_some_and(|head| knows_version(head.decide_version));
         let read = match head.filter(|_| is_ours) {
             Some(head) => Ok(head),
             None => decode_decision(&record.body).map(|decision| DecisionHead::of(&decision)),
@@ -210,11 +218,16 @@ impl<'a> Verifier<'a> {
             return self.fold_recorded(&round);
         };
         match self.decide_again(inputs, skipped(&round)) {
+            Err(Undecided::Absent(absent)) => {
+                self.report.list_council(&absent);
+                self.report.input_missing += linked(&round);
+                self.fold_recorded(&round)
+            }
             Ok(again) => {
                 let is_same = self.compare(&round, again);
                 self.settle(is_same, &round)
             }
-            Err(why) => {
+            Err(Undecided::Broken(why)) => {
                 for recorded in round.iter().filter(|recorded| recorded.is_linked) {
                     let what = format!("its round cannot be decided: {why}");
                     self.diverge(recorded.offset, &what);
@@ -252,21 +265,23 @@ impl<'a> Verifier<'a> {
         &mut self,
         inputs: Vec<Input>,
         skipped: Option<Failed>,
-    ) -> std::result::Result<Vec<Decision>, String> {
+    ) -> std::result::Result<Vec<Decision>, Undecided> {
         // A round is input, but not every round is one that anybody may have cut.
         if fixed_round_length(&inputs, inputs.len()) < inputs.len() {
-            return Err("a control command is not alone in it".to_owned());
+            return Err(Undecided::Broken("a control command is not alone in it".to_owned()));
         }
         let (state, seat) = (&mut self.state, &mut *self.seat);
         if let Some(failed) = skipped {
             self.report.skipped += 1;
-            return caught(|| vec![fail(state, &inputs[0], failed)]);
+            let failed = caught(|| vec![fail(state, &inputs[0], failed)]);
+            return failed.map_err(Undecided::Broken);
         }
         let round = Round { inputs };
-        caught(|| {
-            let votes = seat.vote(&open_round(state, &round.inputs));
-            decide(state, &round, &votes)
-        })
+        let decided = caught(|| {
+            let votes = seat.vote(&open_round(state, &round.inputs))?;
+            Ok(decide(state, &round, &votes))
+        });
+        decided.map_err(Undecided::Broken)?.map_err(Undecided::Absent)
     }
 
     /// Goes on from the recorded fold, which is what was decided unless something diverged.
@@ -302,17 +317,19 @@ impl<'a> Verifier<'a> {
 
     /// The commands of a round; none when one of them is missing.
     fn inputs(&mut self, round: &[Recorded]) -> Step<Option<Vec<Input>>> {
+        let version = self.state.decide_version;
         let mut inputs = Vec::with_capacity(round.len());
         for recorded in round {
             match self.command(recorded.offset) {
-                Ok(Some(stored)) => match self.reader.read(self.partition, &stored, &recorded.body)
-                {
-                    Ok(input) => inputs.push(input),
-                    Err(MissingSchema { id }) => {
-                        self.report.list_schema(id);
-                        return Ok(None);
+                Ok(Some(stored)) => {
+                    match self.reader.read(self.partition, &stored, &recorded.body, version) {
+                        Ok(input) => inputs.push(input),
+                        Err(MissingSchema { id }) => {
+                            self.report.list_schema(id);
+                            return Ok(None);
+                        }
                     }
-                },
+                }
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     self.report.unchecked += linked(round);

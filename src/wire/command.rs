@@ -5,7 +5,7 @@
 
 use super::datum::write;
 use super::schemas::{
-    Branched, VERSIONS, WriterSchema, admit, fingerprint, local_commands, oldest_id,
+    Branched, DatumReader, VERSIONS, WriterSchema, admit, fingerprint, local_commands, oldest_id,
 };
 use crate::error::Result;
 use crate::log::{CommandRecord, StoredCommand};
@@ -29,7 +29,7 @@ const FRAME_BYTES: usize = 5;
 /// Bytes of most commands: what a buffer starts with.
 const COMMAND_BYTES_USUAL: usize = 256;
 
-/// Reads commands as `decide_version` 1 does: it knows exactly the branches of today's schema.
+/// Reads commands as the version of the deciding rules does that answers them.
 #[derive(Debug)]
 pub struct CommandReader {
     schemas: BTreeMap<u32, Arc<WriterSchema>>,
@@ -86,14 +86,17 @@ impl CommandReader {
     /// the fingerprint of the writer's schema and the datum (tag `conclave.datum.1`), or, when
     /// there is no telling which schema wrote it, the whole value (tag `conclave.value.1`): it is
     /// empty or over-long, its framing is broken, or its schema is not known.
+    ///
+    /// # Panics
+    /// When this release does not know `decide_version`.
     #[must_use]
-    pub fn read(&self, partition: i64, stored: &StoredCommand) -> Input {
+    pub fn read(&self, partition: i64, stored: &StoredCommand, decide_version: i64) -> Input {
         let StoredCommand { offset, record } = stored;
         let position = [partition, offset.0, record.time_ms.0];
-        match self.unframe(&record.value) {
-            Ok((schema, datum)) => {
+        match self.unframe(&record.value, decide_version) {
+            Ok((schema, reader, datum)) => {
                 let input_hash = datum_digest(position, record, schema, datum);
-                let content = decode(schema, datum);
+                let content = decode(reader, datum);
                 let (time_ms, key) = (record.time_ms, record.key.clone());
                 Input { offset: *offset, time_ms, key, input_hash, content }
             }
@@ -104,10 +107,12 @@ impl CommandReader {
     fn unframe<'v>(
         &self,
         value: &'v [u8],
-    ) -> std::result::Result<(&WriterSchema, &'v [u8]), Rejected> {
+        decide_version: i64,
+    ) -> std::result::Result<(&WriterSchema, &DatumReader, &'v [u8]), Rejected> {
         let (id, datum) = frame(value)?;
         let schema = self.schemas.get(&id).ok_or_else(|| unknown_schema(id))?;
-        Ok((schema, datum))
+        let reader = schema.reader(decide_version).ok_or_else(|| unknown_schema(id))?;
+        Ok((schema, reader, datum))
     }
 }
 
@@ -184,8 +189,8 @@ pub fn localized(value: &[u8], ids: [u32; VERSIONS]) -> Vec<u8> {
     value
 }
 
-pub(super) fn decode(schema: &WriterSchema, datum: &[u8]) -> Content {
-    match schema.read::<Command>(datum) {
+pub(super) fn decode(reader: &DatumReader, datum: &[u8]) -> Content {
+    match reader.read::<Command>(datum) {
         Ok(command) => {
             let digests = digests(&command);
             Content::Readable { command: Box::new(command), digests }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use conclave_core::decision::Decision;
-use conclave_core::limits::{DECIDE_VERSION, DECISION_BYTES_MAX};
+use conclave_core::limits::{DECIDE_VERSION_NEWEST, DECISION_BYTES_MAX, knows_version};
 use conclave_core::units::Hash32;
 use std::sync::LazyLock;
 
@@ -23,8 +23,7 @@ const BODY_BYTES_USUAL: usize = 512;
 /// allows: the core counted wrong.
 #[must_use]
 pub fn encode_decision(decision: &Decision) -> Vec<u8> {
-    let version = decision.decide_version;
-    assert_eq!(version, DECIDE_VERSION, "a decision is written by the schema of its own version");
+    assert!(is_known(decision), "a decision is written by the schema of its own version");
     let mut body = Vec::with_capacity(BODY_BYTES_USUAL);
     write(decision, &mut body);
     let bytes = body.len();
@@ -42,17 +41,27 @@ pub fn decode_decision(body: &[u8]) -> Result<Decision> {
     if body.len() > DECISION_BYTES_MAX {
         return Err(corrupt(format!("{} bytes; at most {DECISION_BYTES_MAX}", body.len())));
     }
-    if let Some(decision) = read::<Decision>(body).filter(|d| d.decide_version == DECIDE_VERSION) {
+    if let Some(decision) = read::<Decision>(body).filter(is_known) {
         return Ok(decision);
     }
     let version = decide_version(body).ok_or_else(|| corrupt("it has no version".to_owned()))?;
-    if version != DECIDE_VERSION {
+    if !knows_version(version) {
         return Err(Error::unavailable(format!(
-            "a decision was made by decide_version {version} and this release reads \
-             {DECIDE_VERSION}: use the release that made it, or a newer one"
+            "a decision was made by decide_version {version} and this release reads up to \
+             {DECIDE_VERSION_NEWEST}: use the release that made it, or a newer one"
         )));
     }
-    DECISION_READER.read(body).map_err(corrupt)
+    let decision: Decision = DECISION_READER.read(body).map_err(corrupt)?;
+    if !is_known(&decision) {
+        return Err(corrupt(format!("version {version} has no such event")));
+    }
+    Ok(decision)
+}
+
+/// Whether this release knows the decision's version, and that one all of its events.
+fn is_known(decision: &Decision) -> bool {
+    let version = decision.decide_version;
+    knows_version(version) && decision.events.iter().all(|event| event.since() <= version)
 }
 
 /// A body names the version of its schema itself.

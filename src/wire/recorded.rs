@@ -6,9 +6,9 @@
 
 use super::command::{CommandReader, datum_digest};
 use super::command::{decode, frame, unknown_schema, unreadable_input, value_digest};
-use super::schemas::{COMMAND_SCHEMA, COMMAND_SCHEMA_1, WriterSchema, admit};
+use super::schemas::{COMMAND_SCHEMAS, WriterSchema, admit};
 use crate::log::StoredCommand;
-use conclave_core::input::Input;
+use conclave_core::input::{Content, Input};
 use conclave_core::units::Hash32;
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl RecordedReader {
     /// are passed over.
     pub fn new<'t>(kept: impl IntoIterator<Item = &'t str>) -> Self {
         let mut schemas: Vec<WriterSchema> = Vec::new();
-        for text in [COMMAND_SCHEMA, COMMAND_SCHEMA_1].into_iter().chain(kept) {
+        for text in COMMAND_SCHEMAS.into_iter().rev().chain(kept) {
             if let Ok(schema) = admit(text)
                 && schemas.iter().all(|known| known.fingerprint() != schema.fingerprint())
             {
@@ -43,7 +43,7 @@ impl RecordedReader {
         Self { schemas, by_id: BTreeMap::new(), table: CommandReader::knowing_nothing() }
     }
 
-    /// The input whose digest is `recorded`. When no reading of a command gives it, the reading
+    /// The input whose digest is `recorded`, as `decide_version` read it. When no reading of a command gives it, the reading
     /// under the schema that its id meant before: it is not the command that was decided.
     ///
     /// # Errors
@@ -53,10 +53,11 @@ impl RecordedReader {
         partition: i64,
         stored: &StoredCommand,
         recorded: Hash32,
+        decide_version: i64,
     ) -> Result<Input, MissingSchema> {
         let StoredCommand { offset, record } = stored;
         let Ok((id, datum)) = frame(&record.value) else {
-            return Ok(self.table.read(partition, stored));
+            return Ok(self.table.read(partition, stored, decide_version));
         };
         let position = [partition, offset.0, record.time_ms.0];
         let digest = |schema: &WriterSchema| datum_digest(position, record, schema, datum);
@@ -77,6 +78,10 @@ impl RecordedReader {
         let schema = &self.schemas[index];
         let (time_ms, key) = (record.time_ms, record.key.clone());
         let input_hash = if found.is_some() { recorded } else { digest(schema) };
-        Ok(Input { offset: *offset, time_ms, key, input_hash, content: decode(schema, datum) })
+        let content = match schema.reader(decide_version) {
+            Some(reader) => decode(reader, datum),
+            None => Content::Unreadable(unknown_schema(id)),
+        };
+        Ok(Input { offset: *offset, time_ms, key, input_hash, content })
     }
 }

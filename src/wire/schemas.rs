@@ -10,6 +10,7 @@ use apache_avro::Schema;
 use apache_avro::error::Details;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema::ResolvedSchema;
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use conclave_core::units::Hash32;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -24,18 +25,30 @@ pub const DECISION_SCHEMA: &str = include_str!("../../schemas/decision.avsc");
 /// The schema of commands as it was first used: without the branches after `ReleaseLease`.
 pub const COMMAND_SCHEMA_1: &str = include_str!("../../schemas/released/command-1.avsc");
 
+/// The schema of commands that `decide_version` 1 reads by: without `ActivateCouncil`.
+pub const COMMAND_SCHEMA_2: &str = include_str!("../../schemas/released/command-2.avsc");
+
 /// The local table's id of [`COMMAND_SCHEMA`]. The next version takes the next id, and this one
 /// then names the text kept in `schemas/released/`, as id 1 names [`COMMAND_SCHEMA_1`].
-pub const COMMAND_SCHEMA_ID: u32 = 2;
+pub const COMMAND_SCHEMA_ID: u32 = 3;
 
 /// Versions of the schema of commands, the oldest first, as they were released.
-pub const COMMAND_SCHEMAS: [&str; VERSIONS] = [COMMAND_SCHEMA_1, COMMAND_SCHEMA];
+pub const COMMAND_SCHEMAS: [&str; VERSIONS] = [COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, COMMAND_SCHEMA];
 
 /// How many versions of the schema of commands there are: their local ids count from 1.
-pub const VERSIONS: usize = 2;
+pub const VERSIONS: usize = 3;
 
 /// Branches of the payload that each version of ours has, by its id from 1.
-const BRANCHES: [u32; VERSIONS] = [13, 16];
+const BRANCHES: [u32; VERSIONS] = [13, 16, 17];
+
+/// What each `decide_version`, from 1, reads commands by: the place among [`COMMAND_SCHEMAS`] of the
+/// newest that there was. It knows no later branch, field or symbol, whoever wrote it.
+const READ_BY: [usize; DECIDERS] = [1, 2];
+
+/// How many versions of the deciding rules this release knows: they count from 1.
+const DECIDERS: usize = 2;
+
+const _: () = assert!(DECIDE_VERSION_NEWEST == DECIDERS as i64);
 
 /// Bytes of a schema's text.
 pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
@@ -43,10 +56,8 @@ pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
 /// A schema that some writer uses, checked against ours and made ready for reading.
 pub struct WriterSchema {
     fingerprint: Hash32,
-    /// How many branches of the payload it has, when it is ours or was: the types then mirror it
-    /// field by field.
-    branches: Option<u32>,
-    reader: GenericDatumReader<'static>,
+    /// How each version of the deciding rules reads it; some may not know what to make of it.
+    readers: [Option<DatumReader>; DECIDERS],
 }
 
 impl fmt::Debug for WriterSchema {
@@ -65,6 +76,27 @@ impl WriterSchema {
         self.fingerprint
     }
 
+    /// How `decide_version` reads what this schema wrote; none when to those rules it is no schema
+    /// of commands.
+    ///
+    /// # Panics
+    /// When this release does not know that version.
+    pub(super) fn reader(&self, decide_version: i64) -> Option<&DatumReader> {
+        let index = usize::try_from(decide_version - 1).ok();
+        let reader = index.and_then(|index| self.readers.get(index));
+        reader.unwrap_or_else(|| panic!("decide_version {decide_version}")).as_ref()
+    }
+}
+
+/// Reads what one schema wrote as one version of ours knows it.
+pub(super) struct DatumReader {
+    /// How many branches of the payload both have, when the writer's schema is ours or was: the
+    /// types then mirror it field by field.
+    branches: Option<u32>,
+    reader: GenericDatumReader<'static>,
+}
+
+impl DatumReader {
     /// Reads `datum`, all of it, straight into `T`.
     ///
     /// # Errors
@@ -108,11 +140,25 @@ pub(super) fn oldest_id(branch: u32) -> u32 {
 /// An admitted schema is kept until the process ends; there are as many as versions in use.
 ///
 /// # Errors
-/// `Invalid`, naming the place, when it is no schema or does not match ours.
+/// `Invalid`, naming the place, when it is no schema or matches none of ours.
+///
+/// # Panics
+/// Never: tests parse our own schemas.
 pub fn admit(schema_text: &str) -> Result<WriterSchema> {
+    init();
     let theirs = parse_bounded(schema_text)?;
-    let ours = parse(COMMAND_SCHEMA)?;
-    writer_schema(&theirs, &ours)
+    let own = COMMAND_SCHEMAS.map(|text| parse(text).expect("tests parse our own schemas"));
+    let form = theirs.canonical_form();
+    let is_own = own.iter().position(|own| own.canonical_form() == form);
+    let mut refusal = None;
+    let readers = READ_BY.map(|version| {
+        let branches = is_own.map(|theirs| BRANCHES[theirs].min(BRANCHES[version]));
+        datum_reader(&theirs, &own[version], branches).map_err(|error| refusal = Some(error)).ok()
+    });
+    match refusal {
+        Some(error) if readers.iter().all(Option::is_none) => Err(error),
+        _ => Ok(WriterSchema { fingerprint: fingerprint_of(&theirs), readers }),
+    }
 }
 
 /// The table that answers without a registry.
@@ -123,9 +169,10 @@ pub(super) fn local_commands() -> BTreeMap<u32, WriterSchema> {
 }
 
 /// Reads decisions written under [`DECISION_SCHEMA`].
-pub(super) static DECISION_READER: LazyLock<WriterSchema> = LazyLock::new(|| {
+pub(super) static DECISION_READER: LazyLock<DatumReader> = LazyLock::new(|| {
+    init();
     let schema = parse(DECISION_SCHEMA).expect("tests parse our own schemas");
-    writer_schema(&schema, &schema).expect("our own schema matches itself")
+    datum_reader(&schema, &schema, Some(u32::MAX)).expect("our own schema matches itself")
 });
 
 /// An adapted schema holds no reference by name, so there is nothing to resolve.
@@ -161,28 +208,13 @@ fn parse(text: &str) -> Result<Schema> {
 
 /// The reader borrows its schema for as long as it lives, so the schema is leaked: once per
 /// version.
-fn writer_schema(theirs: &Schema, ours: &Schema) -> Result<WriterSchema> {
-    init();
-    let fingerprint = fingerprint_of(theirs);
-    let branches = branches_if_ours(theirs, ours);
+fn datum_reader(theirs: &Schema, ours: &Schema, branches: Option<u32>) -> Result<DatumReader> {
     let adapted: &'static Schema = Box::leak(Box::new(adapt(theirs, ours)?));
     let reader = GenericDatumReader::builder(adapted)
         .resolved_writer_schemata(no_names())
         .build()
         .expect("a reader without names to resolve has nothing to fail at");
-    Ok(WriterSchema { fingerprint, branches, reader })
-}
-
-/// The branches that values under `theirs` may have, when it is a version of ours.
-fn branches_if_ours(theirs: &Schema, ours: &Schema) -> Option<u32> {
-    static FIRST: LazyLock<String> = LazyLock::new(|| {
-        parse(COMMAND_SCHEMA_1).expect("tests parse our own schemas").canonical_form()
-    });
-    let form = theirs.canonical_form();
-    if form == ours.canonical_form() {
-        return Some(u32::MAX);
-    }
-    (form == *FIRST).then_some(BRANCHES[0])
+    Ok(DatumReader { branches, reader })
 }
 
 /// Says in our words why a datum could not be read.

@@ -55,7 +55,12 @@ impl SourcedReader {
     ///
     /// # Errors
     /// `Unavailable` when nobody can tell its schema just now: ask again, nothing is lost.
-    pub fn read(&mut self, partition: i64, stored: &StoredCommand) -> Result<Input> {
+    pub fn read(
+        &mut self,
+        partition: i64,
+        stored: &StoredCommand,
+        decide_version: i64,
+    ) -> Result<Input> {
         self.waiting = None;
         if let Err(why) = self.look_up(&stored.record.value) {
             let offset = stored.offset;
@@ -63,14 +68,19 @@ impl SourcedReader {
             self.waiting = Some(why.clone());
             return Err(Error::unavailable(why));
         }
-        Ok(self.reader.read(partition, stored))
+        Ok(self.reader.read(partition, stored, decide_version))
     }
 
     /// The same without asking anybody: what is not known is unreadable. For commands that are
-    /// skipped, where it does not matter.
+    /// skipped, where it does not matter, and for those that were read before.
     #[must_use]
-    pub fn read_unasked(&self, partition: i64, stored: &StoredCommand) -> Input {
-        self.reader.read(partition, stored)
+    pub fn read_unasked(
+        &self,
+        partition: i64,
+        stored: &StoredCommand,
+        decide_version: i64,
+    ) -> Input {
+        self.reader.read(partition, stored, decide_version)
     }
 
     /// Why the last command could not be read, if it could not.

@@ -15,10 +15,12 @@ Made from `conclave_core::council::features::FEATURES` by `tests/documents.rs`;
 `UPDATE_DOCS=1 cargo test --release --test documents` writes it anew.
 
 Each time that a request is voted on, and each time that a lease ends, the council is told 32
-integers. They are computed in the core (`core/src/council/features.rs`) from the state as it stands
-when a round opens and from the log time of the command, with integers alone. Nothing else gets in:
-no clock, no name, label or other text, no digest of any, nothing that lies outside the log. Whoever
-has the log can compute them again.
+integers. They are computed in the core (`core/src/council/features.rs`) with integers alone: for a
+request from the state as it stands when a round opens and the log time of the command (for one that
+was put off, of the round's first command), for a lease from the state while it still holds its GPUs
+and the log time of the command that ends it or notices its end. Nothing else gets in: no clock, no
+name, label or other text, no digest of any, nothing that lies outside the log. Whoever has the log
+can compute them again.
 
 ## Scales
 

@@ -14,6 +14,7 @@ use conclave::validate::{Acknowledged, Rule};
 use conclave::wire::{CommandReader, decode_decision, encode_command};
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::input::Content;
+use conclave_core::limits::DECIDE_VERSION_FIRST;
 use conclave_core::units::Offset;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -99,7 +100,8 @@ fn the_judge_sees_that_deduplication_was_skipped() {
     let id = decided(&stored.decisions[last - 1]).command_id;
     let again = command(&id.0, ask("twice", "t").into());
     stored.commands[last].record.value = encode_command(&again);
-    let input = CommandReader::new().read(0, &stored.commands[last]);
+    let input = CommandReader::new();
+    let input = input.read(0, &stored.commands[last], DECIDE_VERSION_FIRST);
     let Content::Readable { digests, .. } = input.content else { panic!("it can be read") };
     stored.change(last, |decision| {
         decision.command_id = id.clone();

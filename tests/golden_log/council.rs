@@ -13,6 +13,7 @@ use conclave::wire::{CommandReader, decode_decision};
 use conclave_core::council::features::FEATURES_VERSION;
 use conclave_core::decision::Decision;
 use conclave_core::input::Input;
+use conclave_core::limits::DECIDE_VERSION_FIRST;
 use serde_json::{Value, json};
 use std::fs;
 use told::{Told, told_at_open, told_of_outcomes};
@@ -28,7 +29,11 @@ struct Golden {
 fn golden() -> Golden {
     let disk = decide(&committed_batches());
     let reader = CommandReader::new();
-    let inputs = disk.all_commands().iter().map(|stored| reader.read(0, stored)).collect();
+    let inputs = disk
+        .all_commands()
+        .iter()
+        .map(|stored| reader.read(0, stored, DECIDE_VERSION_FIRST))
+        .collect();
     let (mut folded, mut openings, mut decisions) = (Folded::nothing(0), vec![], vec![]);
     for record in disk.all_decisions() {
         let decision = decode_decision(&record.body).unwrap();

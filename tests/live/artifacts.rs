@@ -119,6 +119,7 @@ fn what_one_instance_learnt_another_one_knows_without_the_registry() {
         brokers: Some(broker.brokers()),
         prefix: Some(PREFIX.to_owned()),
         config: None,
+        models: None,
     };
     let place = source.place().unwrap();
     let kept = source.schemas(&place).unwrap();
@@ -133,6 +134,7 @@ fn what_one_instance_learnt_another_one_knows_without_the_registry() {
         partition_count: 1,
         partitions: vec![(0, None)],
         schemas: shared_texts(&artifacts).unwrap(),
+        models: conclave::council::Models::in_dirs([]),
         made_at: TimeMs(0),
     };
     let Archived::Made { file, .. } = make(&plan, |partition| place.open(partition)).unwrap()

@@ -25,6 +25,7 @@ fn what_is_registered_is_found_as_it_should_be_and_registering_twice_changes_not
         "conclave.commands-value compatibility",
         "conclave.commands-value schema 1",
         "conclave.commands-value schema 2",
+        "conclave.commands-value schema 3",
         "conclave.decisions-value compatibility",
         "conclave.decisions-value schema 1",
     ];
@@ -35,7 +36,7 @@ fn what_is_registered_is_found_as_it_should_be_and_registering_twice_changes_not
     let after = check(&settings(&stand_in), &subjects()).unwrap();
     assert_eq!(wrong(&after), Vec::<String>::new(), "{after:?}");
     let ids: Vec<_> = after.iter().filter_map(|finding| finding.id).collect();
-    assert_eq!(ids, [40, 41, 42]);
+    assert_eq!(ids, [40, 41, 42, 43]);
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn our_ids_are_asked_for_once() {
     assert_eq!(missing.kind, ErrorKind::Invalid);
     assert!(missing.message.contains("conclave schemas register"), "{missing}");
     register(&settings(&stand_in), &subjects()).unwrap();
-    let ids = OwnIds { commands: [40, 41], decisions: 42 };
+    let ids = OwnIds { commands: [40, 41, 42], decisions: 43 };
     assert_eq!(own_ids(&registry(&stand_in, directory.path()), &subjects()).unwrap(), ids);
     stand_in.stop();
     assert_eq!(own_ids(&registry(&stand_in, directory.path()), &subjects()).unwrap(), ids);

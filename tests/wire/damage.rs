@@ -89,10 +89,10 @@ fn a_cut_decision_is_never_a_shorter_one() {
 fn decisions_of_other_versions_and_sizes_are_refused_by_name() {
     let (_, decision) = decisions().remove(0);
     let mut body = encode_decision(&decision);
-    body[0] = 4;
+    body[0] = 6;
     let error = decode_decision(&body).unwrap_err();
     assert_eq!(error.kind.exit_code(), 3, "{error}");
-    assert!(error.to_string().contains("decide_version 2"), "{error}");
+    assert!(error.to_string().contains("decide_version 3"), "{error}");
     let error = decode_decision(&vec![2; DECISION_BYTES_MAX + 1]).unwrap_err();
     assert_eq!(error.kind.exit_code(), 4, "{error}");
 }

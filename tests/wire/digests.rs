@@ -7,6 +7,7 @@ use conclave::wire::{CommandReader, encode_command};
 use conclave_core::command::{Command, Payload, Role};
 use conclave_core::decision::Remembered;
 use conclave_core::input::Content;
+use conclave_core::limits::{DECIDE_VERSION_FIRST, DECIDE_VERSION_NEWEST};
 use conclave_core::units::{Hash32, Offset, TimeMs};
 use std::collections::BTreeSet;
 
@@ -17,7 +18,10 @@ fn example() -> Command {
 fn digests(change: impl FnOnce(&mut Command)) -> Remembered {
     let mut command = example();
     change(&mut command);
-    match CommandReader::new().read(PARTITION, &stored(encode_command(&command))).content {
+    match CommandReader::new()
+        .read(PARTITION, &stored(encode_command(&command)), DECIDE_VERSION_NEWEST)
+        .content
+    {
         Content::Readable { digests, .. } => digests,
         Content::Unreadable(rejected) => panic!("{}", rejected.detail),
     }
@@ -61,7 +65,7 @@ fn the_input_hash_covers_everything_but_headers() {
     let hash = |partition: i64, change: &dyn Fn(&mut StoredCommand)| -> Hash32 {
         let mut stored = stored(encode_command(&example()));
         change(&mut stored);
-        CommandReader::new().read(partition, &stored).input_hash
+        CommandReader::new().read(partition, &stored, DECIDE_VERSION_FIRST).input_hash
     };
     let first = hash(PARTITION, &|_| {});
     let headers = Headers::from([("traceparent", b"00-1-2-01")]);
@@ -93,8 +97,9 @@ fn other_encodings_of_the_same_command_have_the_same_payload_hash() {
     let at = value.windows(models.len()).position(|window| window == models).unwrap();
     let again = [&value[..at], &blocks, &value[at + models.len()..]].concat();
     let reader = CommandReader::new();
-    let (first, again) =
-        (reader.read(PARTITION, &stored(value)), reader.read(PARTITION, &stored(again)));
+    let (first, again) = [value, again]
+        .map(|value| reader.read(PARTITION, &stored(value), DECIDE_VERSION_FIRST))
+        .into();
     assert_eq!(first.content, again.content);
     assert_ne!(first.input_hash, again.input_hash);
 }

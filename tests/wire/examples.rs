@@ -3,8 +3,10 @@
 //! every null.
 
 use conclave_core::command::*;
+use conclave_core::council::ModelId;
+use conclave_core::council::quorum::Ground;
 use conclave_core::decision::*;
-use conclave_core::limits::DECIDE_VERSION;
+use conclave_core::limits::DECIDE_VERSION_FIRST;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::*;
 
@@ -52,6 +54,7 @@ pub(crate) fn commands() -> Vec<Command> {
             reason: "it is due on Monday".into(),
             ask: Some(Box::new(request_allocation())),
         }),
+        Payload::ActivateCouncil(ActivateCouncil { model: "c5".repeat(32) }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -68,7 +71,7 @@ pub(crate) fn commands() -> Vec<Command> {
 pub(crate) fn decisions() -> Vec<(String, Decision)> {
     let mut named = Vec::new();
     let later = later_events().into_iter().take(LATER_KINDS);
-    for event in events().into_iter().chain(later) {
+    for event in events().into_iter().chain(later).chain(events_of_networks()) {
         let name = serde_json::to_value(&event).unwrap();
         let name = name.as_object().unwrap().keys().next().unwrap().clone();
         named.push((name, decision(Outcome::Accepted, vec![event])));
@@ -96,9 +99,11 @@ pub(crate) fn decisions() -> Vec<(String, Decision)> {
     named
 }
 
+/// A decision of the oldest version that knows its events.
 fn decision(outcome: Outcome, events: Vec<Event>) -> Decision {
+    let since = events.iter().map(Event::since).max();
     Decision {
-        decide_version: DECIDE_VERSION,
+        decide_version: since.unwrap_or(DECIDE_VERSION_FIRST),
         prev_hash: Hash32(std::array::from_fn(|index| u8::try_from(index).unwrap())),
         partition: 3,
         offset: Offset(70_000),
@@ -207,6 +212,48 @@ fn later_events() -> Vec<Event> {
             reason: LeaseEnd::Revoked,
             outcome: WorkOutcome::Unknown,
             utilisation_bp: None,
+        }),
+    ]
+}
+
+/// Those that `decide_version` 2 brought.
+fn events_of_networks() -> Vec<Event> {
+    let pool = || PoolId::from("vision");
+    let member = |verdict, approve, deny, defer| MemberVote {
+        verdict,
+        confidence_per_mille: 812,
+        approve,
+        deny,
+        defer,
+    };
+    vec![
+        Event::CouncilActivated(CouncilActivated {
+            model: Some(ModelId(Hash32([0xc5; 32]))),
+            previous: None,
+        }),
+        Event::CouncilVoted(CouncilVoted {
+            pool: pool(),
+            request: "r-7".into(),
+            attempt: 2,
+            mode: CouncilMode::Enforce,
+            verdict: Verdict::Defer,
+            ground: Ground::Vetoed,
+            confidence_per_mille: 797,
+            model: ModelId(Hash32([0xc5; 32])),
+            memory: Hash8([1, 2, 3, 4, 5, 6, 7, 8]),
+            elapsed_ms: DurationMs(90_000),
+            features: (0..32).map(|index| index * 8 - 127).collect(),
+            members: vec![
+                member(Verdict::Approve, 4_096, -4_096, 0),
+                member(Verdict::Deny, -32_768, 32_767, 1),
+            ],
+        }),
+        Event::CouncilRemembered(CouncilRemembered {
+            pool: pool(),
+            tenant: "étoile".into(),
+            stepped_at_ms: TimeMs(1_700_000_000_123),
+            heard: 3,
+            words: vec![0, 1, -1, 16_384, -16_384],
         }),
     ]
 }

@@ -7,7 +7,7 @@ use conclave::wire::schemas::{COMMAND_SCHEMA, DECISION_SCHEMA};
 use conclave::wire::{CommandReader, decode_decision, encode_command, encode_decision};
 use conclave_core::command::Command;
 use conclave_core::decision::Decision;
-use conclave_core::limits::DECIDE_VERSION;
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::Serialize;
@@ -30,7 +30,7 @@ proptest! {
     #[test]
     fn a_decision_is_read_as_it_was_written(bytes in vec(any::<u8>(), 0..1200)) {
         let mut decision: Decision = crate::any::any(&bytes);
-        decision.decide_version = DECIDE_VERSION;
+        decision.decide_version = DECIDE_VERSION_NEWEST;
         let body = encode_decision(&decision);
         prop_assert_eq!(&body, &written_by_the_crate(DECISION_SCHEMA, &decision));
         prop_assert_eq!(decode_decision(&body).unwrap(), decision);

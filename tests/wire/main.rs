@@ -15,6 +15,7 @@ use conclave::log::{CommandRecord, Headers, StoredCommand};
 use conclave::wire::CommandReader;
 use conclave_core::command::Command;
 use conclave_core::input::{Content, Input};
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use conclave_core::units::{Offset, TimeMs};
 
 /// The position that golden digests were taken at.
@@ -27,7 +28,7 @@ fn stored(value: Vec<u8>) -> StoredCommand {
 }
 
 fn read(reader: &CommandReader, value: &[u8]) -> Input {
-    reader.read(PARTITION, &stored(value.to_vec()))
+    reader.read(PARTITION, &stored(value.to_vec()), DECIDE_VERSION_NEWEST)
 }
 
 /// The command in `value`, or the code and sentence that refuse it.

@@ -23,6 +23,7 @@ impl Payload {
             Self::ReportNodeHealth(_) => "ReportNodeHealth",
             Self::OverrideDecision(_) => "OverrideDecision",
             Self::Appeal(_) => "Appeal",
+            Self::ActivateCouncil(_) => "ActivateCouncil",
         }
     }
 
@@ -46,13 +47,31 @@ impl Payload {
             Self::ReportNodeHealth(_) => 13,
             Self::OverrideDecision(_) => 14,
             Self::Appeal(_) => 15,
+            Self::ActivateCouncil(_) => 16,
         }
     }
 
     /// Log commands carry an empty key and are valid in any partition.
     #[must_use]
     pub fn is_log_command(&self) -> bool {
-        matches!(self, Self::OpenLog(_) | Self::ActivateDecider(_) | Self::Tick)
+        match self {
+            Self::OpenLog(_) | Self::ActivateDecider(_) | Self::ActivateCouncil(_) | Self::Tick => {
+                true
+            }
+            Self::RegisterNode(_)
+            | Self::DrainNode(_)
+            | Self::RemoveNode(_)
+            | Self::SetQuota(_)
+            | Self::SetPoolPolicy(_)
+            | Self::RequestAllocation(_)
+            | Self::CancelRequest(_)
+            | Self::RenewLease(_)
+            | Self::ShrinkLease(_)
+            | Self::ReleaseLease(_)
+            | Self::ReportNodeHealth(_)
+            | Self::OverrideDecision(_)
+            | Self::Appeal(_) => false,
+        }
     }
 
     /// A control command (log, policy, inventory or override, but neither a tick nor a report of a
@@ -62,6 +81,7 @@ impl Payload {
         match self {
             Self::OpenLog(_)
             | Self::ActivateDecider(_)
+            | Self::ActivateCouncil(_)
             | Self::RegisterNode(_)
             | Self::DrainNode(_)
             | Self::RemoveNode(_)

@@ -8,7 +8,7 @@ pub mod scale;
 mod step;
 mod table;
 
-pub use step::{Asked, Ended, elapsed};
+pub use step::{Asked, Ended};
 pub use table::{
     FEATURE_COUNT, FEATURES, FEATURES_VERSION, FeatureGroup, FeatureRow, scale_text, schema_text,
 };
@@ -19,6 +19,7 @@ use crate::state::history::Counted;
 use crate::state::{Pool, Tenant};
 use crate::units::{DurationMs, GpuMilli, TimeMs};
 use scale::{ONE, balance, day_wave, flag, magnitude, ratio, share, week_wave};
+use serde::{Deserialize, Serialize};
 
 /// One value per row of [`FEATURES`], in 1/64 units, each -127 to 127.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,27 @@ impl Features {
         }
         assert!(rest.is_empty(), "the groups fill all {FEATURE_COUNT} places");
         Self::new(all).expect("no scale goes below -127")
+    }
+}
+
+/// As an array of numbers of 64 bits, the only ones that Avro bodies have.
+impl Serialize for Features {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.map(i64::from))
+    }
+}
+
+impl<'de> Deserialize<'de> for Features {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let told = Vec::<i64>::deserialize(from)?;
+        let mut values = [0; FEATURE_COUNT];
+        let is_whole = told.len() == values.len();
+        let fits = values
+            .iter_mut()
+            .zip(&told)
+            .all(|(value, told)| i8::try_from(*told).map(|told| *value = told).is_ok());
+        let features = Self::new(values).filter(|_| is_whole && fits);
+        features.ok_or_else(|| serde::de::Error::custom("32 features of -127 to 127"))
     }
 }
 

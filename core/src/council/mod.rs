@@ -3,7 +3,8 @@
 //!
 //! Bytes → [`CouncilFile`] (read, proved, self-tested) → [`Council`], which is the reference and an
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
-//! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`].
+//! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
+//! [`hearing`] (a round's ballot, tenant by tenant).
 
 mod cell;
 pub mod curve;
@@ -11,9 +12,11 @@ pub mod fast;
 pub mod features;
 pub mod file;
 pub mod golden;
+pub mod hearing;
 pub mod logits;
 pub mod member;
 mod proof;
+pub mod quorum;
 pub mod refusal;
 pub mod rounding;
 mod state;
@@ -24,13 +27,14 @@ pub use fast::FastCouncil;
 pub use features::{FEATURE_COUNT, FeatureMask, Features};
 pub use file::CouncilFile;
 pub use golden::{GoldenSequence, GoldenStep, self_test};
-pub use logits::{Calibration, CouncilLogits, Logits, Margin, PerMille};
+pub use logits::{CONFIDENCE_MAX, Calibration, CouncilLogits, Logits, Margin, PerMille};
 pub use member::{HiddenSize, Member, Rows};
 pub use refusal::BadCouncil;
 pub use state::HiddenState;
 pub use time::{TimeCode, TimeTable};
 
 use crate::units::Hash32;
+use serde::{Deserialize, Serialize};
 
 /// The version of `docs/council-spec.md` that this is.
 pub const COUNCIL_VERSION: u32 = 1;
@@ -40,14 +44,15 @@ pub const MEMBERS_MAX: usize = 8;
 pub const LABEL_BYTES_MAX: usize = 32;
 
 /// What a vote is computed with: the digest of a council's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ModelId(pub Hash32);
 
 /// Which feature means what: the digest of a feature schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SchemaHash(pub Hash32);
 
-/// Numbers for the quorum, which no version of this computes yet.
+/// Numbers for the quorum ([`quorum`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuorumNumbers {
     /// Approvals need at least this much weight, in basis points.

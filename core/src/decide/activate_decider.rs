@@ -4,7 +4,7 @@ use super::stage_one::Bounds;
 use crate::command::ActivateDecider;
 use crate::decision::{DeciderActivated, Event, Rejected};
 use crate::draft::Draft;
-use crate::limits::DECIDE_VERSION;
+use crate::limits::DECIDE_VERSION_NEWEST;
 use crate::rejection::{RejectionCode as Code, refuse};
 
 pub(super) fn check(activate: &ActivateDecider) -> Result<(), Rejected> {
@@ -13,9 +13,9 @@ pub(super) fn check(activate: &ActivateDecider) -> Result<(), Rejected> {
 
 pub(super) fn decide(draft: &mut Draft, activate: &ActivateDecider) -> Result<(), Rejected> {
     let (version, previous) = (activate.version, draft.state.decide_version);
-    if version > DECIDE_VERSION {
+    if version > DECIDE_VERSION_NEWEST {
         let detail = format!(
-            "this release decides by versions up to {DECIDE_VERSION}: upgrade \
+            "this release decides by versions up to {DECIDE_VERSION_NEWEST}: upgrade \
             every instance before you activate {version}"
         );
         return Err(refuse(Code::UnknownVersion, detail));

@@ -3,6 +3,7 @@
 //! Each command's file holds its bounds, its preconditions and its events. `docs/commands.md` is
 //! the same as a table, and a test compares the two.
 
+mod activate_council;
 mod activate_decider;
 mod appeal;
 mod cancel_request;
@@ -24,11 +25,12 @@ mod table;
 
 pub use fail::fail;
 pub(crate) use request_allocation::{check as check_ask, check_hard_rules, settle_due_votes};
+pub(crate) use stage_one::passes as passes_stage_one;
 pub use stage_one::{Bounds, is_within_bounds, subject_request};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
 
 use crate::command::{Command, Payload};
-use crate::decision::{Decision, Duplicate, Outcome, Rejected, Remembered};
+use crate::decision::{Decision, Duplicate, Event, Outcome, Rejected, Remembered};
 use crate::draft::Draft;
 use crate::input::{Content, Input};
 use crate::queue::work_off_queues;
@@ -65,6 +67,10 @@ fn decide_one(
     fire_due_timers(&mut draft);
     if index == 0 {
         settle_due_votes(&mut draft, votes);
+    }
+    // Before the command itself: it may put another council into the seat.
+    for memory in votes.memories.get(&input.offset).into_iter().flatten() {
+        draft.emit(Event::CouncilRemembered(memory.clone()));
     }
     let (outcome, remembered) = answer(&mut draft, input, votes.newcomers.get(&input.offset));
     work_off_queues(&mut draft);
@@ -128,6 +134,7 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
     match &command.payload {
         Payload::OpenLog(open) => open_log::decide(draft, open),
         Payload::ActivateDecider(activate) => activate_decider::decide(draft, activate),
+        Payload::ActivateCouncil(activate) => activate_council::decide(draft, activate),
         Payload::Tick => Ok(()),
         Payload::RegisterNode(register) => register_node::decide(draft, &command.pool, register),
         Payload::DrainNode(drain) => drain_node::decide(draft, &command.pool, drain),

@@ -6,8 +6,8 @@ use super::stage_one::Bounds;
 use crate::blocker::could_ever_hold;
 use crate::command::{CouncilMode, RequestAllocation, Topology};
 use crate::decision::{
-    AppealFiled, Event, Rejected, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
-    RequestQueued, RequestVoted, Verdict,
+    AppealFiled, CouncilVoted, Event, MemberVote, Rejected, RequestAdmitted, RequestDeferred,
+    RequestEnd, RequestEnded, RequestQueued, RequestVoted, Verdict,
 };
 use crate::draft::Draft;
 use crate::limits::{
@@ -15,7 +15,7 @@ use crate::limits::{
     REPLICAS_MAX, TIME_MS_MAX,
 };
 use crate::rejection::{RejectionCode as Code, refuse};
-use crate::round::{Vote, Votes};
+use crate::round::{Grounds, Vote, Votes};
 use crate::state::Stage;
 use crate::units::{PoolId, RequestId};
 
@@ -79,10 +79,7 @@ pub(super) fn hear_the_council(
         record_vote(draft, pool, &ask.request, mode, vote);
     }
     match (verdict, vote) {
-        (Verdict::Deny, Some(vote)) => {
-            let detail = format!("the council scored it {} of 100", vote.score());
-            Err(refuse(Code::CouncilDenied, detail))
-        }
+        (Verdict::Deny, Some(vote)) => Err(refuse(Code::CouncilDenied, why_denied(vote))),
         (Verdict::Deny, None) => unreachable!("without a vote the verdict is to approve"),
         (Verdict::Approve | Verdict::Defer, _) => {
             follow(draft, pool, &ask.request, verdict);
@@ -157,19 +154,51 @@ fn record_vote(
     mode: CouncilMode,
     vote: &Vote,
 ) {
-    draft.emit(Event::RequestVoted(RequestVoted {
-        pool: pool.clone(),
-        request: request.clone(),
-        attempt: vote.attempt,
-        seat: vote.seat,
-        mode,
-        verdict: vote.verdict,
-        score: vote.score(),
-        priority_points: vote.priority_points,
-        size_points: vote.size_points,
-        duration_points: vote.duration_points,
-        preemptible_points: vote.preemptible_points,
-    }));
+    let (pool, request) = (pool.clone(), request.clone());
+    let Vote { attempt, verdict, grounds } = vote;
+    let (attempt, verdict) = (*attempt, *verdict);
+    draft.emit(match grounds {
+        Grounds::Rules(seat, points) => Event::RequestVoted(RequestVoted {
+            pool,
+            request,
+            attempt,
+            seat: *seat,
+            mode,
+            verdict,
+            score: points.score(),
+            priority_points: points.priority_points,
+            size_points: points.size_points,
+            duration_points: points.duration_points,
+            preemptible_points: points.preemptible_points,
+        }),
+        Grounds::Council(spoken) => Event::CouncilVoted(CouncilVoted {
+            pool,
+            request,
+            attempt,
+            mode,
+            verdict,
+            ground: spoken.ground,
+            confidence_per_mille: spoken.confidence.0.into(),
+            model: spoken.model,
+            memory: spoken.memory,
+            elapsed_ms: spoken.elapsed_ms,
+            features: spoken.features.values().iter().map(|value| i64::from(*value)).collect(),
+            members: spoken.members.clone(),
+        }),
+    });
+}
+
+fn why_denied(vote: &Vote) -> String {
+    match &vote.grounds {
+        Grounds::Rules(_, points) => format!("the council scored it {} of 100", points.score()),
+        Grounds::Council(spoken) => {
+            let all = spoken.members.len();
+            let deny = |member: &&MemberVote| member.verdict == Verdict::Deny;
+            let against = spoken.members.iter().filter(deny).count();
+            let sure = spoken.confidence.0;
+            format!("{against} of {all} members of the council deny it, {sure} per mille sure")
+        }
+    }
 }
 
 /// Moves an admitted request to where the verdict sends it.

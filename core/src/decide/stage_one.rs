@@ -2,11 +2,13 @@
 //! wrong place, the wrong sender, seen before, too many.
 
 use super::{
-    activate_decider, appeal, drain_node, open_log, override_decision, register_node,
-    release_lease, renew_lease, request_allocation, set_pool_policy, set_quota, shrink_lease,
+    activate_council, activate_decider, appeal, drain_node, open_log, override_decision,
+    register_node, release_lease, renew_lease, request_allocation, set_pool_policy, set_quota,
+    shrink_lease,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
+use crate::input::Input;
 use crate::limits::{ID_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::partition::home_partition;
 use crate::rejection::{RejectionCode as Code, refuse};
@@ -27,6 +29,7 @@ pub fn is_within_bounds(command: &Command) -> Result<(), Rejected> {
     match payload {
         Payload::OpenLog(open) => open_log::check(open),
         Payload::ActivateDecider(activate) => activate_decider::check(activate),
+        Payload::ActivateCouncil(activate) => activate_council::check(activate),
         Payload::Tick => Ok(()),
         Payload::RegisterNode(register) => register_node::check(register),
         Payload::DrainNode(drain) => drain_node::check(&drain.node, &drain.reason),
@@ -119,6 +122,7 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         Payload::SetQuota(_)
         | Payload::OpenLog(_)
         | Payload::ActivateDecider(_)
+        | Payload::ActivateCouncil(_)
         | Payload::Tick
         | Payload::RegisterNode(_)
         | Payload::DrainNode(_)
@@ -147,6 +151,7 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         Payload::Appeal(appeal) => Some(&appeal.request),
         Payload::OpenLog(_)
         | Payload::ActivateDecider(_)
+        | Payload::ActivateCouncil(_)
         | Payload::Tick
         | Payload::RegisterNode(_)
         | Payload::DrainNode(_)
@@ -155,6 +160,12 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::SetPoolPolicy(_)
         | Payload::ReportNodeHealth(_) => None,
     }
+}
+
+/// Whether a command passes what depends on nothing that other commands of its round change: no
+/// other one is asked about, so nobody steps a tenant's state but the tenant.
+pub(crate) fn passes(state: &State, input: &Input, command: &Command) -> bool {
+    check(state, &input.key, command).is_ok()
 }
 
 /// Place, bounds, sender and names, in this order.

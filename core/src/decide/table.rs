@@ -20,7 +20,7 @@ pub struct CommandRow {
     pub is_control: bool,
     /// What has to hold.
     pub precondition: &'static str,
-    /// Its own events, beside those of due timers, due votes and the queue.
+    /// Its own events, beside those of due timers, due votes, hidden states and the queue.
     pub events: &'static [&'static str],
     /// Its own rejections, beside those of [`STAGE_ONE`].
     pub rejections: &'static [RejectionCode],
@@ -114,6 +114,7 @@ pub const COMMANDS: &[CommandRow] = &[
         events: &[
             "RequestAdmitted",
             "RequestVoted",
+            "CouncilVoted",
             "RequestQueued",
             "RequestDeferred",
             "LeaseGranted",
@@ -236,6 +237,14 @@ pub const COMMANDS: &[CommandRow] = &[
             QueueFull,
             CouncilDenied,
         ],
+    },
+    CommandRow {
+        name: "ActivateCouncil",
+        least_role: Role::Administrator,
+        is_control: true,
+        precondition: "decide_version 2 or newer; who sits there already changes nothing",
+        events: &["CouncilActivated"],
+        rejections: &[UnknownVersion],
     },
 ];
 

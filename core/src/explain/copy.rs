@@ -23,6 +23,7 @@ impl State {
             partition: self.partition,
             log: self.log.clone(),
             decide_version: self.decide_version,
+            council: self.council,
             time_ms: self.time_ms,
             covered: self.covered,
             pools: names.iter().filter_map(copied).collect(),

@@ -11,8 +11,8 @@ use crate::placement::Shape;
 use crate::queue::{place_gang, preferences, work_off_queues};
 use crate::quota::may_grant;
 use crate::rejection::RejectionCode as Code;
-use crate::round::{Question, open_round};
-use crate::seat::{RuleSeat, Seat, score};
+use crate::round::{Question, Votes, open_round};
+use crate::seat::score;
 use crate::state::{Pool, Request, Stage, State};
 use crate::timers::fire_due_timers;
 use crate::units::{Offset, PoolId, RequestId, TimeMs};
@@ -72,7 +72,7 @@ impl Ground {
     /// What the command at `offset` and `now` found, `state` being what was there before it.
     pub(super) fn before(state: &State, pool: &PoolId, offset: Offset, now: TimeMs) -> Self {
         let mut copy = state.for_plan(pool, now, None);
-        let votes = RuleSeat.vote(&open_round(&copy, &[]));
+        let votes = Votes::by_rules(&open_round(&copy, &[]));
         let mut draft = Draft::new(&mut copy, offset, now);
         fire_due_timers(&mut draft);
         settle_due_votes(&mut draft, &votes);
@@ -115,7 +115,9 @@ impl Ground {
         if let Some(refused) = refused {
             return Answer::Refused(refused.code);
         }
-        if self.pool().policy.council == CouncilMode::Enforce {
+        // Networks are not asked here: what is found holds if they approve.
+        let is_scored = self.state.council.is_none();
+        if is_scored && self.pool().policy.council == CouncilMode::Enforce {
             match score(&Question::about(ask, 1)).verdict {
                 Verdict::Approve => {}
                 Verdict::Defer => return Answer::Deferred,
@@ -159,7 +161,7 @@ impl Ground {
 /// command is; returns what happened.
 pub(super) fn settle(state: &mut State, follow: impl FnOnce(&mut Draft)) -> Vec<Event> {
     let (offset, now) = (Offset(state.covered.0 + 1), state.time_ms);
-    let votes = RuleSeat.vote(&open_round(state, &[]));
+    let votes = Votes::by_rules(&open_round(state, &[]));
     let mut draft = Draft::new(state, offset, now);
     fire_due_timers(&mut draft);
     settle_due_votes(&mut draft, &votes);

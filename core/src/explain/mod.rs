@@ -37,6 +37,10 @@ pub fn smallest_changes(state: &State, pool: &PoolId, request: &RequestId) -> Ve
     let found = state.pools.get(pool).and_then(|pool| pool.request(request));
     let Some(found) = found.filter(|found| found.lease().is_none()) else { return vec![] };
     let is_council = matches!(found.stage, Stage::Deferred { .. } | Stage::Due { .. });
+    if is_council && state.council.is_some() {
+        // Networks are asked in `council::explain`.
+        return vec![];
+    }
     let Some(mut ground) = Ground::without(state, pool, request) else { return vec![] };
     let mut changes = ask::changes(&mut ground, &found.ask, is_council);
     if is_council {

@@ -61,8 +61,6 @@ pub struct History {
     utilisation_sum: i64,
     expected: GpuMilliSeconds,
     held: GpuMilliSeconds,
-    last_request_ms: Option<TimeMs>,
-    last_outcome_ms: Option<TimeMs>,
 }
 
 impl Faded {
@@ -116,7 +114,6 @@ impl History {
             utilisation_sum: self.utilisation_sum >> days,
             expected: GpuMilliSeconds(self.expected.0 >> days),
             held: GpuMilliSeconds(self.held.0 >> days),
-            ..*self
         }
     }
 
@@ -152,39 +149,15 @@ impl History {
         self.held
     }
 
-    /// When the tenant last asked, or the council last looked at a request of it.
-    #[must_use]
-    pub fn last_request_ms(&self) -> Option<TimeMs> {
-        self.last_request_ms
-    }
-
-    /// When a lease of it last ended.
-    #[must_use]
-    pub fn last_outcome_ms(&self) -> Option<TimeMs> {
-        self.last_outcome_ms
-    }
-
-    /// The later of the two: when the tenant's hidden state could last have made a step.
-    #[must_use]
-    pub fn last_step_ms(&self) -> Option<TimeMs> {
-        self.last_request_ms.max(self.last_outcome_ms)
-    }
-
     /// It asked and was admitted.
     pub(crate) fn note_admitted(&mut self, now: TimeMs) {
         self.note(now, Counted::Asked);
-        self.last_request_ms = Some(now);
     }
 
     /// It asked and the council denied it at once.
     pub(crate) fn note_turned_away(&mut self, now: TimeMs) {
         self.note_admitted(now);
         self.note(now, Counted::Denied);
-    }
-
-    /// The council looked at a live request of it.
-    pub(crate) fn note_vote(&mut self, now: TimeMs) {
-        self.last_request_ms = Some(now);
     }
 
     /// Something that has no time or amount of its own happened.
@@ -210,7 +183,6 @@ impl History {
     /// A lease ended.
     pub(crate) fn note_ended(&mut self, now: TimeMs, way: Counted, utilisation_bp: Option<i64>) {
         self.note(now, way);
-        self.last_outcome_ms = Some(now);
         if let Some(share) = utilisation_bp {
             self.note(now, Counted::Measured);
             let sum = share.saturating_mul(Faded::ONCE);
@@ -262,7 +234,6 @@ mod tests {
         }
         let long_after = history.at(on_day(2_900_000));
         assert_eq!((long_after.ended(), long_after.held()), (Faded(0), GpuMilliSeconds(0)));
-        assert_eq!(long_after.last_step_ms(), Some(on_day(1)), "times do not fade");
     }
 
     #[test]
@@ -303,7 +274,7 @@ mod tests {
     #[test]
     fn a_history_takes_a_few_dozen_bytes_of_a_snapshot() {
         let mut history = History::default();
-        assert_eq!(postcard::to_stdvec(&history).expect("plain data").len(), 16);
+        assert_eq!(postcard::to_stdvec(&history).expect("plain data").len(), 14);
         for n in 0..500 {
             let now = TimeMs(1_700_000_000_000 + n * 60_000);
             history.note_admitted(now);

@@ -3,6 +3,7 @@
 mod denials;
 mod duplicates;
 pub mod history;
+pub mod memory;
 mod place_table;
 mod queue;
 mod rate;
@@ -12,13 +13,15 @@ mod timer;
 pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
+pub use memory::Memory;
 pub use queue::{GangNeed, Group, Queue, Waiter};
 pub use request::{Lease, Request, Stage};
 pub use timer::{Timer, TimerKind};
 
 use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota};
+use crate::council::ModelId;
 use crate::decision::Placement;
-use crate::limits::{DECIDE_VERSION, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
+use crate::limits::{DECIDE_VERSION_FIRST, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
 use crate::placement::{Fleet, GpuSet, Need, Placer};
 use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
@@ -33,6 +36,8 @@ pub struct State {
     pub log: Option<OpenLog>,
     /// Which rules decide the next command.
     pub decide_version: i64,
+    /// The networks in the council seat; none while the rules sit there.
+    pub council: Option<ModelId>,
     /// Log time of the last command: it never goes back.
     pub time_ms: TimeMs,
     /// Offset of the last command that has a decision; -1 before the first.
@@ -103,6 +108,8 @@ pub struct Tenant {
     pub running_count: i64,
     /// What the council is told of its past.
     pub history: History,
+    /// What the networks remember of it.
+    pub memory: Memory,
 }
 
 impl State {
@@ -112,7 +119,8 @@ impl State {
         Self {
             partition,
             log: None,
-            decide_version: DECIDE_VERSION,
+            decide_version: DECIDE_VERSION_FIRST,
+            council: None,
             time_ms: TimeMs(0),
             covered: Offset(-1),
             pools: BTreeMap::new(),
@@ -235,6 +243,7 @@ impl Tenant {
             waiting_count: 0,
             running_count: 0,
             history: History::default(),
+            memory: Memory::default(),
         }
     }
 

@@ -18,21 +18,71 @@ pub(crate) enum Act {
     Tick,
     Garbage,
     Open,
-    Activate { version: i64 },
-    Register { node: u8, gpus: i64, model: u8 },
-    Drain { node: u8 },
-    Remove { node: u8 },
-    Health { node: u8, is_healthy: bool },
-    Quota { tenant: u8, guarantee: i64, limit: i64, rate: i64 },
-    Policy { council: u8, placement: u8, queue_max: i64, wait_ms: i64 },
+    Activate {
+        version: i64,
+    },
+    /// Networks, other ones, the rules, or what is no model.
+    Seat {
+        model: u8,
+    },
+    Register {
+        node: u8,
+        gpus: i64,
+        model: u8,
+    },
+    Drain {
+        node: u8,
+    },
+    Remove {
+        node: u8,
+    },
+    Health {
+        node: u8,
+        is_healthy: bool,
+    },
+    Quota {
+        tenant: u8,
+        guarantee: i64,
+        limit: i64,
+        rate: i64,
+    },
+    Policy {
+        council: u8,
+        placement: u8,
+        queue_max: i64,
+        wait_ms: i64,
+    },
     Request(Ask),
-    Cancel { request: u8 },
-    Renew { request: u8, stale: bool, extend_ms: i64 },
-    Shrink { request: u8, stale: bool, replicas: i64 },
-    Release { request: u8, stale: bool },
-    Override { request: u8, approve: bool, ask: Option<Ask> },
-    Appeal { request: u8, ask: Option<Ask> },
-    Repeat { back: usize, other_payload: bool },
+    Cancel {
+        request: u8,
+    },
+    Renew {
+        request: u8,
+        stale: bool,
+        extend_ms: i64,
+    },
+    Shrink {
+        request: u8,
+        stale: bool,
+        replicas: i64,
+    },
+    Release {
+        request: u8,
+        stale: bool,
+    },
+    Override {
+        request: u8,
+        approve: bool,
+        ask: Option<Ask>,
+    },
+    Appeal {
+        request: u8,
+        ask: Option<Ask>,
+    },
+    Repeat {
+        back: usize,
+        other_payload: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +121,8 @@ fn order() -> impl Strategy<Value = Act> {
         2 => Just(Act::Tick),
         2 => Just(Act::Garbage),
         1 => Just(Act::Open),
-        1 => (0..3_i64).prop_map(|version| Act::Activate { version }),
+        2 => (0..4_i64).prop_map(|version| Act::Activate { version }),
+        2 => (0..4_u8).prop_map(|model| Act::Seat { model }),
         4 => (0..6_u8, 0..=8_i64, 0..3_u8)
             .prop_map(|(node, gpus, model)| Act::Register { node, gpus, model }),
         2 => (0..6_u8).prop_map(|node| Act::Drain { node }),

@@ -4,6 +4,8 @@
 mod acts;
 mod crowd;
 mod fold;
+#[path = "../networks/mod.rs"]
+mod networks;
 mod send;
 
 pub(crate) use acts::{Act, Ask, Step};
@@ -16,10 +18,11 @@ use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Remembered};
 use conclave_core::input::{Content, Input};
 use conclave_core::rejection::{RejectionCode, refuse};
-use conclave_core::round::{Round, fixed_round_length, open_round};
-use conclave_core::seat::{RuleSeat, Seat};
+use conclave_core::round::{Round, Votes, fixed_round_length, open_round};
+use conclave_core::seat::Seat;
 use conclave_core::state::State;
 use conclave_core::units::*;
+use networks::{MODEL, Networks, OTHER};
 use proptest::prelude::*;
 use send::*;
 
@@ -39,22 +42,43 @@ pub(crate) fn config() -> ProptestConfig {
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     is_crowded: bool,
+    /// Whether networks sit in the seat from the beginning.
+    is_seated: bool,
     pub(crate) steps: Vec<Step>,
 }
 
 pub(crate) fn streams() -> impl Strategy<Value = Stream> {
-    let of = |is_crowded| move |steps| Stream { is_crowded, steps };
+    let of = |is_crowded, is_seated| move |steps| Stream { is_crowded, is_seated, steps };
     prop_oneof![
-        3 => acts::steps(1..120).prop_map(of(false)),
+        3 => acts::steps(1..120).prop_map(of(false, false)),
+        2 => acts::steps(1..120).prop_map(of(false, true)),
         // What is carried over is worked off within a few commands.
-        1 => acts::steps(1..24).prop_map(of(true)),
+        1 => acts::steps(1..24).prop_map(of(true, false)),
+        1 => acts::steps(1..24).prop_map(of(true, true)),
     ]
+}
+
+/// Streams in which the rules keep the council seat: what is said to help holds for networks only
+/// as far as they approve.
+pub(crate) fn streams_of_rules() -> impl Strategy<Value = Stream> {
+    streams().prop_map(|mut stream| {
+        stream.is_seated = false;
+        stream.steps.retain(|step| !matches!(step.act, Act::Seat { .. }));
+        stream
+    })
 }
 
 impl Stream {
     /// The world before the first step.
     pub(crate) fn begin(&self) -> World {
-        if self.is_crowded { crowd() } else { World::new() }
+        let mut world = if self.is_crowded { crowd() } else { World::new() };
+        if self.is_seated {
+            let version = Payload::ActivateDecider(ActivateDecider { version: 2 });
+            world.send("", version);
+            world.send("", seat(0));
+            world.begin();
+        }
+        world
     }
 
     /// The stream, decided one by one.
@@ -189,6 +213,7 @@ impl World {
             Act::Activate { version } => {
                 Payload::ActivateDecider(ActivateDecider { version: *version })
             }
+            Act::Seat { model } => seat(*model),
             Act::Register { node, gpus, model } => register(*node, *gpus, *model),
             Act::Drain { node } => {
                 Payload::DrainNode(DrainNode { node: node_id(*node), reason: String::new() })
@@ -288,11 +313,22 @@ fn pool_of(step: &Step) -> &'static str {
     POOLS.get(step.pool).map_or(NOWHERE, |pool| of_request.map_or(pool, |n| POOLS[n]))
 }
 
-/// Asks the rule seat, and decides.
+/// Asks whoever sits in the seat, and decides.
 pub(crate) fn decide_round(state: &mut State, inputs: Vec<Input>) -> Vec<Decision> {
+    decide_voted(state, inputs).0
+}
+
+/// The same with the votes.
+pub(crate) fn decide_voted(state: &mut State, inputs: Vec<Input>) -> (Vec<Decision>, Votes) {
     let round = Round { inputs };
-    let votes = RuleSeat.vote(&open_round(state, &round.inputs));
-    decide(state, &round, &votes)
+    let votes = Networks.vote(&open_round(state, &round.inputs)).expect("networks are here");
+    (decide(state, &round, &votes), votes)
+}
+
+fn seat(model: u8) -> Payload {
+    let models = [MODEL, OTHER, "", "none"];
+    let model = models[usize::from(model) % models.len()].to_owned();
+    Payload::ActivateCouncil(ActivateCouncil { model })
 }
 
 /// Decides `inputs` again in rounds of up to `lengths` commands, over and over.

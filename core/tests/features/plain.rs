@@ -28,13 +28,11 @@ struct Lease {
 /// All days of a tenant.
 pub(crate) struct History {
     days: BTreeMap<i64, Day>,
-    last_request: Option<TimeMs>,
-    last_outcome: Option<TimeMs>,
 }
 
 impl History {
     pub(crate) fn of(decisions: &[Decision], pool: &PoolId, tenant: &TenantId) -> Self {
-        let mut history = Self { days: BTreeMap::new(), last_request: None, last_outcome: None };
+        let mut history = Self { days: BTreeMap::new() };
         let mut books = Books { pool, tenant, asks: BTreeMap::new(), leases: BTreeMap::new() };
         let mut denied: BTreeMap<RequestId, TenantId> = BTreeMap::new();
         for decision in decisions {
@@ -63,7 +61,6 @@ impl History {
             if whose == tenant {
                 history.note(decision.time_ms, Counted::Asked);
                 history.note(decision.time_ms, Counted::Denied);
-                history.last_request = Some(decision.time_ms);
             }
         }
         history
@@ -90,10 +87,6 @@ impl History {
             Event::RequestAdmitted(admitted) if books.is_own(&admitted.pool, &admitted.request) => {
                 books.asks.insert(admitted.request.request.clone(), admitted.request.clone());
                 self.note(now, Counted::Asked);
-                self.last_request = Some(now);
-            }
-            Event::RequestVoted(voted) if books.is_live(&voted.pool, &voted.request) => {
-                self.last_request = Some(now);
             }
             Event::RequestEnded(ended) if books.is_live(&ended.pool, &ended.request) => {
                 books.asks.remove(&ended.request);
@@ -126,7 +119,6 @@ impl History {
                 let lease = books.leases.remove(&ended.request).expect("it runs");
                 self.give_back(now, &lease, lease.replicas);
                 self.note(now, Counted::ending(ended.reason, ended.outcome));
-                self.last_outcome = Some(now);
                 if let Some(share) = ended.utilisation_bp {
                     self.note(now, Counted::Measured);
                     self.day(now).utilisation_bp += share;
@@ -158,8 +150,6 @@ impl History {
         assert_eq!(kept.utilisation_sum_bp(), Faded(sums[0]));
         assert_eq!(kept.expected(), GpuMilliSeconds(sums[1]));
         assert_eq!(kept.held(), GpuMilliSeconds(sums[2]));
-        assert_eq!(kept.last_request_ms(), self.last_request);
-        assert_eq!(kept.last_outcome_ms(), self.last_outcome);
     }
 }
 

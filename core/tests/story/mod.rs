@@ -28,6 +28,8 @@ pub(crate) const HOUR: i64 = 60 * MINUTE;
 /// One partition with one pool.
 pub(crate) struct Story {
     pub(crate) state: State,
+    /// Who sits in the council seat.
+    pub(crate) seat: Box<dyn Seat>,
     next: i64,
 }
 
@@ -41,7 +43,7 @@ impl Story {
 
     /// A partition before its first command.
     pub(crate) fn of_nothing() -> Self {
-        Self { state: State::new(0), next: 0 }
+        Self { state: State::new(0), seat: Box::new(RuleSeat), next: 0 }
     }
 
     /// A pool without a council that places by best fit, W an hour, and what `given` adds to it at
@@ -98,7 +100,8 @@ impl Story {
     pub(crate) fn decide_unchecked(&mut self, at_ms: i64, commands: Vec<Command>) -> Vec<Decision> {
         let inputs = commands.into_iter().map(|command| self.input(at_ms, command)).collect();
         let round = Round { inputs };
-        let votes = RuleSeat.vote(&open_round(&self.state, &round.inputs));
+        let ballot = open_round(&self.state, &round.inputs);
+        let votes = self.seat.vote(&ballot).expect("whoever is asked sits here");
         let decisions = decide(&mut self.state, &round, &votes);
         let is_bounded = |decision: &Decision| decision.events.len() <= DECISION_EVENTS_MAX;
         assert!(decisions.iter().all(is_bounded), "a decision is over its bound");
@@ -130,7 +133,8 @@ impl Story {
         }
     }
 
-    fn input(&mut self, at_ms: i64, command: Command) -> Input {
+    /// The command as the log has it next.
+    pub(crate) fn input(&mut self, at_ms: i64, command: Command) -> Input {
         let offset = Offset(self.next);
         self.next += 1;
         let asked = (&command.pool, &command.actor, &command.payload);

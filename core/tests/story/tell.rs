@@ -64,6 +64,15 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
             format!("{} says {:?} {}: {}", by.operator, by.action, by.request, by.reason)
         }
         Event::AppealFiled(appeal) => format!("{} appeals: {}", appeal.request, appeal.reason),
+        Event::CouncilActivated(activated) => match activated.model {
+            Some(model) => format!("council {:.4} sits", model.0.to_string()),
+            None => "the rules sit".to_owned(),
+        },
+        Event::CouncilVoted(voted) => {
+            let (id, verdict, ground) = (&voted.request, voted.verdict, voted.ground);
+            format!("the council on {id}: {verdict:?}, {ground:?}")
+        }
+        Event::CouncilRemembered(memory) => format!("{} is remembered", memory.tenant),
         Event::QueueCarriedOver(_) => "the queue is carried over".to_owned(),
         Event::QueueCaughtUp(_) => "the queue has caught up".to_owned(),
     })

@@ -221,8 +221,8 @@ pub(crate) fn commit_changed<L: EventLog>(
     let (mut state, head) = (folded.state, folded.head);
     let offset = log.accept(&[command]).unwrap();
     let stored = log.commands(offset, 0).unwrap().remove(0);
-    let round = Round { inputs: vec![CommandReader::new().read(0, &stored)] };
-    let votes = RuleSeat.vote(&open_round(&state, &round.inputs));
+    let round = Round { inputs: vec![CommandReader::new().read(0, &stored, state.decide_version)] };
+    let votes = RuleSeat.vote(&open_round(&state, &round.inputs)).expect("no networks sit here");
     let mut decision = decide(&mut state, &round, &votes).remove(0);
     decision.prev_hash = head;
     change(&mut decision);

@@ -59,6 +59,7 @@ fn a_demo_reads_the_same_from_topics_as_from_a_directory() {
 fn check_archive(topics: &Topics, to: &Path) {
     let place = Place::Topics(Box::new(topics.settings.clone()), 1);
     let plan = Plan {
+        models: conclave::council::Models::in_dirs([]),
         to,
         origin: place.origin(),
         partition_count: 1,

@@ -29,6 +29,7 @@ pub use life::Membership;
 
 use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
+use crate::council::Models;
 use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
@@ -378,10 +379,11 @@ fn follow_all(
     outbox: &Arc<Outbox>,
     is_reached: bool,
 ) -> Result<Vec<(KafkaLogOptions, Followed)>> {
+    let models = Models::beside(&options.data);
     let follow_one = |partition| {
         let log = log_options(options, partition)?;
-        let followed = follow(&log, outbox, is_reached)?;
-        Ok((log, followed))
+        let (service, notices) = follow(&log, outbox, is_reached)?;
+        Ok((log, (service.with_models(models.clone()), notices)))
     };
     let (numbers, mut all) = ((0..count).collect::<Vec<_>>(), vec![]);
     for some in numbers.chunks(FOLD_AT_ONCE) {

@@ -8,6 +8,7 @@ use super::lag::Looks;
 use super::routes::Assignment;
 use super::starved::Starved;
 use super::tenure::Tenure;
+use crate::council::CouncilSeat;
 use crate::engine::{Engine, Warm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::crash::{self, CrashPoint};
@@ -17,7 +18,6 @@ use crate::log::{LogReader, StoredCommand};
 use crate::registry::Registry;
 use crate::verify::check_last_command;
 use conclave_core::command::{Payload, TimeSource};
-use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -35,12 +35,12 @@ const ABORT_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration:
 const WORD_NAP: Duration = Duration::from_millis(10);
 /// Pauses between attempts to take a partition over: the first, and the longest.
 const AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// Pauses while a command waits for its schema: the first, and the longest.
-const SCHEMA_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// Pauses while a command waits for its schema or its council: the first, and the longest.
+const INPUT_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// How often figures are copied for whoever asks.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
-type Deciding = Engine<KafkaLog, RuleSeat>;
+type Deciding = Engine<KafkaLog, CouncilSeat>;
 
 /// What deciding a partition needs besides the assignment.
 #[derive(Clone)]
@@ -133,8 +133,9 @@ struct Work<'p> {
     ticked: Ticked,
     ticks: u64,
     figures_at: Option<Instant>,
-    /// How long it was waited last for a schema that nobody can tell; none when all are known.
-    schema_pause: Option<Duration>,
+    /// How long it was waited last for a schema that nobody can tell, or a council that is not
+    /// here; none when nothing waits.
+    input_pause: Option<Duration>,
     starved: Starved,
     unregistered: Unregistered,
 }
@@ -170,7 +171,8 @@ fn take_over<'p>(
     // What the view has folded already: a standby that takes over begins there.
     let service = Arc::clone(&post.service);
     let warm = Warm::new(move || service.view_now().read(Clone::clone));
-    let (mut engine, _) = Engine::open_warm(log, RuleSeat, post.snapshot_every, Some(warm))?;
+    let seat = post.service.seat();
+    let (mut engine, _) = Engine::open_warm(log, seat, post.snapshot_every, Some(warm))?;
     if let Some(registry) = &post.registry {
         engine.ask_for_schemas(registry.source());
     }
@@ -184,18 +186,8 @@ fn take_over<'p>(
     // As if one had been sent just now: what stands in the topic has to come first.
     let ticked = Ticked { sent: Instant::now(), under_way: None, at: None };
     let unregistered = Unregistered::new(post.registry.is_some());
-    let (ticks, figures_at, schema_pause, starved) = (0, None, None, Starved::default());
-    Ok(Work {
-        post,
-        tenure,
-        engine,
-        ticked,
-        ticks,
-        figures_at,
-        schema_pause,
-        starved,
-        unregistered,
-    })
+    let (ticks, figures_at, input_pause, starved) = (0, None, None, Starved::default());
+    Ok(Work { post, tenure, engine, ticked, ticks, figures_at, input_pause, starved, unregistered })
 }
 
 /// That the log has the brokers' times: a demo's or an import's are its own.
@@ -209,7 +201,7 @@ fn check_live(engine: &Deciding) -> Result<()> {
     }
 }
 
-/// Whether `error` says that a command waits for its schema. The engine is sound then, unlike after
+/// Whether `error` says that a command waits for its schema or its council. The engine is sound then, unlike after
 /// a round that was not committed.
 fn waits(engine: &Deciding, error: &Error) -> bool {
     engine.waiting().is_some_and(|why| why == error.message)
@@ -244,7 +236,7 @@ impl Work<'_> {
         loop {
             let decisions = match turned(&mut self.engine) {
                 Err(error) if waits(&self.engine, &error) => {
-                    self.await_schema(&error);
+                    self.await_input(&error);
                     return Ok(());
                 }
                 turned => turned?,
@@ -260,7 +252,7 @@ impl Work<'_> {
                 pause = (2 * pause).clamp(ABORT_PAUSES.0, ABORT_PAUSES.1);
                 continue;
             }
-            (pause, self.schema_pause) = (Duration::ZERO, None);
+            (pause, self.input_pause) = (Duration::ZERO, None);
             self.unregistered.look(self.post.log.partition, &decisions);
             crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
@@ -270,18 +262,18 @@ impl Work<'_> {
         }
     }
 
-    /// A registry that is away says nothing against the tenure: it is kept, and the registry is
-    /// asked again after a while.
-    fn await_schema(&mut self, why: &Error) {
-        let pause = match self.schema_pause {
+    /// A registry that is away, or a council that is not here, says nothing against the tenure: it
+    /// is kept, and what is missing is asked for again after a while.
+    fn await_input(&mut self, why: &Error) {
+        let pause = match self.input_pause {
             None => {
                 let partition = self.post.log.partition;
-                tracing::warn!(partition, %why, "a command waits: its schema is asked for again");
-                SCHEMA_PAUSES.0
+                tracing::warn!(partition, %why, "a command waits: it is tried again and again");
+                INPUT_PAUSES.0
             }
-            Some(last) => (2 * last).min(SCHEMA_PAUSES.1),
+            Some(last) => (2 * last).min(INPUT_PAUSES.1),
         };
-        self.schema_pause = Some(pause);
+        self.input_pause = Some(pause);
         let asks_again = Instant::now() + pause;
         while self.tenure.is_wanted() && Instant::now() < asks_again {
             std::thread::sleep(WORD_NAP);

@@ -93,6 +93,9 @@ impl Books {
                 self.pools.entry(set.pool.clone()).or_default();
             }
             Event::DeciderActivated(_)
+            | Event::CouncilActivated(_)
+            | Event::CouncilVoted(_)
+            | Event::CouncilRemembered(_)
             | Event::RequestVoted(_)
             | Event::DecisionOverridden(_)
             | Event::AppealFiled(_) => {}

@@ -35,16 +35,6 @@ pub struct Ended<'a> {
     pub utilisation_bp: Option<i64>,
 }
 
-/// Log time since a tenant's hidden state last made a step; zero when it never did.
-///
-/// A round's steps of one tenant come one after the other: for the first, `last_step` is what
-/// [`crate::state::History::last_step_ms`] says when the round opens, then it is the time of the
-/// step before.
-#[must_use]
-pub fn elapsed(last_step: Option<TimeMs>, now: TimeMs) -> DurationMs {
-    last_step.map_or(DurationMs(0), |last| now.since(last))
-}
-
 impl<'a> Asked<'a> {
     /// A live request whose next vote is due.
     #[must_use]

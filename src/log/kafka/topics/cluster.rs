@@ -8,6 +8,7 @@ use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::wire::{CommandReader, localized};
 use conclave_core::command::Payload;
 use conclave_core::input::Content;
+use conclave_core::limits::DECIDE_VERSION_FIRST;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::{Offset, TimeMs};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -257,7 +258,8 @@ fn beginning(message: &BorrowedMessage<'_>, ids: &SchemaIds) -> Beginning {
         headers: Headers::new(),
     };
     let stored = StoredCommand { offset: Offset(message.offset()), record };
-    let read = CommandReader::new().read(i64::from(message.partition()), &stored);
+    let read = CommandReader::new();
+    let read = read.read(i64::from(message.partition()), &stored, DECIDE_VERSION_FIRST);
     match read.content {
         Content::Readable { command, .. } => match command.payload {
             Payload::OpenLog(open) => Beginning::Opened(open),

@@ -1,0 +1,150 @@
+//! From the verdicts of five members to one: section 14 of `docs/council-spec.md`.
+//!
+//! Four of five approve, three of five deny, everything else puts off. While at most one member is
+//! wrong or missing, it can neither approve with two others nor keep them from being asked again;
+//! a veto turns an approval into a deferral and never into a denial.
+
+use super::{CONFIDENCE_MAX, CouncilLogits, CouncilParts, PerMille};
+use crate::decision::Verdict;
+use serde::{Deserialize, Serialize};
+
+/// Members of a council that may sit in the seat.
+pub const SEATED_MEMBERS: usize = 5;
+
+/// What one member says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voice {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// How often it is right when it is that sure.
+    pub confidence: PerMille,
+}
+
+/// What a member's voice counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its weight, in basis points; those of all members need not add up to a whole.
+    pub weight_bp: u16,
+    /// From this confidence on, its denial keeps the others from approving.
+    pub veto: PerMille,
+}
+
+/// Why the council says what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ground {
+    /// Enough members said so, and were sure enough.
+    Agreed,
+    /// Too few members, or too little weight, for either.
+    NoQuorum,
+    /// Enough members agreed and are not sure enough.
+    Unsure,
+    /// Enough members approve and one is too sure of the opposite.
+    Vetoed,
+}
+
+/// One answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// What the council says.
+    pub verdict: Verdict,
+    /// Why.
+    pub ground: Ground,
+    /// Mean confidence, by weight, of the members that enough others agreed with; 0 without a
+    /// quorum.
+    pub confidence: PerMille,
+}
+
+/// What `voices` come to; a member that is missing has none. No answer when only two are left:
+/// then the rules decide.
+///
+/// # Panics
+/// When there are not [`SEATED_MEMBERS`] voices.
+#[must_use]
+pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
+    assert_eq!(voices.len(), SEATED_MEMBERS, "a council of another size has no quorum");
+    let standing = |index: usize| {
+        let member = &parts.members[index];
+        Standing { weight_bp: member.weight_bp, veto: member.veto }
+    };
+    let present: Vec<(Voice, Standing)> = voices
+        .iter()
+        .enumerate()
+        .filter_map(|(index, voice)| voice.map(|voice| (voice, standing(index))))
+        .collect();
+    let to_approve = match present.len() {
+        5 => 4,
+        4 | 3 => 3,
+        _ => return None,
+    };
+    let numbers = &parts.quorum;
+    let approving = Side::of(&present, Verdict::Approve);
+    let denying = Side::of(&present, Verdict::Deny);
+    let all: u64 = present.iter().map(|(_, standing)| u64::from(standing.weight_bp)).sum();
+    let agreed = if approving.is_enough(to_approve, numbers.approve_bp, all) {
+        (Verdict::Approve, approving)
+    } else if denying.is_enough(3, numbers.deny_bp, all) {
+        (Verdict::Deny, denying)
+    } else {
+        let (verdict, ground) = (Verdict::Defer, Ground::NoQuorum);
+        return Some(Tally { verdict, ground, confidence: PerMille(0) });
+    };
+    let (verdict, side) = agreed;
+    let confidence = side.confidence();
+    let is_vetoed = verdict == Verdict::Approve && present.iter().any(vetoes);
+    let (verdict, ground) = match (is_vetoed, confidence < numbers.confidence_min) {
+        (true, _) => (Verdict::Defer, Ground::Vetoed),
+        (false, true) => (Verdict::Defer, Ground::Unsure),
+        (false, false) => (verdict, Ground::Agreed),
+    };
+    Some(Tally { verdict, ground, confidence })
+}
+
+/// What each member makes of its logits.
+#[must_use]
+pub fn voices(parts: &CouncilParts, logits: &CouncilLogits) -> Vec<Voice> {
+    let of = |(logits, member): (&super::Logits, &super::Member)| Voice {
+        verdict: logits.verdict(),
+        confidence: member.calibration.confidence(logits.margin()),
+    };
+    logits.members().iter().zip(&parts.members).map(of).collect()
+}
+
+/// A denial that is sure enough.
+fn vetoes((voice, standing): &(Voice, Standing)) -> bool {
+    voice.verdict == Verdict::Deny && voice.confidence >= standing.veto
+}
+
+/// The members that say the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    count: usize,
+    weight: u64,
+    /// Sum of their confidences, each by its weight.
+    sure: u64,
+}
+
+impl Side {
+    fn of(present: &[(Voice, Standing)], verdict: Verdict) -> Self {
+        let same = present.iter().filter(|(voice, _)| voice.verdict == verdict);
+        same.fold(Self::default(), |side, (voice, standing)| {
+            let weight = u64::from(standing.weight_bp);
+            Self {
+                count: side.count + 1,
+                weight: side.weight + weight,
+                sure: side.sure + weight * u64::from(voice.confidence.0),
+            }
+        })
+    }
+
+    /// Whether it has `count` members, and `share_bp` of the weight of `all` that are present.
+    fn is_enough(self, count: usize, share_bp: u16, all: u64) -> bool {
+        self.count >= count && self.weight * 10_000 >= u64::from(share_bp) * all
+    }
+
+    /// Members without weight are sure of nothing.
+    fn confidence(self) -> PerMille {
+        let mean = self.sure.checked_div(self.weight).unwrap_or(0);
+        PerMille(u16::try_from(mean).unwrap_or(CONFIDENCE_MAX.0).min(CONFIDENCE_MAX.0))
+    }
+}

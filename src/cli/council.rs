@@ -1,0 +1,179 @@
+//! `conclave council`: files of councils.
+
+mod bench;
+mod info;
+
+use super::{Output, page::Page};
+use crate::council::{CpuCouncil, Seated, Way, feature_schema, keep, read};
+use crate::error::{Error, Result};
+use bench::Figure;
+use clap::{Args, Subcommand};
+use conclave_core::council::{CouncilFile, ModelId};
+use info::Info;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "Examples:
+  conclave council info models/FILE.council
+  conclave council verify models/FILE.council --output json
+  conclave council bench models/FILE.council
+  conclave council keep models/FILE.council --data data/conclave
+
+A log takes networks into the seat with two commands of an administrator, which `council keep`
+prints for `conclave submit`: ActivateDecider (version 2) and ActivateCouncil. Each instance needs
+the file in models/ of its data directory; one that lacks it waits, and decides nothing otherwise.
+
+Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused";
+
+/// Files of councils.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CouncilArguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Says what a file holds
+    Info(FileArguments),
+    /// Proves that nothing leaves its range, computes the golden sequences in every way that this
+    /// processor has, and says whether the council may sit
+    Verify(FileArguments),
+    /// Measures what a decision costs in every way that this processor has
+    Bench(FileArguments),
+    /// Keeps a copy beside a log, where its instance looks for it
+    Keep(KeepArguments),
+}
+
+#[derive(Debug, Args)]
+struct FileArguments {
+    /// The council
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct KeepArguments {
+    /// The council
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Data directory of the log
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+/// What came of computing a file's golden sequences.
+#[derive(Serialize)]
+struct Verified {
+    model: String,
+    golden_sequences: usize,
+    golden_steps: usize,
+    /// Ways that found the same words, and the reason of each that did not.
+    ways: Vec<WayVerified>,
+    /// Whether it was trained on the features that this release computes.
+    features_match: bool,
+    /// Why it cannot sit; none when it can.
+    cannot_sit: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WayVerified {
+    way: &'static str,
+    differs: Option<String>,
+}
+
+pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
+    match &arguments.what {
+        What::Info(of) => {
+            let (file, bytes) = open(&of.file)?;
+            show(of.output, &Info::of(&file, bytes), |info| info.lines()).map(|()| 0)
+        }
+        What::Verify(of) => {
+            let verified = Verified::of(open(&of.file)?.0);
+            show(of.output, &verified, Verified::lines)?;
+            Ok(u8::from(!verified.is_sound()))
+        }
+        What::Bench(of) => {
+            let figures = bench::measure(&open(&of.file)?.0)?;
+            show(of.output, &figures, |figures| figures.iter().map(Figure::line).collect())?;
+            Ok(0)
+        }
+        What::Keep(of) => {
+            let ModelId(digest) = keep(&of.file, &of.data)?;
+            let mut page = Page::open();
+            page.line(r#"{"ActivateDecider": {"version": 2}}"#)?;
+            page.line(&format!(r#"{{"ActivateCouncil": {{"model": "{digest}"}}}}"#))?;
+            page.flush().map(|()| 0)
+        }
+    }
+}
+
+/// A council that is proved, and how many bytes its file has.
+fn open(path: &Path) -> Result<(CouncilFile, usize)> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::invalid(format!("{} cannot be read", path.display())).caused_by(error)
+    })?;
+    Ok((read(&bytes)?, bytes.len()))
+}
+
+fn show<T: Serialize>(
+    output: Output,
+    shown: &T,
+    lines: impl FnOnce(&T) -> Vec<String>,
+) -> Result<()> {
+    let mut page = Page::open();
+    match output {
+        Output::Json => page.json(shown)?,
+        Output::Text => lines(shown).iter().try_for_each(|line| page.line(line))?,
+    }
+    page.flush()
+}
+
+impl Verified {
+    fn of(file: CouncilFile) -> Self {
+        let ways = Way::all().into_iter().map(|way| WayVerified {
+            way: way.name(),
+            differs: CpuCouncil::new(&file, way).err().map(|error| error.to_string()),
+        });
+        Self {
+            model: file.id().0.to_string(),
+            golden_sequences: file.golden().len(),
+            golden_steps: file.golden().iter().map(|sequence| sequence.steps.len()).sum(),
+            ways: ways.collect(),
+            features_match: file.council().parts().schema == feature_schema(),
+            cannot_sit: Seated::new(file).err(),
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        self.ways.iter().all(|way| way.differs.is_none())
+            && self.features_match
+            && self.cannot_sit.is_none()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let (sequences, steps) = (self.golden_sequences, self.golden_steps);
+        let mut lines = vec![
+            format!("model      {}", self.model),
+            "range      proved: no sum, state or logit can leave its range".to_owned(),
+            format!("reference  {steps} steps of {sequences} golden sequences: same words"),
+        ];
+        lines.extend(self.ways.iter().map(|one| match &one.differs {
+            None => format!("{:<10} same words", one.way),
+            Some(why) => format!("{:<10} DIFFERS: {why}", one.way),
+        }));
+        lines.push(match self.features_match {
+            true => "features   those that this release computes".to_owned(),
+            false => "features   OTHERS than this release computes: it may not vote".to_owned(),
+        });
+        lines.push(match &self.cannot_sit {
+            None => "seat       it can sit here".to_owned(),
+            Some(why) => format!("seat       it CANNOT sit here: {why}"),
+        });
+        lines
+    }
+}

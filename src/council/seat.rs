@@ -1,0 +1,169 @@
+//! Who sits in the council seat on this machine: the rules, and the councils whose files are here.
+
+use super::{CpuCouncil, Way, read_to_vote};
+use conclave_core::council::hearing::Sitting;
+use conclave_core::council::quorum::SEATED_MEMBERS;
+use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
+use conclave_core::round::{Ballot, Votes};
+use conclave_core::seat::{Absent, Seat};
+use conclave_core::units::{Hash8, Hash32};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes of a council's file, as docs/council-spec.md says.
+const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Councils by their files. Copies share what was read.
+#[derive(Clone, Debug)]
+pub struct Models(Arc<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    dirs: Vec<PathBuf>,
+    read: Mutex<BTreeMap<ModelId, Arc<Seated>>>,
+}
+
+/// A council that was proved, tested on this processor and found fit for the seat.
+#[derive(Debug)]
+pub struct Seated {
+    file: CouncilFile,
+    cpu: CpuCouncil,
+}
+
+/// The seat: a ballot for networks is answered by the council that it names, another by the rules.
+#[derive(Clone, Debug)]
+pub struct CouncilSeat {
+    models: Models,
+}
+
+impl Models {
+    /// Those in `dirs`, each called after its model id.
+    #[must_use]
+    pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self(Arc::new(Shelf { dirs: dirs.into_iter().collect(), read: Mutex::default() }))
+    }
+
+    /// Those that are kept beside the log in the directory `data`.
+    #[must_use]
+    pub fn beside(data: &Path) -> Self {
+        Self::in_dirs([dir_beside(data)])
+    }
+
+    /// The council that the log calls `id`.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot sit here, and what to do.
+    pub fn get(&self, id: ModelId) -> Result<Arc<Seated>, String> {
+        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seated) = read.get(&id) {
+            return Ok(Arc::clone(seated));
+        }
+        let seated = Arc::new(Seated::new(self.0.file(id)?)?);
+        read.insert(id, Arc::clone(&seated));
+        Ok(seated)
+    }
+}
+
+impl Shelf {
+    fn file(&self, id: ModelId) -> Result<CouncilFile, String> {
+        let name = file_name(id);
+        for dir in &self.dirs {
+            let path = dir.join(&name);
+            let Ok(about) = std::fs::metadata(&path) else { continue };
+            if about.len() > FILE_BYTES_MAX {
+                return Err(format!("{} has {} bytes, too many", path.display(), about.len()));
+            }
+            let bytes = std::fs::read(&path)
+                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            return read_to_vote(&bytes, id)
+                .map_err(|error| format!("{}: {}", path.display(), with_cause(&error)));
+        }
+        let dirs: Vec<_> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
+        let places = if dirs.is_empty() { "nowhere".to_owned() } else { dirs.join(" or ") };
+        Err(format!("its file {name} is not in {places}: copy it there; nothing is lost meanwhile"))
+    }
+}
+
+impl Seated {
+    /// Finds out whether the council of `file` can sit here.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot.
+    pub fn new(file: CouncilFile) -> Result<Self, String> {
+        let members = file.council().parts().members.len();
+        if members != SEATED_MEMBERS {
+            return Err(format!("it has {members} members, and a quorum needs {SEATED_MEMBERS}"));
+        }
+        let cpu = CpuCouncil::new(&file, Way::fastest()).map_err(|error| with_cause(&error))?;
+        Ok(Self { file, cpu })
+    }
+
+    /// Its reference, which is what it is made of.
+    #[must_use]
+    pub fn council(&self) -> &Council {
+        self.file.council()
+    }
+
+    /// The votes on a ballot.
+    #[must_use]
+    pub fn answer(&self, ballot: &Ballot) -> Votes {
+        Sitting { evaluator: &self.cpu, council: self.file.council(), digest }.answer(ballot)
+    }
+}
+
+impl CouncilSeat {
+    /// The rules, and whatever council of `models` the log puts beside them.
+    #[must_use]
+    pub fn new(models: Models) -> Self {
+        Self { models }
+    }
+
+    /// The rules alone.
+    #[must_use]
+    pub fn rules() -> Self {
+        Self::new(Models::in_dirs([]))
+    }
+}
+
+impl Seat for CouncilSeat {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        for model in ballot.councils() {
+            self.models.get(model).map_err(|why| Absent { model, why })?;
+        }
+        let Some(hearing) = &ballot.hearing else { return Ok(Votes::by_rules(ballot)) };
+        if hearing.tenants.is_empty() {
+            return Ok(Votes::by_rules(ballot));
+        }
+        let model = hearing.model;
+        let seated = self.models.get(model).map_err(|why| Absent { model, why })?;
+        Ok(seated.answer(ballot))
+    }
+}
+
+/// Where councils are kept beside the log in the directory `data`.
+#[must_use]
+pub fn dir_beside(data: &Path) -> PathBuf {
+    data.join("models")
+}
+
+/// What a council's file is called.
+#[must_use]
+pub fn file_name(id: ModelId) -> String {
+    format!("{}.council", id.0)
+}
+
+/// First 8 bytes of the BLAKE3 digest of a hidden state's bytes.
+#[must_use]
+pub fn digest(state: &HiddenState) -> Hash8 {
+    let Hash32(hash) = Hash32(*blake3::hash(&state.to_bytes()).as_bytes());
+    let (first, _) = hash.split_first_chunk().expect("32 bytes hold 8");
+    Hash8(*first)
+}
+
+fn with_cause(error: &crate::error::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
