@@ -8,6 +8,7 @@
 
 mod cell;
 pub mod curve;
+pub mod explain;
 pub mod fast;
 pub mod features;
 pub mod file;

@@ -4,9 +4,13 @@
 
 mod curves;
 mod drawn;
+mod explain;
 mod files;
+mod flips;
 mod golden;
 mod layouts;
+#[path = "../story/mod.rs"]
+mod story;
 
 use conclave_core::council::{CouncilFile, ModelId};
 use conclave_core::units::Hash32;
