@@ -10,14 +10,14 @@ use crate::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, TimeMs};
 use std::collections::BTreeSet;
 
 /// A number of a request that less of is easier, and how low it may go.
-struct Lower {
-    field: Field,
-    low: i64,
-    get: fn(&RequestAllocation) -> i64,
-    set: fn(&mut RequestAllocation, i64),
+pub(crate) struct Lower {
+    pub(crate) field: Field,
+    pub(crate) low: i64,
+    pub(crate) get: fn(&RequestAllocation) -> i64,
+    pub(crate) set: fn(&mut RequestAllocation, i64),
 }
 
-const LOWER: [Lower; 6] = [
+pub(crate) const LOWER: [Lower; 6] = [
     Lower {
         field: Field::Replicas,
         low: 1,

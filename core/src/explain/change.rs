@@ -91,19 +91,27 @@ pub struct Grant {
 /// Thousandths of what a change of kind instead of degree weighs.
 const OF_KIND_PER_MILLE: i64 = 250;
 
-impl Change {
-    /// How much of the field changes, in thousandths of what it was; a change that has no degree (a
-    /// model more, a flag) counts as a quarter.
+impl Value {
+    /// How much of it changes when it becomes `to`, in thousandths of what it was; a change that
+    /// has no degree (a model more, a flag) counts as a quarter.
     #[must_use]
-    pub fn size_per_mille(&self) -> i64 {
-        match (&self.from, &self.to) {
-            (Value::Number(from), Value::Number(to)) => {
+    pub fn change_per_mille(&self, to: &Self) -> i64 {
+        match (self, to) {
+            (Self::Number(from), Self::Number(to)) => {
                 let (from, to) = (i128::from(*from), i128::from(*to));
                 let size = (to - from).abs() * 1_000 / from.abs().max(1);
                 i64::try_from(size).unwrap_or(i64::MAX)
             }
             _ => OF_KIND_PER_MILLE,
         }
+    }
+}
+
+impl Change {
+    /// How much of the field changes: [`Value::change_per_mille`].
+    #[must_use]
+    pub fn size_per_mille(&self) -> i64 {
+        self.from.change_per_mille(&self.to)
     }
 }
 

@@ -12,6 +12,7 @@ mod ground;
 mod order;
 mod search;
 
+pub(crate) use ask::{LOWER, Lower};
 pub use change::{By, Change, Field, Grant, Value};
 
 use crate::blocker::{Blocker, Blockers, could_ever_hold};
