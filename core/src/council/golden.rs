@@ -2,7 +2,7 @@
 //! first.
 
 use super::features::Features;
-use super::logits::{LOGITS, Logits};
+use super::logits::{CouncilLogits, LOGITS, Logits};
 use super::refusal::{BadCouncil, Difference, Place, Word};
 use super::state::HiddenState;
 use super::time::ELAPSED_MS_MAX;
@@ -104,13 +104,34 @@ fn check_words(
     index: usize,
 ) -> Result<(), BadCouncil> {
     let mut state = HiddenState::new(council);
+    let step = |step: &GoldenStep| {
+        let code = council.parts().time.code(step.elapsed);
+        evaluator.step(&mut state, &step.features, code)
+    };
+    let logits: Vec<_> = sequence.steps.iter().map(step).collect();
+    compare(council, (index, sequence), &logits, &state)
+}
+
+/// Compares every word of the sequence with this index, of a file of `council`, with what some way
+/// to compute made of it: the logits after each step, and the state after the last.
+///
+/// # Errors
+/// [`BadCouncil::Golden`] names the first word that differs.
+///
+/// # Panics
+/// When there are not as many logits as steps.
+pub fn compare(
+    council: &Council,
+    (index, sequence): (usize, &GoldenSequence),
+    logits: &[CouncilLogits],
+    state: &HiddenState,
+) -> Result<(), BadCouncil> {
+    assert_eq!(logits.len(), sequence.steps.len(), "logits of another sequence");
     let at = |step, member, word, (expected, found): (&i16, &i16)| {
         let (expected, found) = (*expected, *found);
         Err(BadCouncil::Golden(Difference { sequence: index, step, member, word, expected, found }))
     };
-    for (step_index, step) in sequence.steps.iter().enumerate() {
-        let code = council.parts().time.code(step.elapsed);
-        let found = evaluator.step(&mut state, &step.features, code);
+    for (step_index, (step, found)) in sequence.steps.iter().zip(logits).enumerate() {
         let expected = step.logits.iter().flat_map(|logits| &logits.0);
         let found = found.members().iter().flat_map(|logits| &logits.0);
         if let Some((word, pair)) = expected.zip(found).enumerate().find(|(_, (a, b))| a != b) {

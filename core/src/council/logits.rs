@@ -88,6 +88,14 @@ impl CouncilLogits {
         Self { members, logits }
     }
 
+    /// Those that something outside of this crate computed, by member. None for as many members as
+    /// no council has.
+    #[must_use]
+    pub fn from_members(logits: &[Logits]) -> Option<Self> {
+        let is_council = (1..=MEMBERS_MAX).contains(&logits.len());
+        is_council.then(|| Self::of(logits.len(), |index| logits[index]))
+    }
+
     /// By member.
     #[must_use]
     pub fn members(&self) -> &[Logits] {
