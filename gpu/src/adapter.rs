@@ -1,0 +1,134 @@
+//! Which adapters there are, best first.
+
+use crate::at_once::at_once;
+use crate::fault::GpuFault;
+use std::fmt;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use wgpu::{AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor};
+
+/// How long drivers may take to say what they have.
+const LIST_PATIENCE: Duration = Duration::from_secs(10);
+/// Drivers that draw with the processor, whatever they say of themselves.
+const SOFTWARE_NAMES: [&str; 5] =
+    ["llvmpipe", "lavapipe", "swiftshader", "microsoft basic render", "softpipe"];
+
+/// Whether adapters that are no hardware are listed. They are far slower than the processor itself:
+/// for tests only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Software {
+    /// As in production.
+    Refused,
+    /// As in tests.
+    Allowed,
+}
+
+/// What an adapter is, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdapterKind {
+    /// With memory of its own.
+    Discrete,
+    /// Part of the processor.
+    Integrated,
+    /// Lent by a virtual machine's host.
+    Virtual,
+    /// It does not say.
+    Unknown,
+    /// The processor, as a GPU.
+    Software,
+}
+
+/// What an adapter says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterCard {
+    /// As its driver calls it.
+    pub name: String,
+    /// The interface to it, such as `vulkan`.
+    pub backend: String,
+    /// Its driver and its version.
+    pub driver: String,
+    /// What it is.
+    pub kind: AdapterKind,
+}
+
+impl fmt::Display for AdapterCard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, backend, driver, kind } = self;
+        write!(f, "{name} ({kind:?}, {backend}, {driver})")
+    }
+}
+
+/// An adapter that can be opened.
+#[derive(Clone, Debug)]
+pub struct GpuAdapter {
+    card: AdapterCard,
+    adapter: wgpu::Adapter,
+}
+
+impl GpuAdapter {
+    /// What it says of itself.
+    #[must_use]
+    pub fn card(&self) -> &AdapterCard {
+        &self.card
+    }
+
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.adapter
+    }
+}
+
+/// All adapters, best first: discrete, integrated, virtual, and within a kind as the drivers list
+/// them. Needs no screen. May be empty.
+///
+/// # Errors
+/// [`GpuFault::Unavailable`] when a driver fails, or takes longer than ten seconds.
+pub fn adapters(software: Software) -> Result<Vec<GpuAdapter>, GpuFault> {
+    let (found, listed) = mpsc::sync_channel(1);
+    // On a thread of its own: a driver that hangs or panics must not take the caller with it.
+    let list = move || {
+        // Who asked may be gone.
+        drop(found.send(list(software)));
+    };
+    let named = thread::Builder::new().name("conclave-gpu-list".to_owned()).spawn(list);
+    named.map_err(|error| GpuFault::unavailable(format!("no thread to list adapters: {error}")))?;
+    let late = |_| GpuFault::unavailable("a driver failed or hangs while adapters are listed");
+    listed.recv_timeout(LIST_PATIENCE).map_err(late)?
+}
+
+fn list(software: Software) -> Result<Vec<GpuAdapter>, GpuFault> {
+    let backends = Backends::VULKAN | Backends::METAL | Backends::DX12;
+    let descriptor =
+        InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() };
+    let found = at_once(Instance::new(descriptor).enumerate_adapters(backends))?;
+    let listed =
+        found.into_iter().map(|adapter| GpuAdapter { card: card(&adapter.get_info()), adapter });
+    let is_wanted = |kind| kind != AdapterKind::Software || software == Software::Allowed;
+    let mut wanted: Vec<_> = listed.filter(|listed| is_wanted(listed.card.kind)).collect();
+    wanted.sort_by_key(|listed| listed.card.kind);
+    Ok(wanted)
+}
+
+fn card(info: &AdapterInfo) -> AdapterCard {
+    let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
+    let backend = info.backend.to_str().to_owned();
+    AdapterCard { name: info.name.clone(), backend, kind: kind(info.device_type, info), driver }
+}
+
+/// A software driver may call itself anything, so its name counts as well.
+fn kind(device_type: DeviceType, info: &AdapterInfo) -> AdapterKind {
+    let says = |text: &str| {
+        let text = text.to_lowercase();
+        SOFTWARE_NAMES.iter().any(|name| text.contains(name))
+    };
+    if [&info.name, &info.driver, &info.driver_info].into_iter().any(|text| says(text)) {
+        return AdapterKind::Software;
+    }
+    match device_type {
+        DeviceType::DiscreteGpu => AdapterKind::Discrete,
+        DeviceType::IntegratedGpu => AdapterKind::Integrated,
+        DeviceType::VirtualGpu => AdapterKind::Virtual,
+        DeviceType::Other => AdapterKind::Unknown,
+        DeviceType::Cpu => AdapterKind::Software,
+    }
+}

@@ -1,0 +1,44 @@
+//! The council on a graphics processor: the words of the reference, for many tenants at a time.
+//!
+//! Votes are integers that everyone finds alike (`docs/council-spec.md`), so it does not matter for
+//! any decision where they are computed. A device makes large batches faster: verifying a log,
+//! trying out another council. It never makes a lone decision faster, and never decides whether
+//! there is one: whatever happens to it is a [`GpuFault`], and the processor computes instead.
+//!
+//! [`adapters`] lists what there is, best first → [`GpuCouncil::start`] opens one for a council's
+//! file, and refuses it unless it finds every golden word → [`GpuCouncil::compute`] answers a batch
+//! of [`Segment`]s, or says within a second why it does not. Logits are computed on the device as
+//! well.
+//!
+//! Reading order, from words to silicon and back: [`batch`](Segment) → `wave` (what is submitted at
+//! once) → `layout` (its bytes) → `model` (the council's bytes) → `shader` and `wgsl/council.wgsl`
+//! (what a device does with them) → `pipeline`, `slot`, `device` (wgpu) → [`Machine`] → `self_test`
+//! → `owner` (the thread) → [`GpuCouncil`] → `measure`.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod adapter;
+mod at_once;
+mod batch;
+mod council;
+mod device;
+mod fault;
+mod layout;
+mod machine;
+mod measure;
+mod model;
+mod owner;
+mod pipeline;
+mod self_test;
+mod shader;
+mod slot;
+mod wave;
+
+pub use adapter::{AdapterCard, AdapterKind, GpuAdapter, Software, adapters};
+pub use batch::{BATCH_SEGMENTS_MAX, BATCH_STEPS_MAX, Computed, Segment, Step};
+pub use council::{GpuCouncil, PATIENCE_MAX, SOFTWARE_PATIENCE_MAX};
+pub use fault::GpuFault;
+pub use machine::{Machine, Stop, WgpuMachine};
+pub use measure::{BATCH_SIZES, BatchFigure, measure};
+pub use self_test::self_test;
+pub use shader::{TURN_STEPS, Variant, shader_text};

@@ -1,0 +1,99 @@
+//! How fast a device is: which shader it prefers, and what a decision costs it.
+
+use crate::adapter::GpuAdapter;
+use crate::batch::{Segment, Step};
+use crate::council::{GpuCouncil, SOFTWARE_PATIENCE_MAX};
+use crate::fault::GpuFault;
+use crate::machine::{Machine, WgpuMachine};
+use crate::self_test::self_test;
+use crate::shader::Variant;
+use conclave_core::council::{Council, CouncilFile, FEATURE_COUNT, Features, HiddenState};
+use conclave_core::units::DurationMs;
+use std::time::{Duration, Instant};
+
+/// The sizes of batches that are measured: decisions of as many tenants.
+pub const BATCH_SIZES: [usize; 5] = [1, 8, 64, 512, 4_096];
+/// Batches per figure; the median counts.
+const REPEATS: usize = 5;
+/// Tenants by whose decisions the faster shader is chosen.
+const CHOICE_SEGMENTS: usize = 256;
+
+/// What a batch costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchFigure {
+    /// Decisions of the batch, each of another tenant.
+    pub decisions: usize,
+    /// From asking to the answer: the median.
+    pub batch: Duration,
+}
+
+impl BatchFigure {
+    /// What one decision costs, in nanoseconds.
+    #[must_use]
+    pub fn nanos_per_decision(&self) -> u128 {
+        self.batch.as_nanos() / self.decisions.max(1) as u128
+    }
+}
+
+/// Measures batches of [`BATCH_SIZES`] on a device.
+///
+/// # Errors
+/// What [`GpuCouncil::compute`] says.
+pub fn measure(gpu: &GpuCouncil) -> Result<Vec<BatchFigure>, GpuFault> {
+    let figure = |decisions: usize| {
+        let batch = one_step_each(gpu.file().council(), decisions);
+        let once = || gpu.compute(batch.clone(), SOFTWARE_PATIENCE_MAX).map(drop);
+        median(once).map(|batch| BatchFigure { decisions, batch })
+    };
+    BATCH_SIZES.into_iter().map(figure).collect()
+}
+
+/// Opens `adapter`, tests both shaders against the golden sequences of `file`, and keeps the faster
+/// one. A device that is wrong with one of them is not to be trusted with the other.
+///
+/// # Errors
+/// What opening or testing says.
+pub(crate) fn open_fastest(
+    adapter: &GpuAdapter,
+    file: &CouncilFile,
+    until: Instant,
+) -> Result<WgpuMachine, GpuFault> {
+    let mut machine = WgpuMachine::open(adapter, file.council())?;
+    let batch = one_step_each(file.council(), CHOICE_SEGMENTS);
+    let mut fastest = None;
+    for variant in Variant::ALL {
+        machine.set_variant(variant);
+        self_test(&mut machine, file, until)?;
+        let took = median(|| machine.compute(&batch, until).map(drop))?;
+        if fastest.is_none_or(|(_, least)| took < least) {
+            fastest = Some((variant, took));
+        }
+    }
+    fastest.into_iter().for_each(|(variant, _)| machine.set_variant(variant));
+    Ok(machine)
+}
+
+/// The median time of what is done a few times, after once for warming up.
+fn median(mut once: impl FnMut() -> Result<(), GpuFault>) -> Result<Duration, GpuFault> {
+    once()?;
+    let mut timed = || {
+        let begun = Instant::now();
+        once().map(|()| begun.elapsed())
+    };
+    let mut took = (0..REPEATS).map(|_| timed()).collect::<Result<Vec<_>, _>>()?;
+    took.sort_unstable();
+    Ok(took[REPEATS / 2])
+}
+
+/// A decision each of so many tenants, no two alike.
+fn one_step_each(council: &Council, tenants: usize) -> Vec<Segment> {
+    let segment = |tenant: usize| {
+        let feature = |index| i8::try_from((tenant * 31 + index * 17) % 255).unwrap_or(0);
+        let values: [i8; FEATURE_COUNT] = std::array::from_fn(feature);
+        let features = Features::new(values).expect("none is negative");
+        let elapsed = DurationMs(i64::try_from(tenant).expect("few tenants") * 977);
+        let time = council.parts().time.code(elapsed);
+        Segment { state: HiddenState::new(council), steps: vec![Step { features, time }] }
+    };
+    (0..tenants).map(segment).collect()
+}

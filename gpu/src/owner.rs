@@ -1,0 +1,92 @@
+//! The thread that owns a device: it alone submits, waits and reads back.
+
+use crate::batch::{Computed, Segment, check_shape};
+use crate::fault::{GpuFault, Health};
+use crate::machine::{Machine, Stop};
+use crate::self_test::{Sentinels, self_test};
+use conclave_core::council::{Council, CouncilFile};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Instant;
+
+/// A batch, and where its answer goes.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) batch: Vec<Segment>,
+    pub(crate) until: Instant,
+    pub(crate) answer: SyncSender<Result<Vec<Computed>, GpuFault>>,
+}
+
+/// A machine that passed its test.
+pub(crate) struct Ready {
+    pub(crate) way: &'static str,
+    pub(crate) stop: Stop,
+}
+
+/// Opens a machine, tests it, and answers orders until nobody is left to send any, or a fault ends
+/// it.
+pub(crate) fn own(
+    file: &CouncilFile,
+    open: impl FnOnce() -> Result<Box<dyn Machine>, GpuFault>,
+    (ready, orders): (&SyncSender<Result<Ready, GpuFault>>, &Receiver<Order>),
+    health: &Health,
+    until: Instant,
+) {
+    let opened = caught(|| {
+        let mut machine = open()?;
+        self_test(machine.as_mut(), file, until)?;
+        Ok(machine)
+    });
+    let mut machine = match opened {
+        Ok(machine) => machine,
+        Err(fault) => return drop(ready.send(Err(fault))),
+    };
+    let told = ready.send(Ok(Ready { way: machine.way(), stop: machine.stop() }));
+    let mut sentinels = Sentinels::new(file);
+    while told.is_ok() && health.check().is_ok() {
+        let Ok(order) = orders.recv() else { return };
+        // Who waited for it is gone.
+        if order.until <= Instant::now() {
+            continue;
+        }
+        health.works_until(Some(order.until));
+        let until = order.until;
+        let computed = caught(|| {
+            compute(machine.as_mut(), file.council(), order.batch, (&mut sentinels, until))
+        });
+        if let Err(fault) = &computed
+            && fault.ends_device()
+        {
+            health.fail(fault.clone());
+        }
+        health.works_until(None);
+        // Who asked may have lost patience.
+        drop(order.answer.send(computed));
+    }
+}
+
+/// Computes `batch` and, beside it, something of which the words are known.
+fn compute(
+    machine: &mut dyn Machine,
+    council: &Council,
+    mut batch: Vec<Segment>,
+    (sentinels, until): (&mut Sentinels, Instant),
+) -> Result<Vec<Computed>, GpuFault> {
+    let (segment, known) = sentinels.next();
+    batch.push(segment.clone());
+    let mut computed = machine.compute(&batch, until)?;
+    check_shape(council, &batch, &computed)?;
+    match computed.pop() {
+        Some(last) if last == *known => Ok(computed),
+        Some(_) | None => Err(GpuFault::corrupt("a golden sequence beside the batch differs")),
+    }
+}
+
+/// A driver that panics is a device that is lost.
+fn caught<T>(act: impl FnOnce() -> Result<T, GpuFault>) -> Result<T, GpuFault> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(GpuFault::unavailable(format!("its driver panicked: {}", said.unwrap_or_default())))
+    })
+}

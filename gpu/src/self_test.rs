@@ -1,0 +1,75 @@
+//! What has to hold before the first vote, and beside every batch.
+//!
+//! Section 12 of `docs/council-spec.md`: whatever computes votes computes all golden sequences of
+//! the file first. That tells nothing of what a device does an hour later, so the beginning of one
+//! golden sequence, another one each time, goes along with every batch.
+
+use crate::batch::{Computed, Segment, Step, check_shape};
+use crate::fault::GpuFault;
+use crate::machine::Machine;
+use conclave_core::council::golden::compare;
+use conclave_core::council::{Council, CouncilFile, Evaluator, GoldenSequence, HiddenState};
+use std::time::Instant;
+
+/// Steps that go along with a batch: a few, so that small batches do not wait for them.
+const SENTINEL_STEPS: usize = 4;
+
+/// Computes all golden sequences of `file` with `machine` in one batch and compares every word.
+///
+/// # Errors
+/// [`GpuFault::Corrupt`] names sequence, step, member and word of the first difference; or what the
+/// machine says.
+pub fn self_test(
+    machine: &mut dyn Machine,
+    file: &CouncilFile,
+    until: Instant,
+) -> Result<(), GpuFault> {
+    let council = file.council();
+    let segment = |sequence: &GoldenSequence| Segment {
+        state: HiddenState::new(council),
+        steps: steps(council, sequence),
+    };
+    let batch: Vec<_> = file.golden().iter().map(segment).collect();
+    let computed = machine.compute(&batch, until)?;
+    check_shape(council, &batch, &computed)?;
+    for (indexed, Computed { state, logits }) in file.golden().iter().enumerate().zip(&computed) {
+        compare(council, indexed, logits, state)?;
+    }
+    Ok(())
+}
+
+fn steps(council: &Council, sequence: &GoldenSequence) -> Vec<Step> {
+    let code = |elapsed| council.parts().time.code(elapsed);
+    let golden = sequence.steps.iter();
+    golden.map(|step| Step { features: step.features, time: code(step.elapsed) }).collect()
+}
+
+/// Segments of which the words are known.
+#[derive(Debug)]
+pub(crate) struct Sentinels {
+    known: Vec<(Segment, Computed)>,
+    next: usize,
+}
+
+impl Sentinels {
+    /// The first [`SENTINEL_STEPS`] of each golden sequence.
+    pub(crate) fn new(file: &CouncilFile) -> Self {
+        let council = file.council();
+        let known = |sequence: &GoldenSequence| {
+            let before = HiddenState::new(council);
+            let mut steps = steps(council, sequence);
+            steps.truncate(SENTINEL_STEPS);
+            let mut state = before.clone();
+            let step = |step: &Step| council.step(&mut state, &step.features, step.time);
+            let logits = steps.iter().map(step).collect();
+            (Segment { state: before, steps }, Computed { state, logits })
+        };
+        Self { known: file.golden().iter().map(known).collect(), next: 0 }
+    }
+
+    /// The next one.
+    pub(crate) fn next(&mut self) -> &(Segment, Computed) {
+        self.next = if self.next + 1 < self.known.len() { self.next + 1 } else { 0 };
+        &self.known[self.next]
+    }
+}

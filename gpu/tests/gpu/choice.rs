@@ -1,0 +1,25 @@
+//! Which adapters are offered.
+
+use conclave_gpu::{AdapterKind, Software, adapters};
+
+#[test]
+fn adapters_are_listed_best_first_and_software_only_when_allowed() {
+    let all = adapters(Software::Allowed).unwrap();
+    assert!(all.is_sorted_by_key(|adapter| adapter.card().kind));
+    let hardware = adapters(Software::Refused).unwrap();
+    assert!(hardware.iter().all(|adapter| adapter.card().kind != AdapterKind::Software));
+    let is_hardware = |kind: AdapterKind| kind != AdapterKind::Software;
+    let kinds = all.iter().filter(|adapter| is_hardware(adapter.card().kind));
+    assert_eq!(kinds.count(), hardware.len());
+    for adapter in &all {
+        let name = adapter.card().name.to_lowercase();
+        let is_software = name.contains("llvmpipe") || name.contains("swiftshader");
+        assert!(!is_software || adapter.card().kind == AdapterKind::Software, "{name}");
+    }
+}
+
+#[test]
+fn kinds_rank_from_discrete_to_software() {
+    use AdapterKind::{Discrete, Integrated, Software, Unknown, Virtual};
+    assert!([Discrete, Integrated, Virtual, Unknown, Software].is_sorted());
+}
