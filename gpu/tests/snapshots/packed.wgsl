@@ -1,0 +1,234 @@
+// Steps of the council: docs/council-spec.md, sections 4, 6 and 7.
+//
+// One workgroup steps the runs of one tile for one member, one thread is one hidden unit. Integers
+// only; no division, no atomics, no subgroups. Nothing overflows: the range proof of the file.
+// A dollar sign marks what `shader.rs` fills in.
+
+const UNITS: u32 = 32u;
+// 32 features, four to a word.
+const FEATURE_WORDS: u32 = 8u;
+// The units of a state as operands, four to a word.
+const UNIT_WORDS: u32 = 8u;
+// The units of a state as they are stored, two to a word.
+const STATE_WORDS: u32 = 16u;
+// Features and the time code.
+const STEP_WORDS: u32 = 9u;
+const LOGITS: u32 = 3u;
+// Steps of a run in one dispatch.
+const TURN_STEPS: u32 = 16u;
+// Intervals of a curve; the sigmoid stands behind the tanh.
+const SIGMOID: u32 = 256u;
+
+// One dispatch: the steps of all runs from `start` on.
+struct Turn { start: u32, tile: u32, runs: u32, members: u32 }
+
+@group(0) @binding(0) var<uniform> turn: Turn;
+// First step, number of steps.
+@group(0) @binding(1) var<storage, read> runs: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read> steps: array<u32>;
+// By member, head, sixteen operands and unit: neighbours read neighbouring words.
+@group(0) @binding(3) var<storage, read> weights: array<vec4<u32>>;
+// Bias, multiplier, half of the shift's unit, shift; the rows of all heads, then all readouts.
+@group(0) @binding(4) var<storage, read> scales: array<vec4<i32>>;
+// Where an interval begins, and how much higher it ends.
+@group(0) @binding(5) var<storage, read> curves: array<vec2<i32>>;
+@group(0) @binding(6) var<storage, read> readout: array<i32>;
+@group(0) @binding(7) var<storage, read_write> states: array<u32>;
+@group(0) @binding(8) var<storage, read_write> logits: array<i32>;
+
+// The state of this member, for all threads to read.
+var<workgroup> hidden: array<i32, 32>;
+// u, four to a word.
+var<workgroup> operands: array<u32, 16>;
+
+// The sum of four products of int8, by the instruction for it where there is one.
+fn dot4(weights: u32, operands: u32) -> i32 {
+    return dot4I8Packed(weights, operands);
+}
+
+// clamp16(R(accumulator * m, n)) of a row.
+fn scaled(accumulator: i32, scale: vec4<i32>) -> i32 {
+    let shifted = (accumulator * scale.y + scale.z) >> bitcast<u32>(scale.w);
+    return clamp(shifted, -32768, 32767);
+}
+
+// T(y) of the curve whose intervals begin at `first`.
+fn curve(first: u32, y: i32) -> i32 {
+    let place = clamp(y, -16384, 16383) + 16384;
+    let ends = curves[first + bitcast<u32>(place >> 7u)];
+    return ends.x + ((ends.y * (place & 127) + 64) >> 7u);
+}
+
+// The operand of one hidden unit, as the lowest byte.
+fn operand(unit: u32) -> u32 {
+    return bitcast<u32>(clamp((hidden[unit] + 64) >> 7u, -127, 127)) & 255u;
+}
+
+// Writes u: every word by one thread.
+fn gather(first: u32, unit: u32) {
+    if (unit < FEATURE_WORDS) {
+        operands[unit] = steps[first + unit];
+    }
+    if (unit < UNIT_WORDS) {
+        let at = unit << 2u;
+        operands[FEATURE_WORDS + unit] = operand(at) | (operand(at + 1u) << 8u)
+            | (operand(at + 2u) << 16u) | (operand(at + 3u) << 24u);
+    }
+}
+
+// One logit of a member, read from its state.
+fn logit(member: u32, index: u32) -> i32 {
+    let row = member * LOGITS + index;
+    let scale = scales[turn.members * (UNITS << 2u) + row];
+    var accumulator = scale.x;
+    for (var unit = 0u; unit < UNITS; unit += 1u) {
+        accumulator += readout[row * UNITS + unit] * hidden[unit];
+    }
+    return scaled((accumulator + 64) >> 7u, scale);
+}
+
+@compute @workgroup_size(32)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) unit: u32,
+) {
+    let member = group.y;
+    let row = member * (UNITS << 2u) + unit;
+    let early_scale = scales[row + 0u * UNITS];
+    let early_0 = weights[((member * 4u + 0u) * 4u + 0u) * UNITS + unit];
+    let early_1 = weights[((member * 4u + 0u) * 4u + 1u) * UNITS + unit];
+    let early_2 = weights[((member * 4u + 0u) * 4u + 2u) * UNITS + unit];
+    let early_3 = weights[((member * 4u + 0u) * 4u + 3u) * UNITS + unit];
+    let late_scale = scales[row + 1u * UNITS];
+    let late_0 = weights[((member * 4u + 1u) * 4u + 0u) * UNITS + unit];
+    let late_1 = weights[((member * 4u + 1u) * 4u + 1u) * UNITS + unit];
+    let late_2 = weights[((member * 4u + 1u) * 4u + 2u) * UNITS + unit];
+    let late_3 = weights[((member * 4u + 1u) * 4u + 3u) * UNITS + unit];
+    let rate_scale = scales[row + 2u * UNITS];
+    let rate_0 = weights[((member * 4u + 2u) * 4u + 0u) * UNITS + unit];
+    let rate_1 = weights[((member * 4u + 2u) * 4u + 1u) * UNITS + unit];
+    let rate_2 = weights[((member * 4u + 2u) * 4u + 2u) * UNITS + unit];
+    let rate_3 = weights[((member * 4u + 2u) * 4u + 3u) * UNITS + unit];
+    let base_scale = scales[row + 3u * UNITS];
+    let base_0 = weights[((member * 4u + 3u) * 4u + 0u) * UNITS + unit];
+    let base_1 = weights[((member * 4u + 3u) * 4u + 1u) * UNITS + unit];
+    let base_2 = weights[((member * 4u + 3u) * 4u + 2u) * UNITS + unit];
+    let base_3 = weights[((member * 4u + 3u) * 4u + 3u) * UNITS + unit];
+    let first = group.x * turn.tile;
+    let last = min(first + turn.tile, turn.runs);
+    for (var index = first; index < last; index += 1u) {
+        let run = runs[index];
+        let start = run.x + turn.start;
+        let until = run.x + min(turn.start + TURN_STEPS, run.y);
+        let words = (index * turn.members + member) * STATE_WORDS;
+        // Two to a word; the shifts to and fro extend the sign.
+        let pair = states[words + (unit >> 1u)];
+        hidden[unit] = bitcast<i32>(pair << (16u - ((unit & 1u) << 4u))) >> 16u;
+        workgroupBarrier();
+        for (var step = start; step < until; step += 1u) {
+            gather(step * STEP_WORDS, unit);
+            let time = bitcast<i32>(steps[step * STEP_WORDS + FEATURE_WORDS]);
+            workgroupBarrier();
+            var early = early_scale.x;
+            var late = late_scale.x;
+            var rate = rate_scale.x;
+            var base = base_scale.x;
+            let u_0 = operands[0u];
+            early += dot4(early_0.x, u_0);
+            late += dot4(late_0.x, u_0);
+            rate += dot4(rate_0.x, u_0);
+            base += dot4(base_0.x, u_0);
+            let u_1 = operands[1u];
+            early += dot4(early_0.y, u_1);
+            late += dot4(late_0.y, u_1);
+            rate += dot4(rate_0.y, u_1);
+            base += dot4(base_0.y, u_1);
+            let u_2 = operands[2u];
+            early += dot4(early_0.z, u_2);
+            late += dot4(late_0.z, u_2);
+            rate += dot4(rate_0.z, u_2);
+            base += dot4(base_0.z, u_2);
+            let u_3 = operands[3u];
+            early += dot4(early_0.w, u_3);
+            late += dot4(late_0.w, u_3);
+            rate += dot4(rate_0.w, u_3);
+            base += dot4(base_0.w, u_3);
+            let u_4 = operands[4u];
+            early += dot4(early_1.x, u_4);
+            late += dot4(late_1.x, u_4);
+            rate += dot4(rate_1.x, u_4);
+            base += dot4(base_1.x, u_4);
+            let u_5 = operands[5u];
+            early += dot4(early_1.y, u_5);
+            late += dot4(late_1.y, u_5);
+            rate += dot4(rate_1.y, u_5);
+            base += dot4(base_1.y, u_5);
+            let u_6 = operands[6u];
+            early += dot4(early_1.z, u_6);
+            late += dot4(late_1.z, u_6);
+            rate += dot4(rate_1.z, u_6);
+            base += dot4(base_1.z, u_6);
+            let u_7 = operands[7u];
+            early += dot4(early_1.w, u_7);
+            late += dot4(late_1.w, u_7);
+            rate += dot4(rate_1.w, u_7);
+            base += dot4(base_1.w, u_7);
+            let u_8 = operands[8u];
+            early += dot4(early_2.x, u_8);
+            late += dot4(late_2.x, u_8);
+            rate += dot4(rate_2.x, u_8);
+            base += dot4(base_2.x, u_8);
+            let u_9 = operands[9u];
+            early += dot4(early_2.y, u_9);
+            late += dot4(late_2.y, u_9);
+            rate += dot4(rate_2.y, u_9);
+            base += dot4(base_2.y, u_9);
+            let u_10 = operands[10u];
+            early += dot4(early_2.z, u_10);
+            late += dot4(late_2.z, u_10);
+            rate += dot4(rate_2.z, u_10);
+            base += dot4(base_2.z, u_10);
+            let u_11 = operands[11u];
+            early += dot4(early_2.w, u_11);
+            late += dot4(late_2.w, u_11);
+            rate += dot4(rate_2.w, u_11);
+            base += dot4(base_2.w, u_11);
+            let u_12 = operands[12u];
+            early += dot4(early_3.x, u_12);
+            late += dot4(late_3.x, u_12);
+            rate += dot4(rate_3.x, u_12);
+            base += dot4(base_3.x, u_12);
+            let u_13 = operands[13u];
+            early += dot4(early_3.y, u_13);
+            late += dot4(late_3.y, u_13);
+            rate += dot4(rate_3.y, u_13);
+            base += dot4(base_3.y, u_13);
+            let u_14 = operands[14u];
+            early += dot4(early_3.z, u_14);
+            late += dot4(late_3.z, u_14);
+            rate += dot4(rate_3.z, u_14);
+            base += dot4(base_3.z, u_14);
+            let u_15 = operands[15u];
+            early += dot4(early_3.w, u_15);
+            late += dot4(late_3.w, u_15);
+            rate += dot4(rate_3.w, u_15);
+            base += dot4(base_3.w, u_15);
+            let t1 = curve(0u, scaled(early, early_scale));
+            let t2 = curve(0u, scaled(late, late_scale));
+            let p = scaled(rate, rate_scale);
+            let q = scaled(base, base_scale);
+            let g = curve(SIGMOID, ((p * time + 128) >> 8u) + q);
+            hidden[unit] = t1 + (((t2 - t1) * g + 8192) >> 14u);
+            workgroupBarrier();
+            if (unit < LOGITS) {
+                logits[(step * turn.members + member) * LOGITS + unit] = logit(member, unit);
+            }
+        }
+        if (unit < STATE_WORDS) {
+            let low = bitcast<u32>(hidden[unit << 1u]) & 65535u;
+            states[words + unit] = low | (bitcast<u32>(hidden[(unit << 1u) + 1u]) << 16u);
+        }
+        // The next run writes what this one has just read.
+        workgroupBarrier();
+    }
+}
