@@ -24,8 +24,8 @@ const QUEUE_BATCHES: usize = 4;
 
 /// A council on a GPU: the words of the reference, or a [`GpuFault`].
 ///
-/// After a fault that is not the batch's, every later call says the first fault again: whoever wants
-/// the device back starts a new one, which is tested again. Dropping it ends its thread.
+/// After a fault of the device every later call says that fault again: whoever wants the device
+/// back starts a new one, which is tested again. Dropping it ends its thread.
 pub struct GpuCouncil {
     file: Arc<CouncilFile>,
     card: AdapterCard,
@@ -92,12 +92,13 @@ impl GpuCouncil {
         Ok(Self { file, card, patience_max, orders, health, way, stop })
     }
 
-    /// What became of each segment of `batch`, in order. Waits for `patience`, and never longer than
-    /// [`PATIENCE_MAX`] ([`SOFTWARE_PATIENCE_MAX`] where the adapter is no hardware).
+    /// What became of each segment of `batch`, in order. Waits for `patience`, and never longer
+    /// than [`PATIENCE_MAX`] ([`SOFTWARE_PATIENCE_MAX`] where the adapter is no hardware). A batch
+    /// that is not done by then ends the device, because nobody knows whether it ever will be.
     ///
     /// # Errors
-    /// [`GpuFault::Invalid`] for a batch of another council or beyond the limits; else what is wrong
-    /// with the device, or that it is busy with too many batches.
+    /// [`GpuFault::Invalid`] for a batch of another council or beyond the limits; else what is
+    /// wrong with the device, or that too many batches wait for it.
     pub fn compute(
         &self,
         batch: Vec<Segment>,
@@ -110,29 +111,26 @@ impl GpuCouncil {
         let (answer, answered) = sync_channel(1);
         match self.orders.try_send(Order { batch, until, answer }) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                let stuck = "the driver does not come back from a batch";
-                return Err(self.late(stuck, "it is busy: too many batches wait"));
-            }
+            Err(TrySendError::Full(_)) => return Err(self.late("too many batches wait for it")),
             Err(TrySendError::Disconnected(_)) => return Err(self.health.fault_or(ended())),
         }
         match answered.recv_timeout(patience) {
             Ok(computed) => computed,
             Err(RecvTimeoutError::Timeout) => {
-                let reason = format!("no answer within {} ms", patience.as_millis());
-                Err(self.late(&reason, &reason))
+                Err(self.late(&format!("no answer within {} ms", patience.as_millis())))
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.health.fault_or(ended())),
         }
     }
 
-    /// A fault of the device when its thread is stuck, and of the moment when it is only busy.
-    fn late(&self, stuck: &str, busy: &str) -> GpuFault {
-        if !self.health.is_stuck(Instant::now()) {
-            return self.health.fault_or(GpuFault::unavailable(busy));
+    /// Why there is no answer yet. A thread that should have come back from the driver will not:
+    /// then it is the device's fault for good, and else one of the moment.
+    fn late(&self, reason: &str) -> GpuFault {
+        let late = GpuFault::unavailable(reason);
+        if self.health.is_stuck(Instant::now()) {
+            self.health.fail(late.clone());
         }
-        self.health.fail(GpuFault::unavailable(stuck));
-        self.health.fault_or(GpuFault::unavailable(stuck))
+        self.health.fault_or(late)
     }
 
     /// What the adapter says of itself.

@@ -46,11 +46,6 @@ impl GpuFault {
     pub fn invalid(reason: impl fmt::Display) -> Self {
         Self::Invalid { reason: reason.to_string() }
     }
-
-    /// Whether the device is done for, and not only the batch.
-    pub(crate) fn ends_device(&self) -> bool {
-        !matches!(self, Self::Invalid { .. })
-    }
 }
 
 impl From<BadCouncil> for GpuFault {

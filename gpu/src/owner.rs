@@ -23,8 +23,8 @@ pub(crate) struct Ready {
     pub(crate) stop: Stop,
 }
 
-/// Opens a machine, tests it, and answers orders until nobody is left to send any, or a fault ends
-/// it.
+/// Opens a machine, tests it, says so, and answers orders until nobody is left to send any, or a
+/// fault ends it.
 pub(crate) fn own(
     file: &CouncilFile,
     open: impl FnOnce() -> Result<Box<dyn Machine>, GpuFault>,
@@ -37,31 +37,32 @@ pub(crate) fn own(
         self_test(machine.as_mut(), file, until)?;
         Ok(machine)
     });
-    let mut machine = match opened {
-        Ok(machine) => machine,
-        Err(fault) => return drop(ready.send(Err(fault))),
+    let told = match &opened {
+        Ok(machine) => Ok(Ready { way: machine.way(), stop: machine.stop() }),
+        Err(fault) => Err(fault.clone()),
     };
-    let told = ready.send(Ok(Ready { way: machine.way(), stop: machine.stop() }));
+    if let (Ok(()), Ok(mut machine)) = (ready.send(told), opened) {
+        serve(machine.as_mut(), file, orders, health);
+    }
+}
+
+fn serve(machine: &mut dyn Machine, file: &CouncilFile, orders: &Receiver<Order>, health: &Health) {
     let mut sentinels = Sentinels::new(file);
-    while told.is_ok() && health.check().is_ok() {
-        let Ok(order) = orders.recv() else { return };
+    while let (Ok(()), Ok(order)) = (health.check(), orders.recv()) {
+        let Order { batch, until, answer } = order;
         // Who waited for it is gone.
-        if order.until <= Instant::now() {
+        if until <= Instant::now() {
             continue;
         }
-        health.works_until(Some(order.until));
-        let until = order.until;
-        let computed = caught(|| {
-            compute(machine.as_mut(), file.council(), order.batch, (&mut sentinels, until))
-        });
-        if let Err(fault) = &computed
-            && fault.ends_device()
-        {
+        health.works_until(Some(until));
+        let beside = (&mut sentinels, until);
+        let computed = caught(|| compute(machine, file.council(), batch, beside));
+        health.works_until(None);
+        if let Err(fault) = &computed {
             health.fail(fault.clone());
         }
-        health.works_until(None);
         // Who asked may have lost patience.
-        drop(order.answer.send(computed));
+        drop(answer.send(computed));
     }
 }
 

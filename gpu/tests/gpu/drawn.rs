@@ -1,5 +1,5 @@
-//! Councils, states and steps that nobody trained: drawn from a seed, and within their ranges by the
-//! proof, often only just.
+//! Councils, states and steps that nobody trained: drawn from a seed, and within their ranges by
+//! the proof, often only just.
 
 use conclave_core::council::curve::{CURVE_ENTRIES, ONE};
 use conclave_core::council::member::Head;

@@ -8,6 +8,11 @@ fn is_set(name: &str, value: &str) -> bool {
     std::env::var(name).is_ok_and(|found| found == value)
 }
 
+/// How many random councils are drawn where many are.
+pub(crate) fn council_count() -> u64 {
+    std::env::var("CONCLAVE_GPU_COUNCILS").map_or(20, |count| count.parse().unwrap())
+}
+
 /// All adapters. Without any, says so where everyone sees it, or fails where one is needed.
 pub(crate) fn found(test: &str) -> Vec<GpuAdapter> {
     let is_hardware_only = is_set("CONCLAVE_GPU_SOFTWARE", "0");
@@ -24,5 +29,5 @@ pub(crate) fn found(test: &str) -> Vec<GpuAdapter> {
 
 /// Writes a line that no test harness keeps to itself.
 pub(crate) fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

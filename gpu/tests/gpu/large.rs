@@ -8,7 +8,7 @@ use conclave_core::council::HiddenSize;
 use conclave_core::placement::draw::Draw;
 use conclave_gpu::{Computed, Machine, Segment, WgpuMachine};
 
-const SMALL: Seed = Seed { seed: 31, hidden: HiddenSize::H16, members: 1, is_extreme: false };
+const SMALL: Seed = Seed { seed: 31, hidden: HiddenSize::H16, members: 2, is_extreme: false };
 
 #[test]
 fn a_run_longer_than_a_submission_goes_on_in_the_next() {

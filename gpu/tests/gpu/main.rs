@@ -2,7 +2,7 @@
 //! lost.
 //!
 //! `CONCLAVE_NEED_GPU=1` makes a machine without any adapter a failure, `CONCLAVE_GPU_SOFTWARE=0`
-//! leaves software adapters out.
+//! leaves software adapters out. `CONCLAVE_GPU_COUNCILS` says how many random councils to draw.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod choice;

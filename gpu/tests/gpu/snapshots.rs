@@ -4,6 +4,7 @@
 use conclave_core::council::HiddenSize;
 use conclave_gpu::{Variant, shader_text};
 use naga::back::{hlsl, msl};
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use std::path::PathBuf;
 
@@ -19,7 +20,12 @@ fn validated(text: &str) -> (naga::Module, ModuleInfo) {
 }
 
 fn metal(module: &naga::Module, info: &ModuleInfo) -> String {
-    let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
+    let restrict = BoundsCheckPolicy::Restrict;
+    // As wgpu has it while its checks are on.
+    let bounds_check_policies =
+        BoundsCheckPolicies { index: restrict, buffer: restrict, ..BoundsCheckPolicies::default() };
+    let lang_version = (2, 4);
+    let options = msl::Options { lang_version, bounds_check_policies, ..msl::Options::default() };
     msl::write_string(module, info, &options, &msl::PipelineOptions::default()).unwrap().0
 }
 

@@ -66,7 +66,7 @@ int curve(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     int place = as_type<int>(as_type<uint>(metal::clamp(y, -16384, 16383)) + as_type<uint>(16384));
-    metal::int2 ends = curves[first + as_type<uint>(place >> 7u)];
+    metal::int2 ends = curves[metal::min(unsigned(first + as_type<uint>(place >> 7u)), (_buffer_sizes.size5 - 0 - 8) / 8)];
     return as_type<int>(as_type<uint>(ends.x) + as_type<uint>(as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(ends.y) * as_type<uint>(place & 127))) + as_type<uint>(64)) >> 7u));
 }
 
@@ -74,7 +74,7 @@ uint operand(
     uint unit_1,
     threadgroup type_12& hidden
 ) {
-    int _e3 = hidden.inner[unit_1];
+    int _e3 = hidden.inner[metal::min(unsigned(unit_1), 31u)];
     return as_type<uint>(metal::clamp(as_type<int>(as_type<uint>(_e3) + as_type<uint>(64)) >> 7u, -127, 127)) & 255u;
 }
 
@@ -87,8 +87,8 @@ void gather(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     if (unit_2 < FEATURE_WORDS) {
-        uint _e9 = steps[first_1 + unit_2];
-        operands_1.inner[unit_2] = _e9;
+        uint _e9 = steps[metal::min(unsigned(first_1 + unit_2), (_buffer_sizes.size2 - 0 - 4) / 4)];
+        operands_1.inner[metal::min(unsigned(unit_2), 15u)] = _e9;
     }
     if (unit_2 < UNIT_WORDS) {
         uint at = unit_2 << 2u;
@@ -96,7 +96,7 @@ void gather(
         uint _e21 = operand(at + 1u, hidden);
         uint _e27 = operand(at + 2u, hidden);
         uint _e33 = operand(at + 3u, hidden);
-        operands_1.inner[FEATURE_WORDS + unit_2] = ((_e18 | (_e21 << 8u)) | (_e27 << 16u)) | (_e33 << 24u);
+        operands_1.inner[metal::min(unsigned(FEATURE_WORDS + unit_2), 15u)] = ((_e18 | (_e21 << 8u)) | (_e27 << 16u)) | (_e33 << 24u);
         return;
     } else {
         return;
@@ -116,7 +116,7 @@ int logit(
     uint unit_3 = 0u;
     uint row = (member * LOGITS) + index_1;
     uint _e8 = turn.members;
-    metal::int4 scale_1 = scales[(_e8 * 128u) + row];
+    metal::int4 scale_1 = scales[metal::min(unsigned((_e8 * 128u) + row), (_buffer_sizes.size4 - 0 - 16) / 16)];
     accumulator_1 = scale_1.x;
     uint2 loop_bound = uint2(4294967295u);
     bool loop_init = true;
@@ -136,9 +136,9 @@ int logit(
         {
             int _e21 = accumulator_1;
             uint _e25 = unit_3;
-            int _e28 = readout[(row * UNITS) + _e25];
+            int _e28 = readout[metal::min(unsigned((row * UNITS) + _e25), (_buffer_sizes.size6 - 0 - 4) / 4)];
             uint _e30 = unit_3;
-            int _e32 = hidden.inner[_e30];
+            int _e32 = hidden.inner[metal::min(unsigned(_e30), 31u)];
             accumulator_1 = as_type<int>(as_type<uint>(_e21) + as_type<uint>(as_type<int>(as_type<uint>(_e28) * as_type<uint>(_e32))));
         }
     }
@@ -178,26 +178,26 @@ struct main_Input {
     int base = {};
     uint member_2 = group.y;
     uint row_1 = (member_2 * 128u) + unit;
-    metal::int4 early_scale = scales[row_1 + 0u];
-    metal::uint4 early_0_ = weights_1[(((((member_2 * 4u) + 0u) * 4u) + 0u) * UNITS) + unit];
-    metal::uint4 early_1_ = weights_1[(((((member_2 * 4u) + 0u) * 4u) + 1u) * UNITS) + unit];
-    metal::uint4 early_2_ = weights_1[(((((member_2 * 4u) + 0u) * 4u) + 2u) * UNITS) + unit];
-    metal::uint4 early_3_ = weights_1[(((((member_2 * 4u) + 0u) * 4u) + 3u) * UNITS) + unit];
-    metal::int4 late_scale = scales[row_1 + 32u];
-    metal::uint4 late_0_ = weights_1[(((((member_2 * 4u) + 1u) * 4u) + 0u) * UNITS) + unit];
-    metal::uint4 late_1_ = weights_1[(((((member_2 * 4u) + 1u) * 4u) + 1u) * UNITS) + unit];
-    metal::uint4 late_2_ = weights_1[(((((member_2 * 4u) + 1u) * 4u) + 2u) * UNITS) + unit];
-    metal::uint4 late_3_ = weights_1[(((((member_2 * 4u) + 1u) * 4u) + 3u) * UNITS) + unit];
-    metal::int4 rate_scale = scales[row_1 + 64u];
-    metal::uint4 rate_0_ = weights_1[(((((member_2 * 4u) + 2u) * 4u) + 0u) * UNITS) + unit];
-    metal::uint4 rate_1_ = weights_1[(((((member_2 * 4u) + 2u) * 4u) + 1u) * UNITS) + unit];
-    metal::uint4 rate_2_ = weights_1[(((((member_2 * 4u) + 2u) * 4u) + 2u) * UNITS) + unit];
-    metal::uint4 rate_3_ = weights_1[(((((member_2 * 4u) + 2u) * 4u) + 3u) * UNITS) + unit];
-    metal::int4 base_scale = scales[row_1 + 96u];
-    metal::uint4 base_0_ = weights_1[(((((member_2 * 4u) + 3u) * 4u) + 0u) * UNITS) + unit];
-    metal::uint4 base_1_ = weights_1[(((((member_2 * 4u) + 3u) * 4u) + 1u) * UNITS) + unit];
-    metal::uint4 base_2_ = weights_1[(((((member_2 * 4u) + 3u) * 4u) + 2u) * UNITS) + unit];
-    metal::uint4 base_3_ = weights_1[(((((member_2 * 4u) + 3u) * 4u) + 3u) * UNITS) + unit];
+    metal::int4 early_scale = scales[metal::min(unsigned(row_1 + 0u), (_buffer_sizes.size4 - 0 - 16) / 16)];
+    metal::uint4 early_0_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 0u) * 4u) + 0u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 early_1_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 0u) * 4u) + 1u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 early_2_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 0u) * 4u) + 2u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 early_3_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 0u) * 4u) + 3u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::int4 late_scale = scales[metal::min(unsigned(row_1 + 32u), (_buffer_sizes.size4 - 0 - 16) / 16)];
+    metal::uint4 late_0_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 1u) * 4u) + 0u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 late_1_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 1u) * 4u) + 1u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 late_2_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 1u) * 4u) + 2u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 late_3_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 1u) * 4u) + 3u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::int4 rate_scale = scales[metal::min(unsigned(row_1 + 64u), (_buffer_sizes.size4 - 0 - 16) / 16)];
+    metal::uint4 rate_0_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 2u) * 4u) + 0u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 rate_1_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 2u) * 4u) + 1u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 rate_2_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 2u) * 4u) + 2u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 rate_3_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 2u) * 4u) + 3u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::int4 base_scale = scales[metal::min(unsigned(row_1 + 96u), (_buffer_sizes.size4 - 0 - 16) / 16)];
+    metal::uint4 base_0_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 3u) * 4u) + 0u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 base_1_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 3u) * 4u) + 1u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 base_2_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 3u) * 4u) + 2u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
+    metal::uint4 base_3_ = weights_1[metal::min(unsigned((((((member_2 * 4u) + 3u) * 4u) + 3u) * UNITS) + unit), (_buffer_sizes.size3 - 0 - 16) / 16)];
     uint _e253 = turn.tile;
     uint first_2 = group.x * _e253;
     uint _e257 = turn.tile;
@@ -221,7 +221,7 @@ struct main_Input {
         }
         {
             uint _e267 = index;
-            metal::uint2 run = runs[_e267];
+            metal::uint2 run = runs[metal::min(unsigned(_e267), (_buffer_sizes.size1 - 0 - 8) / 8)];
             uint _e273 = turn.start;
             uint start = run.x + _e273;
             uint _e278 = turn.start;
@@ -229,8 +229,8 @@ struct main_Input {
             uint _e284 = index;
             uint _e287 = turn.members;
             uint words = ((_e284 * _e287) + member_2) * STATE_WORDS;
-            uint pair = states[words + (unit >> 1u)];
-            hidden.inner[unit] = as_type<int>(pair << (16u - ((unit & 1u) << 4u))) >> 16u;
+            uint pair = states[metal::min(unsigned(words + (unit >> 1u)), (_buffer_sizes.size7 - 0 - 4) / 4)];
+            hidden.inner[metal::min(unsigned(unit), 31u)] = as_type<int>(pair << (16u - ((unit & 1u) << 4u))) >> 16u;
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
             step = start;
             uint2 loop_bound_2 = uint2(4294967295u);
@@ -252,7 +252,7 @@ struct main_Input {
                     uint _e313 = step;
                     gather(_e313 * STEP_WORDS, unit, steps, hidden, operands_1, _buffer_sizes);
                     uint _e317 = step;
-                    uint _e323 = steps[(_e317 * STEP_WORDS) + FEATURE_WORDS];
+                    uint _e323 = steps[metal::min(unsigned((_e317 * STEP_WORDS) + FEATURE_WORDS), (_buffer_sizes.size2 - 0 - 4) / 4)];
                     int time = as_type<int>(_e323);
                     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
                     early = early_scale.x;
@@ -478,21 +478,21 @@ struct main_Input {
                     int _e647 = base;
                     int _e648 = scaled(_e647, base_scale);
                     int _e656 = curve(SIGMOID, as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(_e646) * as_type<uint>(time))) + as_type<uint>(128)) >> 8u) + as_type<uint>(_e648)), curves, _buffer_sizes);
-                    hidden.inner[unit] = as_type<int>(as_type<uint>(_e640) + as_type<uint>(as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(_e644) - as_type<uint>(_e640))) * as_type<uint>(_e656))) + as_type<uint>(8192)) >> 14u));
+                    hidden.inner[metal::min(unsigned(unit), 31u)] = as_type<int>(as_type<uint>(_e640) + as_type<uint>(as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(as_type<int>(as_type<uint>(_e644) - as_type<uint>(_e640))) * as_type<uint>(_e656))) + as_type<uint>(8192)) >> 14u));
                     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
                     if (unit < LOGITS) {
                         uint _e669 = step;
                         uint _e672 = turn.members;
                         int _e679 = logit(member_2, unit, turn, scales, readout, hidden, _buffer_sizes);
-                        logits[(((_e669 * _e672) + member_2) * LOGITS) + unit] = _e679;
+                        logits[metal::min(unsigned((((_e669 * _e672) + member_2) * LOGITS) + unit), (_buffer_sizes.size8 - 0 - 4) / 4)] = _e679;
                     }
                 }
             }
             if (unit < STATE_WORDS) {
-                int _e689 = hidden.inner[unit << 1u];
+                int _e689 = hidden.inner[metal::min(unsigned(unit << 1u), 31u)];
                 uint low = as_type<uint>(_e689) & 65535u;
-                int _e702 = hidden.inner[(unit << 1u) + 1u];
-                states[words + unit] = low | (as_type<uint>(_e702) << 16u);
+                int _e702 = hidden.inner[metal::min(unsigned((unit << 1u) + 1u), 31u)];
+                states[metal::min(unsigned(words + unit), (_buffer_sizes.size7 - 0 - 4) / 4)] = low | (as_type<uint>(_e702) << 16u);
             }
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
         }
