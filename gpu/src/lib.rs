@@ -10,10 +10,16 @@
 //! of [`Segment`]s, or says within a second why it does not. Logits are computed on the device as
 //! well.
 //!
-//! Reading order, from words to silicon and back: [`batch`](Segment) → `wave` (what is submitted at
-//! once) → `layout` (its bytes) → `model` (the council's bytes) → `shader` and `wgsl/council.wgsl`
-//! (what a device does with them) → `pipeline`, `slot`, `device` (wgpu) → [`Machine`] → `self_test`
-//! → `owner` (the thread) → [`GpuCouncil`] → `measure`.
+//! Reading order, from words to silicon and back: [`Segment`] → `wave` (what is submitted at once)
+//! → `layout` (its bytes) → `model` (the council's bytes) → `shader` and `wgsl/council.wgsl` (what
+//! a device does with them) → `pipeline`, `slot`, `device` (wgpu) → [`Machine`], [`WgpuMachine`] →
+//! [`self_test()`] → `owner` (the thread) → [`GpuCouncil`] → [`measure()`].
+//!
+//! # What a fault is
+//! A device that is lost, answers late, panics in its driver or finds another golden word ends for
+//! good, with the reason. Golden words are compared before the first batch and, a few of them,
+//! beside every batch. A device that errs in some other words only is not noticed here: whoever
+//! needs to know recomputes votes on the processor, which finds the same words.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -33,12 +39,14 @@ mod self_test;
 mod shader;
 mod slot;
 mod wave;
+mod wgpu_machine;
 
 pub use adapter::{AdapterCard, AdapterKind, GpuAdapter, Software, adapters};
 pub use batch::{BATCH_SEGMENTS_MAX, BATCH_STEPS_MAX, Computed, Segment, Step};
 pub use council::{GpuCouncil, PATIENCE_MAX, SOFTWARE_PATIENCE_MAX};
 pub use fault::GpuFault;
-pub use machine::{Machine, Stop, WgpuMachine};
+pub use machine::{Machine, Stop};
 pub use measure::{BATCH_SIZES, BatchFigure, measure};
 pub use self_test::self_test;
 pub use shader::{TURN_STEPS, Variant, shader_text};
+pub use wgpu_machine::WgpuMachine;

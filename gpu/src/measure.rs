@@ -4,9 +4,10 @@ use crate::adapter::GpuAdapter;
 use crate::batch::{Segment, Step};
 use crate::council::{GpuCouncil, SOFTWARE_PATIENCE_MAX};
 use crate::fault::GpuFault;
-use crate::machine::{Machine, WgpuMachine};
+use crate::machine::Machine;
 use crate::self_test::self_test;
 use crate::shader::Variant;
+use crate::wgpu_machine::WgpuMachine;
 use conclave_core::council::{Council, CouncilFile, FEATURE_COUNT, Features, HiddenState};
 use conclave_core::units::DurationMs;
 use std::time::{Duration, Instant};
@@ -42,8 +43,8 @@ impl BatchFigure {
 pub fn measure(gpu: &GpuCouncil) -> Result<Vec<BatchFigure>, GpuFault> {
     let figure = |decisions: usize| {
         let batch = one_step_each(gpu.file().council(), decisions);
-        let once = || gpu.compute(batch.clone(), SOFTWARE_PATIENCE_MAX).map(drop);
-        median(once).map(|batch| BatchFigure { decisions, batch })
+        let once = |batch| gpu.compute(batch, SOFTWARE_PATIENCE_MAX);
+        median(|| batch.clone(), once).map(|batch| BatchFigure { decisions, batch })
     };
     BATCH_SIZES.into_iter().map(figure).collect()
 }
@@ -64,7 +65,7 @@ pub(crate) fn open_fastest(
     for variant in Variant::ALL {
         machine.set_variant(variant);
         self_test(&mut machine, file, until)?;
-        let took = median(|| machine.compute(&batch, until).map(drop))?;
+        let took = median(|| (), |()| machine.compute(&batch, until))?;
         if fastest.is_none_or(|(_, least)| took < least) {
             fastest = Some((variant, took));
         }
@@ -73,14 +74,22 @@ pub(crate) fn open_fastest(
     Ok(machine)
 }
 
-/// The median time of what is done a few times, after once for warming up.
-fn median(mut once: impl FnMut() -> Result<(), GpuFault>) -> Result<Duration, GpuFault> {
-    once()?;
+/// The median time of what is done a few times, after once for warming up. What `prepare` takes
+/// does not count.
+fn median<P, D>(
+    prepare: impl Fn() -> P,
+    mut once: impl FnMut(P) -> Result<D, GpuFault>,
+) -> Result<Duration, GpuFault> {
+    once(prepare())?;
     let mut timed = || {
+        let prepared = prepare();
         let begun = Instant::now();
-        once().map(|()| begun.elapsed())
+        let done = once(prepared)?;
+        let took = begun.elapsed();
+        drop(done);
+        Ok(took)
     };
-    let mut took = (0..REPEATS).map(|_| timed()).collect::<Result<Vec<_>, _>>()?;
+    let mut took = (0..REPEATS).map(|_| timed()).collect::<Result<Vec<_>, GpuFault>>()?;
     took.sort_unstable();
     Ok(took[REPEATS / 2])
 }
@@ -88,7 +97,7 @@ fn median(mut once: impl FnMut() -> Result<(), GpuFault>) -> Result<Duration, Gp
 /// A decision each of so many tenants, no two alike.
 fn one_step_each(council: &Council, tenants: usize) -> Vec<Segment> {
     let segment = |tenant: usize| {
-        let feature = |index| i8::try_from((tenant * 31 + index * 17) % 255).unwrap_or(0);
+        let feature = |index| i8::try_from((tenant * 31 + index * 17) % 128).unwrap_or(i8::MAX);
         let values: [i8; FEATURE_COUNT] = std::array::from_fn(feature);
         let features = Features::new(values).expect("none is negative");
         let elapsed = DurationMs(i64::try_from(tenant).expect("few tenants") * 977);
