@@ -1,6 +1,6 @@
 //! A council on a thread of its own, and how it is asked.
 
-use crate::adapter::{AdapterCard, AdapterKind, GpuAdapter};
+use crate::adapter::{AdapterCard, AdapterKind, GpuAdapter, Software, adapters};
 use crate::batch::{Computed, Segment, check_batch};
 use crate::fault::{GpuFault, Health};
 use crate::machine::{Machine, Stop};
@@ -60,6 +60,24 @@ impl GpuCouncil {
             let machine = open_fastest(&adapter, &opened, Instant::now() + START_PATIENCE)?;
             Ok(Box::new(machine) as Box<dyn Machine>)
         })
+    }
+
+    /// Starts the best adapter that passes its test, and tells `refused` of each that does not.
+    ///
+    /// # Errors
+    /// [`GpuFault::Unavailable`] when none is left.
+    pub fn start_best(
+        file: &Arc<CouncilFile>,
+        software: Software,
+        mut refused: impl FnMut(&AdapterCard, GpuFault),
+    ) -> Result<Self, GpuFault> {
+        for adapter in adapters(software)? {
+            match Self::start(file.clone(), &adapter) {
+                Ok(started) => return Ok(started),
+                Err(fault) => refused(adapter.card(), fault),
+            }
+        }
+        Err(GpuFault::unavailable("no adapter is fit for it; is its driver installed?"))
     }
 
     /// The same with any machine, which `open` makes on the council's thread.

@@ -6,9 +6,9 @@
 //! there is one: whatever happens to it is a [`GpuFault`], and the processor computes instead.
 //!
 //! [`adapters`] lists what there is, best first → [`GpuCouncil::start`] opens one for a council's
-//! file, and refuses it unless it finds every golden word → [`GpuCouncil::compute`] answers a batch
-//! of [`Segment`]s, or says within a second why it does not. Logits are computed on the device as
-//! well.
+//! file, and refuses it unless it finds every golden word ([`GpuCouncil::start_best`] goes down the
+//! list) → [`GpuCouncil::compute`] answers a batch of [`Segment`]s, or says within a second why it
+//! does not. Logits are computed on the device as well.
 //!
 //! Reading order, from words to silicon and back: [`Segment`] → `wave` (what is submitted at once)
 //! → `layout` (its bytes) → `model` (the council's bytes) → `shader` and `wgsl/council.wgsl` (what

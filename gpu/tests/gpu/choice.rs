@@ -1,6 +1,7 @@
 //! Which adapters are offered.
 
-use conclave_gpu::{AdapterKind, Software, adapters};
+use crate::golden_file;
+use conclave_gpu::{AdapterKind, GpuCouncil, GpuFault, Software, adapters};
 
 #[test]
 fn adapters_are_listed_best_first_and_software_only_when_allowed() {
@@ -22,4 +23,18 @@ fn adapters_are_listed_best_first_and_software_only_when_allowed() {
 fn kinds_rank_from_discrete_to_software() {
     use AdapterKind::{Discrete, Integrated, Software, Unknown, Virtual};
     assert!([Discrete, Integrated, Virtual, Unknown, Software].is_sorted());
+}
+
+#[test]
+fn the_best_adapter_that_passes_is_started_and_without_any_there_is_a_reason() {
+    let file = golden_file("narrow");
+    for software in [Software::Allowed, Software::Refused] {
+        let listed = adapters(software).unwrap();
+        let mut refused = 0;
+        let started = GpuCouncil::start_best(&file, software, |_, _| refused += 1);
+        match listed.get(refused) {
+            Some(adapter) => assert_eq!(started.unwrap().card(), adapter.card()),
+            None => assert!(matches!(started, Err(GpuFault::Unavailable { .. })), "{started:?}"),
+        }
+    }
 }

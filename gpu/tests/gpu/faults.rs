@@ -120,3 +120,23 @@ fn a_device_that_is_lost_while_nothing_is_asked_gives_a_fault_at_once() {
         assert!(begun.elapsed() < ABOUT_A_SECOND, "{:?}", begun.elapsed());
     }
 }
+
+#[test]
+fn a_batch_that_takes_longer_than_anybody_waits_ends_the_device_and_a_new_one_works() {
+    let file = golden_file("five");
+    for adapter in found("late devices") {
+        let gpu = GpuCouncil::start(file.clone(), &adapter).unwrap();
+        let begun = Instant::now();
+        let batch = golden_batch(&file, 3_000);
+        let fault = gpu.compute(batch, Duration::from_millis(1)).unwrap_err();
+        assert!(matches!(fault, GpuFault::Unavailable { .. }), "{fault}");
+        say(&format!("a late device, after {:?}: {fault}", begun.elapsed()));
+        let fault = gpu.compute(vec![], PATIENCE_MAX).unwrap_err();
+        assert_eq!(gpu.fault(), Some(fault));
+
+        let again = GpuCouncil::start(file.clone(), &adapter).unwrap();
+        let batch = golden_batch(&file, 1);
+        let found = again.compute(batch.clone(), Duration::from_secs(60)).unwrap();
+        check(file.council(), &batch, &found, "a new device");
+    }
+}

@@ -48,6 +48,8 @@ fn difference(expected: &Computed, found: &Computed) -> String {
 
 /// Says how many words were equal.
 pub(crate) fn tell(test: &str) {
-    let compared = COMPARED.load(Ordering::Relaxed);
-    say(&format!("{test}: {compared} words compared in this process so far, all equal"));
+    match COMPARED.load(Ordering::Relaxed) {
+        0 => say(&format!("{test}: nothing compared")),
+        words => say(&format!("{test}: {words} words compared in this process so far, all equal")),
+    }
 }
