@@ -110,18 +110,19 @@ fn list(software: Software) -> Result<Vec<GpuAdapter>, GpuFault> {
 }
 
 fn card(info: &AdapterInfo) -> AdapterCard {
-    let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
-    let backend = info.backend.to_str().to_owned();
-    AdapterCard { name: info.name.clone(), backend, kind: kind(info.device_type, info), driver }
+    let AdapterInfo { name, driver, driver_info, device_type, .. } = info;
+    let kind = kind(*device_type, [name, driver, driver_info]);
+    let driver = format!("{driver} {driver_info}").trim().to_owned();
+    AdapterCard { name: name.clone(), backend: info.backend.to_str().to_owned(), driver, kind }
 }
 
-/// A software driver may call itself anything, so its name counts as well.
-fn kind(device_type: DeviceType, info: &AdapterInfo) -> AdapterKind {
-    let says = |text: &str| {
-        let text = text.to_lowercase();
-        SOFTWARE_NAMES.iter().any(|name| text.contains(name))
+/// A software driver may call itself anything, so names count as well.
+fn kind(device_type: DeviceType, names: [&str; 3]) -> AdapterKind {
+    let is_software = |name: &str| {
+        let name = name.to_lowercase();
+        SOFTWARE_NAMES.iter().any(|software| name.contains(software))
     };
-    if [&info.name, &info.driver, &info.driver_info].into_iter().any(|text| says(text)) {
+    if names.into_iter().any(is_software) {
         return AdapterKind::Software;
     }
     match device_type {
@@ -130,5 +131,29 @@ fn kind(device_type: DeviceType, info: &AdapterInfo) -> AdapterKind {
         DeviceType::VirtualGpu => AdapterKind::Virtual,
         DeviceType::Other => AdapterKind::Unknown,
         DeviceType::Cpu => AdapterKind::Software,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(device_type: DeviceType, names: [&str; 3], expected: AdapterKind) {
+        assert_eq!(kind(device_type, names), expected, "{device_type:?} {names:?}");
+    }
+
+    #[test]
+    fn software_is_known_by_its_kind_and_by_its_names() {
+        use AdapterKind::{Discrete, Integrated, Software, Unknown, Virtual};
+        check(DeviceType::DiscreteGpu, ["NVIDIA H200", "NVIDIA", "575.1"], Discrete);
+        check(DeviceType::IntegratedGpu, ["Apple M3", "", ""], Integrated);
+        check(DeviceType::VirtualGpu, ["Virtio-GPU Venus", "venus", ""], Virtual);
+        check(DeviceType::Other, ["something", "", ""], Unknown);
+        check(DeviceType::Cpu, ["something", "", ""], Software);
+        check(DeviceType::VirtualGpu, ["llvmpipe (LLVM 19)", "", ""], Software);
+        check(DeviceType::DiscreteGpu, ["SwiftShader Device", "", ""], Software);
+        check(DeviceType::Other, ["GPU", "Lavapipe", ""], Software);
+        check(DeviceType::Other, ["Microsoft Basic Render Driver", "", ""], Software);
     }
 }

@@ -3,7 +3,7 @@
 use crate::fault::GpuFault;
 use conclave_core::council::{Council, CouncilLogits, Features, HiddenState, TimeCode};
 
-/// Steps of one batch: what is uploaded and read back stays below 256 MiB.
+/// Steps of one batch: with their logits, 200 MiB of memory at most.
 pub const BATCH_STEPS_MAX: usize = 1 << 20;
 /// Segments of one batch.
 pub const BATCH_SEGMENTS_MAX: usize = 1 << 16;
