@@ -5,7 +5,7 @@
 #[path = "../core/tests/common/mod.rs"]
 mod common;
 
-use common::{World, config, decide_round, streams};
+use common::{World, config, decide_round, streams_of_rules};
 use conclave::engine::Engine;
 use conclave::explain::plan_text::plan_text;
 use conclave::explain::{
@@ -86,7 +86,7 @@ proptest! {
 
     /// Whatever is remembered to be quick changes no answer.
     #[test]
-    fn a_follower_says_what_the_rules_say(stream in streams()) {
+    fn a_follower_says_what_the_rules_say(stream in streams_of_rules()) {
         let mut world = stream.begin();
         let mut followers = followers(&world);
         for step in &stream.steps {
@@ -101,7 +101,7 @@ proptest! {
 
     /// Of every payload, in whatever state.
     #[test]
-    fn a_plan_is_what_is_decided_then(stream in streams()) {
+    fn a_plan_is_what_is_decided_then(stream in streams_of_rules()) {
         let mut world = stream.begin();
         for step in &stream.steps {
             let before = world.state.clone();

@@ -20,6 +20,7 @@ use conclave::engine::Engine;
 use conclave::fold::fold;
 use conclave::log::{CommandRecord, Headers, LogReader};
 use conclave::snapshot;
+use conclave::verify::verify;
 use conclave::wire::decode_decision;
 use conclave_core::command::PlacementPolicy;
 use conclave_core::decide::COMMANDS;
@@ -95,8 +96,9 @@ fn bless_commands() {
 
 /// Decides batches and returns the log.
 fn decide(batches: &[Vec<CommandRecord>]) -> Disk {
-    let disk = Disk::default();
-    let (mut engine, _) = Engine::open(disk.clone(), RuleSeat, NO_SNAPSHOT).unwrap();
+    let (disk, models) = (Disk::default(), tempfile::tempdir().unwrap());
+    let seat = system_common::council::seat(models.path());
+    let (mut engine, _) = Engine::open(disk.clone(), seat, NO_SNAPSHOT).unwrap();
     for batch in batches {
         engine.accept(batch).unwrap();
         engine.run_to_end(|_| {}).unwrap();
@@ -145,7 +147,9 @@ fn a_golden_log_is_decided_to_the_same_bytes() {
     for (now, then) in said.iter().zip(&golden) {
         assert_eq!(now, then, "decision {} has other bytes: {WHAT_TO_DO}", then["offset"]);
     }
-    let report = disk.verify();
+    let models = tempfile::tempdir().unwrap();
+    let mut seat = system_common::council::seat(models.path());
+    let report = verify(&disk, 0, &mut seat).unwrap();
     assert!(report.is_clean(), "{report:?}");
 }
 

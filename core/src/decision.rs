@@ -5,6 +5,7 @@
 
 mod council;
 mod people;
+mod since;
 
 pub use council::{CouncilActivated, CouncilRemembered, CouncilVoted, MemberVote};
 pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
@@ -162,38 +163,6 @@ pub enum Event {
     CouncilVoted(CouncilVoted),
     /// What the networks remember of a tenant after a round.
     CouncilRemembered(CouncilRemembered),
-}
-
-impl Event {
-    /// The first `decide_version` that has it.
-    #[must_use]
-    pub fn since(&self) -> i64 {
-        match self {
-            Self::CouncilActivated(_) | Self::CouncilVoted(_) | Self::CouncilRemembered(_) => 2,
-            Self::LogOpened(_)
-            | Self::DeciderActivated(_)
-            | Self::NodeRegistered(_)
-            | Self::NodeDrained(_)
-            | Self::NodeRemoved(_)
-            | Self::QuotaSet(_)
-            | Self::PoolPolicySet(_)
-            | Self::RequestVoted(_)
-            | Self::RequestAdmitted(_)
-            | Self::RequestQueued(_)
-            | Self::RequestDeferred(_)
-            | Self::DeferralDue(_)
-            | Self::RequestEnded(_)
-            | Self::LeaseGranted(_)
-            | Self::LeaseRenewed(_)
-            | Self::LeaseShrunk(_)
-            | Self::LeaseEnded(_)
-            | Self::QueueCarriedOver(_)
-            | Self::QueueCaughtUp(_)
-            | Self::NodeHealthChanged(_)
-            | Self::DecisionOverridden(_)
-            | Self::AppealFiled(_) => 1,
-        }
-    }
 }
 
 /// The log began.

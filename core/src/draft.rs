@@ -11,8 +11,9 @@ use crate::units::{Offset, PoolId, RequestId, TimeMs};
 use std::collections::BTreeSet;
 
 /// Events that due timers may write into one decision. With at most
-/// [`crate::limits::DUE_VOTES_MAX`] votes of three events each, as many hidden states and one
-/// carry-over mark per pool touched, a command's own events and the largest possible grant still fit.
+/// [`crate::limits::DUE_VOTES_MAX`] votes of three events each (or fewer, of networks, and what
+/// they remember) and one carry-over mark per pool touched, a command's own events and the largest
+/// possible grant still fit.
 const TIMER_EVENTS_MAX: usize = 250;
 /// Bytes of a decision without its events: fixed fields, ids and a rejection's detail.
 const HEADER_BYTES_MAX: usize = 4 * 1024;
@@ -28,6 +29,17 @@ const COUNCIL_VOTE_BYTES_MAX: usize =
     32 + 8 + FEATURE_COUNT * 2 + SEATED_MEMBERS * 5 * INTEGER_BYTES_MAX;
 /// A number of up to 15 bits.
 const STATE_WORD_BYTES_MAX: usize = 3;
+const _: () = {
+    // What networks say of a request, and remember of its tenant, at most: three events, the second
+    // of which is a vote, and the largest hidden state. It has the room that the rules' votes have.
+    use crate::council::member::HIDDEN_MAX;
+    use crate::limits::{DUE_VOTES_MAX, DUE_VOTES_OF_NETWORKS_MAX};
+    let words = SEATED_MEMBERS * HIDDEN_MAX * STATE_WORD_BYTES_MAX;
+    let each = 4 * EVENT_BYTES_MAX + COUNCIL_VOTE_BYTES_MAX + words;
+    // One newcomer's tenant more.
+    let all = DUE_VOTES_OF_NETWORKS_MAX * each + EVENT_BYTES_MAX + words;
+    assert!(all <= DUE_VOTES_MAX * 3 * EVENT_BYTES_MAX, "due votes leave room for a command");
+};
 /// Pools whose carried-over queue one decision goes on with.
 pub(crate) const CARRIED_POOLS_MAX: usize = 64;
 

@@ -39,6 +39,8 @@ pub const ROUND_SPAN_MS_MAX: DurationMs = DurationMs(1_000);
 pub const ROUND_COMMANDS_DEFAULT: i64 = 64;
 /// Deferred requests voted on again at one round open.
 pub const DUE_VOTES_MAX: usize = 64;
+/// The same while networks are asked: their votes and memories are longer.
+pub const DUE_VOTES_OF_NETWORKS_MAX: usize = 24;
 /// Leases of a tenant that ended and that the council was not told of yet.
 pub const OUTCOMES_MAX: usize = 8;
 /// Partitions of one log.

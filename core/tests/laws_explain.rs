@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Stream, World, config, decide_round, streams_of_rules};
+use common::{Stream, World, config, decide_round, streams, streams_of_rules};
 use conclave_core::blocker::Blockers;
 use conclave_core::command::{
     CancelRequest, CouncilMode, Payload, RequestAllocation, SetPoolPolicy, SetQuota,
@@ -232,7 +232,7 @@ proptest! {
 
     /// Of everything that may come, in whatever state.
     #[test]
-    fn what_is_decided_on_a_copy_is_what_is_decided(stream in streams_of_rules()) {
+    fn what_is_decided_on_a_copy_is_what_is_decided(stream in streams()) {
         let mut world = stream.begin();
         for step in &stream.steps {
             let before = world.state.clone();
@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn of_all_blockers_the_first_is_the_one_that_is_named(stream in streams_of_rules()) {
+    fn of_all_blockers_the_first_is_the_one_that_is_named(stream in streams()) {
         let world = stream.run();
         for (pool, request) in who_waits(&world) {
             let named = Blockers::of(&world.state, &pool).blocker(&request);

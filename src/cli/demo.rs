@@ -11,7 +11,8 @@ use crate::log::kafka::settings::{KafkaSettings, TopicNames};
 use crate::log::rocks::{Durability, OpenOptions};
 use clap::{Args, ValueEnum};
 use conclave_core::command::PlacementPolicy;
-use conclave_core::units::Offset;
+use conclave_core::council::ModelId;
+use conclave_core::units::{Hash32, Offset};
 use indicatif::{ProgressBar, ProgressStyle};
 use progress::Progress;
 use std::fmt::Write;
@@ -241,11 +242,9 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     line(format!("commands      {commands}, each with one decision ({decisions})"));
     let ended = format!("{refused} refused, {cancelled} withdrawn");
     line(format!("requests      {granted} granted, {queued} waiting, {ended}"));
-    let seat = workload.council.map_or_else(
-        || "the rules".to_owned(),
-        |model| format!("networks {}", &model.0.to_string()[..16]),
-    );
-    line(format!("council       {seat}; {deferred} put off at least once"));
+    let short = |ModelId(digest)| format!("{:.16}, ", Hash32::to_string(&digest));
+    let seat = workload.council.map_or_else(String::new, short);
+    line(format!("council       {seat}{deferred} put off at least once"));
     line(format!("dead letters  {dead_letters}"));
     line(format!("time          {} ms, {per_second} decisions/s", summary.elapsed_ms));
     line(format!("chain head    {}", summary.chain_head));

@@ -7,7 +7,7 @@ use conclave_core::council::ModelId;
 use std::path::Path;
 
 /// Reads the council in `file`, finds out whether it can sit here, and keeps a copy beside the log
-/// in the directory `data`, under its model id. One that is there already stays.
+/// in the directory `data`, under its model id.
 ///
 /// # Errors
 /// `Invalid` when it cannot sit in the seat; `Unavailable` when a file cannot be read or written.
@@ -22,7 +22,8 @@ pub fn keep(file: &Path, data: &Path) -> Result<ModelId> {
         Error::invalid(format!("the council in {} cannot sit: {why}", file.display()))
     })?;
     let dir = dir_beside(data);
-    let (part, kept) = (dir.join("part.council"), dir.join(file_name(id)));
+    let kept = dir.join(file_name(id));
+    let part = kept.with_extension(format!("{}.part", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(|error| away("made", &dir, error))?;
     // In one piece: somebody may be looking for it.
     std::fs::write(&part, &bytes).map_err(|error| away("written", &part, error))?;

@@ -10,7 +10,10 @@ use conclave_core::units::{Hash8, Hash32};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
+/// How long it is believed that a council cannot sit: reading and proving takes milliseconds.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Bytes of a council's file, as docs/council-spec.md says.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -21,8 +24,22 @@ pub struct Models(Arc<Shelf>);
 #[derive(Debug)]
 struct Shelf {
     dirs: Vec<PathBuf>,
-    read: Mutex<BTreeMap<ModelId, Arc<Seated>>>,
+    read: Mutex<BTreeMap<ModelId, Found>>,
 }
+
+/// What came of looking for a council.
+type Found = Result<Arc<Seated>, Unfit>;
+
+/// A council that could not sit: it is looked for again after a while, and when its file changes.
+#[derive(Clone, Debug)]
+struct Unfit {
+    at: Instant,
+    file: Option<Stamp>,
+    why: String,
+}
+
+/// What changes when a file does: its time and its size.
+type Stamp = (SystemTime, u64);
 
 /// A council that was proved, tested on this processor and found fit for the seat.
 #[derive(Debug)]
@@ -56,16 +73,28 @@ impl Models {
     /// A sentence that says why it cannot sit here, and what to do.
     pub fn get(&self, id: ModelId) -> Result<Arc<Seated>, String> {
         let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seated) = read.get(&id) {
-            return Ok(Arc::clone(seated));
+        let file = self.0.stamp(id);
+        match read.get(&id) {
+            Some(Ok(seated)) => return Ok(Arc::clone(seated)),
+            Some(Err(unfit)) if unfit.file == file && unfit.at.elapsed() < LOOK_AGAIN_AFTER => {
+                return Err(unfit.why.clone());
+            }
+            Some(Err(_)) | None => {}
         }
-        let seated = Arc::new(Seated::new(self.0.file(id)?)?);
-        read.insert(id, Arc::clone(&seated));
-        Ok(seated)
+        let found = self.0.file(id).and_then(Seated::new).map(Arc::new);
+        let unfit = |why| Unfit { at: Instant::now(), file, why };
+        read.insert(id, found.clone().map_err(unfit));
+        found
     }
 }
 
 impl Shelf {
+    fn stamp(&self, id: ModelId) -> Option<Stamp> {
+        let name = file_name(id);
+        let about = self.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
+        Some((about.modified().ok()?, about.len()))
+    }
+
     fn file(&self, id: ModelId) -> Result<CouncilFile, String> {
         let name = file_name(id);
         for dir in &self.dirs {
@@ -117,6 +146,14 @@ impl CouncilSeat {
     #[must_use]
     pub fn new(models: Models) -> Self {
         Self { models }
+    }
+
+    /// Whether the council that a log would call `model` could sit here.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot, and what to do.
+    pub fn has(&self, model: ModelId) -> Result<(), String> {
+        self.models.get(model).map(drop)
     }
 
     /// The rules alone.

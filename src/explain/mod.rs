@@ -29,6 +29,7 @@ use crate::log::LogReader;
 use crate::report::sentence;
 use crate::report::viewer::Viewer;
 use conclave_core::blocker::Blocker;
+use conclave_core::command::CouncilMode;
 use conclave_core::explain::{Change, all_blockers, smallest_changes};
 use conclave_core::state::State;
 use conclave_core::units::{Offset, PoolId, RequestId};
@@ -146,6 +147,7 @@ fn report_of(
         Some(_) if is_held_back => Some(ASK_NETWORKS.to_owned()),
         _ => asks_rules.then(|| advice(stands, state, &blocked_by, &changes)).flatten(),
     };
+    let advice = advice.map(|advice| if_networks_approve(advice, state, pool));
     ExplainReport {
         request: request.to_string(),
         pool: pool.to_string(),
@@ -177,6 +179,14 @@ fn sentences(blockers: &[Blocker], state: &State) -> Vec<String> {
 /// Said of what networks denied or put off.
 const ASK_NETWORKS: &str = "networks voted: what they would say of another request is what \
                             `conclave plan` answers, one request at a time";
+
+/// Advice about changes, where networks would be asked about a changed request.
+fn if_networks_approve(advice: String, state: &State, pool: &PoolId) -> String {
+    let mode = state.pools.get(pool).map(|pool| pool.policy.council);
+    let is_asked = state.council.is_some() && mode == Some(CouncilMode::Enforce);
+    let says_so = is_asked && advice != ASK_NETWORKS;
+    if says_so { format!("{advice}; networks have to approve, too") } else { advice }
+}
 
 /// What to make of the changes that were found, or of there being none.
 fn advice(

@@ -4,7 +4,7 @@
 use super::ahead::ahead;
 use super::refusal::is_about_the_ask;
 use super::report::{Ahead, Council, EventAt, Granted, Moment, Networks};
-use super::{advice, sentences};
+use super::{ASK_NETWORKS, advice, if_networks_approve, sentences};
 use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::report::event::Subject;
 use crate::report::sentence;
@@ -153,7 +153,7 @@ impl Plan<'_> {
             deferred_until_ms: self.own().find_map(deferred_until),
             blocked_by_sentences: sentences(&blocked_by, self.after),
             ahead: ahead(self.after, pool, request, self.viewer),
-            advice: stands.and_then(|word| advice(word, self.after, &blocked_by, &changes)),
+            advice: self.advice(stands, &blocked_by, &changes),
             blocked_by,
             changes,
             also_count: also.len(),
@@ -257,8 +257,10 @@ impl Plan<'_> {
 
     /// What happens to others, or by itself, in a line each.
     fn also(&self) -> Vec<String> {
-        let is_news =
-            |event: &&Event| !self.is_own(event) && !matches!(event, Event::RequestQueued(_));
+        let is_news = |event: &&Event| {
+            !self.is_own(event)
+                && !matches!(event, Event::RequestQueued(_) | Event::CouncilRemembered(_))
+        };
         let line = |event: &Event| {
             let name = crate::report::event::name(event);
             if self.is_seen(event) {
@@ -274,6 +276,21 @@ impl Plan<'_> {
         let at = Moment::of(self.decision);
         let seen = self.decision.events.iter().filter(|event| self.is_seen(event));
         seen.map(|event| EventAt { at, event: event.clone() }).collect()
+    }
+
+    fn advice(
+        &self,
+        stands: Option<&str>,
+        blocked_by: &[Blocker],
+        changes: &[Change],
+    ) -> Option<String> {
+        let says_no = |voted: &Networks| voted.verdict != "approve";
+        let is_held_back = stands.is_some_and(|stands| stands != "waiting");
+        if is_held_back && self.own().find_map(networks).is_some_and(|voted| says_no(&voted)) {
+            return Some(ASK_NETWORKS.to_owned());
+        }
+        let advice = advice(stands?, self.after, blocked_by, changes)?;
+        Some(if_networks_approve(advice, self.after, &self.command.pool))
     }
 }
 

@@ -18,11 +18,12 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use conclave_core::command::Command;
+use conclave_core::command::{Command, Payload};
+use conclave_core::council::ModelId;
 use conclave_core::decision::Outcome;
 use conclave_core::input::Content;
 use conclave_core::limits::DECIDE_VERSION_NEWEST;
-use conclave_core::units::{CommandId, Offset, PoolId, TimeMs};
+use conclave_core::units::{CommandId, Hash32, Offset, PoolId, TimeMs};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -205,6 +206,7 @@ impl Desk<'_> {
     fn sealed(&self, command: &Command) -> Result<Addressed, Problem> {
         self.caller.check_sends(command)?;
         let part = self.app.home_of(command, self.partition)?;
+        check_council(command, &part)?;
         let correlation = read::text(self.headers, "correlation-id");
         if correlation.is_some_and(|id| id.len() > CORRELATION_BYTES_MAX) {
             let most = format!("Correlation-Id has at most {CORRELATION_BYTES_MAX} bytes");
@@ -411,4 +413,13 @@ pub(super) async fn by_id(
     let offset = found.ok_or_else(unknown)?;
     let decision = decision_at(&part, offset, caller.viewer()).await?;
     Ok(json(decision.ok_or_else(unknown)?).into_response())
+}
+
+/// That the council which a command puts into the seat could sit here: once it is in the log, its
+/// partition waits for it.
+fn check_council(command: &Command, part: &Part) -> Result<(), Problem> {
+    let Payload::ActivateCouncil(activate) = &command.payload else { return Ok(()) };
+    let Some(model) = Hash32::from_hex(&activate.model).map(ModelId) else { return Ok(()) };
+    let sits = part.service().seat().has(model);
+    sits.map_err(|why| Problem::bad_request(format!("this council cannot sit here: {why}")))
 }

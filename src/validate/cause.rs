@@ -10,7 +10,7 @@ use conclave_core::decision::{
 };
 use conclave_core::input::{Content, Input};
 use conclave_core::rejection::RejectionCode;
-use conclave_core::units::{Offset, PoolId, RequestId};
+use conclave_core::units::{Hash32, Offset, PoolId, RequestId};
 
 /// Compares a decision with its command, before the books know of it.
 pub(super) fn check(decision: &Decision, input: &Input, books: &Books, findings: &mut Findings) {
@@ -189,7 +189,7 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
             activated.version == asked.version
         }
         (Event::CouncilActivated(activated), Payload::ActivateCouncil(asked)) => {
-            activated.model.map_or_else(String::new, |model| model.0.to_string()) == asked.model
+            activated.model.map(|model| model.0) == Hash32::from_hex(&asked.model)
         }
         (Event::NodeRegistered(event), Payload::RegisterNode(asked)) => {
             in_pool(&event.pool) && event.node == *asked

@@ -4,6 +4,7 @@
 //! taken as they were recorded: they are input, like the commands. What cannot be checked is
 //! reported as such and never as clean.
 
+mod again;
 mod difference;
 mod last;
 mod reading;

@@ -1,5 +1,6 @@
 //! One walk along the decisions: chain, coverage, and every round computed again.
 
+use super::again::{Undecided, decide_again};
 use super::difference::difference;
 use super::reading::Reading;
 use super::report::Report;
@@ -10,13 +11,11 @@ use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
 use crate::validate::line::{Line, Misplaced};
 use crate::wire::{DecisionHead, MissingSchema, decode_decision};
-use conclave_core::decide::{decide, fail};
 use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
 use conclave_core::invariants;
 use conclave_core::limits::{ROUND_COMMANDS_MAX, knows_version};
-use conclave_core::round::{Round, fixed_round_length, open_round};
-use conclave_core::seat::{Absent, Seat};
+use conclave_core::seat::Seat;
 use conclave_core::state::State;
 use conclave_core::units::{Hash32, Offset};
 use std::collections::VecDeque;
@@ -25,14 +24,6 @@ use std::collections::VecDeque;
 pub(super) struct Stop;
 
 type Step<T = ()> = std::result::Result<T, Stop>;
-
-/// Why a round was not decided again.
-enum Undecided {
-    /// It breaks a rule, or an invariant.
-    Broken(String),
-    /// The council that voted is not here.
-    Absent(Absent),
-}
 
 /// A decision of the round at hand.
 struct Recorded {
@@ -217,7 +208,9 @@ impl<'a> Verifier<'a> {
             self.report.input_missing += linked(&round);
             return self.fold_recorded(&round);
         };
-        match self.decide_again(inputs, skipped(&round)) {
+        let skipped = skipped(&round);
+        self.report.skipped += u64::from(skipped.is_some());
+        match decide_again(&mut self.state, self.seat, inputs, skipped) {
             Err(Undecided::Absent(absent)) => {
                 self.report.list_council(&absent);
                 self.report.input_missing += linked(&round);
@@ -259,29 +252,6 @@ impl<'a> Verifier<'a> {
             }
         }
         is_same
-    }
-
-    fn decide_again(
-        &mut self,
-        inputs: Vec<Input>,
-        skipped: Option<Failed>,
-    ) -> std::result::Result<Vec<Decision>, Undecided> {
-        // A round is input, but not every round is one that anybody may have cut.
-        if fixed_round_length(&inputs, inputs.len()) < inputs.len() {
-            return Err(Undecided::Broken("a control command is not alone in it".to_owned()));
-        }
-        let (state, seat) = (&mut self.state, &mut *self.seat);
-        if let Some(failed) = skipped {
-            self.report.skipped += 1;
-            let failed = caught(|| vec![fail(state, &inputs[0], failed)]);
-            return failed.map_err(Undecided::Broken);
-        }
-        let round = Round { inputs };
-        let decided = caught(|| {
-            let votes = seat.vote(&open_round(state, &round.inputs))?;
-            Ok(decide(state, &round, &votes))
-        });
-        decided.map_err(Undecided::Broken)?.map_err(Undecided::Absent)
     }
 
     /// Goes on from the recorded fold, which is what was decided unless something diverged.

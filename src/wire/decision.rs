@@ -8,7 +8,7 @@ use super::schemas::{Branched, DECISION_READER};
 use crate::error::{Error, Result};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
-use conclave_core::decision::Decision;
+use conclave_core::decision::{Decision, Event};
 use conclave_core::limits::{DECIDE_VERSION_NEWEST, DECISION_BYTES_MAX, knows_version};
 use conclave_core::units::Hash32;
 use std::sync::LazyLock;
@@ -52,10 +52,24 @@ pub fn decode_decision(body: &[u8]) -> Result<Decision> {
         )));
     }
     let decision: Decision = DECISION_READER.read(body).map_err(corrupt)?;
+    if let Some(version) = activated(&decision).filter(|version| !knows_version(*version)) {
+        return Err(Error::unavailable(format!(
+            "a decision activates decide_version {version} and this release reads up to \
+             {DECIDE_VERSION_NEWEST}: use a newer release"
+        )));
+    }
     if !is_known(&decision) {
         return Err(corrupt(format!("version {version} has no such event")));
     }
     Ok(decision)
+}
+
+/// The version that decides from the next command on, when that is news.
+fn activated(decision: &Decision) -> Option<i64> {
+    decision.events.iter().find_map(|event| match event {
+        Event::DeciderActivated(activated) => Some(activated.version),
+        _ => None,
+    })
 }
 
 /// Whether this release knows the decision's version, and that one all of its events.

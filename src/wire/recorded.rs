@@ -43,8 +43,9 @@ impl RecordedReader {
         Self { schemas, by_id: BTreeMap::new(), table: CommandReader::knowing_nothing() }
     }
 
-    /// The input whose digest is `recorded`, as `decide_version` read it. When no reading of a command gives it, the reading
-    /// under the schema that its id meant before: it is not the command that was decided.
+    /// The input whose digest is `recorded`, as `decide_version` read it. When no reading of a
+    /// command gives it, the reading under the schema that its id meant before: it is not the
+    /// command that was decided.
     ///
     /// # Errors
     /// When its schema is not among the kept ones.

@@ -41,8 +41,8 @@ pub const VERSIONS: usize = 3;
 /// Branches of the payload that each version of ours has, by its id from 1.
 const BRANCHES: [u32; VERSIONS] = [13, 16, 17];
 
-/// What each `decide_version`, from 1, reads commands by: the place among [`COMMAND_SCHEMAS`] of the
-/// newest that there was. It knows no later branch, field or symbol, whoever wrote it.
+/// What each `decide_version`, from 1, reads commands by: the place of the newest schema that there
+/// was among [`COMMAND_SCHEMAS`]. It knows no later branch, field or symbol, whoever wrote it.
 const READ_BY: [usize; DECIDERS] = [1, 2];
 
 /// How many versions of the deciding rules this release knows: they count from 1.
@@ -161,11 +161,19 @@ pub fn admit(schema_text: &str) -> Result<WriterSchema> {
     }
 }
 
-/// The table that answers without a registry.
+/// The table that answers without a registry. To rules that came before a version of ours its id is
+/// not known, as it was to the releases that had no newer ones.
 pub(super) fn local_commands() -> BTreeMap<u32, WriterSchema> {
-    let versions = (1..).zip(COMMAND_SCHEMAS);
-    let admitted = |text| admit(text).expect("our own schemas match the newest of them");
-    versions.map(|(id, text)| (id, admitted(text))).collect()
+    let admitted = |(index, text)| {
+        let mut schema = admit(text).expect("our own schemas match the newest of them");
+        for (reader, newest) in schema.readers.iter_mut().zip(READ_BY) {
+            if newest < index {
+                *reader = None;
+            }
+        }
+        schema
+    };
+    (1..).zip(COMMAND_SCHEMAS.into_iter().enumerate().map(admitted)).collect()
 }
 
 /// Reads decisions written under [`DECISION_SCHEMA`].

@@ -5,6 +5,7 @@
 mod system_common;
 
 mod commands;
+mod council;
 mod reports;
 mod service;
 mod tale;

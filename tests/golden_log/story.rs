@@ -5,6 +5,7 @@ use crate::system_common::*;
 use conclave::log::CommandRecord;
 use conclave::wire::encode_command;
 use conclave_core::command::*;
+use conclave_core::council::ModelId;
 use conclave_core::partition::home_partition;
 use conclave_core::units::*;
 
@@ -75,12 +76,13 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     refusals(&mut scroll);
     unreadable(&mut scroll);
     people(&mut scroll);
+    networks(&mut scroll);
     scroll.batches
 }
 
 fn set_up(scroll: &mut Scroll) {
     scroll.send(Payload::ActivateDecider(ActivateDecider { version: 1 }));
-    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 2 }));
+    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 3 }));
     scroll.send(node("early", 8, "A100"));
     let shape = |gpu_count, gpu_milli, count| TargetShape {
         cpu_milli: CpuMilli(4_000),
@@ -251,6 +253,48 @@ fn people(scroll: &mut Scroll) {
     ] {
         scroll.send(payload);
     }
+}
+
+/// From `decide_version` 2 on: five networks in the council seat.
+fn networks(scroll: &mut Scroll) {
+    let ModelId(model) = council::untrained_id();
+    let seat = |model: &str| Payload::ActivateCouncil(ActivateCouncil { model: model.to_owned() });
+    // To version 1 an unknown branch.
+    scroll.send(seat(&model.to_string()));
+    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 2 }));
+    scroll.send(seat("none"));
+    scroll.send(seat(&model.to_string()));
+    scroll.send(seat(&model.to_string()));
+    let council = CouncilMode::Advise;
+    scroll.send(set(SetPoolPolicy { council, queue_max: 9, ..policy() }));
+    let small = |name: &str, tenant: &str| ask(name, tenant).cpu_only(1);
+    let first = scroll.send(small("net-1", "u"));
+    scroll.now += MINUTE;
+    scroll.send(release("net-1", first));
+    scroll.now += MINUTE;
+    let round = [("net-2", "u"), ("net-3", "t"), ("net-4", "u")];
+    let of = |(at, (name, tenant))| {
+        let command = Command {
+            command_id: CommandId::from(format!("round-{at}")),
+            ..scroll.command(small(name, tenant))
+        };
+        record(scroll.now, &command)
+    };
+    let records = (0..).zip(round).map(of).collect();
+    scroll.send_records(records);
+    let council = CouncilMode::Enforce;
+    scroll.send(set(SetPoolPolicy { council, queue_max: 9, ..policy() }));
+    for (priority, hours) in [(1, 40), (5, 9), (9, 2), (10, 30)] {
+        let name = format!("net-{priority}-{hours}");
+        scroll.send(small(&name, "t").priority(priority).hours(hours));
+    }
+    for _ in 0..4 {
+        scroll.now += HOUR;
+        scroll.send(Payload::Tick);
+        scroll.send(Payload::Tick);
+    }
+    scroll.send(seat(""));
+    scroll.send(small("net-last", "t"));
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

@@ -5,6 +5,8 @@
 #[path = "../../core/tests/story/send.rs"]
 mod send;
 
+pub(crate) mod council;
+
 pub(crate) use send::*;
 
 use conclave::engine::Engine;

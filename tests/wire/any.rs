@@ -60,6 +60,10 @@ impl Source<'_> {
 impl<'de> Deserializer<'de> for &mut Source<'_> {
     type Error = Error;
 
+    /// Like the readers of Avro.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
         Err(serde::de::Error::custom("a type that no schema of ours has"))
     }

@@ -15,8 +15,8 @@ pub(super) fn decide(draft: &mut Draft, activate: &ActivateDecider) -> Result<()
     let (version, previous) = (activate.version, draft.state.decide_version);
     if version > DECIDE_VERSION_NEWEST {
         let detail = format!(
-            "this release decides by versions up to {DECIDE_VERSION_NEWEST}: upgrade \
-            every instance before you activate {version}"
+            "this release does not decide by version {version}: upgrade every instance before you \
+             activate it"
         );
         return Err(refuse(Code::UnknownVersion, detail));
     }

@@ -25,8 +25,8 @@ mod table;
 
 pub use fail::fail;
 pub(crate) use request_allocation::{check as check_ask, check_hard_rules, settle_due_votes};
-pub(crate) use stage_one::passes as passes_stage_one;
 pub use stage_one::{Bounds, is_within_bounds, subject_request};
+pub(crate) use stage_one::{is_too_fast, passes as passes_stage_one};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
 
 use crate::command::{Command, Payload};

@@ -278,6 +278,12 @@ pub(super) fn check_rate(state: &State, command: &Command, now: TimeMs) -> Resul
     }
 }
 
+/// Whether the rate limit refuses a command, whatever else its round holds: a tenant only pays more
+/// by the commands before it.
+pub(crate) fn is_too_fast(state: &State, command: &Command, now: TimeMs) -> bool {
+    check_rate(state, command, now).is_err()
+}
+
 /// The live request that a command names, when its actor may touch it.
 pub(super) fn own_request<'a>(
     state: &'a State,

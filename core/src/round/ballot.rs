@@ -5,9 +5,9 @@ use crate::command::{Command, CouncilMode, Payload, RequestAllocation};
 use crate::council::features::Asked;
 use crate::council::hearing::{Case, Heard, Hearing, Place};
 use crate::council::{Features, ModelId};
-use crate::decide::passes_stage_one;
+use crate::decide::{is_too_fast, passes_stage_one};
 use crate::input::{Content, Input};
-use crate::limits::{DEFERRALS_MAX, DUE_VOTES_MAX};
+use crate::limits::{DEFERRALS_MAX, DUE_VOTES_MAX, DUE_VOTES_OF_NETWORKS_MAX};
 use crate::state::{DueVote, Pool, Request, Stage, State};
 use crate::units::{Hash32, Offset, PoolId, TenantId, TimeMs};
 use std::collections::BTreeMap;
@@ -16,7 +16,14 @@ use std::collections::BTreeMap;
 /// something possible, and the deferred ones that became due before.
 #[must_use]
 pub fn open_round(state: &State, commands: &[Input]) -> Ballot {
-    let due: Vec<&DueVote> = state.due.iter().take(DUE_VOTES_MAX).collect();
+    let activates = commands.first().and_then(|first| activated(state, first));
+    // Whoever sits next takes them: so a council that is lost can be replaced.
+    let due_max = match (state.council, &activates) {
+        (_, Some(_)) => 0,
+        (Some(_), None) => DUE_VOTES_OF_NETWORKS_MAX,
+        (None, None) => DUE_VOTES_MAX,
+    };
+    let due: Vec<&DueVote> = state.due.iter().take(due_max).collect();
     let newcomers: Vec<Newcomer> = timed(state, commands)
         .filter_map(|(input, now_ms)| newcomer(state, input, now_ms))
         .collect();
@@ -29,7 +36,7 @@ pub fn open_round(state: &State, commands: &[Input]) -> Ballot {
             let now_ms = timed(state, commands).next().map_or(state.time_ms, |(_, now)| now);
             hearing(state, model, now_ms, &due, &newcomers)
         }),
-        activates: commands.first().and_then(|first| activated(state, first)),
+        activates: activates.flatten(),
     }
 }
 
@@ -63,7 +70,10 @@ fn newcomer<'a>(state: &State, input: &'a Input, now_ms: TimeMs) -> Option<Newco
     let Content::Readable { command, .. } = &input.content else { return None };
     let (ask, attempt) = asked(command)?;
     let mode = state.pools.get(&command.pool)?.policy.council;
-    let asks_the_seat = mode != CouncilMode::Off && passes_stage_one(state, input, command);
+    // Whoever is too fast when the round opens is too fast when its turn comes.
+    let asks_the_seat = mode != CouncilMode::Off
+        && passes_stage_one(state, input, command)
+        && !is_too_fast(state, command, now_ms);
     let (offset, pool) = (input.offset, &command.pool);
     asks_the_seat.then_some(Newcomer { offset, now_ms, pool, ask, attempt })
 }
@@ -91,13 +101,12 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
     }
 }
 
-/// The council that `input` puts into the seat, if it may.
-fn activated(state: &State, input: &Input) -> Option<ModelId> {
+/// Who sits in the seat after `input`, if it may change that: a council, or none for the rules.
+fn activated(state: &State, input: &Input) -> Option<Option<ModelId>> {
     let Content::Readable { command, .. } = &input.content else { return None };
     let Payload::ActivateCouncil(activate) = &command.payload else { return None };
-    passes_stage_one(state, input, command)
-        .then(|| Hash32::from_hex(&activate.model).map(ModelId))
-        .flatten()
+    let is_sound = passes_stage_one(state, input, command);
+    is_sound.then(|| Hash32::from_hex(&activate.model).map(ModelId))
 }
 
 fn due_request<'s>(state: &'s State, due: &DueVote) -> &'s Request {

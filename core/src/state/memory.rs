@@ -2,6 +2,7 @@
 //! since that the state has not heard of.
 
 use crate::council::Features;
+use crate::council::curve::ONE;
 use crate::limits::OUTCOMES_MAX;
 use crate::units::TimeMs;
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,11 @@ impl Memory {
             self.outcomes.pop_front();
             self.heard += 1;
         }
-        let word = |word: &i64| i16::try_from(*word).expect("a word of a hidden state has 16 bits");
+        let is_within = |word: &i16| (-ONE..=ONE).contains(word);
+        let word = |word: &i64| {
+            let word = i16::try_from(*word).ok().filter(is_within);
+            word.expect("a word of a hidden state is within plus and minus one")
+        };
         self.words = words.iter().map(word).collect();
         self.stepped_at_ms = Some(at_ms);
     }

@@ -13,9 +13,8 @@ pub(crate) const MODEL: &str = "070707070707070707070707070707070707070707070707
 pub(crate) const OTHER: &str = "0808080808080808080808080808080808080808080808080808080808080808";
 
 static COUNCIL: LazyLock<Council> = LazyLock::new(|| {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/council/five.council");
-    let bytes = std::fs::read(path).expect("it is in the repository");
-    let file = CouncilFile::read(&bytes, |_| ModelId(Hash32::default()));
+    let bytes = include_bytes!("../../../tests/golden/council/five.council");
+    let file = CouncilFile::read(bytes, |_| ModelId(Hash32::default()));
     file.expect("its own tests read it").council().clone()
 });
 

@@ -78,6 +78,7 @@ fn findings(report: &Report, prefix: &str) -> Vec<String> {
     if !report.schemas_missing.is_empty() {
         lines.push(format!("{place}schemas not kept: {:?}", report.schemas_missing));
     }
+    lines.extend(report.councils_missing.iter().map(|why| format!("{place}{why}")));
     lines.extend(report.snapshot_faults.iter().map(|fault| format!("{place}{fault}")));
     let broken = report.broken_invariant.iter();
     lines.extend(broken.map(|rule| format!("{place}the last state: {rule}")));

@@ -12,6 +12,8 @@ const FORMAT: u32 = 1;
 const TITLE: &str = "conclave data directory, format";
 
 const VERSION_FILE: &str = "VERSION";
+/// Where councils are kept beside the log; `crate::council` calls it so as well.
+const MODELS_DIRECTORY: &str = "models";
 const LOCK_FILE: &str = "writer.lock";
 const STORE_DIRECTORY: &str = "rocks";
 const STORE_DIRECTORY_NEW: &str = "rocks.new";
@@ -123,8 +125,11 @@ fn is_ours(directory: &Path) -> Result<bool> {
         if name == VERSION_FILE {
             return Ok(true);
         }
-        // A crash may have left the lock, or the format half written, in an otherwise empty place.
-        is_empty &= name == LOCK_FILE || name.to_str() == Some(&format!("{VERSION_FILE}.new"));
+        // A crash may have left the lock, or the format half written, in an otherwise empty place;
+        // and a council may have been laid there for a log that is to come.
+        is_empty &= name == LOCK_FILE
+            || name == MODELS_DIRECTORY
+            || name.to_str() == Some(&format!("{VERSION_FILE}.new"));
     }
     Ok(is_empty)
 }

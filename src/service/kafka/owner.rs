@@ -201,8 +201,8 @@ fn check_live(engine: &Deciding) -> Result<()> {
     }
 }
 
-/// Whether `error` says that a command waits for its schema or its council. The engine is sound then, unlike after
-/// a round that was not committed.
+/// Whether `error` says that a command waits for its schema or its council. The engine is sound
+/// then, unlike after a round that was not committed.
 fn waits(engine: &Deciding, error: &Error) -> bool {
     engine.waiting().is_some_and(|why| why == error.message)
 }

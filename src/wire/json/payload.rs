@@ -4,7 +4,10 @@
 use super::appeal::{AppealForm, OverrideDecisionForm};
 use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNodeHealthForm};
 use super::object::Object;
-use super::policy::{ActivateDeciderForm, OpenLogForm, SetPoolPolicyForm, SetQuotaForm, TickForm};
+use super::policy::{
+    ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetPoolPolicyForm, SetQuotaForm,
+    TickForm,
+};
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
 };
@@ -83,6 +86,7 @@ enum Name {
     ReportNodeHealth,
     OverrideDecision,
     Appeal,
+    ActivateCouncil,
 }
 
 /// What a sender may ask for in its own name.
@@ -147,6 +151,7 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::ReportNodeHealth => form::<ReportNodeHealthForm, _>(map),
         Name::OverrideDecision => form::<OverrideDecisionForm, _>(map),
         Name::Appeal => form::<AppealForm, _>(map),
+        Name::ActivateCouncil => form::<ActivateCouncilForm, _>(map),
     }
 }
 

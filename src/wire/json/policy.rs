@@ -5,8 +5,8 @@ use super::object::Object;
 use super::payload::Form;
 use super::quantity::{Gpus, Span, gpus, span, whole_gpu};
 use conclave_core::command::{
-    ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy, SetPoolPolicy,
-    SetQuota, TargetShape, TimeSource,
+    ActivateCouncil, ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy,
+    SetPoolPolicy, SetQuota, TargetShape, TimeSource,
 };
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MicroUsd, TenantId};
@@ -59,6 +59,18 @@ pub(super) struct ActivateDeciderForm {
 impl Form for ActivateDeciderForm {
     fn payload(self) -> Result<Payload, String> {
         Ok(Payload::ActivateDecider(ActivateDecider { version: self.version }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActivateCouncilForm {
+    model: String,
+}
+
+impl Form for ActivateCouncilForm {
+    fn payload(self) -> Result<Payload, String> {
+        Ok(Payload::ActivateCouncil(ActivateCouncil { model: self.model }))
     }
 }
 

@@ -1,0 +1,35 @@
+//! Since which version of the deciding rules an event exists.
+
+use super::Event;
+
+impl Event {
+    /// The first `decide_version` that has it.
+    #[must_use]
+    pub fn since(&self) -> i64 {
+        match self {
+            Self::CouncilActivated(_) | Self::CouncilVoted(_) | Self::CouncilRemembered(_) => 2,
+            Self::LogOpened(_)
+            | Self::DeciderActivated(_)
+            | Self::NodeRegistered(_)
+            | Self::NodeDrained(_)
+            | Self::NodeRemoved(_)
+            | Self::QuotaSet(_)
+            | Self::PoolPolicySet(_)
+            | Self::RequestVoted(_)
+            | Self::RequestAdmitted(_)
+            | Self::RequestQueued(_)
+            | Self::RequestDeferred(_)
+            | Self::DeferralDue(_)
+            | Self::RequestEnded(_)
+            | Self::LeaseGranted(_)
+            | Self::LeaseRenewed(_)
+            | Self::LeaseShrunk(_)
+            | Self::LeaseEnded(_)
+            | Self::QueueCarriedOver(_)
+            | Self::QueueCaughtUp(_)
+            | Self::NodeHealthChanged(_)
+            | Self::DecisionOverridden(_)
+            | Self::AppealFiled(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A log that networks voted in is proved with their file, wherever it is; without it the program
+//! says what is missing.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod common;
+
+use common::{open, operator, replay, story};
+use conclave::council::{CouncilSeat, Models, feature_schema, keep, read};
+use conclave::engine::Engine;
+use conclave_core::command::{ActivateCouncil, ActivateDecider, Payload};
+use conclave_core::council::file::encode;
+use conclave_core::council::{Council, ModelId};
+use std::path::{Path, PathBuf};
+
+/// A council that nobody trained, for the features of this release.
+fn council(dir: &Path) -> PathBuf {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/council/five.council");
+    let file = read(&std::fs::read(golden).unwrap()).unwrap();
+    let mut parts = file.council().parts().clone();
+    parts.schema = feature_schema();
+    let path = dir.join("five.council");
+    let council = Council::new(parts).unwrap();
+    std::fs::write(&path, encode(&council, file.golden()).unwrap()).unwrap();
+    path
+}
+
+#[test]
+fn votes_are_computed_again_with_the_councils_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("log");
+    let ModelId(model) = keep(&council(dir.path()), &data).unwrap();
+    let seat = CouncilSeat::new(Models::beside(&data));
+    let mut commands = story();
+    let version = Payload::ActivateDecider(ActivateDecider { version: 2 });
+    let model = Payload::ActivateCouncil(ActivateCouncil { model: model.to_string() });
+    let seated = [operator(0, "version", version), operator(0, "council", model)];
+    commands.splice(1..1, seated);
+    let (mut engine, _) = Engine::open(open(&data), seat, 1_000_000).unwrap();
+    engine.accept(&commands).unwrap();
+    engine.run_to_end(|_| {}).unwrap();
+    engine.close().unwrap();
+
+    let whole = replay(&data, "verify --output json");
+    assert_eq!((whole.code, &whole.json()["verdict"]), (0, &"clean".into()), "{whole:?}");
+    let elsewhere = dir.path().join("elsewhere");
+    std::fs::rename(data.join("models"), &elsewhere).unwrap();
+    let missing = replay(&data, "verify --output json");
+    assert_eq!(missing.code, 3, "{missing:?}");
+    let said = missing.json()["councils_missing"][0].to_string();
+    assert!(said.contains("copy it there"), "{said}");
+    let found = replay(&data, &format!("verify --models {} --output json", elsewhere.display()));
+    assert_eq!(found.code, 0, "{found:?}");
+    // Another file under its name proves nothing.
+    let file = std::fs::read_dir(&elsewhere).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let changed = replay(&data, &format!("verify --models {}", elsewhere.display()));
+    assert_eq!(changed.code, 3, "{changed:?}");
+    assert!(changed.out.contains("council"), "{changed:?}");
+}

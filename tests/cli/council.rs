@@ -1,0 +1,98 @@
+//! `conclave council`, and a demo that networks vote in.
+
+use crate::tale::conclave;
+use conclave::council::feature_schema;
+use conclave_core::council::file::encode;
+use conclave_core::council::{Council, CouncilFile, ModelId};
+use conclave_core::units::Hash32;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn drawn() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/council/five.council")
+}
+
+/// A council that nobody trained and that may sit: for the features of this release.
+fn seatable(dir: &Path) -> PathBuf {
+    let no_digest = |_: &[u8]| ModelId(Hash32::default());
+    let file = CouncilFile::read(&fs::read(drawn()).unwrap(), no_digest).unwrap();
+    let mut parts = file.council().parts().clone();
+    parts.schema = feature_schema();
+    let bytes = encode(&Council::new(parts).unwrap(), file.golden()).unwrap();
+    let path = dir.join("five.council");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn json(arguments: &str) -> Value {
+    let answer = conclave(arguments, None);
+    serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+#[test]
+fn a_file_says_what_it_holds_and_whether_it_may_sit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (drawn, seatable) = (drawn(), seatable(dir.path()));
+    let info = json(&format!("council info {} --output json", seatable.display()));
+    assert_eq!(info["members"].as_array().unwrap().len(), 5);
+    assert_eq!(info["hidden_units"], 32);
+    assert_eq!(info["state_bytes"], 320);
+    assert_eq!(info["feature_schema"], feature_schema().0.to_string());
+    let verified = json(&format!("council verify {} --output json", seatable.display()));
+    assert_eq!(verified["model"], info["model"]);
+    assert_eq!(verified["cannot_sit"], Value::Null);
+    let ways = verified["ways"].as_array().unwrap();
+    assert!(ways.iter().all(|way| way["differs"].is_null()), "{verified}");
+
+    // Made for other features: sound, and not for this seat.
+    let answer = conclave(&format!("council verify {}", drawn.display()), None);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.out.contains("OTHERS than this release computes"), "{answer:?}");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = fs::read(drawn()).unwrap();
+    let path = dir.path().join("cut.council");
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    for what in ["info", "verify", "bench"] {
+        let answer = conclave(&format!("council {what} {}", path.display()), None);
+        assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{answer:?}");
+        assert!(answer.err.contains("this council is refused"), "{answer:?}");
+    }
+}
+
+#[test]
+fn every_way_is_measured() {
+    let figures = json(&format!("council bench {} --output json", drawn().display()));
+    let figures = figures.as_array().unwrap();
+    for way in ["reference", "portable"] {
+        assert_eq!(figures.iter().filter(|one| one["way"] == way).count(), 4, "{figures:?}");
+    }
+    let is_measured = |one: &Value| one["microseconds_per_decision"].as_f64().unwrap() > 0.0;
+    assert!(figures.iter().all(is_measured), "{figures:?}");
+}
+
+#[test]
+fn a_demo_under_networks_repeats_and_keeps_their_file_beside_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = seatable(dir.path());
+    let demo = |data: &str| {
+        json(&format!(
+            "demo --headless --requests 400 --council-file {} --data {} --output json",
+            file.display(),
+            dir.path().join(data).display()
+        ))
+    };
+    let (first, second) = (demo("one"), demo("two"));
+    assert_eq!(first["chain_head"], second["chain_head"]);
+    // It goes on where its log ends; what is there is of the same council.
+    assert_eq!(demo("one")["chain_head"], first["chain_head"]);
+    assert_eq!(fs::read_dir(dir.path().join("one/models")).unwrap().count(), 1);
+    let data = dir.path().join("one");
+    let demo = format!("demo --headless --requests 400 --data {}", data.display());
+    let rules = conclave(&demo, None);
+    assert_eq!(rules.code, 2, "another log: {rules:?}");
+}
