@@ -6,7 +6,7 @@ use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
-use conclave_core::units::{Hash8, Hash32};
+use conclave_core::units::Hash8;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -193,9 +193,11 @@ pub fn file_name(id: ModelId) -> String {
 /// First 8 bytes of the BLAKE3 digest of a hidden state's bytes.
 #[must_use]
 pub fn digest(state: &HiddenState) -> Hash8 {
-    let Hash32(hash) = Hash32(*blake3::hash(&state.to_bytes()).as_bytes());
-    let (first, _) = hash.split_first_chunk().expect("32 bytes hold 8");
-    Hash8(*first)
+    let hash = blake3::hash(&state.to_bytes());
+    let mut first = Hash8::default();
+    let length = first.0.len();
+    first.0.copy_from_slice(&hash.as_bytes()[..length]);
+    first
 }
 
 fn with_cause(error: &crate::error::Error) -> String {

@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "bc6e3de0b29dfbccc29862d7165cffdc22b581a21612b40637c598b757be5768";
+const ANSWERS: &str = "9644e15eb0dc0ec31ec0a93d8bbdfb03c66585822759f191d81076c9fe0088b7";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

@@ -13,8 +13,8 @@ use conclave_core::council::FEATURE_COUNT;
 use conclave_core::council::features::FEATURES;
 use std::fmt::Write as _;
 
-const INTRODUCTION: &str = "Made by \
-`cargo run --release --manifest-path training/Cargo.toml -- train`; not written by hand. What the file is: `docs/council-spec.md`. What a feature says: \
+const INTRODUCTION: &str = "Made by `cargo run --release --manifest-path training/Cargo.toml \
+-- train`; not written by hand. What the file is: `docs/council-spec.md`. What a feature says: \
 `docs/council-features.md`. How it is trained: `docs/training.md`.\n";
 
 const CAVEATS: &str = "\
