@@ -161,19 +161,12 @@ pub fn admit(schema_text: &str) -> Result<WriterSchema> {
     }
 }
 
-/// The table that answers without a registry. To rules that came before a version of ours its id is
-/// not known, as it was to the releases that had no newer ones.
+/// The table that answers without a registry. Its ids are known to every version of the rules:
+/// whoever writes by the newest schema is read by all, but for branches that came later.
 pub(super) fn local_commands() -> BTreeMap<u32, WriterSchema> {
-    let admitted = |(index, text)| {
-        let mut schema = admit(text).expect("our own schemas match the newest of them");
-        for (reader, newest) in schema.readers.iter_mut().zip(READ_BY) {
-            if newest < index {
-                *reader = None;
-            }
-        }
-        schema
-    };
-    (1..).zip(COMMAND_SCHEMAS.into_iter().enumerate().map(admitted)).collect()
+    let versions = (1..).zip(COMMAND_SCHEMAS);
+    let admitted = |text| admit(text).expect("our own schemas match the newest of them");
+    versions.map(|(id, text)| (id, admitted(text))).collect()
 }
 
 /// Reads decisions written under [`DECISION_SCHEMA`].
