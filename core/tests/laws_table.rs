@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeSet;
 
 /// Streams enough for everything to happen; the same ones each time.
-const STREAMS: usize = 1_000;
+const STREAMS: usize = 1_500;
 
 /// The row of what was asked; none when it could not be read.
 fn row(decision: &Decision) -> Option<&'static CommandRow> {

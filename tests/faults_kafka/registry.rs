@@ -40,7 +40,7 @@ fn waiting(broker: &Broker, prefix: &str) -> (StandIn, Site, Instance) {
     let record = BaseRecord::to(topic).key(pool.0.as_bytes()).payload(&foreign);
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(ASK_MAX).unwrap();
-    instance.wait_for("a command waits: its schema is asked for again");
+    instance.wait_for("a command waits: it is tried again and again");
     (stand_in, site, instance)
 }
 
