@@ -130,8 +130,8 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::RequestEnded(_)
         | Event::LeaseRenewed(_)
         | Event::LeaseShrunk(_)
-        | Event::LeaseEnded(_) => EVENT_BYTES_MAX,
-        Event::CouncilActivated(_) => EVENT_BYTES_MAX,
+        | Event::LeaseEnded(_)
+        | Event::CouncilActivated(_) => EVENT_BYTES_MAX,
         Event::CouncilVoted(_) => EVENT_BYTES_MAX + COUNCIL_VOTE_BYTES_MAX,
         Event::CouncilRemembered(remembered) => {
             EVENT_BYTES_MAX + remembered.words.len() * STATE_WORD_BYTES_MAX

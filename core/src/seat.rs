@@ -37,11 +37,11 @@ impl fmt::Display for Absent {
 impl std::error::Error for Absent {}
 
 impl Ballot {
-    /// The councils that have to be here before this is answered: the one that is asked, and the
-    /// one that the round puts into the seat.
-    pub fn councils(&self) -> impl Iterator<Item = ModelId> {
-        let asked = self.hearing.as_ref().filter(|hearing| !hearing.tenants.is_empty());
-        asked.map(|hearing| hearing.model).into_iter().chain(self.activates)
+    /// The council that is asked, when anybody is to be heard.
+    #[must_use]
+    pub fn asked(&self) -> Option<ModelId> {
+        let hearing = self.hearing.as_ref().filter(|hearing| !hearing.tenants.is_empty());
+        hearing.map(|hearing| hearing.model)
     }
 }
 
@@ -58,7 +58,7 @@ pub const FINAL_SCORE: i64 = 60;
 
 impl Seat for RuleSeat {
     fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
-        match ballot.councils().next() {
+        match ballot.asked().or(ballot.activates) {
             None => Ok(Votes::by_rules(ballot)),
             Some(model) => {
                 let why = "only the rules sit here".to_owned();

@@ -3,32 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod common;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../../tests/system_common/council.rs"]
+mod council;
 
 use common::{open, operator, replay, story};
-use conclave::council::{CouncilSeat, Models, feature_schema, keep, read};
+use conclave::council::{CouncilSeat, Models, keep};
 use conclave::engine::Engine;
 use conclave_core::command::{ActivateCouncil, ActivateDecider, Payload};
-use conclave_core::council::file::encode;
-use conclave_core::council::{Council, ModelId};
-use std::path::{Path, PathBuf};
-
-/// A council that nobody trained, for the features of this release.
-fn council(dir: &Path) -> PathBuf {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/council/five.council");
-    let file = read(&std::fs::read(golden).unwrap()).unwrap();
-    let mut parts = file.council().parts().clone();
-    parts.schema = feature_schema();
-    let path = dir.join("five.council");
-    let council = Council::new(parts).unwrap();
-    std::fs::write(&path, encode(&council, file.golden()).unwrap()).unwrap();
-    path
-}
+use conclave_core::council::ModelId;
 
 #[test]
 fn votes_are_computed_again_with_the_councils_file() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("log");
-    let ModelId(model) = keep(&council(dir.path()), &data).unwrap();
+    let ModelId(model) = keep(&council::write(dir.path()), &data).unwrap();
     let seat = CouncilSeat::new(Models::beside(&data));
     let mut commands = story();
     let version = Payload::ActivateDecider(ActivateDecider { version: 2 });

@@ -3,7 +3,7 @@
 use super::{CpuCouncil, Way, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
-use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
+use conclave_core::council::{CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
 use conclave_core::units::Hash8;
@@ -73,13 +73,16 @@ impl Models {
     /// A sentence that says why it cannot sit here, and what to do.
     pub fn get(&self, id: ModelId) -> Result<Arc<Seated>, String> {
         let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
+        // Every round asks: the disk is not, once the council is here.
+        if let Some(Ok(seated)) = read.get(&id) {
+            return Ok(Arc::clone(seated));
+        }
         let file = self.0.stamp(id);
-        match read.get(&id) {
-            Some(Ok(seated)) => return Ok(Arc::clone(seated)),
-            Some(Err(unfit)) if unfit.file == file && unfit.at.elapsed() < LOOK_AGAIN_AFTER => {
-                return Err(unfit.why.clone());
-            }
-            Some(Err(_)) | None => {}
+        if let Some(Err(unfit)) = read.get(&id)
+            && unfit.file == file
+            && unfit.at.elapsed() < LOOK_AGAIN_AFTER
+        {
+            return Err(unfit.why.clone());
         }
         let found = self.0.file(id).and_then(Seated::new).map(Arc::new);
         let unfit = |why| Unfit { at: Instant::now(), file, why };
@@ -106,7 +109,7 @@ impl Shelf {
             let bytes = std::fs::read(&path)
                 .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
             return read_to_vote(&bytes, id)
-                .map_err(|error| format!("{}: {}", path.display(), with_cause(&error)));
+                .map_err(|error| format!("{}: {error}", path.display()));
         }
         let dirs: Vec<_> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
         let places = if dirs.is_empty() { "nowhere".to_owned() } else { dirs.join(" or ") };
@@ -124,14 +127,8 @@ impl Seated {
         if members != SEATED_MEMBERS {
             return Err(format!("it has {members} members, and a quorum needs {SEATED_MEMBERS}"));
         }
-        let cpu = CpuCouncil::new(&file, Way::fastest()).map_err(|error| with_cause(&error))?;
+        let cpu = CpuCouncil::new(&file, Way::fastest()).map_err(|error| error.to_string())?;
         Ok(Self { file, cpu })
-    }
-
-    /// Its reference, which is what it is made of.
-    #[must_use]
-    pub fn council(&self) -> &Council {
-        self.file.council()
     }
 
     /// The votes on a ballot.
@@ -155,26 +152,18 @@ impl CouncilSeat {
     pub fn has(&self, model: ModelId) -> Result<(), String> {
         self.models.get(model).map(drop)
     }
-
-    /// The rules alone.
-    #[must_use]
-    pub fn rules() -> Self {
-        Self::new(Models::in_dirs([]))
-    }
 }
 
 impl Seat for CouncilSeat {
     fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
-        for model in ballot.councils() {
-            self.models.get(model).map_err(|why| Absent { model, why })?;
+        let get = |model| self.models.get(model).map_err(|why| Absent { model, why });
+        if let Some(model) = ballot.activates {
+            get(model)?;
         }
-        let Some(hearing) = &ballot.hearing else { return Ok(Votes::by_rules(ballot)) };
-        if hearing.tenants.is_empty() {
-            return Ok(Votes::by_rules(ballot));
+        match ballot.asked() {
+            Some(model) => Ok(get(model)?.answer(ballot)),
+            None => Ok(Votes::by_rules(ballot)),
         }
-        let model = hearing.model;
-        let seated = self.models.get(model).map_err(|why| Absent { model, why })?;
-        Ok(seated.answer(ballot))
     }
 }
 
@@ -198,11 +187,4 @@ pub fn digest(state: &HiddenState) -> Hash8 {
     let length = first.0.len();
     first.0.copy_from_slice(&hash.as_bytes()[..length]);
     first
-}
-
-fn with_cause(error: &crate::error::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }

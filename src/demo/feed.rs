@@ -180,14 +180,15 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// The commands before the first arrival, one decision each.
-    /// `OpenLog` and who sits in the council seat, the policy, then the nodes and the quotas.
+    /// How many commands there are before the first arrival.
     fn opening_count(&self) -> usize {
         let Workload { council, nodes, quotas, .. } = self.workload;
         let seated = if council.is_some() { 2 } else { 0 };
         2 + seated + nodes.len() + quotas.len()
     }
 
+    /// The commands before the first arrival, one decision each: `OpenLog` and who sits in the
+    /// council seat, the policy, then the nodes and the quotas.
     fn opening(&self) -> impl Iterator<Item = Timed> {
         let Workload { log_id, starts_at_ms, council, policy, nodes, quotas, .. } = self.workload;
         let open = OpenLog {

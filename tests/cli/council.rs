@@ -1,28 +1,14 @@
 //! `conclave council`, and a demo that networks vote in.
 
+use crate::system_common::council::write;
 use crate::tale::conclave;
 use conclave::council::feature_schema;
-use conclave_core::council::file::encode;
-use conclave_core::council::{Council, CouncilFile, ModelId};
-use conclave_core::units::Hash32;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 fn drawn() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/council/five.council")
-}
-
-/// A council that nobody trained and that may sit: for the features of this release.
-fn seatable(dir: &Path) -> PathBuf {
-    let no_digest = |_: &[u8]| ModelId(Hash32::default());
-    let file = CouncilFile::read(&fs::read(drawn()).unwrap(), no_digest).unwrap();
-    let mut parts = file.council().parts().clone();
-    parts.schema = feature_schema();
-    let bytes = encode(&Council::new(parts).unwrap(), file.golden()).unwrap();
-    let path = dir.join("five.council");
-    fs::write(&path, bytes).unwrap();
-    path
 }
 
 fn json(arguments: &str) -> Value {
@@ -33,7 +19,7 @@ fn json(arguments: &str) -> Value {
 #[test]
 fn a_file_says_what_it_holds_and_whether_it_may_sit() {
     let dir = tempfile::tempdir().unwrap();
-    let (drawn, seatable) = (drawn(), seatable(dir.path()));
+    let (drawn, seatable) = (drawn(), write(dir.path()));
     let info = json(&format!("council info {} --output json", seatable.display()));
     assert_eq!(info["members"].as_array().unwrap().len(), 5);
     assert_eq!(info["hidden_units"], 32);
@@ -78,7 +64,7 @@ fn every_way_is_measured() {
 #[test]
 fn a_demo_under_networks_repeats_and_keeps_their_file_beside_its_log() {
     let dir = tempfile::tempdir().unwrap();
-    let file = seatable(dir.path());
+    let file = write(dir.path());
     let demo = |data: &str| {
         json(&format!(
             "demo --headless --requests 400 --council-file {} --data {} --output json",

@@ -4,7 +4,7 @@
 //! wrong or missing, it can neither approve with two others nor keep them from being asked again;
 //! a veto turns an approval into a deferral and never into a denial.
 
-use super::{CONFIDENCE_MAX, CouncilLogits, CouncilParts, PerMille};
+use super::{CONFIDENCE_MAX, CouncilLogits, CouncilParts, Member, PerMille};
 use crate::decision::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +18,6 @@ pub struct Voice {
     pub verdict: Verdict,
     /// How often it is right when it is that sure.
     pub confidence: PerMille,
-}
-
-/// What a member's voice counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Its weight, in basis points; those of all members need not add up to a whole.
-    pub weight_bp: u16,
-    /// From this confidence on, its denial keeps the others from approving.
-    pub veto: PerMille,
 }
 
 /// Why the council says what it says.
@@ -62,16 +53,11 @@ pub struct Tally {
 /// When there are not [`SEATED_MEMBERS`] voices.
 #[must_use]
 pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
-    assert_eq!(voices.len(), SEATED_MEMBERS, "a council of another size has no quorum");
-    let standing = |index: usize| {
-        let member = &parts.members[index];
-        Standing { weight_bp: member.weight_bp, veto: member.veto }
-    };
-    let present: Vec<(Voice, Standing)> = voices
-        .iter()
-        .enumerate()
-        .filter_map(|(index, voice)| voice.map(|voice| (voice, standing(index))))
-        .collect();
+    let sizes = [voices.len(), parts.members.len()];
+    assert_eq!(sizes, [SEATED_MEMBERS; 2], "a council of another size has no quorum");
+    let heard = parts.members.iter().zip(voices);
+    let present: Vec<(&Member, Voice)> =
+        heard.filter_map(|(member, voice)| voice.map(|voice| (member, voice))).collect();
     let to_approve = match present.len() {
         5 => 4,
         4 | 3 => 3,
@@ -80,7 +66,7 @@ pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
     let numbers = &parts.quorum;
     let approving = Side::of(&present, Verdict::Approve);
     let denying = Side::of(&present, Verdict::Deny);
-    let all: u64 = present.iter().map(|(_, standing)| u64::from(standing.weight_bp)).sum();
+    let all: u64 = present.iter().map(|(member, _)| u64::from(member.weight_bp)).sum();
     let agreed = if approving.is_enough(to_approve, numbers.approve_bp, all) {
         (Verdict::Approve, approving)
     } else if denying.is_enough(3, numbers.deny_bp, all) {
@@ -103,7 +89,7 @@ pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
 /// What each member makes of its logits.
 #[must_use]
 pub fn voices(parts: &CouncilParts, logits: &CouncilLogits) -> Vec<Voice> {
-    let of = |(logits, member): (&super::Logits, &super::Member)| Voice {
+    let of = |(logits, member): (&super::Logits, &Member)| Voice {
         verdict: logits.verdict(),
         confidence: member.calibration.confidence(logits.margin()),
     };
@@ -111,8 +97,8 @@ pub fn voices(parts: &CouncilParts, logits: &CouncilLogits) -> Vec<Voice> {
 }
 
 /// A denial that is sure enough.
-fn vetoes((voice, standing): &(Voice, Standing)) -> bool {
-    voice.verdict == Verdict::Deny && voice.confidence >= standing.veto
+fn vetoes((member, voice): &(&Member, Voice)) -> bool {
+    voice.verdict == Verdict::Deny && voice.confidence >= member.veto
 }
 
 /// The members that say the same.
@@ -125,10 +111,10 @@ struct Side {
 }
 
 impl Side {
-    fn of(present: &[(Voice, Standing)], verdict: Verdict) -> Self {
-        let same = present.iter().filter(|(voice, _)| voice.verdict == verdict);
-        same.fold(Self::default(), |side, (voice, standing)| {
-            let weight = u64::from(standing.weight_bp);
+    fn of(present: &[(&Member, Voice)], verdict: Verdict) -> Self {
+        let same = present.iter().filter(|(_, voice)| voice.verdict == verdict);
+        same.fold(Self::default(), |side, (member, voice)| {
+            let weight = u64::from(member.weight_bp);
             Self {
                 count: side.count + 1,
                 weight: side.weight + weight,
