@@ -134,7 +134,7 @@ impl Seated {
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
-        Sitting { evaluator: &self.cpu, council: self.file.council(), digest }.answer(ballot)
+        Sitting { runner: &self.cpu, council: self.file.council(), digest }.answer(ballot)
     }
 }
 

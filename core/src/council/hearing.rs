@@ -1,7 +1,8 @@
 //! A round's ballot as the networks take it: tenant by tenant, step by step.
 
 use super::quorum::{Ground, SEATED_MEMBERS, Tally, Voice, tally, voices};
-use super::{Council, CouncilLogits, Evaluator, Features, HiddenState, ModelId, PerMille};
+use super::run::{Ran, Run, Runner, Step};
+use super::{Council, CouncilLogits, Features, HiddenState, ModelId, PerMille};
 use crate::decision::{CouncilRemembered, MemberVote};
 use crate::round::{Ballot, Grounds, Question, Vote, Votes};
 use crate::seat::score;
@@ -71,16 +72,16 @@ pub struct Spoken {
 
 /// A council at work: how it computes, and what it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Sitting<'c, E> {
+pub struct Sitting<'c, R> {
     /// Computes the steps; every way finds the same words.
-    pub evaluator: &'c E,
+    pub runner: &'c R,
     /// The reference of the same council.
     pub council: &'c Council,
     /// First 8 bytes of the BLAKE3 digest of a hidden state's bytes.
     pub digest: fn(&HiddenState) -> Hash8,
 }
 
-impl<E: Evaluator> Sitting<'_, E> {
+impl<R: Runner> Sitting<'_, R> {
     /// Answers a ballot. Questions that are none for the networks get the rule score.
     ///
     /// # Panics
@@ -89,50 +90,43 @@ impl<E: Evaluator> Sitting<'_, E> {
     pub fn answer(&self, ballot: &Ballot) -> Votes {
         let mut votes = Votes::by_rules(ballot);
         let Some(hearing) = &ballot.hearing else { return votes };
-        for heard in &hearing.tenants {
-            let (at, remembered) = self.hear(hearing.model, heard, ballot, &mut votes);
+        let way = |heard| Way::of(self.council, heard);
+        let (ways, runs): (Vec<Way>, Vec<Run>) = hearing.tenants.iter().map(way).unzip();
+        let ran = self.runner.run(&runs);
+        assert_eq!(ran.len(), runs.len(), "every run has its result");
+        for (index, heard) in hearing.tenants.iter().enumerate() {
+            let said = Said { way: &ways[index], run: &runs[index], ran: &ran[index] };
+            self.vote_on(hearing.model, heard, &said, ballot, &mut votes);
+            let (at, remembered) = said.remembered(heard, ballot.round);
             votes.memories.entry(at).or_default().push(remembered);
         }
         votes
     }
 
-    /// Steps one tenant's state through what ended and what is asked. Returns where its new state
-    /// is recorded: in the decision about its last newcomer, or in the round's first one.
-    fn hear(
+    /// The votes on one tenant's requests.
+    fn vote_on(
         &self,
         model: ModelId,
         heard: &Heard,
+        said: &Said<'_>,
         ballot: &Ballot,
         votes: &mut Votes,
-    ) -> (Offset, CouncilRemembered) {
-        let Heard { pool, tenant, memory, cases } = heard;
-        let mut steps = Steps::new(self.council, memory);
-        for outcome in memory.outcomes() {
-            steps.next(self, &outcome.features, outcome.at_ms);
-        }
-        let mut recorded_at = ballot.round;
-        for Case { place, at_ms, features } in cases {
-            let memory = (self.digest)(&steps.state);
-            let (elapsed_ms, logits) = steps.next(self, features, *at_ms);
+    ) {
+        let ended = heard.memory.outcomes().count();
+        for (index, Case { place, features, .. }) in (ended..).zip(&heard.cases) {
+            let logits = &said.ran.logits[index];
             let spoken = |tally: Tally, voices: &[Voice]| Spoken {
                 model,
-                memory,
-                elapsed_ms,
+                memory: (self.digest)(said.run.state_before(said.ran, index)),
+                elapsed_ms: said.way.elapsed_ms[index],
                 features: *features,
-                members: member_votes(voices, &logits),
+                members: member_votes(voices, logits),
                 ground: tally.ground,
                 confidence: tally.confidence,
             };
-            let vote = self.vote(&logits, ballot.question(*place).attempt, spoken);
+            let vote = self.vote(logits, ballot.question(*place).attempt, spoken);
             votes.put(*place, vote);
-            if let Place::Newcomer(offset) = place {
-                recorded_at = *offset;
-            }
         }
-        let words = steps.state.words().iter().map(|word| i64::from(*word)).collect();
-        let stepped_at_ms = steps.stepped_at_ms.expect("a tenant is heard for a case");
-        let (pool, tenant, heard) = (pool.clone(), tenant.clone(), memory.ended());
-        (recorded_at, CouncilRemembered { pool, tenant, stepped_at_ms, heard, words })
     }
 
     fn vote(
@@ -150,34 +144,53 @@ impl<E: Evaluator> Sitting<'_, E> {
     }
 }
 
-/// A hidden state on its way through a round.
-struct Steps {
-    state: HiddenState,
-    stepped_at_ms: Option<TimeMs>,
+/// The log times of a tenant's way through a round: leases that ended first, then its cases.
+struct Way {
+    /// Of each step, since the one before; 0 for a tenant's first.
+    elapsed_ms: Vec<DurationMs>,
+    /// Of the last step.
+    stepped_at_ms: TimeMs,
 }
 
-impl Steps {
-    fn new(council: &Council, memory: &Memory) -> Self {
-        let Memory { words, stepped_at_ms, .. } = memory;
-        let state = if words.is_empty() {
-            HiddenState::new(council)
-        } else {
-            let state = HiddenState::from_words(council, words.clone());
-            state.expect("a new council forgets what another one remembered")
-        };
-        Self { state, stepped_at_ms: *stepped_at_ms }
+impl Way {
+    /// A tenant's way, and what is to be computed on it.
+    fn of(council: &Council, heard: &Heard) -> (Self, Run) {
+        let Heard { memory, cases, .. } = heard;
+        let ended = memory.outcomes().map(|outcome| (outcome.at_ms, outcome.features));
+        let asked = cases.iter().map(|case| (case.at_ms, case.features));
+        let (mut last, mut elapsed_ms, mut steps) = (memory.stepped_at_ms, vec![], vec![]);
+        for (at_ms, features) in ended.chain(asked) {
+            let elapsed = last.map_or(DurationMs(0), |last| at_ms.since(last));
+            last = last.max(Some(at_ms));
+            elapsed_ms.push(elapsed);
+            steps.push(Step { features, time: council.parts().time.code(elapsed) });
+        }
+        let stepped_at_ms = last.expect("a tenant is heard for a case");
+        (Self { elapsed_ms, stepped_at_ms }, Run::from_words(council, &memory.words, steps))
     }
+}
 
-    fn next<E: Evaluator>(
-        &mut self,
-        sitting: &Sitting<'_, E>,
-        features: &Features,
-        at_ms: TimeMs,
-    ) -> (DurationMs, CouncilLogits) {
-        let elapsed = self.stepped_at_ms.map_or(DurationMs(0), |last| at_ms.since(last));
-        self.stepped_at_ms = self.stepped_at_ms.max(Some(at_ms));
-        let time = sitting.council.parts().time.code(elapsed);
-        (elapsed, sitting.evaluator.step(&mut self.state, features, time))
+/// What was computed for one tenant.
+struct Said<'r> {
+    way: &'r Way,
+    run: &'r Run,
+    ran: &'r Ran,
+}
+
+impl Said<'_> {
+    /// The tenant's new state, and where it is recorded: in the decision about its last newcomer,
+    /// or in the first one of `round`.
+    fn remembered(&self, heard: &Heard, round: Offset) -> (Offset, CouncilRemembered) {
+        let newcomer = |case: &Case| match case.place {
+            Place::Newcomer(offset) => Some(offset),
+            Place::Due(_) => None,
+        };
+        let at = heard.cases.iter().rev().find_map(newcomer).unwrap_or(round);
+        let state = self.ran.states.last().expect("a tenant is heard for a case");
+        let words = state.words().iter().map(|word| i64::from(*word)).collect();
+        let (pool, tenant) = (heard.pool.clone(), heard.tenant.clone());
+        let (stepped_at_ms, heard) = (self.way.stepped_at_ms, heard.memory.ended());
+        (at, CouncilRemembered { pool, tenant, stepped_at_ms, heard, words })
     }
 }
 

@@ -4,7 +4,7 @@
 //! Bytes → [`CouncilFile`] (read, proved, self-tested) → [`Council`], which is the reference and an
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
-//! [`hearing`] (a round's ballot, tenant by tenant).
+//! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant).
 
 mod cell;
 pub mod curve;
@@ -20,6 +20,7 @@ mod proof;
 pub mod quorum;
 pub mod refusal;
 pub mod rounding;
+pub mod run;
 mod state;
 pub mod time;
 
@@ -31,6 +32,7 @@ pub use golden::{GoldenSequence, GoldenStep, self_test};
 pub use logits::{CONFIDENCE_MAX, Calibration, CouncilLogits, Logits, Margin, PerMille};
 pub use member::{HiddenSize, Member, Rows};
 pub use refusal::BadCouncil;
+pub use run::{Ran, Run, Runner, Step};
 pub use state::HiddenState;
 pub use time::{TimeCode, TimeTable};
 
