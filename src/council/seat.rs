@@ -131,6 +131,18 @@ impl Seated {
         Ok(Self { file, cpu })
     }
 
+    /// The council.
+    #[must_use]
+    pub fn file(&self) -> &CouncilFile {
+        &self.file
+    }
+
+    /// What computes it.
+    #[must_use]
+    pub fn engine(&self) -> &CpuCouncil {
+        &self.cpu
+    }
+
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
@@ -154,16 +166,24 @@ impl CouncilSeat {
     }
 }
 
-impl Seat for CouncilSeat {
-    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+impl CouncilSeat {
+    /// The council that is to answer `ballot`; none when that is for the rules.
+    ///
+    /// # Errors
+    /// As [`Seat::vote`].
+    pub fn asked(&self, ballot: &Ballot) -> Result<Option<Arc<Seated>>, Absent> {
         let get = |model| self.models.get(model).map_err(|why| Absent { model, why });
         if let Some(model) = ballot.activates {
             get(model)?;
         }
-        match ballot.asked() {
-            Some(model) => Ok(get(model)?.answer(ballot)),
-            None => Ok(Votes::by_rules(ballot)),
-        }
+        ballot.asked().map(get).transpose()
+    }
+}
+
+impl Seat for CouncilSeat {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        let asked = self.asked(ballot)?;
+        Ok(asked.map_or_else(|| Votes::by_rules(ballot), |seated| seated.answer(ballot)))
     }
 }
 

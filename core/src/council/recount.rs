@@ -58,6 +58,8 @@ struct RecordedVote {
 pub struct Discrepancy {
     /// The decision that records it.
     pub at: Offset,
+    /// Whose vote it belongs to; none when it is of a tenant's state.
+    pub request: Option<RequestId>,
     /// Of which request or tenant, step and member, and both words.
     pub what: String,
 }
@@ -224,14 +226,19 @@ impl Testimony {
             if let Some(what) = vote.difference(council, before, &ran.logits[vote.step]) {
                 let RecordedVote { at, request, step, .. } = vote;
                 let whose = format!("request '{request}' of tenant '{tenant}' in '{pool}'");
-                found.push(Discrepancy { at: *at, what: format!("{whose}, step {step}: {what}") });
+                let (at, request) = (*at, Some(request.clone()));
+                found.push(Discrepancy {
+                    at,
+                    request,
+                    what: format!("{whose}, step {step}: {what}"),
+                });
             }
         }
         let computed = ran.states.last().expect("a tenant is heard for a case");
         if let Some(what) = state_difference(council, &self.state, computed) {
             let last = run.steps.len() - 1;
             let what = format!("tenant '{tenant}' in '{pool}', state after step {last}: {what}");
-            found.push(Discrepancy { at: self.state_at, what });
+            found.push(Discrepancy { at: self.state_at, request: None, what });
         }
         found
     }
