@@ -33,6 +33,7 @@ use crate::council::Models;
 use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
+use crate::log::kafka::topics::Artifacts;
 use crate::log::kafka::{KafkaLogOptions, KafkaReader, TopicEnds};
 use crate::log::rocks::{Durability, SnapshotStore};
 use crate::log::{LogEnds, LogReader as _};
@@ -379,7 +380,8 @@ fn follow_all(
     outbox: &Arc<Outbox>,
     is_reached: bool,
 ) -> Result<Vec<(KafkaLogOptions, Followed)>> {
-    let models = Models::beside(&options.data);
+    let shared = Arc::new(Artifacts::of(&options.settings));
+    let models = Models::beside(&options.data).or_from(shared).keeping();
     let follow_one = |partition| {
         let log = log_options(options, partition)?;
         let (service, notices) = follow(&log, outbox, is_reached)?;
