@@ -188,7 +188,7 @@ impl Shelf {
             && model_id(&bytes) == id
             && let Err(error) = store(&bytes, id, dir)
         {
-            tracing::warn!(%error, "a council is not kept: it is asked for again at the next start");
+            tracing::warn!(%error, "a council is not kept: the next start asks for it again");
         }
         Ok(Some((bytes, depot.name())))
     }
