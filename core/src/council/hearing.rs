@@ -161,6 +161,11 @@ pub(super) struct Way {
 impl Way {
     /// A tenant's way, and what is to be computed on it.
     pub(super) fn of(council: &Council, heard: &Heard) -> (Self, Run) {
+        let (way, steps) = Self::through(council, heard);
+        (way, Run::from_words(council, &heard.memory.words, steps))
+    }
+
+    fn through(council: &Council, heard: &Heard) -> (Self, Vec<Step>) {
         let Heard { memory, cases, .. } = heard;
         let ended = memory.outcomes().map(|outcome| (outcome.at_ms, outcome.features));
         let asked = cases.iter().map(|case| (case.at_ms, case.features));
@@ -172,7 +177,7 @@ impl Way {
             steps.push(Step { features, time: council.parts().time.code(elapsed) });
         }
         let stepped_at_ms = last.expect("a tenant is heard for a case");
-        (Self { elapsed_ms, stepped_at_ms }, Run::from_words(council, &memory.words, steps))
+        (Self { elapsed_ms, stepped_at_ms }, steps)
     }
 }
 
@@ -193,9 +198,21 @@ impl Said<'_> {
 }
 
 impl Heard {
+    /// What its steps are, in order, and what the tenant is left with, but for the words of its
+    /// state.
+    ///
+    /// # Panics
+    /// When there is no case: then nobody is heard.
+    #[must_use]
+    pub fn steps(&self, council: &Council) -> (Vec<Step>, CouncilRemembered) {
+        let (way, steps) = Way::through(council, self);
+        (steps, self.remembered(&way, vec![]))
+    }
+
     /// The decision that records the tenant's new state: that about its last newcomer, or the first
     /// one of `round`.
-    pub(super) fn recorded_at(&self, round: Offset) -> Offset {
+    #[must_use]
+    pub fn recorded_at(&self, round: Offset) -> Offset {
         let newcomer = |case: &Case| match case.place {
             Place::Newcomer(offset) => Some(offset),
             Place::Due(_) => None,

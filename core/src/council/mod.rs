@@ -5,7 +5,7 @@
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
 //! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant) →
-//! [`recount`] (votes as a log records them).
+//! [`recount`] (votes as a log records them) → [`shadow`] (a council beside the seat).
 
 mod cell;
 pub mod curve;
@@ -23,6 +23,7 @@ pub mod recount;
 pub mod refusal;
 pub mod rounding;
 pub mod run;
+pub mod shadow;
 mod state;
 pub mod time;
 
