@@ -13,6 +13,7 @@ mod import;
 mod input;
 mod kafka;
 mod lease;
+mod metrics;
 mod nodes;
 pub mod page;
 mod papers;

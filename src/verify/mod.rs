@@ -22,6 +22,7 @@ mod snapshots;
 mod verifier;
 
 pub use last::check_last_command;
+pub(crate) use reading::Reading;
 pub use report::{Divergence, Report, Verdict};
 
 use crate::council::{CouncilSeat, Models};

@@ -187,7 +187,7 @@ fn story() -> Vec<Act> {
     let act = |at: usize| match at % 11 {
         4 => Act::Release(at),
         7 => Act::Wait { minutes: 20 },
-        9 if at % 3 == 0 => Act::Unreadable,
+        9 if at.is_multiple_of(3) => Act::Unreadable,
         _ => ask(at),
     };
     (0..220).map(act).collect()
