@@ -1,10 +1,11 @@
-//! Votes of networks, proved in two passes: what was decided is accepted, and nothing else is.
-//! Whatever somebody changes keeps the chain whole; each forgery is found by the seat that votes at
-//! once, too, and at the same decision.
+//! Votes of networks in whole logs. Proved in two passes: what was decided is accepted, and nothing
+//! else is; each forgery keeps the chain whole, and is found by a seat that votes at once, too, at
+//! the same decision. Beside the seat: what a council would have said.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod forge;
 mod liars;
+mod shadow;
 #[path = "../system_common/mod.rs"]
 mod system_common;
 mod words;
