@@ -46,7 +46,7 @@ fn a_stuck_member_goes_with_its_64th_vote_and_returns_after_256_good_ones() {
         _ => None,
     });
     let gone = gone.expect("64 votes are enough");
-    let expected = (3, Cause::Stuck, 64, 64, 74);
+    let expected = (4, Cause::Stuck, 64, 64, 74);
     assert_eq!((gone.member, gone.cause, gone.found, gone.bound, gone.votes), expected);
     // It votes on, and nobody listens.
     let decision = vote(&mut pool, 74);

@@ -84,7 +84,7 @@ pub struct CouncilRemembered {
 /// A member of the council is not listened to for a while. Its votes are still recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberQuarantined {
-    /// Which one, in the order of the council's file, from 0.
+    /// Which one, in the order of the council's file: 1 to 5.
     pub member: i64,
     /// What for.
     pub cause: Cause,
@@ -100,7 +100,7 @@ pub struct MemberQuarantined {
 /// A member behaved for so long that it is listened to again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberReturned {
-    /// Which one, in the order of the council's file, from 0.
+    /// Which one, in the order of the council's file: 1 to 5.
     pub member: i64,
     /// Votes of the council since it was activated.
     pub votes: i64,

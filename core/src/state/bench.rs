@@ -126,7 +126,7 @@ impl Bench {
             let gone = MemberQuarantined { member, cause, found, bound, votes };
             Some(Event::MemberQuarantined(gone))
         };
-        (0..).zip(&self.members).filter_map(change).collect()
+        (1..).zip(&self.members).filter_map(change).collect()
     }
 
     /// What an outcome makes of the weights.
@@ -160,12 +160,13 @@ impl Bench {
         }
     }
 
-    /// The member at `index`.
+    /// The member that events call `number`, 1 for the first.
     ///
     /// # Panics
     /// When there is none.
-    pub(crate) fn member_mut(&mut self, index: i64) -> &mut Standing {
-        let found = usize::try_from(index).ok().and_then(|index| self.members.get_mut(index));
-        found.unwrap_or_else(|| panic!("a council has no member {index}"))
+    pub(crate) fn member_mut(&mut self, number: i64) -> &mut Standing {
+        let index = usize::try_from(number - 1).ok();
+        let found = index.and_then(|index| self.members.get_mut(index));
+        found.unwrap_or_else(|| panic!("a council has no member {number}"))
     }
 }

@@ -147,7 +147,8 @@ pub(crate) fn vote(pool: &mut Story, number: i64) -> Decision {
     decision
 }
 
-/// What became of members in `votes` more votes, each with the vote's number.
+/// What became of members by votes of these numbers: each with the vote's number and the member's
+/// index.
 pub(crate) fn changes(
     pool: &mut Story,
     numbers: std::ops::Range<i64>,
@@ -156,8 +157,8 @@ pub(crate) fn changes(
     for number in numbers {
         for event in vote(pool, number).events {
             match event {
-                Event::MemberQuarantined(gone) => seen.push((number, "goes", gone.member)),
-                Event::MemberReturned(back) => seen.push((number, "returns", back.member)),
+                Event::MemberQuarantined(gone) => seen.push((number, "goes", gone.member - 1)),
+                Event::MemberReturned(back) => seen.push((number, "returns", back.member - 1)),
                 _ => {}
             }
         }
