@@ -7,8 +7,11 @@ mod story;
 use conclave_core::command::*;
 use conclave_core::council::health::*;
 use conclave_core::council::quorum::Ground;
+use conclave_core::decide::decide;
 use conclave_core::decision::*;
-use conclave_core::round::{Grounds, open_round};
+use conclave_core::evolve::evolve;
+use conclave_core::invariants;
+use conclave_core::round::{Grounds, Round, open_round};
 use conclave_core::seat::{Seat, score};
 use conclave_core::state::Bench;
 use members::*;
@@ -165,6 +168,49 @@ fn with_two_members_left_the_rule_score_decides_and_says_so() {
         assert_eq!((vote.verdict, spoken.ground), (expected, Ground::Fallback));
         assert_eq!(spoken.members.iter().filter(|member| member.counted).count(), 2);
     }
+}
+
+/// The laws, where members go and come back and weights move: the decisions are all there is, and
+/// with the votes given it makes no difference where rounds are cut.
+#[test]
+fn the_bench_is_a_fold_and_does_not_depend_on_where_rounds_are_cut() {
+    let mut pool = advised(stuck(3, 10, 120));
+    let (mut folded, mut alone) = (pool.state.clone(), pool.state.clone());
+    let (mut number, mut seen) = (0, [false; 3]);
+    for minute in 1..90 {
+        let running = pool.state.pools[POOL].requests.values();
+        let running: Vec<_> = running.filter(|one| one.lease().is_some()).collect();
+        let names: Vec<String> = running.iter().map(|one| one.ask.request.to_string()).collect();
+        let releases = names.iter().map(|name| pool.release(name));
+        let asks = (number..number + 5).map(|number| request(number).into());
+        number += 5;
+        let payloads: Vec<Payload> = releases.chain(asks).collect();
+        let inputs = payloads.into_iter().map(|payload| {
+            let command = pool.command(payload);
+            pool.input(minute * MINUTE, command)
+        });
+        let round = Round { inputs: inputs.collect() };
+        let votes = pool.seat.vote(&open_round(&pool.state, &round.inputs)).unwrap();
+        let decisions = decide(&mut pool.state, &round, &votes);
+        invariants::check(&pool.state);
+        for (input, decision) in round.inputs.iter().zip(&decisions) {
+            let one = Round { inputs: vec![input.clone()] };
+            let again = decide(&mut alone, &one, &votes).remove(0);
+            assert_eq!(again.events, decision.events, "{}", decision.offset);
+            evolve(&mut folded, decision);
+            for event in &decision.events {
+                match event {
+                    Event::MemberQuarantined(_) => seen[0] = true,
+                    Event::MemberReturned(_) => seen[1] = true,
+                    Event::CouncilWeighed(_) => seen[2] = true,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(alone.bench, pool.state.bench, "minute {minute}");
+    }
+    assert_eq!(folded, pool.state);
+    assert_eq!(seen, [true; 3], "all of it happened");
 }
 
 /// Constructed councils: whatever one bad member says, what the four others would do by themselves
