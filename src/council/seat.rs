@@ -8,7 +8,7 @@ use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
-use conclave_core::units::Hash8;
+use conclave_core::units::{Hash8, Hash32};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -244,6 +244,14 @@ impl CouncilSeat {
 }
 
 impl CouncilSeat {
+    /// What the file of the council with the digest `model` calls its members, where it is here.
+    #[must_use]
+    pub fn labels(&self, model: &str) -> Option<Vec<String>> {
+        let seated = self.models.get(ModelId(Hash32::from_hex(model)?)).ok()?;
+        let members = &seated.file.council().parts().members;
+        Some(members.iter().map(|member| member.label.clone()).collect())
+    }
+
     /// The council that is to answer `ballot`; none when that is for the rules.
     ///
     /// # Errors

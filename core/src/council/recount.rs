@@ -10,11 +10,11 @@
 //! testimonies are what is computed. Neither alone proves anything.
 
 use super::hearing::{Case, Heard, Hearing, Place, Spoken, Way, heard_of};
-use super::quorum::{Ground, Tally};
+use super::quorum::{Ground, SEATED_MEMBERS, Tally, Weights};
 use super::run::{Ran, Run};
-use super::{Council, CouncilLogits, HiddenState, Member, PerMille};
+use super::{Council, HiddenState, Member, PerMille};
 use crate::decision::{CouncilRemembered, CouncilVoted, Decision, Event, MemberVote, Verdict};
-use crate::round::{Ballot, Grounds, Vote, Votes};
+use crate::round::{Ballot, Grounds, Question, Vote, Votes};
 use crate::units::{Hash8, Offset, PoolId, RequestId, TenantId};
 use std::fmt::Debug;
 
@@ -36,6 +36,8 @@ pub struct Testimony {
     pool: PoolId,
     tenant: TenantId,
     votes: Vec<RecordedVote>,
+    /// What each member's word counted.
+    weights: Weights,
     /// The decision that records the state after the last step.
     state_at: Offset,
     state: HiddenState,
@@ -46,6 +48,7 @@ pub struct Testimony {
 struct RecordedVote {
     at: Offset,
     request: RequestId,
+    question: Question,
     /// Which of the tenant's steps in this round.
     step: usize,
     memory: Hash8,
@@ -86,7 +89,9 @@ impl Ballot {
             taken.votes.memories.entry(at).or_default().push(said);
             let votes = record.votes_on(hearing, heard, &way, &mut taken.votes);
             let (pool, tenant) = (heard.pool.clone(), heard.tenant.clone());
-            taken.testimonies.push(Testimony { pool, tenant, votes, state_at: at, state });
+            let (weights, state_at) = (hearing.weights, at);
+            let testimony = Testimony { pool, tenant, votes, weights, state_at, state };
+            taken.testimonies.push(testimony);
             taken.runs.push(run);
         }
         record.is_all_taken(&taken.testimonies).then_some(taken)
@@ -124,23 +129,31 @@ impl<'r> Record<'r> {
         let ended = heard.memory.outcomes().count();
         let mut taken = vec![];
         for (step, case) in (ended..).zip(&heard.cases) {
-            let attempt = self.ballot.question(case.place).attempt;
+            let question = self.ballot.question(case.place);
+            let attempt = question.attempt;
             let recorded = self.vote_on(heard, case, attempt).map(|(at, voted)| RecordedVote {
                 at,
                 request: voted.request.clone(),
+                question: question.clone(),
                 step,
                 memory: voted.memory,
                 members: voted.members.clone(),
                 tally: tally_of(voted),
             });
             let said = recorded.as_ref().map(|one| (one.memory, one.members.clone(), one.tally));
-            let (memory, members, tally) =
-                said.unwrap_or_else(|| (Hash8::default(), vec![], SILENCE));
+            let (memory, members, tally) = said.unwrap_or_else(silence);
             let Tally { verdict, ground, confidence } = tally;
             let (elapsed_ms, features) = (way.elapsed_ms[step], case.features);
-            let model = hearing.model;
-            let spoken =
-                Spoken { model, memory, elapsed_ms, features, members, ground, confidence };
+            let spoken = Spoken {
+                model: hearing.model,
+                memory,
+                elapsed_ms,
+                features,
+                weights_seq: hearing.weights.seq,
+                members,
+                ground,
+                confidence,
+            };
             let grounds = Grounds::Council(Box::new(spoken));
             votes.put(case.place, Vote { attempt, verdict, grounds });
             taken.extend(recorded);
@@ -180,9 +193,21 @@ impl<'r> Record<'r> {
     }
 }
 
-/// What no council says of a request that it was asked about: no member says anything with it.
-const SILENCE: Tally =
-    Tally { verdict: Verdict::Defer, ground: Ground::NoQuorum, confidence: PerMille(0) };
+/// What stands in for a vote that is recorded nowhere: whoever hears it finds one that the record
+/// does not have.
+fn silence() -> (Hash8, Vec<MemberVote>, Tally) {
+    let (ground, confidence) = (Ground::NoQuorum, PerMille(0));
+    let member = MemberVote {
+        verdict: Verdict::Defer,
+        confidence_per_mille: 0,
+        approve: 0,
+        deny: 0,
+        defer: 0,
+        counted: true,
+    };
+    let tally = Tally { verdict: Verdict::Defer, ground, confidence };
+    (Hash8::default(), vec![member; SEATED_MEMBERS], tally)
+}
 
 fn tally_of(voted: &CouncilVoted) -> Tally {
     let CouncilVoted { verdict, ground, confidence_per_mille, .. } = voted;
@@ -223,7 +248,9 @@ impl Testimony {
         let mut found = vec![];
         for vote in &self.votes {
             let before = digest(run.state_before(ran, vote.step));
-            if let Some(what) = vote.difference(council, before, &ran.logits[vote.step]) {
+            let logits = &ran.logits[vote.step];
+            let computed = heard_of(council, &self.weights, &vote.question, logits);
+            if let Some(what) = vote.difference(council, before, &computed) {
                 let RecordedVote { at, request, step, .. } = vote;
                 let whose = format!("request '{request}' of tenant '{tenant}' in '{pool}'");
                 let (at, request) = (*at, Some(request.clone()));
@@ -245,15 +272,14 @@ impl Testimony {
 }
 
 impl RecordedVote {
-    /// The first word that is not what the networks say from a state with the digest `before`.
+    /// The first word that is not what was computed from a state with the digest `before`.
     fn difference(
         &self,
         council: &Council,
         before: Hash8,
-        logits: &CouncilLogits,
+        (tally, members): &(Tally, Vec<MemberVote>),
     ) -> Option<String> {
-        let (tally, members) = heard_of(council, logits);
-        let each = self.members.iter().zip(&members).zip(&council.parts().members);
+        let each = self.members.iter().zip(members).zip(&council.parts().members);
         word("state before it", self.memory, before)
             .or_else(|| word("members", self.members.len(), members.len()))
             .or_else(|| each.into_iter().find_map(|((was, is), member)| spoken(member, was, is)))
@@ -269,6 +295,7 @@ fn spoken(member: &Member, was: &MemberVote, is: &MemberVote) -> Option<String> 
         .or_else(|| word("logit to defer", was.defer, is.defer))
         .or_else(|| word("verdict", was.verdict, is.verdict))
         .or_else(|| word("confidence", was.confidence_per_mille, is.confidence_per_mille))
+        .or_else(|| word("counted", was.counted, is.counted))
         .map(|what| format!("member {}, {what}", member.label))
 }
 
