@@ -2,11 +2,13 @@
 //! fastest at. `docs/council-spec.md` says what is computed; nothing here can change a word of it,
 //! and every way computes the file's golden sequences before anything else.
 
+pub mod engine;
 mod keep;
 mod seat;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use engine::{CouncilEngine, EngineChoice, EngineKind, Engines};
 pub use keep::keep;
 pub use seat::{CouncilSeat, Models, Seated, digest, dir_beside, file_name};
 

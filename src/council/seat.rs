@@ -1,6 +1,7 @@
 //! Who sits in the council seat on this machine: the rules, and the councils whose files are here.
 
-use super::{CpuCouncil, Way, read_to_vote};
+use super::engine::Asked;
+use super::{CouncilEngine, Engines, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{CouncilFile, HiddenState, ModelId};
@@ -24,6 +25,7 @@ pub struct Models(Arc<Shelf>);
 #[derive(Debug)]
 struct Shelf {
     dirs: Vec<PathBuf>,
+    engines: Engines,
     read: Mutex<BTreeMap<ModelId, Found>>,
 }
 
@@ -44,8 +46,8 @@ type Stamp = (SystemTime, u64);
 /// A council that was proved, tested on this processor and found fit for the seat.
 #[derive(Debug)]
 pub struct Seated {
-    file: CouncilFile,
-    cpu: CpuCouncil,
+    file: Arc<CouncilFile>,
+    engine: CouncilEngine,
 }
 
 /// The seat: a ballot for networks is answered by the council that it names, another by the rules.
@@ -55,16 +57,32 @@ pub struct CouncilSeat {
 }
 
 impl Models {
-    /// Those in `dirs`, each called after its model id.
+    /// Those in `dirs`, each called after its model id, computed on the processor.
     #[must_use]
     pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self(Arc::new(Shelf { dirs: dirs.into_iter().collect(), read: Mutex::default() }))
+        Self::on(dirs.into_iter().collect(), Engines::cpu())
     }
 
     /// Those that are kept beside the log in the directory `data`.
     #[must_use]
     pub fn beside(data: &Path) -> Self {
         Self::in_dirs([dir_beside(data)])
+    }
+
+    /// The same councils, none of them read yet, computed on `engines`.
+    #[must_use]
+    pub fn computed_by(&self, engines: &Engines) -> Self {
+        Self::on(self.0.dirs.clone(), engines.clone())
+    }
+
+    fn on(dirs: Vec<PathBuf>, engines: Engines) -> Self {
+        Self(Arc::new(Shelf { dirs, engines, read: Mutex::default() }))
+    }
+
+    /// What they are computed by.
+    #[must_use]
+    pub fn engines(&self) -> &Engines {
+        &self.0.engines
     }
 
     /// The council that the log calls `id`.
@@ -84,7 +102,7 @@ impl Models {
         {
             return Err(unfit.why.clone());
         }
-        let found = self.0.file(id).and_then(Seated::new).map(Arc::new);
+        let found = self.0.seat(id).map(Arc::new);
         let unfit = |why| Unfit { at: Instant::now(), file, why };
         read.insert(id, found.clone().map_err(unfit));
         found
@@ -96,6 +114,10 @@ impl Shelf {
         let name = file_name(id);
         let about = self.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
         Some((about.modified().ok()?, about.len()))
+    }
+
+    fn seat(&self, id: ModelId) -> Result<Seated, String> {
+        Seated::new(self.file(id)?, &self.engines)
     }
 
     fn file(&self, id: ModelId) -> Result<CouncilFile, String> {
@@ -122,19 +144,35 @@ impl Seated {
     ///
     /// # Errors
     /// A sentence that says why it cannot.
-    pub fn new(file: CouncilFile) -> Result<Self, String> {
+    pub fn new(file: CouncilFile, engines: &Engines) -> Result<Self, String> {
         let members = file.council().parts().members.len();
         if members != SEATED_MEMBERS {
             return Err(format!("it has {members} members, and a quorum needs {SEATED_MEMBERS}"));
         }
-        let cpu = CpuCouncil::new(&file, Way::fastest()).map_err(|error| error.to_string())?;
-        Ok(Self { file, cpu })
+        let file = Arc::new(file);
+        let engine = engines.engine(&file).map_err(|error| error.to_string())?;
+        Ok(Self { file, engine })
+    }
+
+    /// The council.
+    #[must_use]
+    pub fn file(&self) -> &CouncilFile {
+        &self.file
+    }
+
+    /// What computes it.
+    #[must_use]
+    pub fn engine(&self) -> &CouncilEngine {
+        &self.engine
     }
 
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
-        Sitting { runner: &self.cpu, council: self.file.council(), digest }.answer(ballot)
+        let tenants = ballot.hearing.iter().flat_map(|hearing| &hearing.tenants);
+        let votes = tenants.map(|heard| heard.cases.len() as u64).sum();
+        let runner = Asked { engine: &self.engine, votes };
+        Sitting { runner: &runner, council: self.file.council(), digest }.answer(ballot)
     }
 }
 

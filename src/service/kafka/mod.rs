@@ -29,7 +29,7 @@ pub use life::Membership;
 
 use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
-use crate::council::Models;
+use crate::council::{Engines, Models};
 use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
@@ -79,6 +79,8 @@ pub struct KafkaServiceOptions {
     pub data: PathBuf,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
+    /// What networks are computed by.
+    pub engines: Engines,
     /// Who knows the schemas of writers; without one the local table does.
     pub registry: Option<Arc<Registry>>,
 }
@@ -379,7 +381,7 @@ fn follow_all(
     outbox: &Arc<Outbox>,
     is_reached: bool,
 ) -> Result<Vec<(KafkaLogOptions, Followed)>> {
-    let models = Models::beside(&options.data);
+    let models = Models::beside(&options.data).computed_by(&options.engines);
     let follow_one = |partition| {
         let log = log_options(options, partition)?;
         let (service, notices) = follow(&log, outbox, is_reached)?;
