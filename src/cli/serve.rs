@@ -123,7 +123,7 @@ async fn serve_kafka(config: &Config, engines: Engines) -> Result<()> {
     let address = listener.local_addr().unwrap_or(config.listen);
     let config_of_kafka = config.clone();
     let started = tokio::task::spawn_blocking(move || {
-        KafkaService::start(&kafka_options(&config_of_kafka, engines)?)
+        KafkaService::start(&kafka_options(&config_of_kafka, &engines)?)
     });
     let service = started.await.map_err(|_| Error::bug("starting the service panicked"))??;
     let service = Arc::new(service);
@@ -154,7 +154,7 @@ async fn expelled(service: &KafkaService) {
     }
 }
 
-fn kafka_options(config: &Config, engines: Engines) -> Result<KafkaServiceOptions> {
+fn kafka_options(config: &Config, engines: &Engines) -> Result<KafkaServiceOptions> {
     let kafka = &config.kafka;
     let (settings, registry) = reached_by_instance(config)?;
     Ok(KafkaServiceOptions {
@@ -169,7 +169,7 @@ fn kafka_options(config: &Config, engines: Engines) -> Result<KafkaServiceOption
         durability: config.durability.into(),
         data: config.data.clone(),
         snapshot_every: config.snapshot_every,
-        engines,
+        models: Models::beside(&config.data).computed_by(engines),
     })
 }
 

@@ -121,7 +121,7 @@ pub fn run_on(
     feed_to_the_end(workload, engine, progress).map(|(summary, _)| summary)
 }
 
-/// The same as [`run`], showing `watch` every decision of the log, those of earlier runs among them.
+/// The same as [`run`], showing `watch` every decision of the log, those of earlier runs too.
 pub(crate) fn run_watched(
     workload: &Workload,
     dir: &Path,

@@ -219,7 +219,7 @@ names! {
 
     /// What votes are computed on: cpu or gpu.
     ENGINE = "engine", Label, Text;
-    /// What kind of fault it was.
+    /// What kind of fault it was. Also a log field.
     CLASS = "class", Label, Text;
 
     /// A rule that every log keeps, by its name in docs/validate.md. Also a log field.

@@ -50,7 +50,7 @@ fn treatment() -> Treatment {
     Treatment { patience, alone, opening_patience: SOON, ..Treatment::default() }
 }
 
-/// A council on devices that `open` opens, given how many it opened before; and how many there were.
+/// A council on devices that `open` opens, told how many it opened before; and how many those are.
 fn council(
     choice: EngineChoice,
     open: impl Fn(&Arc<CouncilFile>, usize) -> Result<GpuCouncil, GpuFault> + Send + Sync + 'static,

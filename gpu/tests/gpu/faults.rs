@@ -130,8 +130,16 @@ fn a_batch_that_takes_longer_than_anybody_waits_ends_the_device_and_a_new_one_wo
         let gpu = GpuCouncil::start(file.clone(), &adapter).unwrap();
         let begun = Instant::now();
         let batch = golden_batch(&file, 3_000);
-        let fault = gpu.compute(batch, Duration::from_millis(1)).unwrap_err();
-        assert!(matches!(fault, GpuFault::Unavailable { .. }), "{fault}");
+        // On a busy machine the thread may not have begun within a millisecond: that is no fault
+        // of the device.
+        let fault = loop {
+            let fault = gpu.compute(batch.clone(), Duration::from_millis(1)).unwrap_err();
+            assert!(matches!(fault, GpuFault::Unavailable { .. }), "{fault}");
+            if gpu.fault().is_some() {
+                break fault;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it never begins: {fault}");
+        };
         say(&format!("a late device, after {:?}: {fault}", begun.elapsed()));
         let fault = gpu.compute(vec![], PATIENCE_MAX).unwrap_err();
         assert_eq!(gpu.fault(), Some(fault));

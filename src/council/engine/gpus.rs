@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::resilience::{BreakerSettings, WindowSize};
-use crate::telemetry::names;
+use crate::telemetry::events::GpuRefused;
 use conclave_core::council::CouncilFile;
 use conclave_gpu::{AdapterCard, GpuCouncil, GpuFault, Software, adapters};
 use std::fmt;
@@ -130,11 +130,7 @@ impl Gpus {
         let treatment = Treatment { opening_patience: patience, ..Treatment::default() };
         Self::opened_by(treatment, move |file, banned| {
             GpuCouncil::start_best(file, software, &banned.cards(), |card, fault| {
-                tracing::warn!(
-                    { names::ADAPTER } = %card,
-                    { names::REASON } = %fault,
-                    "an adapter is not used"
-                );
+                GpuRefused { adapter: card, reason: &fault }.emit();
                 if matches!(fault, GpuFault::Corrupt { .. }) {
                     banned.ban(card);
                 }

@@ -13,9 +13,9 @@ use super::gpus::Gpus;
 use super::plan::{Crossover, crossover, in_batches, steps};
 use crate::resilience::breaker::{Breaker, Permit};
 use crate::resilience::{Moment, Outcome};
-use crate::telemetry::names;
+use crate::telemetry::events::{AfterFault, GpuAbsent, GpuFailed, GpuOpened};
 use conclave_core::council::{CouncilFile, Ran, Run, Runner};
-use conclave_gpu::{AdapterKind, GpuCouncil, GpuFault};
+use conclave_gpu::{AdapterCard, AdapterKind, GpuCouncil, GpuFault};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -151,7 +151,7 @@ impl Guarded {
         let spawned = thread::Builder::new().name(name).spawn(move || opener.open(permit));
         if let Err(error) = spawned {
             // The permit is gone with the thread; its probe times out.
-            tracing::warn!({ names::ERROR } = %error, "no thread to open a GPU: votes are computed on the processor");
+            GpuAbsent { reason: format!("no thread to open one: {error}") }.emit();
             known.is_opening = false;
         }
     }
@@ -165,14 +165,14 @@ impl Guarded {
         known.is_opening = false;
         let outcome = match opened {
             Ok(device) => {
-                device.say_hello();
+                device.opened().emit();
                 self.figures.device_is(Some(device.gpu.card()));
                 known.device = Some(Arc::new(device));
                 Outcome::Success
             }
             Err(fault) => {
                 self.figures.failed(FaultClass::of(&fault));
-                tracing::warn!({ names::REASON } = %fault, "no GPU: votes are computed on the processor");
+                GpuAbsent { reason: fault }.emit();
                 Outcome::Failure
             }
         };
@@ -203,32 +203,17 @@ impl Guarded {
         let is_busy = matches!(fault, GpuFault::Unavailable { .. }) && device.gpu.fault().is_none();
         let class = if is_busy { FaultClass::Busy } else { FaultClass::of(fault) };
         self.figures.failed(class);
-        let (adapter, reason) = (device.gpu.card(), fault);
-        match class {
-            FaultClass::Busy | FaultClass::Invalid => {
-                tracing::debug!(
-                    { names::ADAPTER } = %adapter,
-                    { names::REASON } = %reason,
-                    "the processor votes instead this time"
-                );
-                return self.finish(permit, Outcome::Neutral);
-            }
-            FaultClass::Unavailable => {
-                tracing::warn!(
-                    { names::ADAPTER } = %adapter,
-                    { names::REASON } = %reason,
-                    "the GPU failed: the processor votes instead"
-                );
-            }
-            FaultClass::Corrupt => {
-                self.gpus.banned.ban(adapter);
-                tracing::error!(
-                    { names::ADAPTER } = %adapter,
-                    { names::REASON } = %reason,
-                    "the GPU computes wrong votes and is not used again: the processor's count \
-                     (docs/runbooks/gpu-mismatch.md)"
-                );
-            }
+        let adapter = device.gpu.card();
+        let then = match class {
+            FaultClass::Busy | FaultClass::Invalid => AfterFault::GoesOn,
+            FaultClass::Unavailable => AfterFault::OpenedAgain,
+            FaultClass::Corrupt => AfterFault::Banned,
+        };
+        GpuFailed { adapter, class: class.as_str(), then, reason: fault }.emit();
+        match then {
+            AfterFault::GoesOn => return self.finish(permit, Outcome::Neutral),
+            AfterFault::OpenedAgain => {}
+            AfterFault::Banned => self.gpus.banned.ban(adapter),
         }
         let mut known = self.known();
         // Another one may have taken its place.
@@ -264,20 +249,8 @@ impl Device {
         self.gpu.card().kind == AdapterKind::Software
     }
 
-    fn say_hello(&self) {
-        let (adapter, way) = (self.gpu.card(), self.gpu.way());
-        let favoured = self.crossover.map(Crossover::decisions);
-        let least = favoured.unwrap_or(Some(1));
-        let what = match favoured {
-            None => "a GPU votes",
-            Some(Some(_)) => "a GPU takes large ballots",
-            Some(None) => "a GPU is here, and slower than the processor at every size",
-        };
-        tracing::info!(
-            { names::ADAPTER } = %adapter,
-            { names::WAY } = way,
-            { names::CROSSOVER_COUNT } = least,
-            "{what}"
-        );
+    fn opened(&self) -> GpuOpened<&AdapterCard> {
+        let crossover = self.crossover.map_or(Some(1), Crossover::decisions);
+        GpuOpened { adapter: self.gpu.card(), way: self.gpu.way(), crossover }
     }
 }

@@ -29,7 +29,7 @@ pub use life::Membership;
 
 use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
-use crate::council::{Engines, Models};
+use crate::council::Models;
 use crate::error::{Error, Result};
 use crate::fold::fold;
 use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
@@ -79,8 +79,8 @@ pub struct KafkaServiceOptions {
     pub data: PathBuf,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
-    /// What networks are computed by.
-    pub engines: Engines,
+    /// The councils that may sit in the seat.
+    pub models: Models,
     /// Who knows the schemas of writers; without one the local table does.
     pub registry: Option<Arc<Registry>>,
 }
@@ -381,11 +381,10 @@ fn follow_all(
     outbox: &Arc<Outbox>,
     is_reached: bool,
 ) -> Result<Vec<(KafkaLogOptions, Followed)>> {
-    let models = Models::beside(&options.data).computed_by(&options.engines);
     let follow_one = |partition| {
         let log = log_options(options, partition)?;
         let (service, notices) = follow(&log, outbox, is_reached)?;
-        Ok((log, (service.with_models(models.clone()), notices)))
+        Ok((log, (service.with_models(options.models.clone()), notices)))
     };
     let (numbers, mut all) = ((0..count).collect::<Vec<_>>(), vec![]);
     for some in numbers.chunks(FOLD_AT_ONCE) {
