@@ -6,11 +6,12 @@ mod keep;
 mod shadow;
 
 use super::{Output, page::Page};
-use crate::council::{CpuCouncil, Seated, Way, feature_schema, read};
+use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, read};
 use crate::error::{Error, Result};
-use bench::Figure;
+use bench::Bench;
 use clap::{Args, Subcommand};
 use conclave_core::council::CouncilFile;
+use conclave_gpu::Software;
 use info::Info;
 use keep::KeepArguments;
 use serde::Serialize;
@@ -48,8 +49,8 @@ enum What {
     /// Proves that nothing leaves its range, computes the golden sequences in every way that this
     /// processor has, and says whether the council may sit
     Verify(FileArguments),
-    /// Measures what a decision costs in every way that this processor has
-    Bench(FileArguments),
+    /// Measures what a decision costs in every way that this processor has, and on every GPU
+    Bench(BenchArguments),
     /// Keeps a copy where the instances of a log look for it
     Keep(KeepArguments),
     /// Votes beside the seat of a log, without any effect, and compares
@@ -64,6 +65,15 @@ struct FileArguments {
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+}
+
+#[derive(Debug, Args)]
+struct BenchArguments {
+    #[command(flatten)]
+    of: FileArguments,
+    /// Measure drivers that play a GPU on the processor (lavapipe), too
+    #[arg(long)]
+    software_gpu: bool,
 }
 
 /// What came of computing a file's golden sequences.
@@ -97,9 +107,10 @@ pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
             show(of.output, &verified, Verified::lines)?;
             Ok(u8::from(!verified.is_sound()))
         }
-        What::Bench(of) => {
-            let figures = bench::measure(&open(&of.file)?.0)?;
-            show(of.output, &figures, |figures| figures.iter().map(Figure::line).collect())?;
+        What::Bench(BenchArguments { of, software_gpu }) => {
+            let software = if *software_gpu { Software::Allowed } else { Software::Refused };
+            let bench = Bench::of(open(&of.file)?.0, software)?;
+            show(of.output, &bench, Bench::lines)?;
             Ok(0)
         }
         What::Keep(of) => keep::run(of),
@@ -140,7 +151,7 @@ impl Verified {
             golden_steps: file.golden().iter().map(|sequence| sequence.steps.len()).sum(),
             ways: ways.collect(),
             features_match: file.council().parts().schema == feature_schema(),
-            cannot_sit: Seated::new(file).err(),
+            cannot_sit: Seated::new(file, &Engines::cpu()).err(),
         }
     }
 
