@@ -249,18 +249,6 @@ impl Seated {
         &self.engine
     }
 
-    /// The council.
-    #[must_use]
-    pub fn file(&self) -> &CouncilFile {
-        &self.file
-    }
-
-    /// What computes it.
-    #[must_use]
-    pub fn engine(&self) -> &CpuCouncil {
-        &self.cpu
-    }
-
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {

@@ -3,7 +3,7 @@
 
 use crate::system_common::*;
 use crate::{Act, beginning, forge, networks, story, told, told_in};
-use conclave::council::{Seated, model_id, read_to_vote};
+use conclave::council::{Engines, Seated, model_id, read_to_vote};
 use conclave::engine::Engine;
 use conclave::error::{ErrorKind, Result};
 use conclave::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
@@ -16,8 +16,8 @@ use conclave_core::units::Offset;
 use std::sync::Arc;
 
 fn seated(bytes: &[u8]) -> Arc<Seated> {
-    let file: CouncilFile = read_to_vote(bytes, model_id(bytes)).unwrap();
-    Arc::new(Seated::new(file).unwrap())
+    let file = read_to_vote(bytes, model_id(bytes)).unwrap();
+    Arc::new(Seated::new(file, &Engines::cpu()).unwrap())
 }
 
 /// The council of these logs.
