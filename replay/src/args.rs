@@ -166,7 +166,8 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
     pub(crate) until: Option<Position>,
     /// Which machine computes the votes of networks again: each finds the same ones
-    #[arg(long, value_enum, default_value_t = EngineChoice::Auto, value_name = "ENGINE")]
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto, hide_possible_values = true)]
+    #[arg(value_name = "cpu|gpu|auto")]
     pub(crate) council: EngineChoice,
     /// Let a driver that plays a GPU on the processor (lavapipe) count as one: for tests
     #[arg(long)]
