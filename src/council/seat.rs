@@ -283,18 +283,24 @@ impl CouncilSeat {
         let members = &seated.file.council().parts().members;
         Some(members.iter().map(|member| member.label.clone()).collect())
     }
-}
 
-impl Seat for CouncilSeat {
-    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+    /// The council that is to answer `ballot`; none when that is for the rules.
+    ///
+    /// # Errors
+    /// As [`Seat::vote`].
+    pub fn asked(&self, ballot: &Ballot) -> Result<Option<Arc<Seated>>, Absent> {
         let get = |model| self.models.get(model).map_err(|why| Absent { model, why });
         if let Some(model) = ballot.activates {
             get(model)?;
         }
-        match ballot.asked() {
-            Some(model) => Ok(get(model)?.answer(ballot)),
-            None => Ok(Votes::by_rules(ballot)),
-        }
+        ballot.asked().map(get).transpose()
+    }
+}
+
+impl Seat for CouncilSeat {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        let asked = self.asked(ballot)?;
+        Ok(asked.map_or_else(|| Votes::by_rules(ballot), |seated| seated.answer(ballot)))
     }
 }
 
