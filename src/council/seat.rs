@@ -3,7 +3,7 @@
 use super::{CpuCouncil, Way, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
-use conclave_core::council::{CouncilFile, HiddenState, ModelId};
+use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
 use conclave_core::units::Hash8;
@@ -131,6 +131,18 @@ impl Seated {
         Ok(Self { file, cpu })
     }
 
+    /// What it is.
+    #[must_use]
+    pub fn council(&self) -> &Council {
+        self.file.council()
+    }
+
+    /// The way in which its single steps are computed here.
+    #[must_use]
+    pub fn evaluator(&self) -> &CpuCouncil {
+        &self.cpu
+    }
+
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
@@ -143,6 +155,12 @@ impl CouncilSeat {
     #[must_use]
     pub fn new(models: Models) -> Self {
         Self { models }
+    }
+
+    /// The councils that it finds.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
     /// Whether the council that a log would call `model` could sit here.

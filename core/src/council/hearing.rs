@@ -145,7 +145,7 @@ impl<R: Runner> Sitting<'_, R> {
 }
 
 /// The log times of a tenant's way through a round: leases that ended first, then its cases.
-struct Way {
+pub(super) struct Way {
     /// Of each step, since the one before; 0 for a tenant's first.
     elapsed_ms: Vec<DurationMs>,
     /// Of the last step.
@@ -154,7 +154,7 @@ struct Way {
 
 impl Way {
     /// A tenant's way, and what is to be computed on it.
-    fn of(council: &Council, heard: &Heard) -> (Self, Run) {
+    pub(super) fn of(council: &Council, heard: &Heard) -> (Self, Run) {
         let Heard { memory, cases, .. } = heard;
         let ended = memory.outcomes().map(|outcome| (outcome.at_ms, outcome.features));
         let asked = cases.iter().map(|case| (case.at_ms, case.features));

@@ -4,7 +4,8 @@
 //! Bytes → [`CouncilFile`] (read, proved, self-tested) → [`Council`], which is the reference and an
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
-//! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant).
+//! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant) →
+//! [`recall`] (one vote once more) → [`explain`] (why it is what it is).
 
 mod cell;
 pub mod curve;
@@ -18,6 +19,7 @@ pub mod logits;
 pub mod member;
 mod proof;
 pub mod quorum;
+pub mod recall;
 pub mod refusal;
 pub mod rounding;
 pub mod run;

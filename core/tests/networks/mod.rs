@@ -35,6 +35,6 @@ pub(crate) struct Networks;
 
 impl Seat for Networks {
     fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
-        Ok(Sitting { evaluator: council(), council: council(), digest }.answer(ballot))
+        Ok(Sitting { runner: council(), council: council(), digest }.answer(ballot))
     }
 }
