@@ -8,7 +8,7 @@ use super::report::ExplainReport;
 use super::told::Subject;
 use crate::council::{Models, Seated};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fold::{caught, fold};
+use crate::fold::fold;
 use crate::log::LogReader;
 use crate::report::sentence::verdict;
 use conclave_core::command::Command;
@@ -110,21 +110,18 @@ pub(super) fn reasons_of(
     let asked = opened.asked(&vote.pool, place);
     let (asked, case) = asked.ok_or_else(|| differs("nobody was asked"))?;
     let seated = seated(models, recorded.model)?;
-    let found = caught(|| {
-        let votes = seated.answer(&opened.ballot);
-        let again = vote_at(&votes, place).ok_or("nobody voted")?;
-        if let Some(what) = difference(recorded, again) {
-            return Err(what);
-        }
-        let subject = Subject { pool: opened.state().pool(&vote.pool), asked, now: case.at_ms };
-        Ok(computed(&seated, &opened.ballot, place, &subject, depth))
-    });
-    found.map_err(|why| differs(&why))?.map_err(differs)
+    let votes = opened.answered(&seated).map_err(differs)?;
+    let again = vote_at(votes, place).ok_or_else(|| differs("nobody voted"))?;
+    if let Some(what) = difference(recorded, again) {
+        return Err(differs(what));
+    }
+    let subject = Subject { pool: opened.state().pool(&vote.pool), asked, now: case.at_ms };
+    Ok(computed(&seated, &opened.ballot, place, &subject, depth))
 }
 
 fn seated(models: &Models, model: ModelId) -> Result<Arc<Seated>> {
     let found = models.get(model).map_err(|why| Absent { model, why });
-    found.map_err(|absent| Error::unavailable(absent.to_string()))
+    found.map_err(Error::from)
 }
 
 fn vote_at(votes: &Votes, place: Place) -> Option<&Vote> {
@@ -156,8 +153,8 @@ fn difference(recorded: &CouncilVoted, vote: &Vote) -> Option<&'static str> {
 /// What is added to a vote.
 #[derive(Debug)]
 pub(super) struct Reasons {
-    labels: Vec<String>,
-    whys: Vec<Why>,
+    pub(super) labels: Vec<String>,
+    pub(super) whys: Vec<Why>,
     told: Vec<Told>,
     flips: Vec<FlipSaid>,
 }

@@ -1,5 +1,6 @@
 //! A round of the log opened once more: what a vote is computed from.
 
+use crate::council::Seated;
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, caught};
 use crate::log::{LogReader, StoredCommand};
@@ -10,9 +11,10 @@ use conclave_core::council::hearing::{Case, Place};
 use conclave_core::decision::{CouncilVoted, Decision, Event};
 use conclave_core::input::{Content, Input};
 use conclave_core::limits::ROUND_COMMANDS_MAX;
-use conclave_core::round::{Ballot, open_round};
+use conclave_core::round::{Ballot, Votes, open_round};
 use conclave_core::state::{DueVote, State};
 use conclave_core::units::{Offset, PoolId, RequestId};
+use std::cell::OnceCell;
 
 /// A round as it was opened: on which state, for which commands.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Opened<'s> {
     inputs: Vec<Input>,
     decisions: Vec<Decision>,
     pub(super) ballot: Ballot,
+    /// What its council answers, once it was asked.
+    answered: OnceCell<std::result::Result<Votes, String>>,
 }
 
 /// Which vote of networks.
@@ -67,14 +71,14 @@ impl<'s> Opened<'s> {
         let inputs = inputs(log, state, &decisions)?;
         let ballot = caught(|| open_round(state, &inputs))
             .map_err(|why| Error::corrupt(format!("round {round} cannot be opened: {why}")))?;
-        Ok(Self { state, inputs, decisions, ballot })
+        Ok(Self { state, inputs, decisions, ballot, answered: OnceCell::new() })
     }
 
     /// A round of one command that is only planned.
     pub(super) fn planned(state: &'s State, input: Input) -> Self {
         let inputs = vec![input];
         let ballot = open_round(state, &inputs);
-        Self { state, inputs, decisions: vec![], ballot }
+        Self { state, inputs, decisions: vec![], ballot, answered: OnceCell::new() }
     }
 
     /// What is recorded of a vote.
@@ -84,6 +88,15 @@ impl<'s> Opened<'s> {
             Event::CouncilVoted(voted) => vote.is_of(voted).then_some(voted),
             _ => None,
         })
+    }
+
+    /// What the council of the ballot, which is `seated`, answers to it.
+    ///
+    /// # Errors
+    /// The invariant that breaks, when the log says what cannot have happened.
+    pub(super) fn answered(&self, seated: &Seated) -> std::result::Result<&Votes, &str> {
+        let answer = || caught(|| seated.answer(&self.ballot));
+        self.answered.get_or_init(answer).as_ref().map_err(String::as_str)
     }
 
     /// Which question of the ballot a vote answers.

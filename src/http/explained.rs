@@ -5,7 +5,6 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use super::reports::At;
-use crate::error::Error;
 use crate::explain::{
     ExplainReport, Follower, PlanReport, explain, explain_at, follow, give_reasons,
     give_reasons_of_plan, plan,
