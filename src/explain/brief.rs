@@ -1,7 +1,7 @@
 //! Many votes of networks in short, in one walk along the log: what each member said and its first
 //! reason, which is what a page has room for.
 
-use super::networks::{Networks, TopReason};
+use super::networks::{Networks, TopReason, Why};
 use super::reasons::{Depth, reasons_of};
 use super::recount::{Opened, VoteId};
 use crate::council::Models;
@@ -57,7 +57,7 @@ pub struct MemberBrief {
     pub verdict: String,
     /// How often it is right when it is that sure, in thousandths.
     pub confidence_per_mille: i64,
-    /// Its strongest reason.
+    /// The strongest reason for its verdict; against it, when none is for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<TopReason>,
 }
@@ -136,10 +136,15 @@ fn brief(
         Ok(reasons) => {
             let of_members = reasons.labels.into_iter().zip(reasons.whys);
             for (member, (label, why)) in brief.members.iter_mut().zip(of_members) {
-                (member.label, member.top) = (Some(label), why.top.into_iter().next());
+                (member.label, member.top) = (Some(label), first_reason(why));
             }
         }
         Err(sentence) => brief.unexplained = Some(sentence),
     }
     brief
+}
+
+fn first_reason(why: Why) -> Option<TopReason> {
+    let first = why.top.iter().position(|top| top.push_sixtieths > 0).unwrap_or(0);
+    why.top.into_iter().nth(first)
 }

@@ -85,8 +85,8 @@ pub struct TopReason {
     pub group: String,
     /// Its Shapley value in 1/60 of 1/2048.
     pub push_sixtieths: i64,
-    /// The feature of the group that does most by itself the same way, and otherwise most; none
-    /// when no single one does anything.
+    /// The feature of the group that does most by itself the same way; none when no single one does
+    /// a hundredth of a logit.
     pub feature: Option<String>,
     /// What the lead loses without that feature, in 1/2048.
     pub feature_push: i64,

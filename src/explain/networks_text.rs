@@ -49,10 +49,10 @@ fn explained(member: &MemberSaid, label: &str, why: &Why) -> Vec<String> {
     let lead = hundredths(*lead, LOGIT);
     let history = match hundredths(*history, LOGIT).as_str() {
         "+0.00" => String::new(),
-        history => format!("; {history} by what is remembered"),
+        history => format!("; history {history}"),
     };
     let mut lines = vec![format!(
-        "{INDENT}{label:<14} {verdict:<7} {confidence_per_mille:>4} per mille sure, {lead} before \
+        "{INDENT}{label:<14} {verdict:<7} {confidence_per_mille:>4} per mille sure, {lead} over \
          {runner_up}{history}"
     )];
     lines.extend(top.iter().filter_map(reason));
@@ -68,7 +68,7 @@ fn reason(reason: &TopReason) -> Option<String> {
     }
     let feature = match feature {
         Some(_) => format!(": {words} ({})", hundredths(*feature_push, LOGIT)),
-        None => String::new(),
+        None => ": by several features together".to_owned(),
     };
     Some(format!("{INDENT}  {push} {group}{feature}"))
 }
@@ -76,7 +76,9 @@ fn reason(reason: &TopReason) -> Option<String> {
 /// What leads to an approval first, if nothing did.
 fn what_would_change_it(flips: &[FlipSaid], verdict: &str) -> Vec<String> {
     if flips.is_empty() {
-        return vec![format!("{INDENT}no other value of one of its fields would change that")];
+        return vec![format!(
+            "{INDENT}less of any one thing, another priority or being preemptible would not change it"
+        )];
     }
     let (wanted, others): (Vec<_>, Vec<_>) =
         flips.iter().partition(|flip| flip.verdict == "approve");

@@ -78,6 +78,9 @@ fn planned(opened: &Opened, models: &Models, vote: &VoteId) -> Result<Reasons> {
     Ok(computed(&seated, &opened.ballot, place, &subject, Depth::Full))
 }
 
+/// A hundredth of a logit, in 1/2048: less than that no feature is named for.
+const WORTH_A_WORD: i64 = 20;
+
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
@@ -228,15 +231,13 @@ fn why(shares: &MemberShares, alone: &Occlusions, told: &[Told]) -> Why {
     }
 }
 
-/// The feature of `group` that does most by itself: of those that push the way the group does, or
-/// of all when none does.
+/// The feature of `group` that does most by itself in the direction of `push`; none when none does
+/// enough to be worth a word.
 fn strongest(group: FeatureGroup, push: i64, losses: &[i64]) -> Option<&'static FeatureRow> {
-    let of_group = FEATURES.iter().filter(|row| row.group == group && losses[row.index] != 0);
+    let loss = |row: &FeatureRow| losses[row.index] * push.signum();
+    let of_group = FEATURES.iter().filter(|row| row.group == group && loss(row) >= WORTH_A_WORD);
     // Among equal ones the first.
-    of_group.rev().max_by_key(|row| {
-        let loss = losses[row.index];
-        (loss.signum() == push.signum(), loss.abs())
-    })
+    of_group.rev().max_by_key(|row| loss(row))
 }
 
 fn said(flip: Flip) -> FlipSaid {

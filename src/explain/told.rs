@@ -45,7 +45,8 @@ impl Subject<'_> {
             },
             "cpu_per_gpu" => {
                 let cpu_milli = ask.cpu_milli.0 * 1_000 / per_gpu;
-                format!("wants {} CPUs per {per}", gpus(GpuMilli(cpu_milli)))
+                let unit = if cpu_milli == 1_000 { "CPU" } else { "CPUs" };
+                format!("wants {} {unit} per {per}", gpus(GpuMilli(cpu_milli)))
             }
             "memory_per_gpu" => {
                 format!("wants {} MiB per {per}", ask.memory_mib.0 * 1_000 / per_gpu)

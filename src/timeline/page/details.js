@@ -46,13 +46,15 @@
       }
       return null;
     };
+    // A reason for the verdict stands before those against it.
+    const first = (reasons) => reasons.find((one) => one.push_sixtieths > 0) || reasons[0];
     // What each member said there; null when this page does not keep it.
     const findVote = async (pool, request, offset) => {
       if (!page.live) return kept().votes.find((one) => one.at === offset && one.pool === pool && one.request === request) || null;
       const path = `v1/pools/${encodeURIComponent(pool)}/requests/${encodeURIComponent(request)}/explain?at=${offset}`;
       const said = (await page.live.get(path)).networks;
       return said && { ...said, unexplained: said.unexplained && said.unexplained.sentence,
-        members: said.members.map((one) => ({ ...one, top: one.why && one.why.top[0] })) };
+        members: said.members.map((one) => ({ ...one, top: one.why && first(one.why.top) })) };
     };
     const sure = (said) => `${said.confidence_per_mille} ‰ sure`;
     const push = (sixtieths) => `${sixtieths < 0 ? "−" : "+"}${Math.abs(sixtieths / 122880).toFixed(2)}`;
