@@ -2,14 +2,16 @@
 
 mod bench;
 mod info;
+mod keep;
 
 use super::{Output, page::Page};
-use crate::council::{CpuCouncil, Seated, Way, feature_schema, keep, read};
+use crate::council::{CpuCouncil, Seated, Way, feature_schema, read};
 use crate::error::{Error, Result};
 use bench::Figure;
 use clap::{Args, Subcommand};
-use conclave_core::council::{CouncilFile, ModelId};
+use conclave_core::council::CouncilFile;
 use info::Info;
+use keep::KeepArguments;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +20,12 @@ const EXAMPLES: &str = "Examples:
   conclave council verify models/FILE.council --output json
   conclave council bench models/FILE.council
   conclave council keep models/FILE.council --data data/conclave
+  conclave council keep models/FILE.council --brokers k1:9092,k2:9092
 
 A log takes networks into the seat with two commands of an administrator, which `council keep`
 prints for `conclave submit`: ActivateDecider (version 2) and ActivateCouncil. Each instance needs
-the file in models/ of its data directory; one that lacks it waits, and decides nothing otherwise.
+the file in models/ of its data directory, or on Kafka in the topic of artifacts, where every
+instance takes it from; one that lacks it waits, and decides nothing otherwise.
 
 Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused";
 
@@ -42,7 +46,7 @@ enum What {
     Verify(FileArguments),
     /// Measures what a decision costs in every way that this processor has
     Bench(FileArguments),
-    /// Keeps a copy beside a log, where its instance looks for it
+    /// Keeps a copy where the instances of a log look for it
     Keep(KeepArguments),
 }
 
@@ -54,16 +58,6 @@ struct FileArguments {
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     output: Output,
-}
-
-#[derive(Debug, Args)]
-struct KeepArguments {
-    /// The council
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
 }
 
 /// What came of computing a file's golden sequences.
@@ -102,13 +96,7 @@ pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
             show(of.output, &figures, |figures| figures.iter().map(Figure::line).collect())?;
             Ok(0)
         }
-        What::Keep(of) => {
-            let ModelId(digest) = keep(&of.file, &of.data)?;
-            let mut page = Page::open();
-            page.line(r#"{"ActivateDecider": {"version": 2}}"#)?;
-            page.line(&format!(r#"{{"ActivateCouncil": {{"model": "{digest}"}}}}"#))?;
-            page.flush().map(|()| 0)
-        }
+        What::Keep(of) => keep::run(of),
     }
 }
 

@@ -1,19 +1,23 @@
 //! Who sits in the council seat on this machine: the rules, and the councils whose files are here.
 
-use super::{CpuCouncil, Way, read_to_vote};
+use super::depot::Depot;
+use super::keep::store;
+use super::{CpuCouncil, Way, model_id, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
-use conclave_core::units::Hash8;
+use conclave_core::units::{Hash8, Hash32};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long it is believed that a council cannot sit: reading and proving takes milliseconds.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// The same where somebody else has to be asked.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of a council's file, as docs/council-spec.md says.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -24,6 +28,10 @@ pub struct Models(Arc<Shelf>);
 #[derive(Debug)]
 struct Shelf {
     dirs: Vec<PathBuf>,
+    /// Who is asked for what is in none of them.
+    depot: Option<Arc<dyn Depot>>,
+    /// Where what it has is kept, so that it need not be asked twice.
+    kept_in: Option<PathBuf>,
     read: Mutex<BTreeMap<ModelId, Found>>,
 }
 
@@ -58,7 +66,23 @@ impl Models {
     /// Those in `dirs`, each called after its model id.
     #[must_use]
     pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self(Arc::new(Shelf { dirs: dirs.into_iter().collect(), read: Mutex::default() }))
+        let (dirs, read) = (dirs.into_iter().collect(), Mutex::default());
+        Self(Arc::new(Shelf { dirs, depot: None, kept_in: None, read }))
+    }
+
+    /// The same, and those that are in `depot`.
+    #[must_use]
+    pub fn or_from(&self, depot: Arc<dyn Depot>) -> Self {
+        let (dirs, kept_in) = (self.0.dirs.clone(), self.0.kept_in.clone());
+        Self(Arc::new(Shelf { dirs, depot: Some(depot), kept_in, read: Mutex::default() }))
+    }
+
+    /// The same, and what a depot has is kept in the first directory.
+    #[must_use]
+    pub fn keeping(&self) -> Self {
+        let (dirs, depot) = (self.0.dirs.clone(), self.0.depot.clone());
+        let kept_in = dirs.first().cloned();
+        Self(Arc::new(Shelf { dirs, depot, kept_in, read: Mutex::default() }))
     }
 
     /// Those that are kept beside the log in the directory `data`.
@@ -72,26 +96,57 @@ impl Models {
     /// # Errors
     /// A sentence that says why it cannot sit here, and what to do.
     pub fn get(&self, id: ModelId) -> Result<Arc<Seated>, String> {
-        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
         // Every round asks: the disk is not, once the council is here.
-        if let Some(Ok(seated)) = read.get(&id) {
-            return Ok(Arc::clone(seated));
-        }
-        let file = self.0.stamp(id);
-        if let Some(Err(unfit)) = read.get(&id)
-            && unfit.file == file
-            && unfit.at.elapsed() < LOOK_AGAIN_AFTER
-        {
-            return Err(unfit.why.clone());
-        }
+        let stamp = match self.0.known(id) {
+            Known::Sits(seated) => return Ok(seated),
+            Known::Unfit(why) => return Err(why),
+            Known::Unknown(stamp) => stamp,
+        };
+        // Others go on meanwhile: a partition whose council is here waits for none that is not.
         let found = self.0.file(id).and_then(Seated::new).map(Arc::new);
-        let unfit = |why| Unfit { at: Instant::now(), file, why };
-        read.insert(id, found.clone().map_err(unfit));
+        let unfit = |why| Unfit { at: Instant::now(), file: stamp, why };
+        self.0.read().insert(id, found.clone().map_err(unfit));
         found
+    }
+
+    /// The bytes of the file of the council that the log calls `id`.
+    ///
+    /// # Errors
+    /// A sentence that says why it could not sit here.
+    pub fn bytes(&self, id: ModelId) -> Result<Vec<u8>, String> {
+        self.get(id)?;
+        self.0.bytes(id).map(|(bytes, _)| bytes)
     }
 }
 
+/// What is known of a council without reading its file.
+enum Known {
+    Sits(Arc<Seated>),
+    Unfit(String),
+    /// With what its file looks like.
+    Unknown(Option<Stamp>),
+}
+
 impl Shelf {
+    fn read(&self) -> MutexGuard<'_, BTreeMap<ModelId, Found>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, id: ModelId) -> Known {
+        let read = self.read();
+        if let Some(Ok(seated)) = read.get(&id) {
+            return Known::Sits(Arc::clone(seated));
+        }
+        let stamp = self.stamp(id);
+        let believed = if self.depot.is_some() { ASK_AGAIN_AFTER } else { LOOK_AGAIN_AFTER };
+        match read.get(&id) {
+            Some(Err(unfit)) if unfit.file == stamp && unfit.at.elapsed() < believed => {
+                Known::Unfit(unfit.why.clone())
+            }
+            _ => Known::Unknown(stamp),
+        }
+    }
+
     fn stamp(&self, id: ModelId) -> Option<Stamp> {
         let name = file_name(id);
         let about = self.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
@@ -99,6 +154,12 @@ impl Shelf {
     }
 
     fn file(&self, id: ModelId) -> Result<CouncilFile, String> {
+        let (bytes, place) = self.bytes(id)?;
+        read_to_vote(&bytes, id).map_err(|error| format!("{place}: {error}"))
+    }
+
+    /// The bytes of a council's file, and where they were.
+    fn bytes(&self, id: ModelId) -> Result<(Vec<u8>, String), String> {
         let name = file_name(id);
         for dir in &self.dirs {
             let path = dir.join(&name);
@@ -108,12 +169,28 @@ impl Shelf {
             }
             let bytes = std::fs::read(&path)
                 .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-            return read_to_vote(&bytes, id)
-                .map_err(|error| format!("{}: {error}", path.display()));
+            return Ok((bytes, path.display().to_string()));
         }
-        let dirs: Vec<_> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
-        let places = if dirs.is_empty() { "nowhere".to_owned() } else { dirs.join(" or ") };
-        Err(format!("its file {name} is not in {places}: copy it there; nothing is lost meanwhile"))
+        self.ask_for(id)?.ok_or_else(|| {
+            let dirs = self.dirs.iter().map(|dir| dir.display().to_string());
+            let places: Vec<_> = dirs.chain(self.depot.iter().map(|depot| depot.name())).collect();
+            let places = if places.is_empty() { "nowhere".to_owned() } else { places.join(" or ") };
+            format!("its file {name} is not in {places}: put it there; nothing is lost meanwhile")
+        })
+    }
+
+    fn ask_for(&self, id: ModelId) -> Result<Option<(Vec<u8>, String)>, String> {
+        let Some(depot) = &self.depot else { return Ok(None) };
+        let Some(bytes) = depot.file(id).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        if let Some(dir) = &self.kept_in
+            && model_id(&bytes) == id
+            && let Err(error) = store(&bytes, id, dir)
+        {
+            tracing::warn!(%error, "a council is not kept: the next start asks for it again");
+        }
+        Ok(Some((bytes, depot.name())))
     }
 }
 
@@ -169,6 +246,16 @@ impl CouncilSeat {
     /// A sentence that says why it cannot, and what to do.
     pub fn has(&self, model: ModelId) -> Result<(), String> {
         self.models.get(model).map(drop)
+    }
+}
+
+impl CouncilSeat {
+    /// What the file of the council with the digest `model` calls its members, where it is here.
+    #[must_use]
+    pub fn labels(&self, model: &str) -> Option<Vec<String>> {
+        let seated = self.models.get(ModelId(Hash32::from_hex(model)?)).ok()?;
+        let members = &seated.file.council().parts().members;
+        Some(members.iter().map(|member| member.label.clone()).collect())
     }
 }
 

@@ -57,6 +57,8 @@ pub struct MemberBrief {
     pub verdict: String,
     /// How often it is right when it is that sure, in thousandths.
     pub confidence_per_mille: i64,
+    /// Whether it counted.
+    pub counted: bool,
     /// The strongest reason for its verdict; against it, when none is for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<TopReason>,
@@ -86,6 +88,7 @@ impl RecordedVote {
             label: None,
             verdict: member.verdict,
             confidence_per_mille: member.confidence_per_mille,
+            counted: member.counted,
             top: None,
         });
         Brief {

@@ -2,6 +2,7 @@
 //! `docs/council-explain.md` says what the numbers mean.
 
 use super::report::Moment;
+use crate::report::council::ground;
 use crate::report::sentence;
 use conclave_core::decision::{CouncilVoted, MemberVote};
 use conclave_core::explain::{Field, Value};
@@ -19,7 +20,8 @@ pub struct Networks {
     pub model: String,
     /// `approve`, `deny` or `defer`.
     pub verdict: String,
-    /// Why: `agreed`, `no_quorum`, `unsure` or `vetoed`.
+    /// Why: `agreed`, `no_quorum`, `unsure` or `vetoed`; `fallback` when so few members were
+    /// listened to that the rule score decided.
     pub ground: String,
     /// How sure the members were that agreed, in thousandths; 0 without a quorum.
     pub confidence_per_mille: i64,
@@ -45,6 +47,8 @@ pub struct MemberSaid {
     pub confidence_per_mille: i64,
     /// Its logits in 1/2048: approve, deny, defer.
     pub logits: [i64; 3],
+    /// Whether it counted: nobody listens to a member in quarantine.
+    pub counted: bool,
     /// Where its verdict comes from, computed again from the log.
     pub why: Option<Why>,
 }
@@ -144,6 +148,7 @@ impl Networks {
             verdict: sentence::verdict(member.verdict).to_owned(),
             confidence_per_mille: member.confidence_per_mille,
             logits: [member.approve, member.deny, member.defer],
+            counted: member.counted,
             why: None,
         };
         Self {
@@ -151,7 +156,7 @@ impl Networks {
             attempt: voted.attempt,
             model: voted.model.0.to_string(),
             verdict: sentence::verdict(voted.verdict).to_owned(),
-            ground: sentence::ground(voted.ground).to_owned(),
+            ground: ground(voted.ground).to_owned(),
             confidence_per_mille: voted.confidence_per_mille,
             members: voted.members.iter().map(said).collect(),
             told: vec![],

@@ -26,8 +26,12 @@ pub(super) fn networks(said: &Networks) -> Vec<String> {
             (_, _) => lines.push(unexplained(number, member)),
         }
     }
-    if !said.told.is_empty() {
-        lines.extend(what_would_change_it(&said.flips, verdict));
+    match (said.told.is_empty(), ground.as_str()) {
+        (true, _) => {}
+        (false, "fallback") => {
+            lines.push(format!("{INDENT}too few members are listened to: the rule score decided"));
+        }
+        (false, _) => lines.extend(what_would_change_it(&said.flips, verdict)),
     }
     if let Some(unexplained) = &said.unexplained {
         lines.push(format!("{INDENT}no reasons: {}", unexplained.sentence));
@@ -39,8 +43,13 @@ fn unexplained(number: usize, member: &MemberSaid) -> String {
     let MemberSaid { verdict, confidence_per_mille, logits: [approve, deny, defer], .. } = member;
     format!(
         "{INDENT}member {number}: {verdict:<7} {confidence_per_mille:>4} per mille sure; approve \
-         {approve:>6}, deny {deny:>6}, defer {defer:>6}"
+         {approve:>6}, deny {deny:>6}, defer {defer:>6}{}",
+        not_counted(member)
     )
+}
+
+fn not_counted(member: &MemberSaid) -> &'static str {
+    if member.counted { "" } else { "; in quarantine, not counted" }
 }
 
 fn explained(member: &MemberSaid, label: &str, why: &Why) -> Vec<String> {
@@ -53,7 +62,8 @@ fn explained(member: &MemberSaid, label: &str, why: &Why) -> Vec<String> {
     };
     let mut lines = vec![format!(
         "{INDENT}{label:<14} {verdict:<7} {confidence_per_mille:>4} per mille sure, {lead} over \
-         {runner_up}{history}"
+         {runner_up}{history}{}",
+        not_counted(member)
     )];
     lines.extend(top.iter().filter_map(reason));
     lines

@@ -18,7 +18,7 @@ use conclave_core::council::explain::{
 use conclave_core::council::features::{Asked, FEATURES, FeatureGroup, FeatureRow};
 use conclave_core::council::hearing::{Place, Spoken};
 use conclave_core::council::recall::Recalled;
-use conclave_core::council::{Features, ModelId};
+use conclave_core::council::{Evaluator as _, Features, ModelId};
 use conclave_core::decision::CouncilVoted;
 use conclave_core::round::{Ballot, Grounds, Vote, Votes};
 use conclave_core::seat::Absent;
@@ -137,7 +137,8 @@ fn vote_at(votes: &Votes, place: Place) -> Option<&Vote> {
 /// What of a recorded vote is not what is computed.
 fn difference(recorded: &CouncilVoted, vote: &Vote) -> Option<&'static str> {
     let Grounds::Council(spoken) = &vote.grounds else { return Some("the rules would answer") };
-    let Spoken { model, memory, elapsed_ms, features, members, ground, confidence } = &**spoken;
+    let Spoken { model, memory, elapsed_ms, features, weights_seq, members, ground, confidence } =
+        &**spoken;
     let told = features.values().map(i64::from);
     let checks = [
         (recorded.model == *model, "another council sat"),
@@ -145,6 +146,7 @@ fn difference(recorded: &CouncilVoted, vote: &Vote) -> Option<&'static str> {
         (recorded.elapsed_ms == *elapsed_ms, "another time has passed"),
         (recorded.features == told, "the council is told something else"),
         (recorded.memory == *memory, "its hidden state has another digest"),
+        (recorded.weights_seq == *weights_seq, "other weights hold"),
         (recorded.members == *members, "the members say something else"),
         (recorded.verdict == vote.verdict, "the members come to something else"),
         (recorded.ground == *ground, "the members come to it on another ground"),
@@ -180,15 +182,24 @@ fn computed(
     let whys = whys.collect();
     let flips = match depth {
         Depth::Reasons => vec![],
-        Depth::Full => {
-            let Subject { pool, asked, now } = subject;
-            let features_of = |ask: &_| Features::of_request(pool, &Asked { ask, ..*asked }, *now);
-            let verdict_of = |logits: &_| recalled.verdict(council, logits);
-            flips(evaluator, &step, (asked.ask, *now), features_of, verdict_of)
-        }
+        Depth::Full => flips_of(seated, &recalled, subject),
     };
     let labels = council.parts().members.iter().map(|member| member.label.clone()).collect();
     Reasons { labels, whys, told, flips: flips.into_iter().map(said).collect() }
+}
+
+/// None while the rule score decides: then the networks turn nothing.
+fn flips_of(seated: &Seated, recalled: &Recalled, subject: &Subject) -> Vec<Flip> {
+    let (council, evaluator, step) = (seated.council(), seated.evaluator(), recalled.step());
+    let Subject { pool, asked, now } = subject;
+    let features_of = |ask: &_| Features::of_request(pool, &Asked { ask, ..*asked }, *now);
+    let verdict_of = |logits: &_| recalled.verdict(council, logits);
+    let as_it_was = evaluator.step(&mut recalled.state.clone(), step.features, step.time);
+    if verdict_of(&as_it_was).is_none() {
+        return vec![];
+    }
+    let verdict_of = |logits: &_| verdict_of(logits).expect("as many are listened to as before");
+    flips(evaluator, &step, (asked.ask, *now), features_of, verdict_of)
 }
 
 fn told(recalled: &Recalled, subject: &Subject) -> Vec<Told> {

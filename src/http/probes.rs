@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::on_council::OnCouncil;
 use super::on_kafka::OnKafka;
 use super::parts::Part;
 use super::problem::Problem;
@@ -188,6 +189,7 @@ fn metrics_text(app: &App) -> Result<String, fmt::Error> {
     registry.register(names::HTTP_IN_FLIGHT, doc(names::HTTP_IN_FLIGHT), http.in_flight.clone());
     registry.register(names::STREAMS, doc(names::STREAMS), http.streams.clone());
     registry.register_collector(Box::new(Decided(app.clone())));
+    registry.register_collector(Box::new(OnCouncil(app.clone())));
     if let Some(gauges) = app.on_kafka() {
         registry.register_collector(Box::new(OnKafka(gauges.figures())));
     }

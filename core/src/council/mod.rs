@@ -5,15 +5,18 @@
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
 //! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant) →
-//! [`recall`] (one vote once more) → [`explain`] (why it is what it is).
+//! [`recall`] (one vote once more) → [`explain`] (why it is what it is); beside them [`health`] (who
+//! is listened to) → [`factor`] (what a word counts).
 
 mod cell;
 pub mod curve;
 pub mod explain;
+pub mod factor;
 pub mod fast;
 pub mod features;
 pub mod file;
 pub mod golden;
+pub mod health;
 pub mod hearing;
 pub mod logits;
 pub mod member;

@@ -2,7 +2,7 @@
 
 use super::explain::Step;
 use super::hearing::{Heard, Hearing, Place, Way};
-use super::quorum::{Voice, tally, voices};
+use super::quorum::{Voice, Weights, tally, voices};
 use super::run::Runner;
 use super::{Council, CouncilLogits, Features, HiddenState, TimeCode};
 use crate::decision::Verdict;
@@ -16,6 +16,8 @@ pub struct Recalled {
     pub features: Features,
     /// How long ago the step before was.
     pub time: TimeCode,
+    /// What each member's word counts.
+    pub weights: Weights,
 }
 
 impl Hearing {
@@ -40,7 +42,7 @@ impl Hearing {
         run.steps.truncate(index);
         let ran = runner.run(std::slice::from_ref(&run)).remove(0);
         let state = run.state_before(&ran, index).clone();
-        Some(Recalled { state, features, time })
+        Some(Recalled { state, features, time, weights: self.weights })
     }
 }
 
@@ -51,14 +53,15 @@ impl Recalled {
         Step { state: &self.state, features: &self.features, time: self.time }
     }
 
-    /// What becomes of `logits` of this case.
+    /// What becomes of `logits` of this case; none while so few members are listened to that the
+    /// rule score decides.
     ///
     /// # Panics
     /// When `council` is of another size than one that sits.
     #[must_use]
-    pub fn verdict(&self, council: &Council, logits: &CouncilLogits) -> Verdict {
+    pub fn verdict(&self, council: &Council, logits: &CouncilLogits) -> Option<Verdict> {
         let voices = voices(council.parts(), logits);
         let present: Vec<Option<Voice>> = voices.into_iter().map(Some).collect();
-        tally(council.parts(), &present).expect("all members are present").verdict
+        tally(council.parts(), &self.weights, &present).map(|tally| tally.verdict)
     }
 }

@@ -62,7 +62,7 @@
       const { top, verdict } = said, words = el("div", { class: "when" });
       if (top) words.append(`${push(top.push_sixtieths)} ${top.group}${top.words ? `: ${top.words}` : ""}`);
       return el("li", {}, el("span", { class: `verdict is-${verdict}` }, verdict),
-        el("div", {}, el("div", { class: "words" }, said.label || `member ${at + 1}`), words), el("span", { class: "lasted" }, sure(said)));
+        el("div", {}, el("div", { class: "words" }, said.label || `member ${at + 1}`), words), el("span", { class: "lasted" }, said.counted ? sure(said) : "not counted"));
     };
     const showVote = async (model, row, place) => {
       const offset = lastVote(model, row);
