@@ -5,7 +5,7 @@ use crate::position::partition_of;
 use conclave::cli::page::say;
 use conclave::cli::position::Position;
 use conclave::cli::source::{Place, Source};
-use conclave::council::{Engines, Models};
+use conclave::council::Models;
 use conclave::error::{Error, ErrorKind, Result};
 use conclave::log::{LogEnds, LogReader};
 use conclave::wire::{DecisionHead, decode_decision};
@@ -77,9 +77,9 @@ impl View {
         Ok(Self { log, ends, place, models })
     }
 
-    /// Who may vote again, computed by `engines`.
-    pub(crate) fn models(&self, engines: &Engines) -> Models {
-        self.models.computed_by(engines)
+    /// Who may vote again.
+    pub(crate) fn models(&self) -> &Models {
+        &self.models
     }
 
     /// The partition's number, where there are several or could be.

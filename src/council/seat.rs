@@ -3,10 +3,10 @@
 use super::depot::Depot;
 use super::engine::Asked;
 use super::keep::store;
-use super::{CouncilEngine, Engines, model_id, read_to_vote};
+use super::{CouncilEngine, CpuCouncil, Engines, model_id, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
-use conclave_core::council::{CouncilFile, HiddenState, ModelId};
+use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
 use conclave_core::units::{Hash8, Hash32};
@@ -249,6 +249,18 @@ impl Seated {
         &self.engine
     }
 
+    /// What it is.
+    #[must_use]
+    pub fn council(&self) -> &Council {
+        self.file.council()
+    }
+
+    /// The way in which its single steps are computed here.
+    #[must_use]
+    pub fn evaluator(&self) -> &CpuCouncil {
+        self.engine.processor()
+    }
+
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
@@ -264,6 +276,12 @@ impl CouncilSeat {
     #[must_use]
     pub fn new(models: Models) -> Self {
         Self { models }
+    }
+
+    /// The councils that it finds.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
     /// Whether the council that a log would call `model` could sit here.

@@ -147,8 +147,7 @@ impl<R: Runner> Sitting<'_, R> {
     }
 }
 
-/// What the logits of all members come to when their words count as `weights` say, and what each
-/// member says.
+/// What the logits of all members come to with what their words count, and what each member says.
 pub(super) fn heard_of(
     council: &Council,
     weights: &Weights,

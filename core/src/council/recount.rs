@@ -295,7 +295,7 @@ fn spoken(member: &Member, was: &MemberVote, is: &MemberVote) -> Option<String> 
         .or_else(|| word("logit to defer", was.defer, is.defer))
         .or_else(|| word("verdict", was.verdict, is.verdict))
         .or_else(|| word("confidence", was.confidence_per_mille, is.confidence_per_mille))
-        .or_else(|| word("counted", was.counted, is.counted))
+        .or_else(|| word("listened to", was.counted, is.counted))
         .map(|what| format!("member {}, {what}", member.label))
 }
 

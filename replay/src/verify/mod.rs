@@ -109,7 +109,7 @@ fn verify_one(view: &View, scope: Scope<'_>, engines: &Engines) -> Result<Report
     };
     let scope = Scope { until, ..scope };
     let (log, partition) = (&view.log, view.log.partition());
-    let models = view.models(engines);
+    let models = view.models().computed_by(engines);
     let report = verify_by_councils(log, partition, &models, &scope, |next| {
         bar.set_position(next.0.unsigned_abs());
     })?;
