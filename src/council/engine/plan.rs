@@ -94,8 +94,7 @@ pub(super) fn in_batches(
             counted += run.steps.len();
             counted <= BATCH_STEPS
         };
-        // One place is left for the golden sequence that goes along.
-        let count = rest.iter().take(BATCH_RUNS_MAX - 1).take_while(fits).count();
+        let count = rest.iter().take(BATCH_RUNS_MAX).take_while(fits).count();
         if count == 0 {
             return Ok(None);
         }
