@@ -2,15 +2,17 @@
 
 mod bench;
 mod info;
+mod keep;
 
 use super::{Output, page::Page};
-use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, keep, read};
+use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, read};
 use crate::error::{Error, Result};
 use bench::Bench;
 use clap::{Args, Subcommand};
-use conclave_core::council::{CouncilFile, ModelId};
+use conclave_core::council::CouncilFile;
 use conclave_gpu::Software;
 use info::Info;
+use keep::KeepArguments;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +21,12 @@ const EXAMPLES: &str = "Examples:
   conclave council verify models/FILE.council --output json
   conclave council bench models/FILE.council
   conclave council keep models/FILE.council --data data/conclave
+  conclave council keep models/FILE.council --brokers k1:9092,k2:9092
 
 A log takes networks into the seat with two commands of an administrator, which `council keep`
 prints for `conclave submit`: ActivateDecider (version 2) and ActivateCouncil. Each instance needs
-the file in models/ of its data directory; one that lacks it waits, and decides nothing otherwise.
+the file in models/ of its data directory, or on Kafka in the topic of artifacts, where every
+instance takes it from; one that lacks it waits, and decides nothing otherwise.
 
 Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused";
 
@@ -43,7 +47,7 @@ enum What {
     Verify(FileArguments),
     /// Measures what a decision costs in every way that this processor has, and on every GPU
     Bench(BenchArguments),
-    /// Keeps a copy beside a log, where its instance looks for it
+    /// Keeps a copy where the instances of a log look for it
     Keep(KeepArguments),
 }
 
@@ -64,16 +68,6 @@ struct BenchArguments {
     /// Measure drivers that play a GPU on the processor (lavapipe), too
     #[arg(long)]
     software_gpu: bool,
-}
-
-#[derive(Debug, Args)]
-struct KeepArguments {
-    /// The council
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
 }
 
 /// What came of computing a file's golden sequences.
@@ -113,13 +107,7 @@ pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
             show(of.output, &bench, Bench::lines)?;
             Ok(0)
         }
-        What::Keep(of) => {
-            let ModelId(digest) = keep(&of.file, &of.data)?;
-            let mut page = Page::open();
-            page.line(r#"{"ActivateDecider": {"version": 2}}"#)?;
-            page.line(&format!(r#"{{"ActivateCouncil": {{"model": "{digest}"}}}}"#))?;
-            page.flush().map(|()| 0)
-        }
+        What::Keep(of) => keep::run(of),
     }
 }
 

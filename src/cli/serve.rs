@@ -8,6 +8,7 @@ use crate::council::{EngineChoice, Engines, Models};
 use crate::error::{Error, Result};
 use crate::http::{self, App};
 use crate::log::LogReader;
+use crate::log::kafka::topics::Artifacts;
 use crate::log::rocks::{Durability, OpenOptions};
 use crate::service::kafka::{KafkaService, KafkaServiceOptions};
 use crate::service::{Service, ServiceOptions};
@@ -157,6 +158,8 @@ async fn expelled(service: &KafkaService) {
 fn kafka_options(config: &Config, engines: &Engines) -> Result<KafkaServiceOptions> {
     let kafka = &config.kafka;
     let (settings, registry) = reached_by_instance(config)?;
+    let shared = Arc::new(Artifacts::of(&settings));
+    let models = Models::beside(&config.data).or_from(shared).keeping();
     Ok(KafkaServiceOptions {
         settings,
         registry,
@@ -169,7 +172,7 @@ fn kafka_options(config: &Config, engines: &Engines) -> Result<KafkaServiceOptio
         durability: config.durability.into(),
         data: config.data.clone(),
         snapshot_every: config.snapshot_every,
-        models: Models::beside(&config.data).computed_by(engines),
+        models: models.computed_by(engines),
     })
 }
 

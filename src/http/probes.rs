@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::on_council::OnCouncil;
 use super::on_engines::OnEngines;
 use super::on_kafka::OnKafka;
 use super::parts::Part;
@@ -190,6 +191,7 @@ fn metrics_text(app: &App) -> Result<String, fmt::Error> {
     registry.register(names::HTTP_IN_FLIGHT, doc(names::HTTP_IN_FLIGHT), http.in_flight.clone());
     registry.register(names::STREAMS, doc(names::STREAMS), http.streams.clone());
     registry.register_collector(Box::new(Decided(app.clone())));
+    registry.register_collector(Box::new(OnCouncil(app.clone())));
     let engines = app.partitions()[0].engines();
     registry.register_collector(Box::new(OnEngines(Arc::clone(engines.figures()))));
     if let Some(gauges) = app.on_kafka() {

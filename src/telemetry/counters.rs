@@ -30,6 +30,8 @@ pub struct Counters {
     pub decisions_folded: u64,
     /// Headers that could not be read.
     pub headers_malformed: u64,
+    /// Members of a council that were put into quarantine.
+    pub members_quarantined: u64,
 }
 
 /// A count per rejection code.
@@ -104,6 +106,7 @@ impl Counters {
             plain(names::SNAPSHOTS_DAMAGED, self.snapshots_damaged),
             plain(names::DECISIONS_FOLDED, self.decisions_folded),
             plain(names::HEADERS_MALFORMED, self.headers_malformed),
+            plain(names::QUARANTINES, self.members_quarantined),
         ];
         for &code in RejectionCode::ALL {
             let label = Some((names::CODE, code.as_str()));

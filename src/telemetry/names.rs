@@ -50,6 +50,8 @@ pub enum Unit {
     Seconds,
     /// Microseconds.
     Microseconds,
+    /// A part or a multiple of one.
+    Ratio,
 }
 
 impl Unit {
@@ -64,6 +66,7 @@ impl Unit {
             (Self::Bytes, _) => "_bytes",
             (Self::Seconds, _) => "_seconds",
             (Self::Microseconds, _) => "_us",
+            (Self::Ratio, _) => "_ratio",
         }
     }
 }
@@ -107,6 +110,12 @@ names! {
     DECISIONS_FOLDED = "conclave_decisions_folded_total", Counter, Count;
     /// Headers of records that could not be read and were ignored.
     HEADERS_MALFORMED = "conclave_headers_malformed_total", Counter, Count;
+    /// Times that a member of the council in the seat was put into quarantine.
+    QUARANTINES = "conclave_council_quarantines_total", Counter, Count;
+    /// 1 for a member of the council in the seat that nobody listens to, otherwise 0.
+    MEMBER_QUARANTINED = "conclave_council_member_quarantined_count", Gauge by MEMBER, Count;
+    /// What outcomes multiply a member's weight with: 1 is what its file says.
+    MEMBER_WEIGHT = "conclave_council_member_weight_ratio", Gauge by MEMBER, Ratio;
     /// Time that one step of a round took, by step.
     STEP_DURATION = "conclave_step_duration_seconds", Histogram by STEP, Seconds;
 
@@ -211,6 +220,9 @@ names! {
 
     /// A path of the API, as its table of routes spells it.
     ROUTE = "route", Label, Text;
+
+    /// A member of a council, 1 for the first of its file. Also a log field.
+    MEMBER = "member", Label, Text;
 
     /// Number of a partition. Also a log field.
     BY_PARTITION = "partition", Label, Text;
