@@ -53,7 +53,8 @@ by what happened to this very lease.
 
 What the pool remembers of a tenant (`core/src/state/history.rs`) is a fold of the decisions. Its
 counts are kept in 64ths and halved at every whole day of log time, so that a single occurrence is
-forgotten after a week; GPU time fades at the same pace. A request that the council denied at once
+forgotten after a week; GPU time fades at the same pace, and so does how it was used, which is kept
+as finely, so that its mean stays until it is forgotten. A request that the council denied at once
 counts as asked and denied; one that hard rules refused counts as nothing. What a lease gives back
 early counts as a lease of its own. A lease that ends by its timer was held until then, however late
 a command notices it.

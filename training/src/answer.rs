@@ -4,6 +4,7 @@
 use crate::dataset::{Lesson, Target, class};
 use crate::network::exact::{real_code, reals};
 use crate::network::weights::{Weights, softmax};
+use crate::split::Part;
 use conclave_core::council::{Council, Evaluator, HiddenState, Logits};
 use conclave_core::decision::Verdict;
 
@@ -18,8 +19,10 @@ pub struct Answer {
     pub step: usize,
     /// What hindsight says.
     pub target: Target,
-    /// In integers.
+    /// In integers, without a lean.
     pub logits: Logits,
+    /// In integers, as in the file: verdict and confidence are of these.
+    pub said: Logits,
     /// In floats.
     pub floats: [f64; 3],
 }
@@ -34,10 +37,16 @@ impl Answer {
     /// Whether hindsight agrees with the verdict.
     #[must_use]
     pub fn is_right(&self) -> bool {
-        self.logits.verdict() == self.target.verdict
+        self.said.verdict() == self.target.verdict
     }
 
-    /// Whether the float network says another verdict.
+    /// Whether confidence is fitted to it.
+    #[must_use]
+    pub fn is_fitted(&self) -> bool {
+        self.target.part == Part::Calibrate
+    }
+
+    /// Whether the float network says another verdict, both without a lean.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         let [approve, deny, defer] = self.floats;
@@ -71,7 +80,15 @@ pub fn answers(council: &Council, floats: &Weights, lesson: &Lesson<'_>) -> Vec<
                 let x = reals(&step.features).map(f64::from);
                 let floats = floats.step(&mut h, &x, f64::from(real_code(code)));
                 if let Some(target) = targets[*at] {
-                    all.push(Answer { source: index, tenant, step: *at, target, logits, floats });
+                    all.push(Answer {
+                        source: index,
+                        tenant,
+                        step: *at,
+                        target,
+                        logits,
+                        said: logits,
+                        floats,
+                    });
                 }
             }
         }

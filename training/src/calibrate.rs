@@ -65,7 +65,7 @@ impl Block {
 const VETO_MIN: PerMille = PerMille(500);
 
 /// The least level, from 500 per mille on, at which at most [`FALSE_VETOES_MAX`] of what hindsight
-/// would approve is denied with more confidence than that.
+/// would approve is denied with that much confidence or more.
 #[must_use]
 pub fn veto(answers: &[(Logits, Verdict)], calibration: &Calibration) -> PerMille {
     let rightly = answers.iter().filter(|(_, verdict)| *verdict == Verdict::Approve);
@@ -76,11 +76,9 @@ pub fn veto(answers: &[(Logits, Verdict)], calibration: &Calibration) -> PerMill
     let allowed = crate::number::index(crate::number::nearest(
         (rightly.count() as f64 * FALSE_VETOES_MAX).floor(),
     ));
-    // All but the `allowed` surest are at or below the level.
-    match sure.len().checked_sub(allowed + 1) {
-        Some(at) => sure[at].max(VETO_MIN),
-        None => VETO_MIN,
-    }
+    // All but the `allowed` surest are below the level.
+    let level = sure.len().checked_sub(allowed + 1).map_or(0, |at| sure[at].0 + 1);
+    PerMille(level).clamp(VETO_MIN, CONFIDENCE_MAX)
 }
 
 #[cfg(test)]
@@ -127,7 +125,7 @@ mod tests {
         let level = veto(&answers, &calibration);
         let false_ones = answers.iter().filter(|(logits, _)| {
             let confidence = calibration.confidence(logits.margin());
-            logits.verdict() == Verdict::Deny && level < confidence
+            logits.verdict() == Verdict::Deny && level <= confidence
         });
         assert_eq!(false_ones.count(), 10);
     }

@@ -1,16 +1,21 @@
 //! The model card: everything in it is a number of this training, or a sentence that holds for all.
 
+mod decisions;
+
 use crate::dataset::Source;
-use crate::export::{QUORUM, model_id};
+use crate::export::model_id;
+use crate::judge::{Judged, SEATS};
+use crate::lean::Choice;
 use crate::measure::Measures;
 use crate::member::Role;
+use crate::network::train::Trained;
 use crate::report::{Line, OTHERS, Report};
 use crate::run::Settings;
 use crate::split::Part;
-use crate::trial::Trial;
 use crate::{simulate, trace::openb};
 use conclave_core::council::FEATURE_COUNT;
 use conclave_core::council::features::FEATURES;
+use decisions::{chosen, decisions};
 use std::fmt::Write as _;
 
 const INTRODUCTION: &str = "Made by `cargo run --release --manifest-path training/Cargo.toml \
@@ -57,23 +62,27 @@ otherwise.
 pub fn card(
     settings: &Settings,
     sources: &[Source],
-    (reports, trials): (&[Report], &[Trial]),
+    (reports, choice, judged): (&[Report], &Choice, &[Judged]),
     file: &[u8],
 ) -> String {
     let mut out = format!("# Council {}\n\n{INTRODUCTION}\n", settings.name);
-    let plan = settings.plan;
+    let (plan, quorum) = (settings.plan, choice.quorum);
     let float = plan.epochs - plan.exact_epochs();
     let lines = [
         ("model id", format!("`{}`", model_id(file).0)),
         ("bytes", file.len().to_string()),
         ("members", format!("{}, {} hidden units each", reports.len(), plan.units)),
         ("seed", plan.seed.to_string()),
+        (
+            "trainings",
+            format!("{} of each member, the best where confidence is fitted", plan.draws),
+        ),
         ("epochs", format!("{float} in floats, {} in integers", plan.exact_epochs())),
         (
             "quorum",
             format!(
                 "approve {} bp, deny {} bp, least confidence {} ‰; 2000 bp a member",
-                QUORUM.approve_bp, QUORUM.deny_bp, QUORUM.confidence_min.0
+                quorum.approve_bp, quorum.deny_bp, quorum.confidence_min.0
             ),
         ),
     ];
@@ -86,7 +95,8 @@ pub fn card(
     labels(&mut out, reports);
     predictions(&mut out, reports);
     verdicts(&mut out, reports);
-    decisions(&mut out, trials);
+    chosen(&mut out, choice);
+    decisions(&mut out, judged);
     push(&mut out, "\n");
     push(&mut out, CAVEATS);
     out
@@ -104,8 +114,9 @@ fn data(out: &mut String, sources: &[Source]) {
          one \
          by one, and features taken from the state just before. Time is cut at 70 and 85 % of the \
          requests, and a fifth of the tenants held out; a label counts only where it was known \
-         before the cut.\n\n| source | tenants | requests | days | mean use | licence |\n\
-         |---|---|---|---|---|---|\n",
+         before the cut. Other fleets of the simulator are used as a whole.\n\n\
+         | source | used for | tenants | requests | days | mean use | licence |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for source in sources {
         let story = &source.story;
@@ -117,8 +128,9 @@ fn data(out: &mut String, sources: &[Source]) {
         };
         let (tenants, requests) = (story.tenants, story.requests());
         let used = 100.0 * story.mean_use();
+        let purpose = source.split.whole.map_or("all, cut", part);
         let line = format!(
-            "| {} | {tenants} | {requests} | {days} | {used:.0} % | {licence} |\n",
+            "| {} | {purpose} | {tenants} | {requests} | {days} | {used:.0} % | {licence} |\n",
             story.name
         );
         push(out, &line);
@@ -135,18 +147,19 @@ fn data(out: &mut String, sources: &[Source]) {
 fn members(out: &mut String, reports: &[Report]) {
     push(
         out,
-        "\n## Members\n\n| member | learns from | hindsight says | sees | best float \
-         epoch |\n|---|---|---|---|---|\n",
+        "\n## Members\n\nAll learn from all sources, where hindsight can know.\n\n| member | hindsight says | sees | best of its \
+         trainings | best float epoch |\n|---|---|---|---|---|\n",
     );
-    for Report { role, best_epoch, .. } in reports {
+    for Report { role, best: (number, best_epoch), .. } in reports {
         let hidden: Vec<_> = (0..FEATURE_COUNT)
             .filter(|feature| !role.mask().shows(*feature))
             .map(|feature| format!("`{}`", FEATURES[feature].name))
             .collect();
-        let (label, sources, rule) = (role.label, role.sources.join(", "), role.rule);
+        let (label, rule) = (role.label, role.rule);
         let line = format!(
-            "| {label} | {sources} | {rule} | all but {} | {best_epoch} |\n",
-            hidden.join(", ")
+            "| {label} | {rule} | all but {} | {} | {best_epoch} |\n",
+            hidden.join(", "),
+            number + 1
         );
         push(out, &line);
     }
@@ -178,21 +191,25 @@ fn predictions(out: &mut String, reports: &[Report]) {
     push(
         out,
         "\n## Predictions\n\n*Later*: the last 15 % of the time, tenants that were learnt from or \
-         are new. *Unseen tenants*: held out, the last 30 %. Logistic regression and boosting see \
+         are new. *Unseen tenants*: held out, the last 30 %, and of the simulator \
+         a whole fleet. Lines with fewer than ten of either kind are left out. Logistic regression and boosting see \
          all features, the tenant's own rate so far and the time since its last step. Intervals: \
          95 % of 200 resamples of whole tenants. CfC is the member in integers, by the \
-         core's reference; *float* is the same member at the end of its float phase.\n\n\
-         ### AUC\n\n| member | source | part | what | n | rate | CfC | float | ",
+         core's reference; *trainings* from the least to the largest of \
+         all trainings, *float* the same member at the end of its float phase.\n\n\
+         ### AUC\n\n| member | source | part | what | n | rate | CfC | trainings | float | ",
     );
     push(out, &OTHERS.join(" | "));
-    push(out, " | best |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    push(out, " | best |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     each(reports, |report, line| {
         let others: Vec<_> = line.others.iter().map(with_interval).collect();
         let text = format!(
-            "| {} | {:.4} | {} | {:.3} | {} | {} |\n",
+            "| {} | {:.4} | {} | {:.3}–{:.3} | {:.3} | {} | {} |\n",
             head(report, line),
             line.rate,
             with_interval(&line.integers),
+            line.aucs.0,
+            line.aucs.1,
             line.float_auc,
             others.join(" | "),
             best(line)
@@ -326,53 +343,25 @@ fn verdicts(out: &mut String, reports: &[Report]) {
     }
 }
 
-fn decisions(out: &mut String, trials: &[Trial]) {
-    push(
-        out,
-        "\n## Decisions\n\nThe simulator run again through the core, with `council = enforce` and \
-         each of these in the seat: the later part of the fleet that was learnt from, and a fleet \
-         with other tenants, drawn from the next seed. *As in the file*: four approvals or three \
-         denials of at least the least confidence, vetoes count. *However sure*: the same without \
-         the least confidence. *Three of five*: any three, without vetoes. After three deferrals \
-         of ten minutes the rule score decides. *Late*: not started within five minutes, whatever \
-         the reason. *Wasted*: GPU-hours of work that failed, was stopped or never given back. \
-         *Idle*: held by work that succeeded, and not used. *Good* and *bad*: of the GPU time of \
-         work that would succeed, and that would not, the part that was started. *Jain*: fairness \
-         over tenants of that part.\n\n\
-         | fleet | seat | requests | denied | started | late | wasted | idle | succeeded | good | \
-         bad | Jain |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
-    );
-    for trial in trials {
-        let [denied, started, late, good, bad] =
-            [trial.denied, trial.started, trial.late, trial.good, trial.bad].map(|s| 100.0 * s);
-        let text = format!(
-            "| {} | {} | {} | {denied:.1} % | {started:.1} % | {late:.1} % | {:.0} | {:.0} | {:.0} \
-             | {good:.1} % | {bad:.1} % | {:.3} |\n",
-            trial.where_,
-            trial.seat,
-            trial.requests,
-            trial.wasted,
-            trial.idle,
-            trial.succeeded,
-            trial.fairness
-        );
-        push(out, &text);
-    }
-}
-
 /// A line for whoever watches.
 #[must_use]
-pub fn tried(trial: &Trial) -> String {
-    let Trial { where_, seat, denied, late, good, bad, .. } = trial;
-    format!("{where_:18} {seat:24} denied {denied:.3} late {late:.3} good {good:.3} bad {bad:.3}")
+pub fn tried(judged: &Judged) -> String {
+    let seats = SEATS.iter().zip(&judged.seats);
+    let seats = seats.map(|(seat, numbers)| {
+        let means: Vec<_> = numbers.iter().map(|(mean, _)| format!("{mean:.3}")).collect();
+        format!("{seat}: {}", means.join(" "))
+    });
+    format!("{}: {}", judged.name, seats.collect::<Vec<_>>().join("; "))
 }
 
 /// The losses of some epochs, for whoever watches the training.
 #[must_use]
-pub fn losses(role: &Role, losses: &[f64], best_epoch: usize) -> String {
+pub fn losses(role: &Role, trained: &Trained) -> String {
+    let Trained { losses, best_epoch, fitted_loss, .. } = trained;
     let some = losses.iter().step_by(losses.len().div_ceil(12).max(1)).chain(losses.last());
     let some: Vec<_> = some.map(|loss| format!("{loss:.3}")).collect();
-    format!("{}: losses {}; best epoch {best_epoch}", role.label, some.join(" "))
+    let (label, some) = (role.label, some.join(" "));
+    format!("{label}: losses {some}; best epoch {best_epoch}, where fitted {fitted_loss:.4}")
 }
 
 /// A line for whoever watches the training.

@@ -2,17 +2,20 @@
 //! which of them.
 
 use crate::draw::Draw;
+use crate::job::Scenario;
 use crate::member::Role;
 use crate::quantise::time_table;
 use crate::split::{Part, Split};
-use crate::world::Story;
+use crate::world::{self, Step, Story};
 use conclave_core::council::TimeCode;
 use conclave_core::decision::Verdict;
 
 /// A story, cut.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What happened.
+    /// What was run.
+    pub scenario: Scenario,
+    /// What happened, with nobody in the seat.
     pub story: Story,
     /// Time code of every step.
     pub codes: Vec<TimeCode>,
@@ -62,16 +65,30 @@ pub fn class(verdict: Verdict) -> usize {
 }
 
 impl Source {
-    /// `story`, cut by `seed`.
+    /// `scenario`, cut by `seed`.
     #[must_use]
-    pub fn new(story: Story, seed: u64) -> Self {
-        let requests = story.steps.iter().filter(|step| step.is_request);
-        let times: Vec<_> = requests.map(|step| step.at_ms).collect();
+    pub fn new(scenario: Scenario, seed: u64) -> Self {
+        let story = world::run(&scenario);
+        let requests = story.steps.iter().filter(|step| step.job.is_some());
+        let mut times: Vec<_> = requests.map(|step| step.at_ms).collect();
+        times.sort_unstable();
         let mut draw = Draw::new(seed, &format!("split of {}", story.name));
         let split = Split::new(&times, story.tenants, &mut draw);
+        Self::of(scenario, story, split)
+    }
+
+    /// `scenario`, used for `part` as a whole.
+    #[must_use]
+    pub fn whole(scenario: Scenario, part: Part) -> Self {
+        let story = world::run(&scenario);
+        let split = Split::whole(part, story.tenants);
+        Self::of(scenario, story, split)
+    }
+
+    fn of(scenario: Scenario, story: Story, split: Split) -> Self {
         let table = time_table();
         let codes = story.elapsed().into_iter().map(|elapsed| table.code(elapsed)).collect();
-        Self { codes, by_tenant: story.by_tenant(), split, story }
+        Self { scenario, codes, by_tenant: story.by_tenant(), split, story }
     }
 }
 
@@ -79,9 +96,30 @@ impl<'a> Lesson<'a> {
     /// What `role` learns from `sources`.
     #[must_use]
     pub fn new(role: &Role, sources: &'a [Source]) -> Self {
-        let its_own = sources.iter().filter(|source| role.sources.contains(&source.story.name));
-        let sources = its_own.map(|source| (source, targets(role, source))).collect();
+        let sources = sources.iter().map(|source| (source, targets(role, source))).collect();
         Self { sources }
+    }
+
+    /// The name of the source at `index`.
+    #[must_use]
+    pub fn name(&self, index: usize) -> &'static str {
+        self.sources[index].0.story.name
+    }
+
+    /// The names of all sources, each once.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = (0..self.sources.len()).map(|index| self.name(index)).collect();
+        names.dedup();
+        names
+    }
+
+    /// A number for the tenant of a step: no other tenant of any source has it.
+    #[must_use]
+    pub fn block(&self, index: usize, step: usize) -> usize {
+        let before: usize =
+            self.sources[..index].iter().map(|(source, _)| source.story.tenants).sum();
+        before + self.sources[index].0.story.steps[step].tenant
     }
 
     /// What is learnt from: tenants that are not held out, until the first cut.
@@ -120,8 +158,10 @@ impl<'a> Lesson<'a> {
 
 fn targets(role: &Role, source: &Source) -> Vec<Option<Target>> {
     let hindsight = (role.hindsight)(&source.story);
-    let target = |step: &crate::world::Step| {
-        let judged = hindsight[step.job].filter(|_| step.is_request)?;
+    let target = |step: &Step| {
+        // Hard rules refuse whatever anybody says.
+        let job = step.job.filter(|job| !source.story.fates[*job].is_refused)?;
+        let judged = hindsight[job]?;
         let part = source.split.part(step.tenant, step.at_ms, judged.known_ms);
         Some(Target { verdict: judged.verdict, part, known_ms: judged.known_ms })
     };

@@ -28,10 +28,3 @@ impl Error {
         }
     }
 }
-
-/// The library that computes gradients refuses only what we ask wrongly.
-impl From<candle_core::Error> for Error {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Bug(format!("a tensor was used wrongly: {error}"))
-    }
-}

@@ -3,8 +3,8 @@
 //! they will vote with; what comes out is one file and a model card made of its numbers.
 //!
 //! Reading order: [`job`] → [`trace`], [`simulate`] → [`world`] → [`member`] → [`split`] →
-//! [`dataset`] → [`network`] → [`quantise`] → [`calibrate`] → [`report`] → [`panel`] → [`trial`] →
-//! [`card`] → [`run`].
+//! [`dataset`] → [`network`] → [`quantise`] → [`calibrate`] → [`panel`] → [`trial`] → [`lean`] →
+//! [`report`] → [`judge`] → [`card`] → [`run`].
 //! Floats are allowed here, a clock and the order of hashes are not: the same seed gives the same
 //! file.
 
@@ -17,6 +17,8 @@ pub mod draw;
 pub mod error;
 pub mod export;
 pub mod job;
+pub mod judge;
+pub mod lean;
 pub mod measure;
 pub mod member;
 pub mod network;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use conclave_training::network::train::Plan;
-use conclave_training::run::{EXTENT, Settings, make, sources};
+use conclave_training::run::{EXTENT, Settings, fleets, make, traces};
 use conclave_training::{Error, Result};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,8 +36,11 @@ struct Train {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Passes over the data; the last fifth in integers.
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     epochs: u32,
+    /// How often each member is trained; the one that does best where confidence is fitted stays.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
+    draws: u8,
     /// Hidden units of a member.
     #[arg(long, default_value_t = 32, value_parser = units)]
     units: usize,
@@ -55,14 +58,15 @@ fn main() -> ExitCode {
 }
 
 fn run(train: &Train) -> Result<()> {
-    let Train { traces, out, name, seed, epochs, units } = train;
+    let Train { traces: folder, out, name, seed, epochs, units, draws } = train;
     let epochs = usize::try_from(*epochs).expect("at most a thousand");
     let settings = Settings {
         name: name.clone(),
-        plan: Plan { seed: *seed, units: *units, epochs },
+        plan: Plan { seed: *seed, units: *units, epochs, draws: usize::from(*draws) },
         extent: EXTENT,
     };
-    let sources = sources(traces, *seed)?;
+    let mut sources = traces(folder, *seed)?;
+    sources.extend(fleets(*seed, EXTENT));
     let made = make(&sources, &settings, &mut |line| eprintln!("{line}"))?;
     write(out, &format!("{name}.council"), &made.file)?;
     write(out, &format!("{name}.md"), made.card.as_bytes())

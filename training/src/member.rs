@@ -6,7 +6,6 @@
 //! hindsight agrees.
 
 use crate::simulate;
-use crate::trace::{gentd, openb};
 use crate::world::{Story, Way};
 use conclave_core::command::WorkOutcome;
 use conclave_core::council::FeatureMask;
@@ -24,8 +23,6 @@ pub struct Role {
     pub label: &'static str,
     /// What it sees.
     pub features: &'static [usize],
-    /// Whose steps it learns from.
-    pub sources: &'static [&'static str],
     /// What hindsight says, for the model card.
     pub rule: &'static str,
     /// Hindsight about every job of a story; none where nobody can know.
@@ -49,23 +46,20 @@ pub const ROLES: [Role; 5] = [EFFICIENCY, COST, FAIRNESS, RISK, SERVICE_LEVEL];
 const EFFICIENCY: Role = Role {
     label: "efficiency",
     features: &[0, 1, 2, 3, 4, 5, 6, 7, 14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 29, 30, 31],
-    sources: &[simulate::NAME],
     rule: "useful share of the GPU time: the utilisation when the work succeeded after at least a \
-           minute, else 0; approve from 50 %, defer from 20 %, deny below; nothing where nobody \
-           measured",
+           minute, else 0; approve from 50 %, defer from 20 %, deny below; nothing where this \
+           work was not measured. Where nothing is measured (traces): all of it unless it failed",
     hindsight: |story| each(story, efficiency),
 };
 const COST: Role = Role {
     label: "cost",
     features: &[0, 1, 2, 3, 4, 5, 6, 7, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22, 27, 28, 31],
-    sources: &[simulate::NAME],
     rule: "GPU time held by GPU time asked: approve up to 1.1, defer up to 1.5, deny above",
     hindsight: |story| each(story, cost),
 };
 const FAIRNESS: Role = Role {
     label: "fairness",
     features: &[0, 1, 2, 5, 6, 7, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31],
-    sources: &[simulate::NAME],
     rule: "a grant would put the tenant above its equal share of the fleet, and in the hour after, \
            requests of tenants below theirs wait: deny when one of them waits 30 minutes of that \
            hour, defer from 5 minutes, approve otherwise",
@@ -74,7 +68,6 @@ const FAIRNESS: Role = Role {
 const RISK: Role = Role {
     label: "risk",
     features: &[0, 1, 2, 3, 4, 5, 6, 7, 14, 15, 16, 17, 18, 19, 20, 21, 22, 29, 30, 31],
-    sources: &[gentd::NAME, simulate::NAME],
     rule: "deny what failed, was stopped after a quarter of the expected time, or was never given \
            back; defer what succeeded after more than twice the expected time; approve the rest",
     hindsight: |story| each(story, risk),
@@ -83,7 +76,6 @@ const RISK: Role = Role {
 const SERVICE_LEVEL: Role = Role {
     label: "service_level",
     features: &[0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 31],
-    sources: &[openb::NAME, simulate::NAME],
     rule: "approve what started within 5 minutes, defer what started within an hour, deny what \
            waited longer or was withdrawn before; nothing while it is not known",
     hindsight: |story| each(story, service_level),
@@ -111,6 +103,9 @@ fn whole_run(story: &Story, job: usize) -> Option<(i64, i64, Way)> {
 fn efficiency(story: &Story, job: usize) -> Option<Judged> {
     let (started, ended, way) = whole_run(story, job)?;
     let used_bp = match way {
+        Way::Released(WorkOutcome::Succeeded | WorkOutcome::Unknown) if !is_measured(story) => {
+            10_000
+        }
         Way::Released(WorkOutcome::Succeeded) if MINUTE_MS <= ended - started => {
             story.jobs[job].utilisation_bp?
         }
@@ -122,6 +117,11 @@ fn efficiency(story: &Story, job: usize) -> Option<Judged> {
         _ => Verdict::Deny,
     };
     Some(Judged { verdict, known_ms: ended })
+}
+
+/// Whether anybody measures there how GPUs are used.
+fn is_measured(story: &Story) -> bool {
+    story.name == simulate::NAME
 }
 
 fn cost(story: &Story, job: usize) -> Option<Judged> {
@@ -136,12 +136,9 @@ fn cost(story: &Story, job: usize) -> Option<Judged> {
 }
 
 fn risk(story: &Story, job: usize) -> Option<Judged> {
-    // A trace that saw no end says nothing.
-    let is_unseen = story.name == gentd::NAME;
     let (started, ended, way) = whole_run(story, job)?;
     let (held, asked) = (ended - started, story.jobs[job].expected_ms);
     let verdict = match way {
-        Way::Expired if is_unseen => return None,
         Way::Released(WorkOutcome::Failed) | Way::Expired => Verdict::Deny,
         Way::Released(WorkOutcome::Stopped) if asked < held * 4 => Verdict::Deny,
         Way::Released(WorkOutcome::Stopped | WorkOutcome::Unknown) => Verdict::Approve,

@@ -1,27 +1,25 @@
 //! Who may sit in the council's seat while a scenario runs: nobody, the rule score, or a council of
-//! networks with the quorum of the design. The edge that will seat a council for good brings its
-//! own; this one is here so that a council can be tried before it is released.
+//! networks. They answer the core's own ballots, so hidden states, deferrals, the quorum and who
+//! answers last attempts are those of a live log.
 
-use crate::since::elapsed;
-use crate::world::Step;
 use conclave_core::command::CouncilMode;
-use conclave_core::council::{Council, Evaluator, HiddenState, Logits, Member, PerMille};
-use conclave_core::decision::Verdict;
-use conclave_core::round::Question;
-use conclave_core::seat::score;
-use conclave_core::units::TimeMs;
+use conclave_core::council::hearing::{Heard, Sitting};
+use conclave_core::council::{Council, FastCouncil, HiddenState, ModelId};
+use conclave_core::decision::CouncilRemembered;
+use conclave_core::round::{Ballot, Votes};
+use conclave_core::seat::{Absent, RuleSeat, Seat};
+use conclave_core::units::{Hash8, Hash32};
 
-/// Whoever votes.
-pub trait Panel {
+/// Somebody who can sit in the seat.
+pub trait Panel: Seat {
     /// What its verdicts do.
     fn mode(&self) -> CouncilMode;
-    /// Is told that a lease ended.
-    fn hear(&mut self, step: &Step);
-    /// Votes on a request.
-    fn vote(&mut self, step: &Step, question: &Question) -> Verdict;
+    /// Which council the log names; none for the rules.
+    fn model(&self) -> Option<ModelId>;
 }
 
-/// Nobody votes: what happens then is what is learnt from.
+/// Nobody decides: everything is let in, and the log notes what a council would be told. That is
+/// what is learnt from.
 #[derive(Clone, Copy, Debug)]
 pub struct Nobody;
 
@@ -29,45 +27,48 @@ pub struct Nobody;
 #[derive(Clone, Copy, Debug)]
 pub struct Rules;
 
-/// How verdicts become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quorum {
-    /// Approvals that are needed.
-    pub approvals: usize,
-    /// Denials that are needed.
-    pub denials: usize,
-    /// Less sure than this is no verdict.
-    pub confidence_min: PerMille,
-    /// Whether a sure denial keeps others from approving.
-    pub has_veto: bool,
-}
-
-/// The quorum of the design for five members, with the numbers of the file.
-pub const STRICT: Quorum =
-    Quorum { approvals: 4, denials: 3, confidence_min: PerMille(700), has_veto: true };
-/// The same of members that are however sure.
-pub const UNSURE: Quorum = Quorum { confidence_min: PerMille(0), ..STRICT };
-/// Three of five, however sure, and no vetoes.
-pub const MAJORITY: Quorum =
-    Quorum { approvals: 3, denials: 3, confidence_min: PerMille(0), has_veto: false };
-
 /// A council of networks.
 #[derive(Debug)]
-pub struct Networks<'a> {
-    council: &'a Council,
-    quorum: Quorum,
-    tenants: Vec<(HiddenState, Option<TimeMs>)>,
+pub struct Networks<'c> {
+    council: &'c Council,
+    fast: FastCouncil,
 }
+
+/// What a log of the trainer's calls its council: a file's digest is not known before it is made.
+const MODEL: ModelId = ModelId(Hash32([7; 32]));
 
 impl Panel for Nobody {
     fn mode(&self) -> CouncilMode {
-        CouncilMode::Off
+        CouncilMode::Advise
     }
 
-    fn hear(&mut self, _: &Step) {}
+    fn model(&self) -> Option<ModelId> {
+        Some(MODEL)
+    }
+}
 
-    fn vote(&mut self, _: &Step, _: &Question) -> Verdict {
-        Verdict::Approve
+impl Seat for Nobody {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        let mut votes = Votes::by_rules(ballot);
+        let heard = ballot.hearing.iter().flat_map(|hearing| &hearing.tenants);
+        let heard: Vec<_> = heard.map(remembered).collect();
+        if !heard.is_empty() {
+            votes.memories.insert(ballot.round, heard);
+        }
+        Ok(votes)
+    }
+}
+
+/// What somebody remembers who heard of everything and learnt nothing from it.
+fn remembered(heard: &Heard) -> CouncilRemembered {
+    let ended = heard.memory.outcomes().map(|ended| ended.at_ms);
+    let last = ended.chain(heard.cases.iter().map(|case| case.at_ms)).max();
+    CouncilRemembered {
+        pool: heard.pool.clone(),
+        tenant: heard.tenant.clone(),
+        stepped_at_ms: last.expect("a tenant is heard for a case"),
+        heard: heard.memory.ended(),
+        words: vec![],
     }
 }
 
@@ -76,26 +77,22 @@ impl Panel for Rules {
         CouncilMode::Enforce
     }
 
-    fn hear(&mut self, _: &Step) {}
-
-    fn vote(&mut self, _: &Step, question: &Question) -> Verdict {
-        score(question).verdict
+    fn model(&self) -> Option<ModelId> {
+        None
     }
 }
 
-impl<'a> Networks<'a> {
-    /// `council` before it was told anything of `tenants` tenants.
-    #[must_use]
-    pub fn new(council: &'a Council, quorum: Quorum, tenants: usize) -> Self {
-        Self { council, quorum, tenants: vec![(HiddenState::new(council), None); tenants] }
+impl Seat for Rules {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        RuleSeat.vote(ballot)
     }
+}
 
-    fn step(&mut self, step: &Step) -> Verdict {
-        let (state, last) = &mut self.tenants[step.tenant];
-        let now = TimeMs(step.at_ms);
-        let code = self.council.parts().time.code(elapsed(last.replace(now), now));
-        let logits = self.council.step(state, &step.features, code);
-        self.quorum.verdict(&self.council.parts().members, logits.members())
+impl<'c> Networks<'c> {
+    /// `council`, before it was told anything.
+    #[must_use]
+    pub fn new(council: &'c Council) -> Self {
+        Self { council, fast: FastCouncil::new(council) }
     }
 }
 
@@ -104,39 +101,22 @@ impl Panel for Networks<'_> {
         CouncilMode::Enforce
     }
 
-    fn hear(&mut self, step: &Step) {
-        let _verdict = self.step(step);
-    }
-
-    fn vote(&mut self, step: &Step, _: &Question) -> Verdict {
-        self.step(step)
+    fn model(&self) -> Option<ModelId> {
+        Some(MODEL)
     }
 }
 
-impl Quorum {
-    /// One verdict of many: section 4.2 of the design. Whoever is not sure defers, and so does a
-    /// council without the approvals or denials that it needs.
-    #[must_use]
-    pub fn verdict(&self, members: &[Member], logits: &[Logits]) -> Verdict {
-        let (mut approvals, mut denials, mut is_vetoed) = (0, 0, false);
-        for (member, logits) in members.iter().zip(logits) {
-            let confidence = member.calibration.confidence(logits.margin());
-            if confidence < self.confidence_min {
-                continue;
-            }
-            match logits.verdict() {
-                Verdict::Approve => approvals += 1,
-                Verdict::Deny => {
-                    denials += 1;
-                    is_vetoed |= self.has_veto && member.veto < confidence;
-                }
-                Verdict::Defer => {}
-            }
-        }
-        match () {
-            () if self.denials <= denials => Verdict::Deny,
-            () if self.approvals <= approvals && !is_vetoed => Verdict::Approve,
-            () => Verdict::Defer,
-        }
+impl Seat for Networks<'_> {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        let sitting = Sitting { runner: &self.fast, council: self.council, digest };
+        Ok(sitting.answer(ballot))
     }
+}
+
+/// First 8 bytes of the digest of a hidden state, as `docs/council-spec.md` writes its words.
+fn digest(state: &HiddenState) -> Hash8 {
+    let bytes: Vec<u8> = state.words().iter().flat_map(|word| word.to_le_bytes()).collect();
+    let mut first = [0; 8];
+    first.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..8]);
+    Hash8(first)
 }

@@ -3,14 +3,15 @@
 use crate::answer::Answer;
 use crate::baseline::boosting::Boosting;
 use crate::baseline::logistic::Logistic;
-use crate::baseline::{Happening, Row, rows};
+use crate::baseline::{Happening, Row, learnt_rate, rows};
 use crate::dataset::Lesson;
 use crate::draw::Draw;
+use crate::lean::Lean;
 use crate::measure::{Measures, Scored, auc, base_rate, ece, ece_by_chance};
 use crate::member::Role;
 use crate::network::weights::softmax;
 use crate::split::Part;
-use conclave_core::council::{Calibration, PerMille};
+use conclave_core::council::{Calibration, Member, PerMille};
 use conclave_core::decision::Verdict;
 use std::collections::BTreeMap;
 
@@ -22,15 +23,17 @@ pub const MEASURED: [Part; 2] = [Part::Later, Part::Unseen];
 pub struct Report {
     /// Which member.
     pub role: Role,
-    /// The epoch that its integers begin from.
-    pub best_epoch: usize,
+    /// Which of the times it was trained was best, and the epoch that its integers begin from.
+    pub best: (usize, usize),
+    /// How far it leans.
+    pub lean: Lean,
     /// By source and part: how many requests hindsight would approve, deny, defer.
     pub counts: BTreeMap<(&'static str, Part), [usize; 3]>,
     /// The predictions, beside others.
     pub lines: Vec<Line>,
     /// The verdicts, by source.
     pub verdicts: Vec<Verdicts>,
-    /// Surer denials than this are vetoes.
+    /// Denials that are at least so sure are vetoes.
     pub veto: PerMille,
 }
 
@@ -53,6 +56,8 @@ pub struct Line {
     pub integers: Measures,
     /// AUC of the member in floats.
     pub float_auc: f64,
+    /// Least and largest AUC of all times that it was trained, in integers.
+    pub aucs: (f64, f64),
     /// The others, by name, in the order of [`OTHERS`]; the rule score is no probability.
     pub others: [Measures; 4],
 }
@@ -83,80 +88,116 @@ pub struct Verdicts {
     pub changed: f64,
 }
 
-/// Measures the answers of `role`.
+/// A member as it goes into the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Fitted<'a> {
+    /// Which member.
+    pub role: &'a Role,
+    /// Which of the times it was trained was best, and the epoch that its integers begin from.
+    pub best: (usize, usize),
+    /// How far it leans.
+    pub lean: Lean,
+    /// The member.
+    pub member: &'a Member,
+}
+
+/// Measures what `fitted` says; `draws` are the answers of each time that it was trained.
 #[must_use]
 pub fn report(
-    role: &Role,
+    fitted: &Fitted<'_>,
     lesson: &Lesson<'_>,
-    answers: &[Answer],
-    (calibration, veto): (&Calibration, PerMille),
-    (best_epoch, seed): (usize, u64),
+    draws: &[Vec<Answer>],
+    seed: u64,
 ) -> Report {
+    let Fitted { role, best, lean, member } = *fitted;
+    let answers = &draws[best.0];
     let mut counts = BTreeMap::new();
     for answer in answers {
-        let name = lesson.sources[answer.source].0.story.name;
+        let name = lesson.name(answer.source);
         let counts: &mut [usize; 3] = counts.entry((name, answer.target.part)).or_default();
         counts[answer.class()] += 1;
     }
     let mut draw = Draw::new(seed, &format!("intervals of {}", role.label));
-    let mut lines = Vec::new();
-    for index in 0..lesson.sources.len() {
+    let (mut lines, mut said) = (Vec::new(), Vec::new());
+    for name in lesson.names() {
         for what in Happening::ALL {
-            lines.extend(compared(lesson, index, answers, what, &mut draw));
+            lines.extend(compared(lesson, name, (draws, best.0), what, &mut draw));
         }
-    }
-    let verdicts = (0..lesson.sources.len()).map(|index| {
-        let mine = answers.iter().filter(|answer| answer.source == index);
+        let mine = answers.iter().filter(|answer| lesson.name(answer.source) == name);
         let mine: Vec<_> = mine.filter(|answer| MEASURED.contains(&answer.target.part)).collect();
-        verdicts(lesson.sources[index].0.story.name, &mine, calibration, veto)
-    });
-    Report { role: *role, best_epoch, counts, lines, verdicts: verdicts.collect(), veto }
+        said.push(verdicts(name, &mine, &member.calibration, member.veto));
+    }
+    Report { role: *role, best, lean, counts, lines, verdicts: said, veto: member.veto }
 }
 
 fn compared(
     lesson: &Lesson<'_>,
-    index: usize,
-    answers: &[Answer],
+    name: &'static str,
+    (draws, best): (&[Vec<Answer>], usize),
     what: Happening,
     draw: &mut Draw,
 ) -> Vec<Line> {
-    let (source, targets) = &lesson.sources[index];
-    let (rows, learnt_rate) = rows(source, targets, what);
+    let indices: Vec<_> =
+        (0..lesson.sources.len()).filter(|index| lesson.name(*index) == name).collect();
+    let targets = indices.iter().flat_map(|index| lesson.sources[*index].1.iter().flatten());
+    let base = learnt_rate(targets, what);
+    let rows: Vec<_> = indices.iter().flat_map(|index| rows(lesson, *index, what, base)).collect();
     let learnt: Vec<_> = rows.iter().filter(|row| row.part == Part::Train).collect();
     let (logistic, boosting) = (Logistic::fit(&learnt), Boosting::fit(&learnt));
-    let by_step: BTreeMap<_, _> =
-        answers.iter().filter(|a| a.source == index).map(|a| (a.step, a)).collect();
+    let by_step = |answers: &[Answer]| -> BTreeMap<(usize, usize), Answer> {
+        answers.iter().map(|answer| ((answer.source, answer.step), *answer)).collect()
+    };
+    let draws: Vec<_> = draws.iter().map(|answers| by_step(answers)).collect();
     let line = |part: Part| {
         let rows: Vec<_> = rows.iter().filter(|row| row.part == part).collect();
         let scored = |of: &dyn Fn(&Row) -> f64| -> Vec<Scored> {
             let scored = rows.iter().map(|row| Scored {
                 score: of(row),
                 happened: row.happened,
-                block: source.story.steps[row.step].tenant,
+                block: lesson.block(row.source, row.step),
             });
             scored.collect()
         };
-        let integers = scored(&|row| what.of(by_step[&row.step].probabilities()));
-        let floats = scored(&|row| what.of(softmax(by_step[&row.step].floats)));
+        let says = |of: usize, row: &Row| draws[of][&(row.source, row.step)];
+        let integers = |of: usize| scored(&|row| what.of(says(of, row).probabilities()));
+        let floats = scored(&|row| what.of(softmax(says(best, row).floats)));
+        let aucs: Vec<_> = (0..draws.len()).map(|of| auc(&integers(of))).collect();
         let others = [
             scored(&|row| row.columns[conclave_core::council::FEATURE_COUNT]),
             scored(&|row| 1.0 - row.rule_score as f64 / 100.0),
             scored(&|row| logistic.predict(row)),
             scored(&|row| boosting.predict(row)),
         ];
+        let integers = integers(best);
         Line {
-            source: source.story.name,
+            source: name,
             part,
             what,
             count: rows.len(),
             rate: base_rate(&integers),
-            learnt_rate,
+            learnt_rate: base,
             float_auc: auc(&floats),
+            aucs: (least(&aucs), most(&aucs)),
             integers: Measures::of(&integers, draw),
             others: others.map(|scored| Measures::of(&scored, draw)),
         }
     };
-    MEASURED.map(line).into_iter().filter(|line| 0 < line.count).collect()
+    let is_open = |line: &Line| {
+        let happened = line.rate * line.count as f64;
+        HAPPENED_MIN <= happened && HAPPENED_MIN <= line.count as f64 - happened
+    };
+    MEASURED.map(line).into_iter().filter(is_open).collect()
+}
+
+/// Where it happened more rarely, or almost always, an AUC says nothing.
+pub const HAPPENED_MIN: f64 = 10.0;
+
+fn least(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
 fn verdicts(
@@ -171,8 +212,8 @@ fn verdicts(
         all.filter(|answer| is(answer)).count() as f64 / count.max(1) as f64
     };
     let any = |_: &Answer| true;
-    let says = |verdict: Verdict| share(&move |answer| answer.logits.verdict() == verdict, &any);
-    let confidence = |answer: &Answer| calibration.confidence(answer.logits.margin());
+    let says = |verdict: Verdict| share(&move |answer| answer.said.verdict() == verdict, &any);
+    let confidence = |answer: &Answer| calibration.confidence(answer.said.margin());
     let scored = |of: &dyn Fn(&Answer) -> f64| -> Vec<Scored> {
         let scored = answers.iter().map(|answer| Scored {
             score: of(answer),
@@ -182,7 +223,7 @@ fn verdicts(
         scored.collect()
     };
     let vetoes =
-        |answer: &Answer| answer.logits.verdict() == Verdict::Deny && veto < confidence(answer);
+        |answer: &Answer| answer.said.verdict() == Verdict::Deny && veto <= confidence(answer);
     let sure = scored(&|answer| f64::from(confidence(answer).0) / 1_000.0);
     Verdicts {
         source,

@@ -1,22 +1,21 @@
 //! The whole of it: sources in, a file and its card out.
 
 use crate::answer::{Answer, answers};
-use crate::calibrate::{calibration, veto};
 use crate::card;
 use crate::dataset::{Lesson, Source};
 use crate::error::{Error, Result};
-use crate::export::{self, QUORUM};
-use crate::job::Scenario;
+use crate::export;
+use crate::judge::judge;
+use crate::lean::{Candidate, Choice, choose, seated};
 use crate::member::{ROLES, Role};
-use crate::network::exact::{alone, council};
-use crate::network::train::{Plan, train};
-use crate::report::{Report, report};
+use crate::network::exact::alone;
+use crate::network::train::{Plan, Trained, train};
+use crate::report::{Fitted, Report, report};
 use crate::simulate::{self, Extent};
 use crate::split::Part;
 use crate::trace::{Rows, gentd, openb};
-use crate::trial::trials;
-use crate::world;
-use conclave_core::council::Member;
+use crate::trial::Range;
+use conclave_core::council::Council;
 use std::path::Path;
 
 /// What a council is trained with.
@@ -41,19 +40,44 @@ pub struct Made {
 
 /// The simulator's extent for a release.
 pub const EXTENT: Extent = Extent { tenants: 96, days: 42, requests: 18_000 };
+/// Seeds of more fleets that are learnt from, after the seed of the first.
+const LEARNT: [u64; 2] = [201, 202];
+/// Seeds of the fleets that confidence, leans and the quorum's numbers are fitted to.
+const FITTED: [u64; 2] = [101, 102];
+/// Seeds of the fleets that nothing is learnt from or fitted to.
+pub const JUDGED: [u64; 5] = [11, 12, 13, 14, 15];
 
-/// All sources of a release: the traces in `folder`, and the simulator.
+/// The traces in `folder`, cut.
 ///
 /// # Errors
 /// As [`Rows::read`], and what is wrong with a row.
-pub fn sources(folder: &Path, seed: u64) -> Result<Vec<Source>> {
+pub fn traces(folder: &Path, seed: u64) -> Result<Vec<Source>> {
     let rows = |file| Rows::read(&folder.join(file));
-    let scenarios = [
-        gentd::scenario(&rows(gentd::FILE)?)?,
-        openb::scenario(&rows(openb::NODES_FILE)?, &rows(openb::TASKS_FILE)?)?,
-        simulate::scenario(seed, EXTENT),
-    ];
-    Ok(scenarios.iter().map(|scenario| Source::new(world::run(scenario), seed)).collect())
+    let gentd = gentd::scenario(&rows(gentd::FILE)?)?;
+    let openb = openb::scenario(&rows(openb::NODES_FILE)?, &rows(openb::TASKS_FILE)?)?;
+    Ok([gentd, openb].into_iter().map(|scenario| Source::new(scenario, seed)).collect())
+}
+
+/// Fleets of the simulator: one that is cut, some that are learnt from, some that are fitted to,
+/// and the first of those that are measured on.
+#[must_use]
+pub fn fleets(seed: u64, extent: Extent) -> Vec<Source> {
+    let half = |number| simulate::scenario(seed + number, extent.half());
+    let mut all = vec![Source::new(simulate::scenario(seed, extent), seed)];
+    all.extend(LEARNT.map(|number| Source::whole(half(number), Part::Train)));
+    all.extend(FITTED.map(|number| Source::whole(half(number), Part::Calibrate)));
+    all.push(Source::whole(half(JUDGED[0]), Part::Unseen));
+    all
+}
+
+/// A member that has learnt all that it will.
+struct Learnt<'a> {
+    role: &'a Role,
+    lesson: Lesson<'a>,
+    /// Each time that it was trained, and what it then says.
+    draws: Vec<(Trained, Vec<Answer>)>,
+    /// Which time is released: the one that does best on what confidence is fitted to.
+    best: usize,
 }
 
 /// Trains all members on `sources`. `tell` is told what was just done.
@@ -61,68 +85,117 @@ pub fn sources(folder: &Path, seed: u64) -> Result<Vec<Source>> {
 /// # Errors
 /// [`Error::Invalid`] when a member has nothing to learn from, [`Error::Bug`] otherwise.
 pub fn make(sources: &[Source], settings: &Settings, tell: &mut dyn FnMut(&str)) -> Result<Made> {
-    let (mut members, mut reports) = (Vec::new(), Vec::new());
     for source in sources {
         let story = &source.story;
         let (tenants, requests) = (story.tenants, story.requests());
         tell(&format!("{}: {tenants} tenants, {requests} requests", story.name));
     }
+    let mut learnt = Vec::with_capacity(ROLES.len());
     for role in &ROLES {
-        let (member, report) = one(role, sources, settings, tell)?;
-        members.push(Member { weight_bp: 2_000, ..member });
+        learnt.push(learn(role, sources, settings.plan, tell)?);
+    }
+    let candidates: Vec<_> = learnt.iter().map(Learnt::candidate).collect();
+    let choice = choose(&candidates, &fitted(sources), tell)?;
+    let council = seated(&candidates, &choice)?;
+    let mut reports = Vec::with_capacity(ROLES.len());
+    for (index, learnt) in learnt.into_iter().enumerate() {
+        let report = measured(learnt, (index, &choice, &council), settings.plan.seed)?;
+        report.lines.iter().for_each(|line| tell(&card::told(&report.role, line)));
         reports.push(report);
     }
-    let council = council(members, QUORUM, export::schema())?;
     let file = export::file(&council, settings.plan.seed)?;
-    let trials = trials(&council, &tried(sources, settings));
-    trials.iter().for_each(|trial| tell(&card::tried(trial)));
-    let card = card::card(settings, sources, (&reports, &trials), &file);
+    let judged = judge(&council, &judged(sources, settings));
+    judged.iter().for_each(|judged| tell(&card::tried(judged)));
+    let card = card::card(settings, sources, (&reports, &choice, &judged), &file);
     Ok(Made { file, card })
 }
 
-/// What the council is tried on: the end of the simulation that it learnt from, and another one.
-fn tried(sources: &[Source], settings: &Settings) -> Vec<(&'static str, Scenario, i64)> {
-    let simulated = sources.iter().find(|source| source.story.name == simulate::NAME);
-    let Some(Source { split, .. }) = simulated else { return Vec::new() };
-    let Settings { plan, extent, .. } = settings;
-    vec![
-        ("same fleet, later", simulate::scenario(plan.seed, *extent), split.fitted_until_ms),
-        ("another fleet", simulate::scenario(plan.seed + 1, *extent), 0),
-    ]
-}
-
-fn one(
-    role: &Role,
-    sources: &[Source],
-    settings: &Settings,
+fn learn<'a>(
+    role: &'a Role,
+    sources: &'a [Source],
+    plan: Plan,
     tell: &mut dyn FnMut(&str),
-) -> Result<(Member, Report)> {
+) -> Result<Learnt<'a>> {
     let lesson = Lesson::new(role, sources);
-    let sequences = lesson.sequences();
+    let (sequences, fitted) = (lesson.sequences(), lesson.fitted());
     if sequences.is_empty() {
         let why = format!("{} has nothing to learn from: give it its traces", role.label);
         return Err(Error::Invalid(why));
     }
-    let trained = train(role, &sequences, &lesson.fitted(), settings.plan)?;
-    tell(&card::losses(role, &trained.losses, trained.best_epoch));
-    let alone = alone(role, &trained.last)?;
-    let answers = answers(&alone, &trained.floats, &lesson);
-    let fitted: Vec<&Answer> =
-        answers.iter().filter(|answer| answer.target.part == Part::Calibrate).collect();
-    let margins: Vec<_> =
-        fitted.iter().map(|answer| (answer.logits.margin(), answer.is_right())).collect();
-    let calibration = calibration(&margins);
-    let verdicts: Vec<_> =
-        fitted.iter().map(|answer| (answer.logits, answer.target.verdict)).collect();
-    let veto = veto(&verdicts, &calibration);
-    let fitted = (&calibration, veto);
-    let measured =
-        report(role, &lesson, &answers, fitted, (trained.best_epoch, settings.plan.seed));
-    for line in &measured.lines {
-        tell(&card::told(role, line));
+    let mut draws: Vec<(Trained, Vec<Answer>)> = Vec::with_capacity(plan.draws);
+    let mut best = 0;
+    for number in 0..plan.draws.max(1) {
+        let trained = train(role, &sequences, &fitted, (plan, number))?;
+        tell(&card::losses(role, &trained));
+        let answers = answers(&alone(role, &trained.last)?, &trained.floats, &lesson);
+        draws.push((trained, answers));
+        if draws[number].0.fitted_loss < draws[best].0.fitted_loss {
+            best = number;
+        }
     }
-    let [member] = alone.parts().members.as_slice() else {
-        return Err(Error::Bug("a member alone is not one member".to_owned()));
+    Ok(Learnt { role, lesson, draws, best })
+}
+
+impl Learnt<'_> {
+    fn candidate(&self) -> Candidate {
+        let (trained, answers) = &self.draws[self.best];
+        Candidate::new(self.role, &trained.last, answers)
+    }
+}
+
+/// What `learnt` says as the member at `index` of `council`.
+fn measured(
+    learnt: Learnt<'_>,
+    (index, choice, council): (usize, &Choice, &Council),
+    seed: u64,
+) -> Result<Report> {
+    let Learnt { role, lesson, draws, best } = learnt;
+    let lean = choice.leans[index];
+    let (trained, answers_plain) = &draws[best];
+    let leaning = Candidate::new(role, &trained.last, answers_plain).leaning(lean);
+    let (best_epoch, floats) = (trained.best_epoch, trained.floats.clone());
+    let said = answers(&alone(role, &leaning)?, &floats, &lesson);
+    let mut draws: Vec<_> = draws.into_iter().map(|(_, answers)| answers).collect();
+    for (answer, leaning) in draws[best].iter_mut().zip(said) {
+        answer.said = leaning.logits;
+    }
+    let member = &council.parts().members[index];
+    let fitted = Fitted { role, best: (best, best_epoch), lean, member };
+    Ok(report(&fitted, &lesson, &draws, seed))
+}
+
+/// What leans and the quorum's numbers are chosen by: the time between the cuts, and what is fitted
+/// to as a whole.
+fn fitted(sources: &[Source]) -> Vec<Range> {
+    let of = |source: &Source| {
+        let (split, scenario, name) = (&source.split, source.scenario.clone(), source.story.name);
+        match split.whole {
+            None => {
+                let (from, until) = (split.learnt_until_ms, split.fitted_until_ms);
+                Some(Range::between(name, scenario, from, until))
+            }
+            Some(Part::Calibrate) => Some(Range::new(name, scenario, 0)),
+            Some(_) => None,
+        }
     };
-    Ok((Member { calibration, veto, ..member.clone() }, measured))
+    sources.iter().filter_map(of).collect()
+}
+
+/// What the council is judged by: what comes later, and other fleets.
+fn judged(sources: &[Source], settings: &Settings) -> Vec<(&'static str, Vec<Range>)> {
+    let Settings { plan, extent, .. } = settings;
+    let cut = sources.iter().filter(|source| source.split.whole.is_none());
+    let mut all: Vec<_> = cut
+        .map(|source| {
+            let name = source.story.name;
+            let from_ms = source.split.fitted_until_ms;
+            (name, vec![Range::new(name, source.scenario.clone(), from_ms)])
+        })
+        .collect();
+    let fleet = |number| {
+        let scenario = simulate::scenario(plan.seed + number, extent.half());
+        Range::new("another fleet", scenario, 0)
+    };
+    all.push(("other fleets", JUDGED.map(fleet).into()));
+    all
 }

@@ -34,6 +34,14 @@ pub struct Extent {
     pub requests: usize,
 }
 
+impl Extent {
+    /// The same fleet and tenants for half of the time.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self { days: self.days / 2, requests: self.requests / 2, ..self }
+    }
+}
+
 /// What a tenant is like.
 struct Habits {
     /// Its part of all requests.

@@ -28,6 +28,8 @@ pub struct Split {
     pub fitted_until_ms: i64,
     /// By tenant.
     pub is_held_out: Vec<bool>,
+    /// What all of it is used for, when it is not cut.
+    pub whole: Option<Part>,
 }
 
 impl Split {
@@ -39,13 +41,27 @@ impl Split {
         draw.shuffle(&mut order);
         let mut is_held_out = vec![false; tenants];
         order.iter().take(tenants.div_ceil(5)).for_each(|tenant| is_held_out[*tenant] = true);
-        Self { learnt_until_ms: at(70), fitted_until_ms: at(85), is_held_out }
+        Self { learnt_until_ms: at(70), fitted_until_ms: at(85), is_held_out, whole: None }
+    }
+
+    /// A source of `tenants` tenants that is used for `part` as a whole.
+    #[must_use]
+    pub fn whole(part: Part, tenants: usize) -> Self {
+        Self {
+            learnt_until_ms: i64::MAX,
+            fitted_until_ms: i64::MAX,
+            is_held_out: vec![false; tenants],
+            whole: Some(part),
+        }
     }
 
     /// What a request of `tenant` at `at_ms` is used for whose label is known at `known_ms`.
     #[must_use]
     pub fn part(&self, tenant: usize, at_ms: i64, known_ms: i64) -> Part {
         let Self { learnt_until_ms, fitted_until_ms, .. } = *self;
+        if let Some(part) = self.whole {
+            return part;
+        }
         match (self.is_held_out[tenant], at_ms) {
             (true, at) if at < learnt_until_ms => Part::Unused,
             (true, _) => Part::Unseen,

@@ -1,127 +1,171 @@
-//! What a council is worth: scenarios of the simulator run again with nobody, the rule score and
-//! the networks in the seat. What every job would have done is known there, so what was kept out
-//! can be told from what was let in.
+//! What a seat is worth: scenarios run again through the core with nobody, the rule score or the
+//! networks in it. What every job would have done is known here, so what was kept out can be told
+//! from what was let in.
 
 use crate::job::{Ending, Job, Scenario};
-use crate::panel::{MAJORITY, Networks, Nobody, Panel, Rules, STRICT, UNSURE};
+use crate::panel::Panel;
 use crate::world::{Fate, Story, run_with};
 use conclave_core::command::WorkOutcome;
-use conclave_core::council::Council;
 use std::collections::BTreeMap;
 
 /// Waiting longer than this is over the target.
 const TARGET_MS: i64 = 5 * 60_000;
 const GPU_HOUR: f64 = 1_000.0 * 3_600_000.0;
+/// What a GPU-hour costs that useful work waits over the target, in GPU-hours.
+pub const WAIT_COST: f64 = 0.1;
+/// Work that waited is worth at least this part of itself.
+pub const WAITED_WORTH: f64 = 0.5;
 
-/// How one seat did on one range of one scenario.
-#[derive(Clone, Copy, Debug)]
+/// What is asked within a time of a scenario.
+#[derive(Clone, Debug)]
+pub struct Range {
+    /// What it is called in the model card.
+    pub name: String,
+    /// What is run.
+    pub scenario: Scenario,
+    /// What is asked before is not counted.
+    pub from_ms: i64,
+}
+
+/// How one seat did on one range.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Trial {
-    /// Which scenario and range.
-    pub where_: &'static str,
-    /// Who sat in the seat.
-    pub seat: &'static str,
     /// Requests in the range.
-    pub requests: usize,
+    pub requests: f64,
     /// Share that was denied.
     pub denied: f64,
-    /// Share that started.
-    pub started: f64,
-    /// Share of all requests that did not start within five minutes.
+    /// Share of all requests that did not start within five minutes, whatever the reason.
     pub late: f64,
-    /// GPU-hours that were held by work that failed, was stopped or never given back.
+    /// GPU-hours that were held by bad work, by all GPU-hours that were held.
     pub wasted: f64,
-    /// GPU-hours that were held and not used by work that succeeded, where measured.
-    pub idle: f64,
-    /// GPU-hours of work that succeeded.
-    pub succeeded: f64,
-    /// Of the GPU time of work that would succeed, what was started.
+    /// Of the GPU time of good work, what was started.
     pub good: f64,
-    /// Of the GPU time of work that would not, what was started.
+    /// The same of the GPU time that good work uses: where nobody measured, all of it.
+    pub useful: f64,
+    /// Of the GPU time of bad work, what was started.
     pub bad: f64,
-    /// Jain's index over tenants of the share of their GPU time that was started.
+    /// Jain's index over tenants of the share of the GPU time of their good work that was started.
     pub fairness: f64,
+    /// By GPU-hour of use by good work that was asked for: what was started of it, less what bad
+    /// work held, less [`WAIT_COST`] of what good work waited over the target before it started,
+    /// but no more than half of its use.
+    pub utility: f64,
 }
 
-/// Tries `council` on each scenario, on what is asked from the given time on.
-#[must_use]
-pub fn trials(council: &Council, scenarios: &[(&'static str, Scenario, i64)]) -> Vec<Trial> {
-    let mut all = Vec::new();
-    for (where_, scenario, from_ms) in scenarios {
-        let tenants = scenario.tenants.len();
-        let mut strict = Networks::new(council, STRICT, tenants);
-        let mut unsure = Networks::new(council, UNSURE, tenants);
-        let mut majority = Networks::new(council, MAJORITY, tenants);
-        let seats: [(&'static str, &mut dyn Panel); 5] = [
-            ("nobody", &mut Nobody),
-            ("rule score", &mut Rules),
-            ("council, as in the file", &mut strict),
-            ("council, however sure", &mut unsure),
-            ("council, three of five", &mut majority),
-        ];
-        for (seat, panel) in seats {
-            all.push(trial((where_, seat), &run_with(scenario, panel), *from_ms));
+impl Range {
+    /// `scenario` from `from_ms` on.
+    #[must_use]
+    pub fn new(name: &str, scenario: Scenario, from_ms: i64) -> Self {
+        Self { name: name.to_owned(), scenario, from_ms }
+    }
+
+    /// The part of `scenario` that is asked between two times. As much time before is run, too, so
+    /// that the fleet is in use and something is known of its tenants.
+    #[must_use]
+    pub fn between(name: &str, mut scenario: Scenario, from_ms: i64, until_ms: i64) -> Self {
+        let begin_ms = from_ms - (until_ms - from_ms);
+        scenario.jobs.retain(|job| (begin_ms..until_ms).contains(&job.at_ms));
+        Self::new(name, scenario, from_ms)
+    }
+
+    /// How `panel` does.
+    #[must_use]
+    pub fn trial(&self, panel: &mut dyn Panel) -> Trial {
+        Trial::of(&run_with(&self.scenario, panel), self.from_ms)
+    }
+}
+
+/// Whether work is worth its GPUs: it succeeds, or nobody says how it ends.
+fn is_good(job: &Job) -> bool {
+    matches!(job.ending, Ending::Released(WorkOutcome::Succeeded | WorkOutcome::Unknown))
+}
+
+fn is_started(fate: &Fate) -> bool {
+    fate.started_ms.is_some()
+}
+
+/// GPU-hours that it takes.
+fn work(job: &Job) -> f64 {
+    job.total_gpu_milli() as f64 * job.run_ms as f64 / GPU_HOUR
+}
+
+/// GPU-hours that it uses.
+fn used(job: &Job) -> f64 {
+    work(job) * job.utilisation_bp.map_or(1.0, |used| used as f64 / 10_000.0)
+}
+
+impl Trial {
+    /// What a story says of all that is asked from `from_ms` on.
+    #[must_use]
+    pub fn of(story: &Story, from_ms: i64) -> Self {
+        let asked = story.jobs.iter().zip(&story.fates);
+        let asked: Vec<(&Job, &Fate)> =
+            asked.filter(|(job, fate)| from_ms <= job.at_ms && !fate.is_refused).collect();
+        let share = |is: &dyn Fn(&Job, &Fate) -> bool| {
+            let count = asked.iter().filter(|(job, fate)| is(job, fate)).count();
+            count as f64 / asked.len().max(1) as f64
+        };
+        let sum = |is: &dyn Fn(&Job, &Fate) -> bool, of: &dyn Fn(&Job, &Fate) -> f64| {
+            let all = asked.iter().filter(|(job, fate)| is(job, fate));
+            all.map(|(job, fate)| of(job, fate)).sum::<f64>()
+        };
+        let held = |job: &Job, fate: &Fate| {
+            let until = fate.ended.map_or(story.end_ms, |(ended, _)| ended);
+            let held = fate.started_ms.map_or(0, |started| until - started);
+            job.total_gpu_milli() as f64 * held as f64 / GPU_HOUR
+        };
+        let over = |job: &Job, fate: &Fate| {
+            let waited = fate.started_ms.map_or(0, |started| started - job.at_ms - TARGET_MS);
+            let waited = job.total_gpu_milli() as f64 * waited.max(0) as f64 / GPU_HOUR;
+            f64::min(WAIT_COST * waited, (1.0 - WAITED_WORTH) * used(job))
+        };
+        let of_work = |job: &Job, _: &Fate| work(job);
+        let good_asked = sum(&|job, _| is_good(job), &of_work).max(1e-9);
+        let good = sum(&|job, fate| is_good(job) && is_started(fate), &of_work);
+        let of_use = |job: &Job, _: &Fate| used(job);
+        let use_asked = sum(&|job, _| is_good(job), &of_use).max(1e-9);
+        let useful = sum(&|job, fate| is_good(job) && is_started(fate), &of_use);
+        let bad_asked = sum(&|job, _| !is_good(job), &of_work).max(1e-9);
+        let bad = sum(&|job, fate| !is_good(job) && is_started(fate), &of_work);
+        let wasted = sum(&|job, _| !is_good(job), &held);
+        let waited = sum(&|job, _| is_good(job), &over);
+        let is_late = |job: &Job, fate: &Fate| {
+            fate.started_ms.is_none_or(|started| TARGET_MS < started - job.at_ms)
+        };
+        Self {
+            requests: asked.len() as f64,
+            denied: share(&|_, fate| fate.is_denied),
+            late: share(&is_late),
+            wasted: wasted / sum(&|_, _| true, &held).max(1e-9),
+            good: good / good_asked,
+            useful: useful / use_asked,
+            bad: bad / bad_asked,
+            fairness: jain(&asked),
+            utility: (useful - wasted - waited) / use_asked,
         }
     }
-    all
-}
 
-fn would_succeed(job: &Job) -> bool {
-    job.ending == Ending::Released(WorkOutcome::Succeeded)
-}
+    /// How many numbers there are.
+    pub const NUMBERS: usize = 9;
 
-fn trial((where_, seat): (&'static str, &'static str), story: &Story, from_ms: i64) -> Trial {
-    let asked = story.jobs.iter().zip(&story.fates);
-    let asked: Vec<(&Job, &Fate)> =
-        asked.filter(|(job, fate)| from_ms <= job.at_ms && !fate.is_refused).collect();
-    let share = |is: &dyn Fn(&Job, &Fate) -> bool| {
-        let count = asked.iter().filter(|(job, fate)| is(job, fate)).count();
-        count as f64 / asked.len().max(1) as f64
-    };
-    let work = |job: &Job| job.total_gpu_milli() as f64 * job.run_ms as f64 / GPU_HOUR;
-    let held = |job: &Job, fate: &Fate| {
-        let until = fate.ended.map_or(story.end_ms, |(ended, _)| ended);
-        let held = fate.started_ms.map_or(0, |started| until - started);
-        job.total_gpu_milli() as f64 * held as f64 / GPU_HOUR
-    };
-    let sum = |of: &dyn Fn(&Job, &Fate) -> f64| asked.iter().map(|(j, f)| of(j, f)).sum::<f64>();
-    let of_kind = |is_good: bool| {
-        let mine = |job: &Job| if would_succeed(job) == is_good { work(job) } else { 0.0 };
-        let started = sum(&|job, fate| if fate.started_ms.is_some() { mine(job) } else { 0.0 });
-        started / sum(&|job, _| mine(job)).max(1e-9)
-    };
-    let is_late = |job: &Job, fate: &Fate| {
-        fate.started_ms.is_none_or(|started| TARGET_MS < started - job.at_ms)
-    };
-    let idle = |job: &Job, fate: &Fate| {
-        let unused = job.utilisation_bp.map_or(0.0, |used| 1.0 - used as f64 / 10_000.0);
-        if would_succeed(job) { held(job, fate) * unused } else { 0.0 }
-    };
-    Trial {
-        where_,
-        seat,
-        requests: asked.len(),
-        denied: share(&|_, fate| fate.is_denied),
-        started: share(&|_, fate| fate.started_ms.is_some()),
-        late: share(&is_late),
-        wasted: sum(&|job, fate| if would_succeed(job) { 0.0 } else { held(job, fate) }),
-        idle: sum(&idle),
-        succeeded: sum(&|job, fate| if would_succeed(job) { held(job, fate) } else { 0.0 }),
-        good: of_kind(true),
-        bad: of_kind(false),
-        fairness: jain(&asked),
+    /// All numbers, in the order of the fields.
+    #[must_use]
+    pub fn numbers(&self) -> [f64; Self::NUMBERS] {
+        let Self { requests, denied, late, wasted, good, useful, bad, fairness, utility } = *self;
+        [requests, denied, late, wasted, good, useful, bad, fairness, utility]
     }
 }
 
-/// 1 when all tenants got the same share of what they asked for; 1/n when one got all.
+/// 1 when all tenants got the same share of the good work that they asked for; 1/n when one got
+/// all.
 fn jain(asked: &[(&Job, &Fate)]) -> f64 {
     let mut tenants: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-    for (job, fate) in asked {
-        let work = job.total_gpu_milli() as f64 * job.run_ms as f64;
+    for (job, fate) in asked.iter().filter(|(job, _)| is_good(job)) {
         let (started, all) = tenants.entry(job.tenant).or_default();
-        *all += work;
-        *started += if fate.started_ms.is_some() { work } else { 0.0 };
+        *all += work(job);
+        *started += if is_started(fate) { work(job) } else { 0.0 };
     }
-    let shares = tenants.values().map(|(started, all)| started / all.max(1.0));
+    let shares = tenants.values().map(|(started, all)| started / all.max(1e-9));
     let (sum, squares) =
         shares.fold((0.0, 0.0), |(sum, squares), share| (sum + share, squares + share * share));
     sum * sum / (tenants.len() as f64 * squares).max(1e-9)

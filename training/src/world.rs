@@ -1,6 +1,5 @@
-//! A scenario, run through the core: commands are decided one by one, and each time that a request
-//! is asked about or a lease ends, the council's features are taken from the state as it stands
-//! just before that command is decided. So they are what a live log would tell.
+//! A scenario, run through the core: commands are decided one by one, and what the council is told
+//! is taken from the ballots that the core makes. So it is what a live log tells, in the same order.
 
 mod agenda;
 mod send;
@@ -9,17 +8,16 @@ use crate::job::{Ending, Job, Scenario};
 use crate::panel::{Nobody, Panel};
 use crate::since::elapsed;
 use agenda::{Act, Agenda};
-use conclave_core::command::{Command, Payload, RequestAllocation, WorkOutcome};
+use conclave_core::command::{Command, Payload, WorkOutcome};
 use conclave_core::council::Features;
-use conclave_core::council::features::{Asked, Ended};
+use conclave_core::council::hearing::{Heard, Place};
 use conclave_core::decide::decide;
-use conclave_core::decision::{Event, LeaseEnd, LeaseEnded, Outcome, RequestEnd};
-use conclave_core::limits::DEFERRALS_MAX;
+use conclave_core::decision::{Event, LeaseEnd, Outcome, RequestEnd};
 use conclave_core::rejection::RejectionCode;
-use conclave_core::round::{Ballot, Grounds, Question, Round, Vote, Votes, open_round};
+use conclave_core::round::{Ballot, Grounds, Question, Round, open_round};
 use conclave_core::seat::score;
-use conclave_core::state::{DueVote, Request, State, TimerKind};
-use conclave_core::units::{DurationMs, Offset, PoolId, RequestId, TimeMs};
+use conclave_core::state::{Request, State};
+use conclave_core::units::{DurationMs, Offset, RequestId, TimeMs};
 use send::{POOL, input, log_commands, request_of, sent};
 use std::collections::BTreeMap;
 
@@ -39,7 +37,7 @@ pub struct Story {
     pub jobs: Vec<Job>,
     /// What became of each job.
     pub fates: Vec<Fate>,
-    /// Every step of every tenant's state, in log order.
+    /// Every step of every tenant's state: of a tenant in log order.
     pub steps: Vec<Step>,
     /// When the last command was decided.
     pub end_ms: i64,
@@ -52,14 +50,12 @@ pub struct Story {
 pub struct Step {
     /// Whose state.
     pub tenant: usize,
-    /// Which job it is about.
-    pub job: usize,
+    /// Which job is voted on; none where a lease ended.
+    pub job: Option<usize>,
     /// Log time.
     pub at_ms: i64,
     /// What the council is told.
     pub features: Features,
-    /// A request that is voted on; otherwise, a lease ended.
-    pub is_request: bool,
 }
 
 /// What became of a job.
@@ -96,12 +92,15 @@ struct World<'a> {
     /// Offset of the next command.
     next: i64,
     names: BTreeMap<RequestId, usize>,
+    /// The request of the latest command that asked.
+    asking: RequestId,
     agenda: Agenda,
     story: Story,
     panel: &'a mut dyn Panel,
 }
 
-/// Runs `scenario` to its last arrival, with the council off; what runs then is left running.
+/// Runs `scenario` to its last arrival, with nobody in the council's seat; what runs then is left
+/// running.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Story {
     run_with(scenario, &mut Nobody)
@@ -110,13 +109,14 @@ pub fn run(scenario: &Scenario) -> Story {
 /// Runs `scenario` with `panel` in the council's seat.
 #[must_use]
 pub fn run_with(scenario: &Scenario, panel: &mut dyn Panel) -> Story {
-    let mode = panel.mode();
+    let (mode, model) = (panel.mode(), panel.model());
     let jobs = &scenario.jobs;
     let mut world = World {
         scenario,
         state: State::new(0),
         next: 0,
         names: BTreeMap::new(),
+        asking: RequestId::default(),
         agenda: Agenda::default(),
         story: Story {
             name: scenario.name,
@@ -130,7 +130,7 @@ pub fn run_with(scenario: &Scenario, panel: &mut dyn Panel) -> Story {
         panel,
     };
     let begin_ms = jobs.first().map_or(0, |job| job.at_ms);
-    for command in log_commands(scenario, mode) {
+    for command in log_commands(scenario, mode, model) {
         world.send(begin_ms, command);
     }
     for (job, asks) in jobs.iter().enumerate() {
@@ -178,22 +178,15 @@ impl World<'_> {
 
     fn ask(&mut self, at_ms: i64, job: usize) {
         let ask = request_of(&self.scenario.jobs[job], job);
-        let now = TimeMs(at_ms);
-        let pool = &self.state.pools[POOL];
-        let asked = Asked { ask: &ask, attempt: 1, arrived_at_ms: now };
-        let features = Features::of_request(pool, &asked, now);
-        let used = pool.tenants.get(&ask.tenant).map_or(0, |tenant| tenant.used_gpu_milli.0);
-        let question = Question::about(&ask, 1);
+        let tenant = self.state.pools[POOL].tenants.get(&ask.tenant);
+        let used = tenant.map_or(0, |tenant| tenant.used_gpu_milli.0);
         let fate = &mut self.story.fates[job];
-        fate.rule_score = rule_score(&question);
+        fate.rule_score = rule_score(&Question::about(&ask, 1));
         fate.used_gpu_milli = used;
-        // A timer that fires with this command is a step before it.
-        self.note_timers(now);
-        let tenant = self.scenario.jobs[job].tenant;
-        let step = Step { tenant, job, at_ms, features, is_request: true };
         self.names.insert(ask.request.clone(), job);
-        let vote = self.vote(&step, &question);
-        let outcome = self.decide(at_ms, self.ask_command(ask), Some(vote));
+        self.asking = ask.request.clone();
+        let command = sent(POOL, Payload::RequestAllocation(ask), self.next);
+        let outcome = self.decide(at_ms, command);
         let fate = &mut self.story.fates[job];
         match outcome {
             Outcome::Rejected(why) if why.code == RejectionCode::CouncilDenied => {
@@ -202,47 +195,14 @@ impl World<'_> {
             Outcome::Accepted => {}
             Outcome::Rejected(_) | Outcome::Duplicate(_) | Outcome::Failed(_) => {
                 fate.is_refused = true;
-                return;
             }
         }
-        self.story.steps.push(step);
-    }
-
-    /// What the panel says; after the last deferral the rule score does.
-    fn vote(&mut self, step: &Step, question: &Question) -> Vote {
-        let rules = score(question);
-        let verdict = self.panel.vote(step, question);
-        if DEFERRALS_MAX < question.attempt { rules } else { Vote { verdict, ..rules } }
-    }
-
-    /// The panel's votes on requests that were put off.
-    fn due_votes(&mut self, at_ms: i64, ballot: &Ballot) -> Vec<(DueVote, Vote)> {
-        let now = TimeMs(at_ms);
-        let mut votes = Vec::with_capacity(ballot.due.len());
-        for (due, question) in &ballot.due {
-            let pool = self.state.pool(&due.pool);
-            let asked = Asked::again(&pool.requests[&due.request]);
-            let features = Features::of_request(pool, &asked, now);
-            let job = self.names[&due.request];
-            let tenant = self.scenario.jobs[job].tenant;
-            let step = Step { tenant, job, at_ms, features, is_request: true };
-            votes.push((due.clone(), self.vote(&step, question)));
-        }
-        votes
-    }
-
-    fn ask_command(&self, ask: RequestAllocation) -> Command {
-        sent(POOL, Payload::RequestAllocation(ask), self.next)
     }
 
     fn release(&mut self, at_ms: i64, job: usize, fencing: Offset) {
         let asked = &self.scenario.jobs[job];
         let Ending::Released(outcome) = asked.ending else { return };
         let (name, utilisation_bp) = (send::name(job), asked.utilisation_bp);
-        let pool = PoolId::from(POOL);
-        let reason = LeaseEnd::Released;
-        let ended = LeaseEnded { pool, request: name.clone(), reason, outcome, utilisation_bp };
-        self.note_end(&ended, TimeMs(at_ms));
         let command = send::release(name, fencing, outcome, utilisation_bp, self.next);
         self.send(at_ms, command);
     }
@@ -256,51 +216,49 @@ impl World<'_> {
     }
 
     fn send(&mut self, at_ms: i64, command: Command) {
-        self.note_timers(TimeMs(at_ms));
-        let outcome = self.decide(at_ms, command, None);
+        let outcome = self.decide(at_ms, command);
         assert_eq!(outcome, Outcome::Accepted, "a command of the trainer's own at {at_ms}");
     }
 
-    /// Leases whose timers fire with the next command: steps of their tenants.
-    fn note_timers(&mut self, now: TimeMs) {
-        let due = self.state.timers.iter().take_while(|timer| timer.at_ms <= now);
-        let due = due.filter(|timer| timer.kind == TimerKind::LeaseEnds);
-        let ended = due.map(|timer| LeaseEnded {
-            pool: timer.pool.clone(),
-            request: timer.request.clone(),
-            reason: LeaseEnd::Expired,
-            outcome: WorkOutcome::Unknown,
-            utilisation_bp: None,
-        });
-        let ended: Vec<_> = ended.collect();
-        ended.iter().for_each(|ended| self.note_end(ended, now));
-    }
-
-    fn note_end(&mut self, ended: &LeaseEnded, now: TimeMs) {
-        let Some(request) = self.request(&ended.request) else { return };
-        let Some(how) = Ended::of(request, ended, now) else { return };
-        let features = Features::of_outcome(&self.state.pools[POOL], &how, now);
-        let job = self.names[&ended.request];
-        let tenant = self.scenario.jobs[job].tenant;
-        let step = Step { tenant, job, at_ms: now.0, features, is_request: false };
-        self.panel.hear(&step);
-        self.story.steps.push(step);
-    }
-
     /// Decides `command` in a round of its own.
-    fn decide(&mut self, at_ms: i64, command: Command, vote: Option<Vote>) -> Outcome {
+    fn decide(&mut self, at_ms: i64, command: Command) -> Outcome {
         let round = Round { inputs: vec![input(self.next, at_ms, command)] };
         self.next += 1;
         let ballot = open_round(&self.state, &round.inputs);
-        let newcomers = ballot.newcomers.keys().map(|offset| (*offset, newcomer(&vote))).collect();
-        let due = self.due_votes(at_ms, &ballot);
-        let votes = Votes { newcomers, due, ..Votes::default() };
+        let votes = self.panel.vote(&ballot).expect("whoever the log names sits here");
+        for heard in ballot.hearing.iter().flat_map(|hearing| &hearing.tenants) {
+            self.note_steps(&ballot, heard, round.first());
+        }
         let decisions = decide(&mut self.state, &round, &votes);
         let decision = decisions.into_iter().next().expect("a round of one has one decision");
         for event in &decision.events {
             self.follow(at_ms, event);
         }
         decision.outcome
+    }
+
+    /// What the council is told of a tenant in this round.
+    fn note_steps(&mut self, ballot: &Ballot, heard: &Heard, round: Offset) {
+        let name = |place: Place| match place {
+            Place::Due(index) => ballot.due[index].0.request.clone(),
+            Place::Newcomer(offset) => {
+                assert_eq!(offset, round, "a round has one command");
+                self.asking.clone()
+            }
+        };
+        let job = |place| self.names[&name(place)];
+        let jobs: Vec<_> = heard.cases.iter().map(|case| job(case.place)).collect();
+        let tenant = self.scenario.jobs[jobs[0]].tenant;
+        let ended = heard.memory.outcomes().map(|ended| (None, ended.at_ms, ended.features));
+        let cases = jobs.iter().zip(&heard.cases);
+        let asked = cases.map(|(job, case)| (Some(*job), case.at_ms, case.features));
+        let steps = ended.chain(asked);
+        self.story.steps.extend(steps.map(|(job, at, features)| Step {
+            tenant,
+            job,
+            at_ms: at.0,
+            features,
+        }));
     }
 
     fn follow(&mut self, at_ms: i64, event: &Event) {
@@ -358,11 +316,6 @@ impl World<'_> {
     }
 }
 
-/// The one request of a round is the one that was voted on.
-fn newcomer(vote: &Option<Vote>) -> Vote {
-    vote.clone().expect("whoever asks is voted on first")
-}
-
 impl Story {
     /// Positions in `steps` of each tenant's steps, in log order.
     #[must_use]
@@ -414,7 +367,7 @@ impl Story {
     /// How many requests are voted on.
     #[must_use]
     pub fn requests(&self) -> usize {
-        self.steps.iter().filter(|step| step.is_request).count()
+        self.steps.iter().filter(|step| step.job.is_some()).count()
     }
 }
 

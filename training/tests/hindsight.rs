@@ -1,7 +1,7 @@
 //! What each member learns to say, on jobs whose end is known.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-use conclave_core::command::WorkOutcome::{self, Failed, Stopped, Succeeded};
+use conclave_core::command::WorkOutcome::{self, Failed, Stopped, Succeeded, Unknown};
 use conclave_core::decision::Verdict::{self, Approve, Defer, Deny};
 use conclave_training::job::{Ending, Job};
 use conclave_training::member::{Judged, ROLES};
@@ -68,9 +68,6 @@ fn risk_is_work_that_broke_or_was_stopped_late() {
     check("risk", of(released(Stopped), 16 * MINUTE), Some(Deny), 16 * MINUTE);
     check("risk", of(Way::Expired, 2 * HOUR), Some(Deny), 2 * HOUR);
     check("risk", (job(0, 0), Fate::default()), None, 0);
-    // A trace that did not see the end does not say that nobody gave it back.
-    let unseen = story(gentd::NAME, vec![of(Way::Expired, 2 * HOUR)]);
-    assert_eq!(hindsight("risk", &unseen), [None]);
 }
 
 #[test]
@@ -90,6 +87,12 @@ fn efficiency_is_use_by_work_that_succeeded() {
     check("efficiency", of(released(Succeeded), HOUR, None), None, 0);
     check("efficiency", of(released(Succeeded), 59_999, Some(9_000)), Some(Deny), 59_999);
     check("efficiency", of(released(Failed), HOUR, Some(9_000)), Some(Deny), HOUR);
+    // Traces measure nothing.
+    for (way, verdict) in [(Succeeded, Approve), (Unknown, Approve), (Failed, Deny)] {
+        let unmeasured = story(gentd::NAME, vec![of(released(way), 1_000, None)]);
+        let judged = Judged { verdict, known_ms: 1_000 };
+        assert_eq!(hindsight("efficiency", &unmeasured), [Some(judged)]);
+    }
 }
 
 #[test]

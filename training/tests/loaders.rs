@@ -32,15 +32,12 @@ fn gentd_groups_are_tenants_and_rows_are_sorted() {
     let scenario = gentd::scenario(&rows(REQUESTS)).unwrap();
     let found: Vec<_> =
         scenario.jobs.iter().map(|job| (job.tenant, job.expected_ms, job.run_ms)).collect();
-    assert_eq!(found, [(1, 14_000, 5_500), (0, 8_000, 7_000), (1, 21_000, 1)]);
+    // Nobody saw the end of the last one.
+    assert_eq!(found, [(1, 14_000, 5_500), (0, 8_000, 7_000)]);
     assert_eq!(scenario.jobs[1].at_ms - scenario.jobs[0].at_ms, 10_000);
     let endings = scenario.jobs.iter().map(|job| job.ending);
     let released = Ending::Released;
-    assert!(endings.eq([
-        released(WorkOutcome::Succeeded),
-        released(WorkOutcome::Failed),
-        Ending::Abandoned
-    ]));
+    assert!(endings.eq([released(WorkOutcome::Succeeded), released(WorkOutcome::Failed)]));
     assert_eq!(scenario.tenants.len(), 2);
 }
 

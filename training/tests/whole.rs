@@ -10,17 +10,16 @@ use conclave_training::network::train::Plan;
 use conclave_training::run::{Made, Settings, make};
 use conclave_training::simulate::{Extent, scenario};
 use conclave_training::split::Part;
-use conclave_training::world::run;
 use std::collections::BTreeMap;
 
 const TINY: Extent = Extent { tenants: 12, days: 5, requests: 400 };
 
 fn source(seed: u64) -> Source {
-    Source::new(run(&scenario(seed, TINY)), seed)
+    Source::new(scenario(seed, TINY), seed)
 }
 
 fn made(seed: u64) -> Made {
-    let plan = Plan { seed, units: 16, epochs: 2 };
+    let plan = Plan { seed, units: 16, epochs: 2, draws: 2 };
     let settings = Settings { name: "tiny".to_owned(), plan, extent: TINY };
     make(&[source(seed)], &settings, &mut |_| {}).unwrap()
 }
@@ -32,7 +31,8 @@ fn the_same_seed_gives_the_same_file_and_card() {
     assert_ne!(first.file, other.file);
     let read = CouncilFile::read(&first.file, model_id).unwrap();
     let parts = read.council().parts();
-    assert_eq!((parts.schema, parts.quorum), (schema(), QUORUM));
+    let numbers = (parts.quorum.approve_bp, parts.quorum.deny_bp);
+    assert_eq!((parts.schema, numbers), (schema(), (QUORUM.approve_bp, QUORUM.deny_bp)));
     let fast = FastCouncil::new(read.council());
     self_test(&fast, read.council(), read.golden()).unwrap();
     let labels = parts.members.iter().map(|member| member.label.as_str());
@@ -56,7 +56,7 @@ fn parts_share_neither_tenants_nor_time() {
             let Some(target) = target else { continue };
             times.entry(target.part).or_default().push(step.at_ms);
             let is_held_out = source.split.is_held_out[step.tenant];
-            assert!(step.is_request && step.at_ms <= target.known_ms);
+            assert!(step.job.is_some() && step.at_ms <= target.known_ms);
             match target.part {
                 Part::Train => {
                     assert!(!is_held_out && target.known_ms < source.split.learnt_until_ms)
@@ -90,11 +90,13 @@ fn parts_share_neither_tenants_nor_time() {
 fn a_story_is_the_same_each_time_and_holds_both_kinds_of_step() {
     let (story, again) = (source(8).story, source(8).story);
     assert_eq!((&story.steps, &story.fates), (&again.steps, &again.fates));
-    assert!(story.steps.is_sorted_by_key(|step| step.at_ms));
-    let outcomes = story.steps.iter().filter(|step| !step.is_request).count();
+    for steps in story.by_tenant() {
+        assert!(steps.iter().is_sorted_by_key(|at| story.steps[*at].at_ms));
+    }
+    let outcomes = story.steps.iter().filter(|step| step.job.is_none()).count();
     assert!(100 < outcomes && 300 < story.requests(), "{outcomes}");
     for step in &story.steps {
-        assert_eq!(step.features.values()[31] == 0, step.is_request);
+        assert_eq!(step.features.values()[31] == 0, step.job.is_some());
     }
 }
 

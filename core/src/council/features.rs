@@ -234,15 +234,15 @@ impl<'a> Standing<'a> {
             return [0; 6];
         }
         let of_ended = |way| share(history.count(way).0, ended, 0);
-        let measured = history.count(Counted::Measured).0;
-        let mean = if measured > 0 { history.utilisation_sum_bp().0 / measured } else { 0 };
+        let is_measured = history.count(Counted::Measured).0 > 0;
+        let (used, whole) = (history.utilisation_sum_bp().0, history.utilisation_whole_bp().0);
         [
-            known(true, measured > 0),
+            known(true, is_measured),
             of_ended(Counted::Failed),
             of_ended(Counted::Stopped),
             of_ended(Counted::Expired),
             ratio(history.held().0, history.expected().0),
-            utilisation(mean),
+            if is_measured { share(used, whole, 0) } else { 0 },
         ]
     }
 

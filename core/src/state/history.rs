@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// Counts are halved at every whole multiple of this.
 pub const DAY_MS: DurationMs = DurationMs(24 * 3_600_000);
 
+/// All of something, in basis points.
+const WHOLE_BP: i64 = 10_000;
+
 /// How often something happened, in [`Faded::ONCE`]ths, halved once a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -59,6 +62,10 @@ pub struct History {
     /// Sum over the measured leases of their mean utilisation in basis points, each times
     /// [`Faded::ONCE`].
     utilisation_sum: i64,
+    /// What that sum would be had all of them used their GPUs wholly. It fades like the sum, so
+    /// that their ratio stays; the count of measured leases is too coarse for that: of one and a
+    /// half leases it leaves one on the last day.
+    utilisation_whole: i64,
     expected: GpuMilliSeconds,
     held: GpuMilliSeconds,
 }
@@ -112,6 +119,7 @@ impl History {
             day: day.max(self.day),
             counts: self.counts.map(|count| count.after(days)),
             utilisation_sum: self.utilisation_sum >> days,
+            utilisation_whole: self.utilisation_whole >> days,
             expected: GpuMilliSeconds(self.expected.0 >> days),
             held: GpuMilliSeconds(self.held.0 >> days),
         }
@@ -129,11 +137,17 @@ impl History {
         Faded(ENDINGS.iter().fold(0, |sum: i64, way| sum.saturating_add(self.count(*way).0)))
     }
 
-    /// Sum of the mean utilisations that were reported, in basis points, in [`Faded::ONCE`]ths: the
-    /// mean of all is this by the count of [`Counted::Measured`].
+    /// Sum of the mean utilisations that were reported, in basis points, in [`Faded::ONCE`]ths.
     #[must_use]
     pub fn utilisation_sum_bp(&self) -> Faded {
         Faded(self.utilisation_sum)
+    }
+
+    /// What [`History::utilisation_sum_bp`] would be had the GPUs been used wholly: the mean
+    /// utilisation is the one by the other. 0 when nobody reported any lately.
+    #[must_use]
+    pub fn utilisation_whole_bp(&self) -> Faded {
+        Faded(self.utilisation_whole)
     }
 
     /// GPU time that ended leases were expected to take. What a lease gave back early counts as a
@@ -185,8 +199,9 @@ impl History {
         self.note(now, way);
         if let Some(share) = utilisation_bp {
             self.note(now, Counted::Measured);
-            let sum = share.saturating_mul(Faded::ONCE);
-            self.utilisation_sum = self.utilisation_sum.saturating_add(sum);
+            let add = |sum: i64, share: i64| sum.saturating_add(share.saturating_mul(Faded::ONCE));
+            self.utilisation_sum = add(self.utilisation_sum, share);
+            self.utilisation_whole = add(self.utilisation_whole, WHOLE_BP);
         }
     }
 }
@@ -236,6 +251,22 @@ mod tests {
         assert_eq!((long_after.ended(), long_after.held()), (Faded(0), GpuMilliSeconds(0)));
     }
 
+    /// Its count is 1 from one and a half leases as from one.
+    #[test]
+    fn the_mean_utilisation_stays_until_it_is_forgotten() {
+        let mut history = History::default();
+        history.note_ended(on_day(0), Counted::Succeeded, Some(6_000));
+        history.note_ended(on_day(1), Counted::Succeeded, Some(6_000));
+        for day in 1..=7 {
+            let history = history.at(on_day(day));
+            let (sum, whole) = (history.utilisation_sum_bp().0, history.utilisation_whole_bp().0);
+            let mean = sum * WHOLE_BP / whole;
+            assert!(mean.abs_diff(6_000) <= 1, "{mean} on day {day}");
+        }
+        assert_eq!(history.at(on_day(7)).count(Counted::Measured), Faded(1));
+        assert_eq!(history.at(on_day(8)).count(Counted::Measured), Faded(0));
+    }
+
     #[test]
     fn log_time_before_the_latest_change_fades_nothing() {
         let mut history = History::default();
@@ -274,7 +305,7 @@ mod tests {
     #[test]
     fn a_history_takes_a_few_dozen_bytes_of_a_snapshot() {
         let mut history = History::default();
-        assert_eq!(postcard::to_stdvec(&history).expect("plain data").len(), 14);
+        assert_eq!(postcard::to_stdvec(&history).expect("plain data").len(), 15);
         for n in 0..500 {
             let now = TimeMs(1_700_000_000_000 + n * 60_000);
             history.note_admitted(now);

@@ -131,7 +131,7 @@ impl History {
     /// Fades all days one by one, and compares.
     #[track_caller]
     pub(crate) fn check(&self, kept: &Kept, now: TimeMs) {
-        let (mut counts, mut sums) = ([0; Counted::ALL.len()], [0; 3]);
+        let (mut counts, mut sums) = ([0; Counted::ALL.len()], [0; 4]);
         let first = self.days.keys().next().copied().unwrap_or(0);
         for at in first..=now.0 / DAY_MS.0 {
             counts.iter_mut().chain(&mut sums).for_each(|count| *count /= 2);
@@ -142,12 +142,15 @@ impl History {
             sums[0] += day.utilisation_bp * Faded::ONCE;
             sums[1] += day.expected;
             sums[2] += day.held;
+            let measured = day.counts.get(&(Counted::Measured as usize)).copied().unwrap_or(0);
+            sums[3] += measured * 10_000 * Faded::ONCE;
         }
         let kept = kept.at(now);
         for what in Counted::ALL {
             assert_eq!(kept.count(what), Faded(counts[what as usize]), "{what:?}: {kept:?}");
         }
         assert_eq!(kept.utilisation_sum_bp(), Faded(sums[0]));
+        assert_eq!(kept.utilisation_whole_bp(), Faded(sums[3]));
         assert_eq!(kept.expected(), GpuMilliSeconds(sums[1]));
         assert_eq!(kept.held(), GpuMilliSeconds(sums[2]));
     }

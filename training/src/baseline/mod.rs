@@ -4,7 +4,7 @@ pub mod boosting;
 pub mod history;
 pub mod logistic;
 
-use crate::dataset::{Source, Target};
+use crate::dataset::{Lesson, Target};
 use crate::split::Part;
 use conclave_core::council::FEATURE_COUNT;
 use conclave_core::decision::Verdict;
@@ -27,6 +27,8 @@ pub enum Happening {
 /// One request as a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
+    /// Which of the lesson's sources.
+    pub source: usize,
     /// Position in the story's steps.
     pub step: usize,
     /// Features, then lags.
@@ -71,21 +73,30 @@ impl Happening {
     }
 }
 
-/// All labelled requests of `source` as rows, and how often it happened where it was learnt from.
+/// How often something happened where it was learnt from.
 #[must_use]
-pub fn rows(source: &Source, targets: &[Option<Target>], what: Happening) -> (Vec<Row>, f64) {
-    let learnt = targets.iter().flatten().filter(|target| target.part == Part::Train);
+pub fn learnt_rate<'a>(targets: impl Iterator<Item = &'a Target>, what: Happening) -> f64 {
     let (mut yes, mut all) = (0.0, 0.0);
-    for target in learnt {
+    for target in targets.filter(|target| target.part == Part::Train) {
         yes += f64::from(u8::from(what.is(target.verdict)));
         all += 1.0;
     }
-    let base = yes / f64::max(all, 1.0);
+    yes / f64::max(all, 1.0)
+}
+
+/// All labelled requests of the source at `index` of `lesson` as rows, but for those that only
+/// confidence is fitted to; `base` is how often it happens to the mean tenant.
+#[must_use]
+pub fn rows(lesson: &Lesson<'_>, index: usize, what: Happening, base: f64) -> Vec<Row> {
+    let (source, targets) = &lesson.sources[index];
     let mut rows = Vec::new();
     for steps in &source.by_tenant {
         for at in steps {
-            let Some(target) = targets[*at] else { continue };
             let step = &source.story.steps[*at];
+            let (Some(target), Some(job)) = (targets[*at], step.job) else { continue };
+            if matches!(target.part, Part::Calibrate | Part::Unused) {
+                continue;
+            }
             let past = history::past(source, targets, steps, *at, what);
             let mut columns = [0.0; COLUMNS];
             for (column, feature) in columns.iter_mut().zip(step.features.values()) {
@@ -95,13 +106,14 @@ pub fn rows(source: &Source, targets: &[Option<Target>], what: Happening) -> (Ve
             columns[FEATURE_COUNT..FEATURE_COUNT + 3].copy_from_slice(&lags);
             columns[COLUMNS - 1] = f64::from(source.codes[*at].get()) / 256.0;
             rows.push(Row {
+                source: index,
                 step: *at,
                 columns,
-                rule_score: source.story.fates[step.job].rule_score,
+                rule_score: source.story.fates[job].rule_score,
                 happened: what.is(target.verdict),
                 part: target.part,
             });
         }
     }
-    (rows, base)
+    rows
 }

@@ -1,11 +1,7 @@
 //! `AdamW` (Loshchilov and Hutter, 2019) with gradients clipped to a norm.
 
-use super::graph::Graph;
-use super::weights::{HEADS, READOUT};
-use crate::error::Result;
+use super::weights::{HEADS, READOUT, Weights};
 use crate::number::single;
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor};
 
 const FIRST_DECAY: f64 = 0.9;
 const SECOND_DECAY: f64 = 0.999;
@@ -16,50 +12,41 @@ const WEIGHT_DECAY: f64 = 1e-3;
 const NORM_MAX: f64 = 1.0;
 
 /// The optimiser's memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Adam {
     steps: i32,
-    moments: Vec<[Vec<f64>; 2]>,
+    /// By part, by weight: the fading means of its gradients and of their squares.
+    moments: Vec<Vec<[f64; 2]>>,
 }
 
 impl Adam {
-    /// Moves the variables of `graph` against `gradients`, at `rate`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Bug`] only.
-    pub fn step(&mut self, graph: &Graph, gradients: &GradStore, rate: f64) -> Result<()> {
-        let mut all = Vec::with_capacity(graph.vars.len());
-        for var in &graph.vars {
-            let gradient = match gradients.get(var.as_tensor()) {
-                Some(gradient) => gradient.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?,
-                None => vec![0.0; var.elem_count()],
-            };
-            all.push(gradient);
-        }
-        let norm = all.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();
+    /// Before its first step.
+    #[must_use]
+    pub fn new(weights: &Weights) -> Self {
+        let moments = weights.parts.iter().map(|part| vec![[0.0; 2]; part.len()]).collect();
+        Self { steps: 0, moments }
+    }
+
+    /// Moves `weights` against `gradient`, at `rate`.
+    pub fn step(&mut self, weights: &mut Weights, gradient: &Weights, rate: f64) {
+        let square = |g: &f32| f64::from(*g) * f64::from(*g);
+        let norm = gradient.parts.iter().flatten().map(square).sum::<f64>().sqrt();
         let scale = if NORM_MAX < norm { NORM_MAX / norm } else { 1.0 };
-        if self.moments.is_empty() {
-            self.moments = all.iter().map(|g| [vec![0.0; g.len()], vec![0.0; g.len()]]).collect();
-        }
         self.steps += 1;
-        let corrections = [FIRST_DECAY, SECOND_DECAY].map(|decay| 1.0 - decay.powi(self.steps));
-        for (part, (var, gradient)) in graph.vars.iter().zip(&all).enumerate() {
+        let [first_left, second_left] =
+            [FIRST_DECAY, SECOND_DECAY].map(|decay| 1.0 - decay.powi(self.steps));
+        let moments = self.moments.iter_mut();
+        let parts = weights.parts.iter_mut().zip(&gradient.parts).zip(moments).enumerate();
+        for (part, ((values, gradient), moments)) in parts {
             let decays = part < HEADS || part == READOUT;
-            let decay = if decays { rate * WEIGHT_DECAY } else { 0.0 };
-            let [first, second] = &mut self.moments[part];
-            let values = var.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            let moved = values.iter().enumerate().map(|(at, value)| {
-                let g = gradient[at] * scale;
-                first[at] = FIRST_DECAY * first[at] + (1.0 - FIRST_DECAY) * g;
-                second[at] = SECOND_DECAY * second[at] + (1.0 - SECOND_DECAY) * g * g;
-                let root = (second[at] / corrections[1]).sqrt() + TINY;
-                let value = f64::from(*value) * (1.0 - decay);
-                single(value - rate * first[at] / corrections[0] / root)
-            });
-            let moved = moved.collect::<Vec<_>>();
-            let tensor = Tensor::from_vec(moved, var.dims(), var.device())?;
-            var.set(&tensor.to_dtype(var.dtype())?)?;
+            let kept = if decays { 1.0 - rate * WEIGHT_DECAY } else { 1.0 };
+            for ((value, g), [first, second]) in values.iter_mut().zip(gradient).zip(moments) {
+                let g = f64::from(*g) * scale;
+                *first = FIRST_DECAY * *first + (1.0 - FIRST_DECAY) * g;
+                *second = SECOND_DECAY * *second + (1.0 - SECOND_DECAY) * g * g;
+                let root = (*second / second_left).sqrt() + TINY;
+                *value = single(f64::from(*value) * kept - rate * *first / first_left / root);
+            }
         }
-        Ok(())
     }
 }

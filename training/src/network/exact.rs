@@ -1,7 +1,7 @@
 //! The integers of a window, computed by the core's reference: what the last phase of training
 //! passes forward.
 
-use super::graph::Window;
+use super::tape::Window;
 use super::weights::{INPUTS, Weights};
 use crate::error::{Error, Result};
 use crate::member::Role;

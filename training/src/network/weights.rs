@@ -1,4 +1,4 @@
-//! Weights as plain numbers, and the network as plain loops: what the graph is compared with, and
+//! Weights as plain numbers, and the network as plain loops: what the pass is compared with, and
 //! what answers when the float network is measured.
 
 use crate::draw::Draw;
@@ -86,9 +86,17 @@ impl Weights {
         };
         let next: Vec<f64> = (0..units).map(next).collect();
         h.copy_from_slice(&next);
+        self.read(h)
+    }
+
+    /// The logits of a state.
+    #[must_use]
+    pub fn read<T: Copy + Into<f64>>(&self, h: &[T]) -> [f64; LOGITS] {
         std::array::from_fn(|logit| {
-            let column = (0..units)
-                .map(|unit| h[unit] * f64::from(self.parts[READOUT][unit * LOGITS + logit]));
+            let column = h.iter().enumerate().map(|(unit, h)| {
+                let weight = self.parts[READOUT][unit * LOGITS + logit];
+                (*h).into() * f64::from(weight)
+            });
             column.sum::<f64>() + f64::from(self.parts[READOUT_BIAS][logit])
         })
     }

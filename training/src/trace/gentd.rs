@@ -26,7 +26,8 @@ const NODES: i64 = 16;
 /// [`crate::error::Error::Invalid`] naming row and column when a cell is not as published.
 pub fn scenario(rows: &Rows) -> Result<Scenario> {
     let mut groups = BTreeMap::new();
-    let mut jobs = rows.iter().map(|row| job(row, &mut groups)).collect::<Result<Vec<_>>>()?;
+    let all = rows.iter().map(|row| job(row, &mut groups)).collect::<Result<Vec<_>>>()?;
+    let mut jobs: Vec<_> = all.into_iter().flatten().collect();
     jobs.sort_by_key(|job| job.at_ms);
     let node = NodeSpec {
         gpu_model: "worker".to_owned(),
@@ -46,7 +47,8 @@ pub fn scenario(rows: &Rows) -> Result<Scenario> {
     })
 }
 
-fn job<'a>(row: Row<'a>, groups: &mut BTreeMap<&'a str, usize>) -> Result<Job> {
+/// None for a request whose end nobody saw.
+fn job<'a>(row: Row<'a>, groups: &mut BTreeMap<&'a str, usize>) -> Result<Option<Job>> {
     let count = groups.len();
     let tenant = *groups.entry(row.text("groupId")?).or_insert(count);
     let steps = row.number("num_inference_steps")?.unwrap_or(30.0);
@@ -62,14 +64,13 @@ fn job<'a>(row: Row<'a>, groups: &mut BTreeMap<&'a str, usize>) -> Result<Job> {
     let ending = match row.text("predict_status")? {
         "SUCCEED" => Ending::Released(WorkOutcome::Succeeded),
         "FAILED" => Ending::Released(WorkOutcome::Failed),
-        // Nobody saw the end: it is labelled nowhere.
-        "PENDING" | "PROCESSING" => Ending::Abandoned,
+        "PENDING" | "PROCESSING" => return Ok(None),
         other => {
             let what = format!("'{other}' is unknown");
             return Err(row.bad("predict_status", &what, "name a status of the trace"));
         }
     };
-    Ok(Job {
+    Ok(Some(Job {
         tenant,
         at_ms: wall_ms(row)?,
         replicas: 1,
@@ -85,7 +86,7 @@ fn job<'a>(row: Row<'a>, groups: &mut BTreeMap<&'a str, usize>) -> Result<Job> {
         run_ms: nearest(1_000.0 * row.number("exec_time_seconds")?.unwrap_or(0.0)).max(1),
         ending,
         utilisation_bp: None,
-    })
+    }))
 }
 
 /// Wall time as written, as if it were UTC: the trace names no zone and is shifted anyway.

@@ -3,6 +3,7 @@
 use super::{GRACE_MS, LEASE_MAX_MS};
 use crate::job::{Job, Scenario};
 use conclave_core::command::*;
+use conclave_core::council::ModelId;
 use conclave_core::decision::Remembered;
 use conclave_core::input::{Content, Input};
 use conclave_core::limits::QUEUE_MAX;
@@ -10,8 +11,12 @@ use conclave_core::units::*;
 
 /// The one pool of a scenario.
 pub(super) const POOL: &str = "pool";
-/// What sets a pool up: the log, its rules, nodes and tenants.
-pub(super) fn log_commands(scenario: &Scenario, mode: CouncilMode) -> Vec<Command> {
+/// What sets a pool up: the log, who sits in its seat, its rules, nodes and tenants.
+pub(super) fn log_commands(
+    scenario: &Scenario,
+    mode: CouncilMode,
+    model: Option<ModelId>,
+) -> Vec<Command> {
     let mut all = vec![Payload::OpenLog(OpenLog {
         log_id: LogId::from("training"),
         time_source: TimeSource::Carried,
@@ -20,6 +25,10 @@ pub(super) fn log_commands(scenario: &Scenario, mode: CouncilMode) -> Vec<Comman
         duplicate_ids: 1,
         duplicate_window_ms: DurationMs(1),
     })];
+    if let Some(model) = model {
+        all.push(Payload::ActivateDecider(ActivateDecider { version: 2 }));
+        all.push(Payload::ActivateCouncil(ActivateCouncil { model: model.0.to_string() }));
+    }
     all.push(policy(scenario, mode));
     all.extend(scenario.nodes.iter().enumerate().map(|(index, node)| {
         Payload::RegisterNode(RegisterNode {

@@ -1,0 +1,103 @@
+//! What the card says of the council in the seat.
+
+use super::push;
+use crate::judge::{Judged, SEATS};
+use crate::lean::Choice;
+use crate::member::ROLES;
+use crate::trial::{Trial, WAIT_COST};
+
+const COLUMNS: [&str; Trial::NUMBERS] =
+    ["requests", "denied", "late", "wasted", "good", "useful", "bad", "Jain", "utility"];
+/// Which of the numbers are shares, written in per cent.
+const SHARES: [bool; Trial::NUMBERS] = [false, true, true, true, true, true, true, false, false];
+
+pub(super) fn chosen(out: &mut String, choice: &Choice) {
+    push(
+        out,
+        "\n## Leans and quorum\n\nWhat is added to a member's logits of deny and defer before \
+         they are rounded, and how sure the members that agree have to be, were chosen on \
+         the part of each source between the cuts, and on two fleets that nothing else is drawn \
+         from but confidence: the largest utility (below) under which the council starts at least \
+         95 % of the good work that starts with nobody in the seat. Members weigh the same, so the counts of the \
+         quorum decide and its weights say nothing.\n\n| member | deny | defer |\n|---|---|---|\n",
+    );
+    for (role, lean) in ROLES.iter().zip(&choice.leans) {
+        push(out, &format!("| {} | {:+.2} | {:+.2} |\n", role.label, lean.deny, lean.defer));
+    }
+    let text = format!(
+        "\nLeast confidence: {} ‰. {} choices were tried; there, the utility is {:.3} and {:.1} % \
+         of that good work starts.\n",
+        choice.quorum.confidence_min.0,
+        choice.tried,
+        choice.utility,
+        100.0 * choice.good
+    );
+    push(out, &text);
+}
+
+pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
+    let text = format!(
+        "\n## Decisions\n\nThe scenarios run again through the core (`decide_version` 2, the \
+         live seat with its hidden states and deferrals, `council = enforce`): the last 15 % of \
+         each source, and fleets of the simulator that nothing was learnt from or fitted to, the \
+         mean over them ± the standard deviation. After three deferrals of ten minutes the rule \
+         score decides. *Good* work succeeds or nobody says how it ended, *bad* work fails, is \
+         stopped or never given back. *Late*: share of requests not started within five minutes, \
+         whatever the reason. *Wasted*: GPU time held by bad work, by all that was held. *Good* \
+         and *bad*: of their GPU time, what was started. *Useful*: the same of the GPU time that \
+         good work uses (all of it where nobody measures). *Jain*: fairness over tenants of the \
+         started share of good work. *Utility*, by GPU-hour of use by good work: what was started \
+         of it, less what bad work held, less {WAIT_COST} of what good work waited over five \
+         minutes, at most half of its use.\n\n| where | seat | {} |\n|---|---|{}\n",
+        COLUMNS.join(" | "),
+        "---|".repeat(COLUMNS.len())
+    );
+    push(out, &text);
+    for judged in judged {
+        for (seat, numbers) in SEATS.iter().zip(&judged.seats) {
+            let cells = numbers.iter().zip(SHARES).enumerate();
+            let cells: Vec<_> = cells
+                .map(|(at, ((mean, spread), is_share))| {
+                    let cell = |value: f64| match (at, is_share) {
+                        (0, _) => format!("{value:.0}"),
+                        (_, true) => format!("{:.1}", 100.0 * value),
+                        (_, false) => format!("{value:.3}"),
+                    };
+                    let unit = if is_share { " %" } else { "" };
+                    if judged.ranges == 1 {
+                        return format!("{}{unit}", cell(*mean));
+                    }
+                    format!("{} ± {}{unit}", cell(*mean), cell(*spread))
+                })
+                .collect();
+            push(out, &format!("| {} | {seat} | {} |\n", judged.name, cells.join(" | ")));
+        }
+    }
+    push(out, "\n");
+    judged.iter().for_each(|judged| push(out, &verdict(judged)));
+}
+
+/// What the table says, in a sentence.
+fn verdict(judged: &Judged) -> String {
+    const WASTED: usize = 3;
+    const GOOD: usize = 4;
+    const UTILITY: usize = 8;
+    let [nobody, rules, council] = &judged.seats;
+    let of = |number: usize| [nobody, rules, council].map(|seat| seat[number].0);
+    let [good_open, good_rules, good] = of(GOOD).map(|share| 100.0 * share);
+    let [wasted_open, wasted_rules, wasted] = of(WASTED).map(|share| 100.0 * share);
+    let best = match of(UTILITY) {
+        [open, rules, council] if open < council && rules < council => "the council's",
+        [open, rules, _] if rules < open => "nobody's",
+        _ => "the rule score's",
+    };
+    let [won_open, won_rules] = judged.won;
+    let (name, all) = (judged.name, judged.ranges);
+    format!(
+        "- **{name}**: the council starts {good:.1} % of the good work (nobody in the seat \
+         {good_open:.1} %, the rule score {good_rules:.1} %) and wastes {wasted:.1} % of the GPU \
+         time ({wasted_open:.1} %, {wasted_rules:.1} %). The largest mean utility is {best}; the \
+         council's is larger than nobody's in {won_open} of {all}, than the rule score's in \
+         {won_rules}.\n"
+    )
+}

@@ -1,0 +1,265 @@
+//! From outcome probabilities to verdicts: how far each member leans from the most probable one,
+//! and how sure the council has to be. Chosen by what the council is then worth in the seat, on
+//! fleets and times that nothing is judged by.
+//!
+//! A lean is added to the biases of the readout before they are rounded: a verdict is still that of
+//! the largest logit, and a member denies where its probability of deny, times e to the lean, is
+//! the largest of the three.
+
+use crate::answer::Answer;
+use crate::calibrate::{calibration, veto};
+use crate::error::{Error, Result};
+use crate::export::{self, QUORUM};
+use crate::member::{ROLES, Role};
+use crate::network::exact::{alone, council};
+use crate::network::weights::{READOUT_BIAS, Weights};
+use crate::number::{nearest_within, single};
+use crate::panel::{Networks, Nobody};
+use crate::trial::{Range, Trial};
+use conclave_core::council::{Council, Logits, Member, PerMille, QuorumNumbers};
+use conclave_core::decision::Verdict;
+
+/// How far a member leans to deny and to defer, in logits; negative to approve.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lean {
+    /// Added to the logit of deny.
+    pub deny: f64,
+    /// Added to the logit of defer.
+    pub defer: f64,
+}
+
+/// A trained member whose lean is open.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Which member.
+    pub role: Role,
+    /// What was learnt.
+    pub weights: Weights,
+    /// What it says where confidence is fitted, and what hindsight says.
+    pub fitted: Vec<(Logits, Verdict)>,
+}
+
+/// What was chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// By member.
+    pub leans: Vec<Lean>,
+    /// For the quorum.
+    pub quorum: QuorumNumbers,
+    /// What the council is then worth, on what it was chosen by.
+    pub utility: f64,
+    /// The good work that starts there, by what starts with nobody in the seat.
+    pub good: f64,
+    /// How many others were tried.
+    pub tried: usize,
+}
+
+/// The council has to start this part of the good work that starts with nobody in the seat.
+pub const GOOD_MIN: f64 = 0.95;
+/// No lean is larger; and none smaller than [`LEAN_MIN`].
+const LEAN_MAX: f64 = 1.0;
+const LEAN_MIN: f64 = -3.0;
+/// How sure the council may have to be.
+const CONFIDENCES: [u16; 4] = [0, 500, 600, 700];
+/// Changes of a lean that are tried, round by round.
+const STEPS: [f64; 2] = [0.5, 0.25];
+
+impl Choice {
+    /// Better choices rank higher: first of all enough good work is started, then utility counts.
+    fn rank(&self) -> (f64, f64) {
+        (self.good.min(GOOD_MIN), self.utility)
+    }
+}
+
+impl Lean {
+    /// What is added to the three logits, in their unit.
+    #[must_use]
+    pub fn logits(self) -> [f64; 3] {
+        [0.0, self.deny, self.defer]
+    }
+
+    fn apply(self, logits: Logits) -> Logits {
+        let mut leaning = self.logits().into_iter();
+        Logits(logits.0.map(|logit| {
+            let added = 2_048.0 * leaning.next().expect("as many as logits");
+            let word = nearest_within(f64::from(logit) + added, i16::MIN.into(), i16::MAX.into());
+            i16::try_from(word).expect("clamped")
+        }))
+    }
+
+    fn moved(self, deny: f64, defer: f64) -> Self {
+        let within = |value: f64| value.clamp(LEAN_MIN, LEAN_MAX);
+        Self { deny: within(self.deny + deny), defer: within(self.defer + defer) }
+    }
+}
+
+impl Candidate {
+    /// `answers` are all of its answers; it is fitted to those of the calibration part.
+    #[must_use]
+    pub fn new(role: &Role, weights: &Weights, answers: &[Answer]) -> Self {
+        let fitted = answers.iter().filter(|answer| answer.is_fitted());
+        let fitted = fitted.map(|answer| (answer.logits, answer.target.verdict)).collect();
+        Self { role: *role, weights: weights.clone(), fitted }
+    }
+
+    /// Its weights, leaning.
+    #[must_use]
+    pub fn leaning(&self, lean: Lean) -> Weights {
+        let mut weights = self.weights.clone();
+        for (bias, lean) in weights.parts[READOUT_BIAS].iter_mut().zip(lean.logits()) {
+            *bias += single(lean);
+        }
+        weights
+    }
+
+    /// The member that leans so, with confidence and veto level of its verdicts.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] only.
+    pub fn member(&self, lean: Lean) -> Result<Member> {
+        let alone = alone(&self.role, &self.leaning(lean))?;
+        let [member] = alone.parts().members.as_slice() else {
+            return Err(Error::Bug("a member alone is not one member".to_owned()));
+        };
+        let said: Vec<_> =
+            self.fitted.iter().map(|(logits, right)| (lean.apply(*logits), *right)).collect();
+        let margins: Vec<_> =
+            said.iter().map(|(said, right)| (said.margin(), said.verdict() == *right)).collect();
+        let calibration = calibration(&margins);
+        let veto = veto(&said, &calibration);
+        Ok(Member { weight_bp: 2_000, calibration, veto, ..member.clone() })
+    }
+}
+
+/// The council of `candidates` that lean so.
+///
+/// # Errors
+/// [`Error::Bug`] only.
+pub fn seated(candidates: &[Candidate], choice: &Choice) -> Result<Council> {
+    let leaning = candidates.iter().zip(&choice.leans);
+    let members =
+        leaning.map(|(candidate, lean)| candidate.member(*lean)).collect::<Result<_>>()?;
+    council(members, choice.quorum, export::schema())
+}
+
+/// What to choose on `ranges`: the largest utility under which enough good work is started. Every
+/// step is taken that makes the council better, first of all members together, then of each.
+///
+/// # Errors
+/// [`Error::Bug`] only.
+///
+/// # Panics
+/// Never: some leans are always tried.
+pub fn choose(
+    candidates: &[Candidate],
+    ranges: &[Range],
+    tell: &mut dyn FnMut(&str),
+) -> Result<Choice> {
+    let quorum = QuorumNumbers { confidence_min: PerMille(0), ..QUORUM };
+    let open = ranges.iter().map(|range| range.trial(&mut Nobody)).collect();
+    let mut search = Search { candidates, ranges, open, best: None, tried: 0 };
+    for leans in first_leans() {
+        search.see(Choice { leans, quorum, utility: 0.0, good: 0.0, tried: 0 })?;
+    }
+    tell(&search.line("together"));
+    for step in STEPS {
+        for member in 0..candidates.len() {
+            for (deny, defer) in [(step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)] {
+                while search.see_moved(member, deny, defer)? {}
+            }
+        }
+        for confidence in CONFIDENCES.map(PerMille) {
+            let mut choice = search.best().clone();
+            choice.quorum.confidence_min = confidence;
+            search.see(choice)?;
+        }
+        tell(&search.line("one by one"));
+    }
+    Ok(Choice { tried: search.tried, ..search.best().clone() })
+}
+
+/// Leans that are tried first. Three denials deny, so it takes the three that look at the work
+/// itself (efficiency, cost, risk) together; the two that look at who waits are tried as one.
+fn first_leans() -> Vec<Vec<Lean>> {
+    let mut all = Vec::new();
+    for defer in [-1.0, -2.0] {
+        for work in [-1.0, -0.5, 0.0, 0.5, 1.0] {
+            for waits in [-2.0, -1.0, 0.0] {
+                let of = |role: &Role| {
+                    let looks_at_waits = matches!(role.label, "fairness" | "service_level");
+                    Lean { deny: if looks_at_waits { waits } else { work }, defer }
+                };
+                all.push(ROLES.iter().map(of).collect());
+            }
+        }
+    }
+    all
+}
+
+struct Search<'a> {
+    candidates: &'a [Candidate],
+    ranges: &'a [Range],
+    /// With nobody in the seat, by range.
+    open: Vec<Trial>,
+    best: Option<Choice>,
+    tried: usize,
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    sum / f64::max(count, 1.0)
+}
+
+impl Search<'_> {
+    /// Whether `choice` is better than all before.
+    fn see(&mut self, mut choice: Choice) -> Result<bool> {
+        self.tried += 1;
+        let council = seated(self.candidates, &choice)?;
+        let try_on = |range: &Range| range.trial(&mut Networks::new(&council));
+        let trials: Vec<_> = self.ranges.iter().map(try_on).collect();
+        choice.utility = mean(trials.iter().map(|trial| trial.utility));
+        choice.good = self.good(&trials);
+        let is_better = self.best.as_ref().is_none_or(|best| best.rank() < choice.rank());
+        if is_better {
+            self.best = Some(choice);
+        }
+        Ok(is_better)
+    }
+
+    /// The good work that starts, by what starts with nobody in the seat: the mean over the ranges
+    /// of a source, and the least of all sources.
+    fn good(&self, trials: &[Trial]) -> f64 {
+        let names = self.ranges.iter().map(|range| range.name.as_str());
+        let of = |name: &str| {
+            let all = self.ranges.iter().zip(trials).zip(&self.open);
+            let mine = all.filter(|((range, _), _)| range.name == name);
+            mean(mine.map(|((_, trial), open)| trial.good / open.good.max(1e-9)))
+        };
+        names.map(of).fold(f64::INFINITY, f64::min)
+    }
+
+    fn best(&self) -> &Choice {
+        self.best.as_ref().expect("some leans were tried")
+    }
+
+    fn see_moved(&mut self, member: usize, deny: f64, defer: f64) -> Result<bool> {
+        let mut choice = self.best().clone();
+        let moved = choice.leans[member].moved(deny, defer);
+        if moved == choice.leans[member] {
+            return Ok(false);
+        }
+        choice.leans[member] = moved;
+        self.see(choice)
+    }
+
+    fn line(&self, what: &str) -> String {
+        let Choice { leans, quorum, utility, good, .. } = self.best();
+        let leans: Vec<_> =
+            leans.iter().map(|lean| format!("{:+.2}/{:+.2}", lean.deny, lean.defer)).collect();
+        let (tried, least) = (self.tried, quorum.confidence_min.0);
+        format!(
+            "{what}: {tried} tried, worth {utility:.4}, good {good:.3}, {} least {least}",
+            leans.join(" ")
+        )
+    }
+}
