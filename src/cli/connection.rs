@@ -3,6 +3,7 @@
 use super::{Output, values};
 use crate::cli::page::Page;
 use crate::client::{ADDRESS_DEFAULT, Client, Question};
+use crate::council::{CouncilSeat, Models};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, Folded, fold, with_advice};
 use crate::log::rocks::RocksReader;
@@ -62,6 +63,8 @@ pub(super) struct Stored {
     pub(super) folded: Folded,
     /// The decision that it was folded up to on request.
     at: Option<Offset>,
+    /// The councils that lie beside it.
+    pub(super) seat: CouncilSeat,
 }
 
 /// A report, and the JSON that it was sent or would be sent as.
@@ -122,7 +125,8 @@ impl Stored {
         }
         let until = at.map(|at| Offset(at.0 + 1));
         let (folded, _) = fold(&log, log.partition(), until).map_err(with_advice)?;
-        Ok(Self { log, folded, at })
+        let seat = CouncilSeat::new(Models::beside(directory));
+        Ok(Self { log, folded, at, seat })
     }
 
     /// Folds what was decided since, unless a past moment was asked for.

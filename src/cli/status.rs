@@ -39,7 +39,9 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<u8> {
             let question = Question::of(&["v1", "status"]).with("partition", *partition);
             let answer = source.ask(question, |stored| {
                 let folded = &stored.folded;
-                Ok(StatusReport::of(&folded.state, folded.head, &Viewer::Everything))
+                let mut report = StatusReport::of(&folded.state, folded.head, &Viewer::Everything);
+                report.name_members(|model| stored.seat.labels(model));
+                Ok(report)
             })?;
             answer.show(output, StatusReport::text)?;
         }

@@ -4,10 +4,13 @@
 
 mod api;
 mod commands;
+#[path = "../system_common/council.rs"]
+mod council;
 mod decisions;
 mod flood;
 mod hostile;
 mod life;
+mod members;
 mod pulse;
 mod served;
 mod tokens;
