@@ -5,6 +5,7 @@
 mod api;
 mod commands;
 #[path = "../system_common/council.rs"]
+#[allow(dead_code, reason = "other tests have more use for it")]
 mod council;
 mod decisions;
 mod flood;
