@@ -3,7 +3,6 @@
 use super::{Output, values};
 use crate::cli::page::Page;
 use crate::client::{ADDRESS_DEFAULT, Client, Question};
-use crate::council::{CouncilSeat, Models};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, Folded, fold, with_advice};
 use crate::log::rocks::RocksReader;
@@ -61,10 +60,10 @@ pub(super) enum Source {
 pub(super) struct Stored {
     pub(super) log: RocksReader,
     pub(super) folded: Folded,
+    /// Where it lies.
+    pub(super) data: PathBuf,
     /// The decision that it was folded up to on request.
     at: Option<Offset>,
-    /// The councils that lie beside it.
-    pub(super) seat: CouncilSeat,
 }
 
 /// A report, and the JSON that it was sent or would be sent as.
@@ -125,8 +124,7 @@ impl Stored {
         }
         let until = at.map(|at| Offset(at.0 + 1));
         let (folded, _) = fold(&log, log.partition(), until).map_err(with_advice)?;
-        let seat = CouncilSeat::new(Models::beside(directory));
-        Ok(Self { log, folded, at, seat })
+        Ok(Self { log, folded, data: directory.to_owned(), at })
     }
 
     /// Folds what was decided since, unless a past moment was asked for.

@@ -23,8 +23,8 @@ struct Seen {
     weight: f64,
 }
 
-/// A gauge by its name, and what it says of a member.
-type Gauge = (&'static str, fn(&Seen) -> f64);
+/// What a gauge shows of a member.
+type Value = fn(&Seen) -> f64;
 
 impl Collector for OnCouncil {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
@@ -37,7 +37,7 @@ impl Collector for OnCouncil {
                 part.service().view_now().read(|folded| Seen::all(folded, partition))
             })
             .collect();
-        let gauges: [Gauge; 2] = [
+        let gauges: [(&str, Value); 2] = [
             (names::MEMBER_QUARANTINED, |seen| seen.quarantined),
             (names::MEMBER_WEIGHT, |seen| seen.weight),
         ];

@@ -5,7 +5,6 @@
 mod api;
 mod commands;
 #[path = "../system_common/council.rs"]
-#[allow(dead_code, reason = "other tests have more use for it")]
 mod council;
 mod decisions;
 mod flood;
@@ -15,4 +14,5 @@ mod members;
 mod pulse;
 mod served;
 mod tokens;
+mod votes;
 mod wire;
