@@ -8,6 +8,7 @@
 
 use crate::answer::Answer;
 use crate::calibrate::{calibration, veto};
+use crate::dataset::Lesson;
 use crate::error::{Error, Result};
 use crate::export::{self, QUORUM};
 use crate::member::{ROLES, Role};
@@ -16,6 +17,7 @@ use crate::network::weights::{READOUT_BIAS, Weights};
 use crate::number::{nearest_within, single};
 use crate::panel::{Networks, Nobody};
 use crate::trial::{Range, Trial};
+use conclave_core::council::logits::CONFIDENCE_MAX;
 use conclave_core::council::{Council, Logits, Member, PerMille, QuorumNumbers};
 use conclave_core::decision::Verdict;
 
@@ -35,8 +37,8 @@ pub struct Candidate {
     pub role: Role,
     /// What was learnt.
     pub weights: Weights,
-    /// What it says where confidence is fitted, and what hindsight says.
-    pub fitted: Vec<(Logits, Verdict)>,
+    /// By source: what it says where confidence is fitted, and what hindsight says.
+    pub fitted: Vec<Vec<(Logits, Verdict)>>,
 }
 
 /// What was chosen.
@@ -94,11 +96,15 @@ impl Lean {
 }
 
 impl Candidate {
-    /// `answers` are all of its answers; it is fitted to those of the calibration part.
+    /// `answers` are all of its answers to `lesson`; it is fitted to those of the calibration part.
     #[must_use]
-    pub fn new(role: &Role, weights: &Weights, answers: &[Answer]) -> Self {
-        let fitted = answers.iter().filter(|answer| answer.is_fitted());
-        let fitted = fitted.map(|answer| (answer.logits, answer.target.verdict)).collect();
+    pub fn new(lesson: &Lesson<'_>, role: &Role, weights: &Weights, answers: &[Answer]) -> Self {
+        let of = |name: &str| {
+            let mine = answers.iter().filter(|answer| lesson.name(answer.source) == name);
+            let fitted = mine.filter(|answer| answer.is_fitted());
+            fitted.map(|answer| (answer.logits, answer.target.verdict)).collect()
+        };
+        let fitted = lesson.names().into_iter().map(of).collect();
         Self { role: *role, weights: weights.clone(), fitted }
     }
 
@@ -121,12 +127,25 @@ impl Candidate {
         let [member] = alone.parts().members.as_slice() else {
             return Err(Error::Bug("a member alone is not one member".to_owned()));
         };
-        let said: Vec<_> =
-            self.fitted.iter().map(|(logits, right)| (lean.apply(*logits), *right)).collect();
-        let margins: Vec<_> =
-            said.iter().map(|(said, right)| (said.margin(), said.verdict() == *right)).collect();
+        let lean = |(logits, right): &(Logits, Verdict)| (lean.apply(*logits), *right);
+        let said: Vec<Vec<_>> =
+            self.fitted.iter().map(|source| source.iter().map(lean).collect()).collect();
+        // Every source counts the same, however long it is.
+        let all = said.iter().map(Vec::len).sum::<usize>() as f64;
+        let known = said.iter().filter(|source| !source.is_empty()).count() as f64;
+        let margins: Vec<_> = said
+            .iter()
+            .flat_map(|source| {
+                let weight = all / known / source.len() as f64;
+                let of = move |(said, right): &(Logits, Verdict)| {
+                    (said.margin(), said.verdict() == *right, weight)
+                };
+                source.iter().map(of)
+            })
+            .collect();
         let calibration = calibration(&margins);
-        let veto = veto(&said, &calibration);
+        let veto = said.iter().map(|source| veto(source, &calibration)).max();
+        let veto = veto.unwrap_or(CONFIDENCE_MAX);
         Ok(Member { weight_bp: 2_000, calibration, veto, ..member.clone() })
     }
 }

@@ -15,18 +15,19 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
     push(
         out,
         "\n## Leans and quorum\n\nWhat is added to a member's logits of deny and defer before \
-         they are rounded, and how sure the members that agree have to be, were chosen on \
-         the part of each source between the cuts, and on two fleets that nothing else is drawn \
-         from but confidence: the largest utility (below) under which the council starts at least \
-         95 % of the good work that starts with nobody in the seat. Members weigh the same, so the counts of the \
-         quorum decide and its weights say nothing.\n\n| member | deny | defer |\n|---|---|---|\n",
+         they are rounded, and how sure the members that agree have to be, were chosen on the \
+         part of each source between the cuts, and on two fleets that nothing else is drawn from \
+         but confidence: the largest utility (below) under which the council starts at least \
+         95 % of the good work that starts with nobody in the seat. Members weigh the same, so \
+         the counts of the quorum decide and its weights say nothing.\n\n\
+         | member | deny | defer |\n|---|---|---|\n",
     );
     for (role, lean) in ROLES.iter().zip(&choice.leans) {
         push(out, &format!("| {} | {:+.2} | {:+.2} |\n", role.label, lean.deny, lean.defer));
     }
     let text = format!(
-        "\nLeast confidence: {} ‰. {} choices were tried; there, the utility is {:.3} and {:.1} % \
-         of that good work starts.\n",
+        "\nLeast confidence: {} ‰. {} choices were tried; there, the utility is {:.3} and \
+         {:.1} % of that good work starts.\n",
         choice.quorum.confidence_min.0,
         choice.tried,
         choice.utility,
