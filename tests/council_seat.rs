@@ -4,9 +4,11 @@
 
 mod system_common;
 
+use conclave::archive::{Archived, Plan, make};
 use conclave::council::{CouncilSeat, Models, file_name, keep};
 use conclave::engine::Engine;
 use conclave::error::ErrorKind;
+use conclave::log::archive::{ArchiveFile, Origin};
 use conclave::log::{CommandRecord, LogReader as _};
 use conclave::verify::{Report, Verdict, verify};
 use conclave::wire::decode_decision;
@@ -17,6 +19,7 @@ use conclave_core::rejection::RejectionCode;
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::*;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use system_common::*;
 
 /// The file of a council that may sit, and what the log calls it.
@@ -195,4 +198,46 @@ fn a_council_for_other_features_is_not_kept() {
     let error = keep(Path::new(golden), dir.path()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert!(!dir.path().join("models").exists());
+}
+
+#[test]
+fn an_archive_brings_the_councils_that_sat_and_is_not_made_without_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, model) = council_file(dir.path());
+    keep(&path, dir.path()).unwrap();
+    let here = Models::beside(dir.path());
+    let disk = Disk::default();
+    let seated = CouncilSeat::new(here.clone());
+    let (mut engine, _) = Engine::open(disk.clone(), seated, NO_SNAPSHOT).unwrap();
+    let mut all = beginning();
+    all.extend([record(1, version()), record(2, seat(model))]);
+    all.extend(requests(1, 20));
+    engine.accept(&all).unwrap();
+    engine.run_to_end(|_| {}).unwrap();
+
+    let archive = |models: Models| {
+        let (to, origin) = (&dir.path().join("archive"), Origin::Directory);
+        let (partitions, schemas, made_at) = (vec![(0, None)], vec![], TimeMs(0));
+        let plan = Plan { to, origin, partition_count: 1, partitions, schemas, models, made_at };
+        make(&plan, |_| Ok(disk.clone())).unwrap()
+    };
+    let Archived::Refused(refusal) = archive(Models::in_dirs([])) else { panic!("it was made") };
+    assert_eq!((refusal.partition, refusal.verdict), (0, Verdict::Unchecked));
+    assert!(refusal.sentences[0].contains(&model.0.to_string()), "{refusal:?}");
+    let Archived::Made { file, .. } = archive(here) else { panic!("it was refused") };
+    assert_eq!(file.manifest().models, [model.0.to_string()]);
+
+    // Whoever has nothing but the archive proves every vote.
+    let mut brought =
+        CouncilSeat::new(Models::in_dirs([]).or_from(Arc::new(file.models().clone())));
+    let copy = file.reader(0).unwrap();
+    let report = verify(&copy, 0, &mut brought).unwrap();
+    assert_eq!((report.verdict(), report.decisions), (Verdict::Clean, all.len() as u64));
+    // What is not the council that sat is no archive.
+    let bytes = std::fs::read(file.path()).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 1;
+    std::fs::write(dir.path().join("damaged"), damaged).unwrap();
+    let error = ArchiveFile::open(&dir.path().join("damaged")).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Corrupt);
 }

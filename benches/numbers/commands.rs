@@ -33,6 +33,12 @@ impl Scribe {
         Self { next: next.0, ..Self::new(1) }
     }
 
+    /// A scribe of commands `gap_ms` apart whose next one is at the offset `next`.
+    pub(crate) fn of_steps(gap_ms: i64, next: usize) -> Self {
+        let next = i64::try_from(next).expect("a count in memory");
+        Self { next, ..Self::new(gap_ms) }
+    }
+
     /// The offset of the next command.
     pub(crate) fn next_offset(&self) -> i64 {
         self.next

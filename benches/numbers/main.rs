@@ -1,5 +1,5 @@
 //! The numbers that the project set itself, measured in one run:
-//! `cargo bench --bench numbers [-- --quick] [--compare] [--save] [--only a,b,alone,start]`.
+//! `cargo bench --bench numbers [-- --quick] [--compare] [--save] [--only a,b,c,alone,start]`.
 //!
 //! Prints a table and writes the same as JSON lines; `--save` makes them the stored baseline that
 //! `--compare` compares with. Absolute figures mean little without the machine, which is printed
@@ -11,12 +11,14 @@ mod figures;
 mod machine;
 mod mix_a;
 mod mix_b;
+mod mix_c;
 mod pipeline;
 mod start;
 
 use clap::Parser;
 use conclave::log::rocks::{Durability, RocksLog};
 use conclave_core::command::PlacementPolicy;
+use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
 use figures::{Figures, Goal};
 use mix_a::MixA;
@@ -41,8 +43,8 @@ struct Arguments {
     /// Make this run the stored baseline.
     #[arg(long)]
     save: bool,
-    /// Parts to run: a, b, alone, start (needs a).
-    #[arg(long, value_delimiter = ',', default_value = "a,b,alone,start")]
+    /// Parts to run: a, b, c, alone, start (needs a).
+    #[arg(long, value_delimiter = ',', default_value = "a,b,c,alone,start")]
     only: Vec<String>,
     /// Where logs are written; by default the system's directory for temporary files.
     #[arg(long)]
@@ -112,6 +114,9 @@ fn main() -> io::Result<()> {
     if wants("b") {
         mix_b(&sizes, &parent, &mut figures)?;
     }
+    if wants("c") {
+        mix_c::measure(sizes.mix_b, &parent, &mut figures)?;
+    }
     if wants("alone") {
         alone(&sizes, &parent, &mut figures)?;
     }
@@ -170,7 +175,7 @@ fn run_mix_a(
 }
 
 fn report_reading(name: &str, log: &RocksLog, verify_goal: Option<Goal>, figures: &mut Figures) {
-    let (spent, count) = measure_verify(log);
+    let (spent, count) = measure_verify(log, &mut RuleSeat);
     let rate = spent.core_per_second(count);
     let row = format!("{name}: verify, per second of its core");
     match verify_goal {

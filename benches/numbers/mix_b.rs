@@ -6,6 +6,7 @@ use conclave::demo::{Scale, Source};
 use conclave::log::{CommandRecord, StoredCommand};
 use conclave::wire::CommandReader;
 use conclave_core::command::*;
+use conclave_core::council::ModelId;
 use conclave_core::council::features::{Asked, Features};
 use conclave_core::decide::decide;
 use conclave_core::decision::{Decision, Event};
@@ -58,6 +59,9 @@ impl MixB {
         let mut writer = Writer::new();
         let mut payloads = vec![
             open_log(round_commands),
+            // Where the same stream under networks has them put into the seat.
+            Payload::Tick,
+            Payload::Tick,
             policy(CouncilMode::Off, placement, workload.policy.target_workload.clone()),
         ];
         payloads.extend(workload.nodes.iter().cloned().map(Payload::RegisterNode));
@@ -88,6 +92,25 @@ impl MixB {
             asks,
             state: writer.state,
         }
+    }
+
+    /// The beginning of the same stream under networks whose verdicts do not count, so that every
+    /// later command finds what it found without them.
+    pub(crate) fn setup_under(&self, ModelId(digest): ModelId) -> Vec<CommandRecord> {
+        let mut setup = self.setup.clone();
+        let activate = ActivateCouncil { model: digest.to_string() };
+        let advise = policy(CouncilMode::Advise, self.placement, self.target.clone());
+        for (at, payload) in [
+            Payload::ActivateDecider(ActivateDecider { version: 2 }),
+            Payload::ActivateCouncil(activate),
+            advise,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            setup[at + 1] = Scribe::of_steps(10, at + 1).operator(payload);
+        }
+        setup
     }
 
     /// Time of computing what the council would be told of each job, and how many there are.

@@ -9,7 +9,7 @@ use conclave::log::{CommandRecord, LogReader};
 use conclave::telemetry::Step;
 use conclave::verify::verify;
 use conclave_core::decision::Decision;
-use conclave_core::seat::RuleSeat;
+use conclave_core::seat::{RuleSeat, Seat};
 use hdrhistogram::Histogram;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,8 +28,8 @@ const STEPS: [(Step, &str); 6] = [
 const MICROS_MAX: u64 = 600_000_000;
 
 /// A partition at work, and what it took so far.
-pub(crate) struct Pipeline {
-    engine: Engine<RocksLog, RuleSeat>,
+pub(crate) struct Pipeline<S: Seat = RuleSeat> {
+    engine: Engine<RocksLog, S>,
     round_commands: usize,
     pub(crate) spent: Spent,
     pub(crate) decided: usize,
@@ -38,7 +38,20 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
+    /// Under the rules.
     pub(crate) fn open(
+        dir: &Path,
+        durability: Durability,
+        round_commands: usize,
+        snapshot_every: i64,
+    ) -> Self {
+        Self::under(RuleSeat, dir, durability, round_commands, snapshot_every)
+    }
+}
+
+impl<S: Seat> Pipeline<S> {
+    pub(crate) fn under(
+        seat: S,
         dir: &Path,
         durability: Durability,
         round_commands: usize,
@@ -46,7 +59,7 @@ impl Pipeline {
     ) -> Self {
         let options = OpenOptions { durability, ..OpenOptions::default() };
         let log = RocksLog::open(dir, &options).expect("an empty directory can be opened");
-        let (engine, _) = Engine::open(log, RuleSeat, snapshot_every).expect("it holds no log yet");
+        let (engine, _) = Engine::open(log, seat, snapshot_every).expect("it holds no log yet");
         let steps = [Duration::ZERO; STEPS.len()];
         let (spent, longest) = (Spent::default(), Duration::ZERO);
         Self { engine, round_commands, spent, decided: 0, steps, longest }
@@ -141,9 +154,9 @@ impl Pipeline {
 }
 
 /// Verifies a log from its first decision to its last.
-pub(crate) fn measure_verify(log: &RocksLog) -> (Spent, usize) {
+pub(crate) fn measure_verify(log: &RocksLog, seat: &mut dyn Seat) -> (Spent, usize) {
     let mut spent = Spent::default();
-    let report = spent.on(|| verify(log, 0, &mut RuleSeat)).expect("the log can be read");
+    let report = spent.on(|| verify(log, 0, seat)).expect("the log can be read");
     assert!(report.is_clean(), "what was just decided verifies: {report:?}");
     (spent, usize::try_from(report.decisions).expect("a count in memory"))
 }

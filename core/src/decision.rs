@@ -7,7 +7,10 @@ mod council;
 mod people;
 mod since;
 
-pub use council::{CouncilActivated, CouncilRemembered, CouncilVoted, MemberVote};
+pub use council::{
+    CouncilActivated, CouncilRemembered, CouncilVoted, CouncilWeighed, MemberQuarantined,
+    MemberReturned, MemberVote, MemberWeight,
+};
 pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
 
 use crate::command::{
@@ -163,6 +166,12 @@ pub enum Event {
     CouncilVoted(CouncilVoted),
     /// What the networks remember of a tenant after a round.
     CouncilRemembered(CouncilRemembered),
+    /// A member of the council is not listened to for a while.
+    MemberQuarantined(MemberQuarantined),
+    /// It is listened to again.
+    MemberReturned(MemberReturned),
+    /// An outcome changed what the members' words count.
+    CouncilWeighed(CouncilWeighed),
 }
 
 /// The log began.

@@ -24,9 +24,11 @@ const EVENT_BYTES_MAX: usize = 3 * (ID_BYTES_MAX + INTEGER_BYTES_MAX) + 16 * INT
 /// A mark that says that a queue was carried over or caught up with: one id.
 const CARRY_MARK_BYTES_MAX: usize = ID_BYTES_MAX + 4 * INTEGER_BYTES_MAX;
 /// Digests, features and the members of a vote of networks: two digests, a byte or two for each
-/// feature, and five integers for each member.
+/// feature, and five integers and a flag for each member.
 const COUNCIL_VOTE_BYTES_MAX: usize =
-    32 + 8 + FEATURE_COUNT * 2 + SEATED_MEMBERS * 5 * INTEGER_BYTES_MAX;
+    32 + 8 + FEATURE_COUNT * 2 + SEATED_MEMBERS * (5 * INTEGER_BYTES_MAX + 1);
+/// What became of each member: a branch and two integers.
+const COUNCIL_WEIGHTS_BYTES_MAX: usize = SEATED_MEMBERS * 3 * INTEGER_BYTES_MAX;
 /// A number of up to 15 bits.
 const STATE_WORD_BYTES_MAX: usize = 3;
 const _: () = {
@@ -36,8 +38,8 @@ const _: () = {
     use crate::limits::{DUE_VOTES_MAX, DUE_VOTES_OF_NETWORKS_MAX};
     let words = SEATED_MEMBERS * HIDDEN_MAX * STATE_WORD_BYTES_MAX;
     let each = 4 * EVENT_BYTES_MAX + COUNCIL_VOTE_BYTES_MAX + words;
-    // One newcomer's tenant more.
-    let all = DUE_VOTES_OF_NETWORKS_MAX * each + EVENT_BYTES_MAX + words;
+    // One newcomer's tenant more, and what becomes of each member.
+    let all = DUE_VOTES_OF_NETWORKS_MAX * each + (1 + SEATED_MEMBERS) * EVENT_BYTES_MAX + words;
     assert!(all <= DUE_VOTES_MAX * 3 * EVENT_BYTES_MAX, "due votes leave room for a command");
 };
 /// Pools whose carried-over queue one decision goes on with.
@@ -131,7 +133,10 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::LeaseRenewed(_)
         | Event::LeaseShrunk(_)
         | Event::LeaseEnded(_)
-        | Event::CouncilActivated(_) => EVENT_BYTES_MAX,
+        | Event::CouncilActivated(_)
+        | Event::MemberQuarantined(_)
+        | Event::MemberReturned(_) => EVENT_BYTES_MAX,
+        Event::CouncilWeighed(_) => EVENT_BYTES_MAX + COUNCIL_WEIGHTS_BYTES_MAX,
         Event::CouncilVoted(_) => EVENT_BYTES_MAX + COUNCIL_VOTE_BYTES_MAX,
         Event::CouncilRemembered(remembered) => {
             EVENT_BYTES_MAX + remembered.words.len() * STATE_WORD_BYTES_MAX

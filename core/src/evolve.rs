@@ -6,16 +6,16 @@ use crate::command::{CouncilMode, NodeHealth, RegisterNode, RequestAllocation};
 use crate::council::Features;
 use crate::council::features::Ended;
 use crate::decision::{
-    AppealFiled, CouncilActivated, CouncilRemembered, Decision, DeferralDue, Event, LeaseEnded,
-    LeaseGranted, LeaseRenewed, LeaseShrunk, NodeRegistered, Outcome as Answer, QuotaSet,
-    RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
+    AppealFiled, CouncilActivated, CouncilRemembered, CouncilVoted, Decision, DeferralDue, Event,
+    LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk, NodeRegistered, Outcome as Answer,
+    QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
 };
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
 use crate::state::memory::Outcome;
 use crate::state::{
-    Denial, DueVote, Group, Lease, Memory, Pool, Request, Seen, Stage, State, Tenant, Timer,
-    TimerKind, Waiter,
+    Bench, Denial, DueVote, Group, Lease, Memory, Pool, Request, Said, Seen, Stage, State, Tenant,
+    Timer, TimerKind, Waiter,
 };
 use crate::units::{
     DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TenantId, TimeMs,
@@ -94,7 +94,7 @@ impl State {
                 pool.set_policy(set.policy.clone());
             }
             Event::RequestVoted(voted) => {
-                self.count_vote(&voted.pool, &voted.request, voted.attempt);
+                self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
             Event::RequestAdmitted(admitted) => self.admit(offset, admitted),
             Event::RequestQueued(queued) => self.queue(queued),
@@ -119,10 +119,13 @@ impl State {
             Event::DecisionOverridden(_) => {}
             Event::AppealFiled(appeal) => self.note_appeal(appeal),
             Event::CouncilActivated(activated) => self.seat_council(activated),
-            Event::CouncilVoted(voted) => {
-                self.count_vote(&voted.pool, &voted.request, voted.attempt);
-            }
+            Event::CouncilVoted(voted) => self.hear(voted),
             Event::CouncilRemembered(remembered) => self.remember(remembered),
+            Event::MemberQuarantined(gone) => {
+                self.bench.member_mut(gone.member).quarantined = Some(gone.cause);
+            }
+            Event::MemberReturned(back) => self.bench.member_mut(back.member).quarantined = None,
+            Event::CouncilWeighed(weighed) => self.bench.weigh(weighed),
         }
     }
 
@@ -149,22 +152,39 @@ impl State {
         });
     }
 
-    fn count_vote(&mut self, pool: &PoolId, request: &RequestId, attempt: i64) {
+    fn count_vote(
+        &mut self,
+        pool: &PoolId,
+        request: &RequestId,
+        attempt: i64,
+        said: Option<Box<Said>>,
+    ) {
         // A first vote that denies leaves nothing to count on.
         if let Some(request) = self.pool_mut(pool).requests.get_mut(request) {
             request.attempts = attempt;
+            request.said = said;
         }
     }
 
-    /// What one council remembers means nothing to another.
+    fn hear(&mut self, voted: &CouncilVoted) {
+        let seated = self.council;
+        assert_eq!(seated, Some(voted.model), "who voted on {} does not sit", voted.request);
+        self.bench.note_vote(voted);
+        let said = Box::new(Said::of(voted));
+        self.count_vote(&voted.pool, &voted.request, voted.attempt, Some(said));
+    }
+
+    /// What one council remembers means nothing to another, and what its members earned neither.
     fn seat_council(&mut self, activated: &CouncilActivated) {
         self.council = activated.model;
+        self.bench = Bench::default();
         let tenants = self.pools.values_mut().flat_map(|pool| pool.tenants.values_mut());
         tenants.for_each(|tenant| tenant.memory = Memory::default());
     }
 
     fn remember(&mut self, remembered: &CouncilRemembered) {
         let CouncilRemembered { pool, tenant, stepped_at_ms, heard, words } = remembered;
+        self.bench.note_state(words);
         let tenant = self.pool_mut(pool).tenant_mut(tenant);
         tenant.memory.step(words, *stepped_at_ms, *heard);
     }
@@ -177,6 +197,7 @@ impl State {
             ask: ask.clone(),
             attempts: 0,
             is_appealed: false,
+            said: None,
             stage: Stage::Admitted,
         };
         let now = self.time_ms;

@@ -1,6 +1,8 @@
 //! What holds after every decision. Tests check it after every command; `replay verify` at the end
 //! of the log. The cheap part is asserted where state changes, in release too.
 
+use crate::council::factor::{FACTORS_SUM, Factor};
+use crate::state::bench::{Bench, QUARANTINED_MAX};
 use crate::state::{DueVote, Group, Pool, Stage, State, TimerKind};
 use crate::units::{GpuMilli, PoolId, TenantId, TimeMs};
 use std::collections::BTreeMap;
@@ -24,6 +26,21 @@ pub fn check(state: &State) {
     }
     assert_eq!(state.timers.len(), timers, "a timer belongs to no live request");
     assert_eq!(state.due.len(), due, "a due vote belongs to no due request");
+    check_bench(&state.bench);
+}
+
+/// No member carries a decision or is lost for good, and a quorum is left.
+fn check_bench(bench: &Bench) {
+    let factors = bench.members.each_ref().map(|member| member.factor);
+    let sum: i64 = factors.iter().map(|factor| factor.0).sum();
+    assert_eq!(sum, FACTORS_SUM, "what members' words count is not what it was in sum");
+    for (member, factor) in factors.iter().enumerate() {
+        let is_within = (Factor::MIN..=Factor::MAX).contains(factor);
+        assert!(is_within, "member {member} counts {factor:?}");
+    }
+    let gone = bench.members.iter().filter(|member| member.quarantined.is_some()).count();
+    assert!(gone <= QUARANTINED_MAX, "{gone} members are in quarantine");
+    assert_eq!(bench.changes(), [], "a member is to go or to come back");
 }
 
 /// Leases are what is taken from the nodes, device by device.

@@ -54,6 +54,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         {
             "RequestEnded"
         }
+        Event::CouncilWeighed(_) => "CouncilWeighed",
         Event::LeaseRenewed(_) => "LeaseRenewed",
         Event::LeaseShrunk(_) => "LeaseShrunk",
         Event::LeaseEnded(ended)
@@ -64,6 +65,8 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::RequestVoted(_)
         | Event::CouncilVoted(_)
         | Event::CouncilRemembered(_)
+        | Event::MemberQuarantined(_)
+        | Event::MemberReturned(_)
         | Event::RequestDeferred(_)
         | Event::RequestQueued(_)
         | Event::LeaseGranted(_)

@@ -2,8 +2,9 @@
 
 mod networks;
 
-use conclave_core::council::quorum::{Ground, Voice, tally};
-use conclave_core::council::{CouncilParts, PerMille, QuorumNumbers};
+use conclave_core::council::factor::Factor;
+use conclave_core::council::quorum::{Ground, Tally, Voice, Weights};
+use conclave_core::council::{CouncilParts, PerMille, QuorumNumbers, quorum};
 use conclave_core::decision::Verdict::{self, Approve, Defer, Deny};
 
 /// Five members of equal weight that veto from 900 per mille on.
@@ -29,6 +30,11 @@ fn voices(said: &str) -> Vec<Option<Voice>> {
         Some(Voice { verdict, confidence: PerMille(800) })
     };
     said.chars().map(voice).collect()
+}
+
+/// What `voices` come to while every member counts what its file says.
+fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
+    quorum::tally(parts, &Weights::default(), voices)
 }
 
 #[track_caller]
@@ -96,4 +102,42 @@ fn weight_counts_beside_heads() {
         "a heavy one puts four light ones off"
     );
     assert_eq!((of("dddff"), of("ddffd")), (Defer, Deny), "three light ones cannot deny alone");
+}
+
+/// A member in quarantine is as good as missing, and its weight does not stand in anybody's way.
+#[test]
+fn nobody_listens_to_a_member_in_quarantine() {
+    let mut weights = Weights::default();
+    weights.members[4] = None;
+    let of = |weights: &Weights, said: &str| {
+        let answer = quorum::tally(&parts(), weights, &voices(said));
+        answer.map(|tally| (tally.verdict, tally.ground))
+    };
+    assert_eq!(of(&weights, "aaafd"), Some((Approve, Ground::Agreed)));
+    assert_eq!(of(&weights, "ddaad"), Some((Defer, Ground::NoQuorum)));
+    let mut surely = voices("aaaad");
+    surely[4] = Some(Voice { verdict: Deny, confidence: PerMille(1_000) });
+    let answer = quorum::tally(&parts(), &weights, &surely).expect("four are present");
+    assert_eq!(answer.verdict, Approve, "its veto neither");
+    weights.members[3] = None;
+    assert_eq!(of(&weights, "aaaff"), Some((Approve, Ground::Agreed)));
+    assert_eq!(of(&weights, "aafaa"), Some((Defer, Ground::NoQuorum)));
+    weights.members[2] = None;
+    assert_eq!(of(&weights, "aaaaa"), None);
+}
+
+/// What a member earned counts: a dissenter that was right for long defers an approval alone.
+#[test]
+fn what_members_earned_counts_as_their_weight() {
+    let of = |factors: [Factor; 5], said: &str| {
+        let weights = Weights { seq: 9, members: factors.map(Some) };
+        quorum::tally(&parts(), &weights, &voices(said)).expect("all are present").verdict
+    };
+    let right = [57_344, 57_344, 57_344, 57_344, 98_304].map(Factor);
+    assert_eq!((of(right, "aaaaf"), of(right, "faaaa")), (Defer, Approve));
+    // Nobody earns so much that it carries a decision.
+    let most = [98_304, 98_304, 65_536, 32_768, 32_768].map(Factor);
+    for said in ["aafff", "aaaff", "ddfff", "ddaaa"] {
+        assert_eq!(of(most, said), Defer, "{said}");
+    }
 }

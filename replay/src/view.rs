@@ -41,20 +41,18 @@ impl LogArguments {
                 )));
             }
         };
-        View::open(place, partition, self.source.councils())
+        let models = self.source.councils(&place);
+        View::open(place, partition, models)
     }
 
     /// Opens the partition that is asked for, or all of them.
     pub(crate) fn views(&self, positions: &[Option<Position>]) -> Result<Vec<View>> {
         let named = partition_of(self.partition, positions)?;
         let place = self.source.place()?;
-        match named {
-            Some(partition) => Ok(vec![View::open(place, partition, self.source.councils())?]),
-            None => {
-                let (all, models) = (place.partitions().into_iter(), self.source.councils());
-                all.map(|partition| View::open(place.clone(), partition, models.clone())).collect()
-            }
-        }
+        let models = self.source.councils(&place);
+        let partitions = named.map_or_else(|| place.partitions(), |partition| vec![partition]);
+        let open = |partition| View::open(place.clone(), partition, models.clone());
+        partitions.into_iter().map(open).collect()
     }
 }
 

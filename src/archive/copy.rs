@@ -7,9 +7,11 @@ use crate::log::block::{BLOCK_BYTES_MAX, Record};
 use crate::log::{DecisionRecord, LogReader};
 use crate::wire::{DecisionHead, decode_decision};
 use conclave_core::command::{OpenLog, TimeSource};
+use conclave_core::council::ModelId;
 use conclave_core::decision::Event;
 use conclave_core::limits::ROUND_COMMANDS_MAX;
 use conclave_core::units::{Hash32, Offset};
+use std::collections::BTreeSet;
 
 /// What records weigh that are written together: a few blocks.
 const BATCH_BYTES: usize = 4 * BLOCK_BYTES_MAX;
@@ -29,6 +31,16 @@ impl From<Error> for Stop {
     }
 }
 
+/// A partition that was copied.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) cut: PartitionCut,
+    /// Digest of its last decision's body.
+    pub(super) head: Hash32,
+    /// The councils that sat.
+    pub(super) models: BTreeSet<ModelId>,
+}
+
 type Step<T = ()> = std::result::Result<T, Stop>;
 
 /// Copies everything before the cut, and says where that is.
@@ -36,7 +48,7 @@ pub(super) fn copy(
     log: &impl LogReader,
     until: Option<Offset>,
     to: &mut ArchiveWriter,
-) -> Step<(PartitionCut, Hash32)> {
+) -> Step<Copied> {
     let partition = log.partition();
     let mut decisions = Decisions::default();
     let mut batch = Batch::new(partition, to);
@@ -66,7 +78,7 @@ pub(super) fn copy(
         dead_letters: letter_count,
         bytes: decision_bytes + command_bytes + letter_bytes,
     };
-    Ok((cut, head))
+    Ok(Copied { cut, head, models: decisions.models })
 }
 
 fn time_source(source: TimeSource) -> &'static str {
@@ -87,6 +99,8 @@ struct Decisions {
     head: Hash32,
     /// What the log was opened with.
     opened: Option<OpenLog>,
+    /// The councils that sat.
+    models: BTreeSet<ModelId>,
 }
 
 impl Decisions {
@@ -133,12 +147,26 @@ impl Decisions {
         if self.round.len() > commands_max {
             return Err(broken("is of a round that never ends"));
         }
+        // Whoever takes the seat has a round alone.
+        if head.round_count == Some(1) {
+            self.models.extend(activated(&self.round)?);
+        }
         if head.round_count.is_some() {
             (self.cut, self.head) = last;
             self.round.drain(..).try_for_each(|record| to.add(record))?;
         }
         Ok(())
     }
+}
+
+/// The council that the only decision of `round` puts into the seat.
+fn activated(round: &[DecisionRecord]) -> Result<Option<ModelId>> {
+    let [record] = round else { return Ok(None) };
+    let events = decode_decision(&record.body)?.events;
+    Ok(events.into_iter().find_map(|event| match event {
+        Event::CouncilActivated(activated) => activated.model,
+        _ => None,
+    }))
 }
 
 /// Copies the records before `cut`.

@@ -1,5 +1,5 @@
 //! Making an archive: every record up to the cut is copied, then the copy is verified, and only
-//! what verified gets its name. What was proved is the file, by the texts that lie in it.
+//! what verified gets its name. What was proved is the file, by what lies in it.
 //!
 //! The log is only read. Nothing is ever taken out of it.
 
@@ -13,10 +13,12 @@ use crate::log::archive::{ArchiveFile, ArchiveWriter, Manifest, Origin};
 use crate::verify::{Report, Scope, Verdict, chain_head, verify_with_progress};
 use crate::wire::schemas::{COMMAND_SCHEMAS, DECISION_SCHEMA};
 use crate::wire::{admit, fingerprint};
+use conclave_core::council::ModelId;
 use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use conclave_core::units::{Hash32, Offset, TimeMs};
-use copy::Stop;
+use copy::{Copied, Stop};
 use part::Part;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,12 +80,13 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
     let mut writer = ArchiveWriter::begin(part.file()?)?;
     let schemas = needed(&plan.schemas);
     schemas.iter().try_for_each(|text| writer.add_schema(text))?;
-    let (mut cuts, mut heads) = (Vec::new(), Vec::new());
+    let (mut cuts, mut heads, mut sat) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (partition, until) in &plan.partitions {
         match copy::copy(&open(*partition)?, *until, &mut writer) {
-            Ok((cut, head)) => {
+            Ok(Copied { cut, head, models }) => {
                 cuts.push(cut);
                 heads.push(head);
+                sat.extend(models.into_iter().map(|model| (model, *partition)));
             }
             Err(Stop::Broken(error)) => return Err(error),
             Err(Stop::Misplaced(sentence)) => {
@@ -93,6 +96,10 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
             }
         }
     }
+    if let Some(refusal) = add_models(&sat, &plan.models, &mut writer)? {
+        return Ok(Archived::Refused(refusal));
+    }
+    let models = sat.keys().map(|model| model.0.to_string()).collect();
     let name = |text: &String| fingerprint(text).map(|digest| digest.to_string());
     writer.finish(&Manifest {
         made_at_ms: plan.made_at.0,
@@ -103,12 +110,12 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
         partitions: cuts,
         chain_head: chain_head(&heads).to_string(),
         schemas: schemas.iter().map(name).collect::<Result<_>>()?,
-        models: vec![],
+        models,
     })?;
     let written = ArchiveFile::open(part.path())?;
     let mut letters_missing = vec![];
     for (cut, head) in written.manifest().partitions.iter().zip(&heads) {
-        match verify_one(&written, cut.partition, *head, &plan.models)? {
+        match verify_one(&written, cut.partition, *head)? {
             Verified::Letters(promised) if promised > cut.dead_letters => {
                 letters_missing.push((cut.partition, promised - cut.dead_letters));
             }
@@ -119,6 +126,26 @@ pub fn make<L: LogReader>(plan: &Plan<'_>, open: impl Fn(i64) -> Result<L>) -> R
     drop(written);
     part.put(plan.to)?;
     Ok(Archived::Made { file: ArchiveFile::open(plan.to)?, letters_missing })
+}
+
+/// Adds the files of the councils that sat, each with a partition where it did; says why not when
+/// one is not here.
+fn add_models(
+    sat: &BTreeMap<ModelId, i64>,
+    models: &Models,
+    to: &mut ArchiveWriter,
+) -> Result<Option<Refusal>> {
+    for (model, partition) in sat {
+        match models.bytes(*model) {
+            Ok(file) => to.add_model(&file)?,
+            Err(why) => {
+                let (partition, verdict) = (*partition, Verdict::Unchecked);
+                let sentences = vec![format!("the council {} sat: {why}", model.0)];
+                return Ok(Some(Refusal { partition, verdict, sentences }));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The texts that commands and decisions are read by: ours, and those that are kept beside the log
@@ -146,21 +173,12 @@ enum Verified {
     Refused(Refusal),
 }
 
-fn verify_one(
-    copy: &Arc<ArchiveFile>,
-    partition: i64,
-    head: Hash32,
-    models: &Models,
-) -> Result<Verified> {
+fn verify_one(copy: &Arc<ArchiveFile>, partition: i64, head: Hash32) -> Result<Verified> {
     let log = copy.reader(partition)?;
+    let models = Models::in_dirs([]).or_from(Arc::new(copy.models().clone()));
     let scope = Scope { schemas: Some(copy.schemas()), ..Scope::default() };
-    let report = verify_with_progress(
-        &log,
-        partition,
-        &mut CouncilSeat::new(models.clone()),
-        &scope,
-        |_| {},
-    )?;
+    let report =
+        verify_with_progress(&log, partition, &mut CouncilSeat::new(models), &scope, |_| {})?;
     let verdict = report.verdict();
     if verdict == Verdict::Clean {
         if report.head == head {

@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &ArchiveArguments) -> Result<u8> {
         partition_count: place.partition_count(),
         partitions: partitions.iter().map(|number| (*number, until(*number).0)).collect(),
         schemas: arguments.source.schemas(&place)?.unwrap_or_default(),
-        models: arguments.source.councils(),
+        models: arguments.source.councils(&place),
         made_at: now(),
     };
     match make(&plan, |partition| open(&place, partition, until(partition)))? {

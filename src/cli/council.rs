@@ -2,14 +2,17 @@
 
 mod bench;
 mod info;
+mod keep;
 
 use super::{Output, page::Page};
-use crate::council::{CpuCouncil, Seated, Way, feature_schema, keep, read};
+use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, read};
 use crate::error::{Error, Result};
-use bench::Figure;
+use bench::Bench;
 use clap::{Args, Subcommand};
-use conclave_core::council::{CouncilFile, ModelId};
+use conclave_core::council::CouncilFile;
+use conclave_gpu::Software;
 use info::Info;
+use keep::KeepArguments;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +21,12 @@ const EXAMPLES: &str = "Examples:
   conclave council verify models/FILE.council --output json
   conclave council bench models/FILE.council
   conclave council keep models/FILE.council --data data/conclave
+  conclave council keep models/FILE.council --brokers k1:9092,k2:9092
 
 A log takes networks into the seat with two commands of an administrator, which `council keep`
 prints for `conclave submit`: ActivateDecider (version 2) and ActivateCouncil. Each instance needs
-the file in models/ of its data directory; one that lacks it waits, and decides nothing otherwise.
+the file in models/ of its data directory, or on Kafka in the topic of artifacts, where every
+instance takes it from; one that lacks it waits, and decides nothing otherwise.
 
 Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused";
 
@@ -40,9 +45,9 @@ enum What {
     /// Proves that nothing leaves its range, computes the golden sequences in every way that this
     /// processor has, and says whether the council may sit
     Verify(FileArguments),
-    /// Measures what a decision costs in every way that this processor has
-    Bench(FileArguments),
-    /// Keeps a copy beside a log, where its instance looks for it
+    /// Measures what a decision costs in every way that this processor has, and on every GPU
+    Bench(BenchArguments),
+    /// Keeps a copy where the instances of a log look for it
     Keep(KeepArguments),
 }
 
@@ -57,13 +62,12 @@ struct FileArguments {
 }
 
 #[derive(Debug, Args)]
-struct KeepArguments {
-    /// The council
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Data directory of the log
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+struct BenchArguments {
+    #[command(flatten)]
+    of: FileArguments,
+    /// Measure drivers that play a GPU on the processor (lavapipe), too
+    #[arg(long)]
+    software_gpu: bool,
 }
 
 /// What came of computing a file's golden sequences.
@@ -97,18 +101,13 @@ pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
             show(of.output, &verified, Verified::lines)?;
             Ok(u8::from(!verified.is_sound()))
         }
-        What::Bench(of) => {
-            let figures = bench::measure(&open(&of.file)?.0)?;
-            show(of.output, &figures, |figures| figures.iter().map(Figure::line).collect())?;
+        What::Bench(BenchArguments { of, software_gpu }) => {
+            let software = if *software_gpu { Software::Allowed } else { Software::Refused };
+            let bench = Bench::of(open(&of.file)?.0, software)?;
+            show(of.output, &bench, Bench::lines)?;
             Ok(0)
         }
-        What::Keep(of) => {
-            let ModelId(digest) = keep(&of.file, &of.data)?;
-            let mut page = Page::open();
-            page.line(r#"{"ActivateDecider": {"version": 2}}"#)?;
-            page.line(&format!(r#"{{"ActivateCouncil": {{"model": "{digest}"}}}}"#))?;
-            page.flush().map(|()| 0)
-        }
+        What::Keep(of) => keep::run(of),
     }
 }
 
@@ -145,7 +144,7 @@ impl Verified {
             golden_steps: file.golden().iter().map(|sequence| sequence.steps.len()).sum(),
             ways: ways.collect(),
             features_match: file.council().parts().schema == feature_schema(),
-            cannot_sit: Seated::new(file).err(),
+            cannot_sit: Seated::new(file, &Engines::cpu()).err(),
         }
     }
 

@@ -1,12 +1,30 @@
 //! What a configuration says of Kafka, with what its schema registry adds.
 
-use crate::config::Config;
+use crate::config::{Config, KafkaConfig};
 use crate::error::Result;
 use crate::log::kafka::settings::{KafkaSettings, SchemaIds};
 use crate::log::kafka::topics::Artifacts;
 use crate::registry::{DIRECTORY, OwnIds, Registry, RegistrySettings, Subjects, own_ids};
 use std::path::Path;
 use std::sync::Arc;
+
+/// How the Kafka is reached that a configuration file, or what goes before it, names.
+///
+/// # Errors
+/// `Invalid`, naming the setting; `Unavailable` when the file cannot be read.
+pub(super) fn named(
+    config: Option<&Path>,
+    brokers: &str,
+    prefix: Option<&String>,
+) -> Result<KafkaSettings> {
+    let config = config.map(Config::read).transpose()?;
+    let mut kafka = config.map_or_else(KafkaConfig::default, |config| config.kafka);
+    kafka.brokers = brokers.split(',').map(str::to_owned).collect();
+    if let Some(prefix) = prefix {
+        kafka.prefix.clone_from(prefix);
+    }
+    kafka.settings()
+}
 
 /// How Kafka is reached, and the registry of writers' schemas, which says what our own values are
 /// framed with. What it says is kept beside the snapshots, so that later starts need no registry.

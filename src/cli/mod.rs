@@ -8,6 +8,7 @@ mod connection;
 mod council;
 mod decided;
 mod demo;
+pub mod engine;
 mod explain;
 mod import;
 mod input;

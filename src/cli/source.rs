@@ -1,7 +1,8 @@
 //! Where a log is read from: a data directory, topics on Kafka, or an archive.
 
+use super::kafka::named;
 use super::page::say;
-use crate::config::{Config, KafkaConfig};
+use crate::config::Config;
 use crate::council::{Models, dir_beside};
 use crate::error::{Error, Result};
 use crate::log::archive::{ArchiveFile, ArchiveReader, Origin};
@@ -36,7 +37,8 @@ pub struct SourceArguments {
     /// File whose section [kafka] says how brokers are spoken to: TLS, SASL
     #[arg(long, value_name = "FILE", requires = "brokers")]
     pub config: Option<PathBuf>,
-    /// Directory of the files of councils that voted [default: models/ in --log]
+    /// Directory of the files of councils that voted [default: models/ in --log, the archive, or
+    /// the topic of artifacts]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
 }
@@ -53,11 +55,17 @@ pub enum Place {
 }
 
 impl SourceArguments {
-    /// The councils that may have voted.
+    /// The councils that may have voted in the log that was found at `place`: those in --models,
+    /// those beside the log, and those that came with an archive or are shared on Kafka.
     #[must_use]
-    pub fn councils(&self) -> Models {
+    pub fn councils(&self, place: &Place) -> Models {
         let beside = self.log.as_deref().map(dir_beside);
-        Models::in_dirs(self.models.clone().into_iter().chain(beside))
+        let here = Models::in_dirs(self.models.clone().into_iter().chain(beside));
+        match place {
+            Place::Directory(_) => here,
+            Place::Topics(settings, _) => here.or_from(Arc::new(Artifacts::of(settings))),
+            Place::Archive(archive) => here.or_from(Arc::new(archive.models().clone())),
+        }
     }
 
     /// Finds the log, and on Kafka how many partitions it has. An archive is read whole once.
@@ -73,13 +81,7 @@ impl SourceArguments {
             let directory = self.log.clone().ok_or_else(|| Error::invalid("--log is missing"))?;
             return Ok(Place::Directory(directory));
         };
-        let config = self.config.as_deref().map(Config::read).transpose()?;
-        let mut kafka = config.map_or_else(KafkaConfig::default, |config| config.kafka);
-        kafka.brokers = brokers.split(',').map(str::to_owned).collect();
-        if let Some(prefix) = &self.prefix {
-            kafka.prefix.clone_from(prefix);
-        }
-        let settings = kafka.settings()?;
+        let settings = named(self.config.as_deref(), brokers, self.prefix.as_ref())?;
         let partitions = partition_count(&settings)?;
         Ok(Place::Topics(Box::new(settings), partitions))
     }

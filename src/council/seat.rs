@@ -1,19 +1,24 @@
 //! Who sits in the council seat on this machine: the rules, and the councils whose files are here.
 
-use super::{CpuCouncil, Way, read_to_vote};
+use super::depot::Depot;
+use super::engine::Asked;
+use super::keep::store;
+use super::{CouncilEngine, Engines, model_id, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
-use conclave_core::units::Hash8;
+use conclave_core::units::{Hash8, Hash32};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long it is believed that a council cannot sit: reading and proving takes milliseconds.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// The same where somebody else has to be asked.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of a council's file, as docs/council-spec.md says.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -21,9 +26,20 @@ const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Models(Arc<Shelf>);
 
+/// Where councils are looked for, and what computes them.
+#[derive(Clone, Debug)]
+struct Places {
+    dirs: Vec<PathBuf>,
+    /// Who is asked for what is in none of them.
+    depot: Option<Arc<dyn Depot>>,
+    /// Where what it has is kept, so that it need not be asked twice.
+    kept_in: Option<PathBuf>,
+    engines: Engines,
+}
+
 #[derive(Debug)]
 struct Shelf {
-    dirs: Vec<PathBuf>,
+    places: Places,
     read: Mutex<BTreeMap<ModelId, Found>>,
 }
 
@@ -44,8 +60,8 @@ type Stamp = (SystemTime, u64);
 /// A council that was proved, tested on this processor and found fit for the seat.
 #[derive(Debug)]
 pub struct Seated {
-    file: CouncilFile,
-    cpu: CpuCouncil,
+    file: Arc<CouncilFile>,
+    engine: CouncilEngine,
 }
 
 /// The seat: a ballot for networks is answered by the council that it names, another by the rules.
@@ -55,10 +71,11 @@ pub struct CouncilSeat {
 }
 
 impl Models {
-    /// Those in `dirs`, each called after its model id.
+    /// Those in `dirs`, each called after its model id, computed on the processor.
     #[must_use]
     pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self(Arc::new(Shelf { dirs: dirs.into_iter().collect(), read: Mutex::default() }))
+        let dirs = dirs.into_iter().collect();
+        Self::of(Places { dirs, depot: None, kept_in: None, engines: Engines::cpu() })
     }
 
     /// Those that are kept beside the log in the directory `data`.
@@ -67,40 +84,111 @@ impl Models {
         Self::in_dirs([dir_beside(data)])
     }
 
+    /// The same, and those that are in `depot`; none of them is read yet.
+    #[must_use]
+    pub fn or_from(&self, depot: Arc<dyn Depot>) -> Self {
+        Self::of(Places { depot: Some(depot), ..self.0.places.clone() })
+    }
+
+    /// The same, and what a depot has is kept in the first directory.
+    #[must_use]
+    pub fn keeping(&self) -> Self {
+        let places = self.0.places.clone();
+        Self::of(Places { kept_in: places.dirs.first().cloned(), ..places })
+    }
+
+    /// The same councils, none of them read yet, computed on `engines`.
+    #[must_use]
+    pub fn computed_by(&self, engines: &Engines) -> Self {
+        Self::of(Places { engines: engines.clone(), ..self.0.places.clone() })
+    }
+
+    fn of(places: Places) -> Self {
+        Self(Arc::new(Shelf { places, read: Mutex::default() }))
+    }
+
+    /// What they are computed by.
+    #[must_use]
+    pub fn engines(&self) -> &Engines {
+        &self.0.places.engines
+    }
+
     /// The council that the log calls `id`.
     ///
     /// # Errors
     /// A sentence that says why it cannot sit here, and what to do.
     pub fn get(&self, id: ModelId) -> Result<Arc<Seated>, String> {
-        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
         // Every round asks: the disk is not, once the council is here.
-        if let Some(Ok(seated)) = read.get(&id) {
-            return Ok(Arc::clone(seated));
-        }
-        let file = self.0.stamp(id);
-        if let Some(Err(unfit)) = read.get(&id)
-            && unfit.file == file
-            && unfit.at.elapsed() < LOOK_AGAIN_AFTER
-        {
-            return Err(unfit.why.clone());
-        }
-        let found = self.0.file(id).and_then(Seated::new).map(Arc::new);
-        let unfit = |why| Unfit { at: Instant::now(), file, why };
-        read.insert(id, found.clone().map_err(unfit));
+        let stamp = match self.0.known(id) {
+            Known::Sits(seated) => return Ok(seated),
+            Known::Unfit(why) => return Err(why),
+            Known::Unknown(stamp) => stamp,
+        };
+        // Others go on meanwhile: a partition whose council is here waits for none that is not.
+        let found = self.0.seat(id).map(Arc::new);
+        let unfit = |why| Unfit { at: Instant::now(), file: stamp, why };
+        self.0.read().insert(id, found.clone().map_err(unfit));
         found
+    }
+
+    /// The bytes of the file of the council that the log calls `id`.
+    ///
+    /// # Errors
+    /// A sentence that says why it could not sit here.
+    pub fn bytes(&self, id: ModelId) -> Result<Vec<u8>, String> {
+        self.get(id)?;
+        self.0.bytes(id).map(|(bytes, _)| bytes)
     }
 }
 
+/// What is known of a council without reading its file.
+enum Known {
+    Sits(Arc<Seated>),
+    Unfit(String),
+    /// With what its file looks like.
+    Unknown(Option<Stamp>),
+}
+
 impl Shelf {
+    fn read(&self) -> MutexGuard<'_, BTreeMap<ModelId, Found>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, id: ModelId) -> Known {
+        let read = self.read();
+        if let Some(Ok(seated)) = read.get(&id) {
+            return Known::Sits(Arc::clone(seated));
+        }
+        let stamp = self.stamp(id);
+        let believed = if self.places.depot.is_some() { ASK_AGAIN_AFTER } else { LOOK_AGAIN_AFTER };
+        match read.get(&id) {
+            Some(Err(unfit)) if unfit.file == stamp && unfit.at.elapsed() < believed => {
+                Known::Unfit(unfit.why.clone())
+            }
+            _ => Known::Unknown(stamp),
+        }
+    }
+
     fn stamp(&self, id: ModelId) -> Option<Stamp> {
         let name = file_name(id);
-        let about = self.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
+        let about =
+            self.places.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
         Some((about.modified().ok()?, about.len()))
     }
 
+    fn seat(&self, id: ModelId) -> Result<Seated, String> {
+        Seated::new(self.file(id)?, &self.places.engines)
+    }
+
     fn file(&self, id: ModelId) -> Result<CouncilFile, String> {
+        let (bytes, place) = self.bytes(id)?;
+        read_to_vote(&bytes, id).map_err(|error| format!("{place}: {error}"))
+    }
+
+    /// The bytes of a council's file, and where they were.
+    fn bytes(&self, id: ModelId) -> Result<(Vec<u8>, String), String> {
         let name = file_name(id);
-        for dir in &self.dirs {
+        for dir in &self.places.dirs {
             let path = dir.join(&name);
             let Ok(about) = std::fs::metadata(&path) else { continue };
             if about.len() > FILE_BYTES_MAX {
@@ -108,12 +196,29 @@ impl Shelf {
             }
             let bytes = std::fs::read(&path)
                 .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-            return read_to_vote(&bytes, id)
-                .map_err(|error| format!("{}: {error}", path.display()));
+            return Ok((bytes, path.display().to_string()));
         }
-        let dirs: Vec<_> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
-        let places = if dirs.is_empty() { "nowhere".to_owned() } else { dirs.join(" or ") };
-        Err(format!("its file {name} is not in {places}: copy it there; nothing is lost meanwhile"))
+        self.ask_for(id)?.ok_or_else(|| {
+            let dirs = self.places.dirs.iter().map(|dir| dir.display().to_string());
+            let places: Vec<_> =
+                dirs.chain(self.places.depot.iter().map(|depot| depot.name())).collect();
+            let places = if places.is_empty() { "nowhere".to_owned() } else { places.join(" or ") };
+            format!("its file {name} is not in {places}: put it there; nothing is lost meanwhile")
+        })
+    }
+
+    fn ask_for(&self, id: ModelId) -> Result<Option<(Vec<u8>, String)>, String> {
+        let Some(depot) = &self.places.depot else { return Ok(None) };
+        let Some(bytes) = depot.file(id).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        if let Some(dir) = &self.places.kept_in
+            && model_id(&bytes) == id
+            && let Err(error) = store(&bytes, id, dir)
+        {
+            tracing::warn!(%error, "a council is not kept: the next start asks for it again");
+        }
+        Ok(Some((bytes, depot.name())))
     }
 }
 
@@ -122,19 +227,35 @@ impl Seated {
     ///
     /// # Errors
     /// A sentence that says why it cannot.
-    pub fn new(file: CouncilFile) -> Result<Self, String> {
+    pub fn new(file: CouncilFile, engines: &Engines) -> Result<Self, String> {
         let members = file.council().parts().members.len();
         if members != SEATED_MEMBERS {
             return Err(format!("it has {members} members, and a quorum needs {SEATED_MEMBERS}"));
         }
-        let cpu = CpuCouncil::new(&file, Way::fastest()).map_err(|error| error.to_string())?;
-        Ok(Self { file, cpu })
+        let file = Arc::new(file);
+        let engine = engines.engine(&file).map_err(|error| error.to_string())?;
+        Ok(Self { file, engine })
+    }
+
+    /// The council.
+    #[must_use]
+    pub fn file(&self) -> &CouncilFile {
+        &self.file
+    }
+
+    /// What computes it.
+    #[must_use]
+    pub fn engine(&self) -> &CouncilEngine {
+        &self.engine
     }
 
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
-        Sitting { runner: &self.cpu, council: self.file.council(), digest }.answer(ballot)
+        let tenants = ballot.hearing.iter().flat_map(|hearing| &hearing.tenants);
+        let votes = tenants.map(|heard| heard.cases.len() as u64).sum();
+        let runner = Asked { engine: &self.engine, votes };
+        Sitting { runner: &runner, council: self.file.council(), digest }.answer(ballot)
     }
 }
 
@@ -151,6 +272,16 @@ impl CouncilSeat {
     /// A sentence that says why it cannot, and what to do.
     pub fn has(&self, model: ModelId) -> Result<(), String> {
         self.models.get(model).map(drop)
+    }
+}
+
+impl CouncilSeat {
+    /// What the file of the council with the digest `model` calls its members, where it is here.
+    #[must_use]
+    pub fn labels(&self, model: &str) -> Option<Vec<String>> {
+        let seated = self.models.get(ModelId(Hash32::from_hex(model)?)).ok()?;
+        let members = &seated.file.council().parts().members;
+        Some(members.iter().map(|member| member.label.clone()).collect())
     }
 }
 

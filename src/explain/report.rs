@@ -1,6 +1,7 @@
 //! What an explanation holds. Quantities carry their unit in the name; a blocker, an event and what
 //! was asked look as they do everywhere else.
 
+use crate::report::council;
 use crate::report::sentence;
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
@@ -178,6 +179,8 @@ pub struct MemberSaid {
     pub confidence_per_mille: i64,
     /// Its logits in 1/2048: approve, deny, defer.
     pub logits: [i64; 3],
+    /// Whether it counted: nobody listens to a member in quarantine.
+    pub counted: bool,
 }
 
 impl Networks {
@@ -188,12 +191,13 @@ impl Networks {
             verdict: sentence::verdict(member.verdict).to_owned(),
             confidence_per_mille: member.confidence_per_mille,
             logits: [member.approve, member.deny, member.defer],
+            counted: member.counted,
         };
         Self {
             attempt: voted.attempt,
             model: voted.model.0.to_string(),
             verdict: sentence::verdict(voted.verdict).to_owned(),
-            ground: sentence::ground(voted.ground).to_owned(),
+            ground: council::ground(voted.ground).to_owned(),
             confidence_per_mille: voted.confidence_per_mille,
             members: voted.members.iter().map(said).collect(),
         }

@@ -60,10 +60,12 @@ pub(super) fn networks(said: &Networks) -> Vec<String> {
          mille sure)"
     )];
     lines.extend(members.iter().zip(1..).map(|(member, number)| {
-        let MemberSaid { verdict, confidence_per_mille, logits: [approve, deny, defer] } = member;
+        let MemberSaid { verdict, confidence_per_mille, logits, counted } = member;
+        let [approve, deny, defer] = logits;
+        let counted = if *counted { "" } else { "; in quarantine, not counted" };
         format!(
             "           member {number}: {verdict:<7} {confidence_per_mille:>4} per mille sure; \
-             approve {approve:>6}, deny {deny:>6}, defer {defer:>6}"
+             approve {approve:>6}, deny {deny:>6}, defer {defer:>6}{counted}"
         )
     }));
     lines

@@ -60,7 +60,10 @@ fn change_of(event: &Event) -> Change {
         | Event::AppealFiled(_)
         | Event::CouncilActivated(_)
         | Event::CouncilVoted(_)
-        | Event::CouncilRemembered(_) => Change::Nothing,
+        | Event::CouncilRemembered(_)
+        | Event::MemberQuarantined(_)
+        | Event::MemberReturned(_)
+        | Event::CouncilWeighed(_) => Change::Nothing,
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => Change::Blocker,
         Event::NodeRegistered(_)
         | Event::NodeDrained(_)

@@ -8,6 +8,8 @@ mod decisions;
 mod explained;
 mod figures;
 mod kept;
+mod on_council;
+mod on_engines;
 mod on_kafka;
 mod page;
 mod parts;

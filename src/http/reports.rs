@@ -76,7 +76,12 @@ pub(super) async fn status(
     let viewer = caller.viewer();
     let of =
         move |folded: &Folded| (StatusReport::of(&folded.state, folded.head, &viewer), folded.head);
-    Ok(Json(StatusReport::sum(app.ask_states(partition, at, of).await?)))
+    let mut report = StatusReport::sum(app.ask_states(partition, at, of).await?);
+    if !report.councils.is_empty() {
+        let seat = app.partitions()[0].seat();
+        report.name_members(|model| seat.labels(model));
+    }
+    Ok(Json(report))
 }
 
 /// All pools, or those of one partition.

@@ -75,7 +75,10 @@ events!(
     AppealFiled,
     CouncilActivated,
     CouncilVoted,
-    CouncilRemembered
+    CouncilRemembered,
+    MemberQuarantined,
+    MemberReturned,
+    CouncilWeighed
 );
 
 /// What an event names.
@@ -96,9 +99,12 @@ impl<'a> Subject<'a> {
         let about = |pool, request| Self { pool: Some(pool), request: Some(request), tenant: None };
         let within = |pool| Self { pool: Some(pool), ..Self::default() };
         match event {
-            Event::LogOpened(_) | Event::DeciderActivated(_) | Event::CouncilActivated(_) => {
-                Self::default()
-            }
+            Event::LogOpened(_)
+            | Event::DeciderActivated(_)
+            | Event::CouncilActivated(_)
+            | Event::MemberQuarantined(_)
+            | Event::MemberReturned(_) => Self::default(),
+            Event::CouncilWeighed(event) => about(&event.pool, &event.request),
             Event::NodeRegistered(event) => within(&event.pool),
             Event::NodeDrained(event) => within(&event.pool),
             Event::NodeRemoved(event) => within(&event.pool),

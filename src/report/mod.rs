@@ -1,9 +1,11 @@
 //! How decisions and states read: as JSON with documented fields, and in sentences for people.
 //! Everything here is a pure function of what the log holds.
 
+pub mod council;
 pub mod decision;
 pub mod event;
 pub mod filter;
+pub mod members;
 pub mod nodes;
 pub mod pools;
 pub mod queue;

@@ -1,16 +1,15 @@
 //! Events and blockers in a sentence each.
 
+use crate::report::council;
 use crate::report::show::{between, clock, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
     TimeSource, WorkOutcome,
 };
-use conclave_core::council::ModelId;
-use conclave_core::council::quorum::Ground;
 use conclave_core::decision::{
-    CouncilVoted, DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement,
-    RequestEnd, RequestVoted, SeatKind, Verdict,
+    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd,
+    RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 
@@ -79,45 +78,13 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
             said_by_people(event).unwrap_or_default()
         }
-        Event::CouncilActivated(activated) => match activated.model {
-            Some(ModelId(model)) => format!("the council {model} sits in the seat"),
-            None => "the rules sit in the seat again".to_owned(),
-        },
-        Event::CouncilVoted(voted) => council_vote(voted),
-        Event::CouncilRemembered(remembered) => {
-            let (tenant, heard) = (&remembered.tenant, remembered.heard);
-            format!("{tenant}: the council has heard of {heard} ended lease(s)")
-        }
+        Event::CouncilActivated(_)
+        | Event::CouncilVoted(_)
+        | Event::CouncilRemembered(_)
+        | Event::MemberQuarantined(_)
+        | Event::MemberReturned(_)
+        | Event::CouncilWeighed(_) => council::event(event).unwrap_or_default(),
     }
-}
-
-/// Why networks say what they say, in a word.
-#[must_use]
-pub fn ground(ground: Ground) -> &'static str {
-    match ground {
-        Ground::Agreed => "agreed",
-        Ground::NoQuorum => "no_quorum",
-        Ground::Unsure => "unsure",
-        Ground::Vetoed => "vetoed",
-    }
-}
-
-/// Who said what, and what came of it.
-fn council_vote(voted: &CouncilVoted) -> String {
-    let count = |verdict| voted.members.iter().filter(|member| member.verdict == verdict).count();
-    let (approve, deny) = (count(Verdict::Approve), count(Verdict::Deny));
-    let ground = match voted.ground {
-        Ground::Agreed => format!("{} per mille sure", voted.confidence_per_mille),
-        Ground::NoQuorum => "too few for either".to_owned(),
-        Ground::Unsure => format!("only {} per mille sure", voted.confidence_per_mille),
-        Ground::Vetoed => "one is too sure of the opposite".to_owned(),
-    };
-    let CouncilVoted { request, attempt, mode, .. } = voted;
-    let (defer, verdict, mode) = (count(Verdict::Defer), verdict(voted.verdict), council(*mode));
-    format!(
-        "{request} vote {attempt}: {verdict} by the council ({mode}; {approve} approve, {deny} \
-         deny, {defer} defer; {ground})"
-    )
 }
 
 /// Events that somebody gave a reason for.
@@ -178,7 +145,7 @@ fn vote(voted: &RequestVoted) -> String {
     format!(
         "{request} vote {attempt}: {verdict} with {score} by {seat} ({}; priority {priority}, size \
          {size}, duration {duration}, preemptible {preemptible})",
-        council(*mode)
+        council_mode(*mode)
     )
 }
 
@@ -266,7 +233,7 @@ pub fn policy(policy: &SetPoolPolicy) -> String {
     format!(
         "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes \
          after {}, deferral {}, queue at most {}",
-        council(policy.council),
+        council_mode(policy.council),
         policy.target_workload.len(),
         span(policy.lease_max_ms),
         span(policy.lease_grace_ms),
@@ -276,7 +243,9 @@ pub fn policy(policy: &SetPoolPolicy) -> String {
     )
 }
 
-fn council(mode: CouncilMode) -> &'static str {
+/// What a pool does with the council.
+#[must_use]
+pub fn council_mode(mode: CouncilMode) -> &'static str {
     match mode {
         CouncilMode::Off => "council off",
         CouncilMode::Advise => "council advises",

@@ -1,5 +1,6 @@
 //! All partitions at a glance: one line per pool.
 
+use crate::report::members::CouncilStatus;
 use crate::report::pools::PoolStatus;
 use crate::report::show::clock;
 use crate::report::viewer::Viewer;
@@ -85,6 +86,9 @@ pub struct StatusReport {
     pub decide_version: i64,
     /// By name.
     pub pools: Vec<PoolStatus>,
+    /// The councils in the seats of partitions, and how their members stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub councils: Vec<CouncilStatus>,
     /// Each partition, when there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<PartitionStatus>,
@@ -100,6 +104,7 @@ impl StatusReport {
             chain_head: chain_head(&[head]).to_string(),
             decide_version: state.decide_version,
             pools: PoolStatus::all(state, viewer),
+            councils: CouncilStatus::of(state).into_iter().collect(),
             partitions: vec![],
         }
     }
@@ -121,10 +126,11 @@ impl StatusReport {
             decide_version: one.decide_version,
         });
         let partitions: Vec<_> = partitions.collect();
-        let mut pools = vec![];
+        let (mut pools, mut councils) = (vec![], vec![]);
         let mut log_id = None;
         for (one, _) in each {
             pools.extend(one.pools);
+            councils.extend(one.councils);
             log_id = log_id.or(one.log_id);
         }
         pools.sort_by(|one, other| one.pool.cmp(&other.pool));
@@ -134,14 +140,24 @@ impl StatusReport {
             chain_head: chain_head(&heads).to_string(),
             decide_version: partitions.iter().map(|one| one.decide_version).min().unwrap_or(0),
             pools,
+            councils,
             partitions,
+        }
+    }
+
+    /// Calls members as their council's file does, where `labels` has it.
+    pub fn name_members(&mut self, labels: impl Fn(&str) -> Option<Vec<String>>) {
+        for council in &mut self.councils {
+            if let Some(labels) = labels(&council.model) {
+                council.name_members(&labels);
+            }
         }
     }
 
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { as_of, log_id, chain_head, decide_version, pools, partitions } = self;
+        let Self { as_of, log_id, chain_head, decide_version, pools, councils, partitions } = self;
         let log = match log_id {
             Some(log_id) => format!("log {log_id}, decide_version {decide_version}, {as_of}"),
             None => "the log is not opened yet: the first command has to be OpenLog".to_owned(),
@@ -158,7 +174,8 @@ impl StatusReport {
             }
         };
         let partitions: String = partitions.iter().map(line).collect();
-        format!("{log}\nchain head {chain_head}\n{partitions}\n{pools}")
+        let councils: String = councils.iter().map(CouncilStatus::text).collect();
+        format!("{log}\nchain head {chain_head}\n{partitions}{councils}\n{pools}")
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Counters {
     pub decisions_folded: u64,
     /// Headers that could not be read.
     pub headers_malformed: u64,
+    /// Members of a council that were put into quarantine.
+    pub members_quarantined: u64,
 }
 
 /// A count per rejection code.
@@ -104,6 +106,7 @@ impl Counters {
             plain(names::SNAPSHOTS_DAMAGED, self.snapshots_damaged),
             plain(names::DECISIONS_FOLDED, self.decisions_folded),
             plain(names::HEADERS_MALFORMED, self.headers_malformed),
+            plain(names::QUARANTINES, self.members_quarantined),
         ];
         for &code in RejectionCode::ALL {
             let label = Some((names::CODE, code.as_str()));
@@ -138,9 +141,10 @@ mod tests {
 
     #[test]
     fn every_counter_of_the_table_is_sampled_under_its_label_from_the_start() {
-        // Those of the API, of transactions and of the validator are their own: they count
+        // Those of engines, the API, transactions and the validator are their own: they count
         // elsewhere.
-        let others = ["conclave_http_", "conclave_kafka_", "conclave_validator_"];
+        let others =
+            ["conclave_council_", "conclave_http_", "conclave_kafka_", "conclave_validator_"];
         let is_ours = |text: &str| !others.iter().any(|other| text.starts_with(other));
         let table = TABLE.iter().filter(|name| name.kind == Kind::Counter && is_ours(name.text));
         let named: BTreeMap<_, _> = table.map(|name| (name.text, name.label)).collect();

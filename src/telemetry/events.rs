@@ -5,9 +5,13 @@
 //! foreign headers and a rejection's detail stay in the log, where `replay` shows them to whoever
 //! may read it.
 
+mod engines;
+
+pub use engines::{AfterFault, GpuAbsent, GpuFailed, GpuOpened, GpuRefused};
+
 use super::counters::{Counters, outcome_text};
 use super::latency::LatencyRow;
-use super::{Correlation, Step, names};
+use super::{Correlation, Step, members, names};
 use crate::log::Headers;
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::units::Offset;
@@ -154,9 +158,11 @@ fn code_text(decision: &Decision) -> Option<&'static str> {
 }
 
 impl DecisionCommitted<'_> {
-    /// Logs it at debug, because there may be a hundred thousand a second, and counts it.
+    /// Logs it at debug, because there may be a hundred thousand a second, and counts it. Members
+    /// of the council that it sets aside or takes back have lines of their own.
     pub fn emit(self, counters: &mut Counters) {
         counters.add_outcome(&self.decision.outcome);
+        members::note(self.decision, counters);
         decision_line!(DEBUG, self, "decision committed");
     }
 }

@@ -10,6 +10,7 @@ pub mod counters;
 pub mod events;
 pub mod latency;
 pub mod logs;
+mod members;
 pub mod names;
 mod trace;
 

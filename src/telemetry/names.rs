@@ -50,6 +50,8 @@ pub enum Unit {
     Seconds,
     /// Microseconds.
     Microseconds,
+    /// A part or a multiple of one.
+    Ratio,
 }
 
 impl Unit {
@@ -64,6 +66,7 @@ impl Unit {
             (Self::Bytes, _) => "_bytes",
             (Self::Seconds, _) => "_seconds",
             (Self::Microseconds, _) => "_us",
+            (Self::Ratio, _) => "_ratio",
         }
     }
 }
@@ -107,6 +110,12 @@ names! {
     DECISIONS_FOLDED = "conclave_decisions_folded_total", Counter, Count;
     /// Headers of records that could not be read and were ignored.
     HEADERS_MALFORMED = "conclave_headers_malformed_total", Counter, Count;
+    /// Times that a member of the council in the seat was put into quarantine.
+    QUARANTINES = "conclave_council_quarantines_total", Counter, Count;
+    /// 1 for a member of the council in the seat that nobody listens to, otherwise 0.
+    MEMBER_QUARANTINED = "conclave_council_member_quarantined_count", Gauge by MEMBER, Count;
+    /// What outcomes multiply a member's weight with: 1 is what its file says.
+    MEMBER_WEIGHT = "conclave_council_member_weight_ratio", Gauge by MEMBER, Ratio;
     /// Time that one step of a round took, by step.
     STEP_DURATION = "conclave_step_duration_seconds", Histogram by STEP, Seconds;
 
@@ -163,6 +172,19 @@ names! {
     /// How long ago brokers answered this instance last; asked every second.
     KAFKA_CONTACT_AGE = "conclave_kafka_contact_age_seconds", Gauge, Seconds;
 
+    /// Votes of networks, by the engine that computed them: cpu or gpu.
+    COUNCIL_VOTES = "conclave_council_votes_total", Counter by ENGINE, Count;
+    /// Time that a ballot's steps took, by engine; what a faulty GPU cost is the processor's.
+    COUNCIL_BALLOT = "conclave_council_ballot_duration_seconds", Histogram by ENGINE, Seconds;
+    /// Times that a GPU did not answer, by class: busy, invalid, unavailable or corrupt.
+    COUNCIL_GPU_FAULTS = "conclave_council_gpu_faults_total", Counter by CLASS, Count;
+    /// Tenants' runs of steps by a GPU that the processor computed again.
+    COUNCIL_GPU_RECHECKS = "conclave_council_gpu_rechecks_total", Counter, Count;
+    /// Times that it found another word; anything but 0 is an alarm.
+    COUNCIL_GPU_MISMATCHES = "conclave_council_gpu_mismatches_total", Counter, Count;
+    /// 1 for how the breaker before the GPU stands: closed, open or half-open; otherwise 0.
+    COUNCIL_GPU_BREAKER = "conclave_council_gpu_breaker_count", Gauge by STATE, Count;
+
     /// Places where a log does not keep a rule, by rule; see docs/validate.md.
     VALIDATOR_FINDINGS = "conclave_validator_findings_total", Counter by RULE, Count;
     /// Decisions that the validator looked at.
@@ -199,10 +221,18 @@ names! {
     /// A path of the API, as its table of routes spells it.
     ROUTE = "route", Label, Text;
 
+    /// A member of a council, 1 for the first of its file. Also a log field.
+    MEMBER = "member", Label, Text;
+
     /// Number of a partition. Also a log field.
     BY_PARTITION = "partition", Label, Text;
-    /// How an instance stands in its group.
+    /// How an instance stands in its group, or a breaker.
     STATE = "state", Label, Text;
+
+    /// What votes are computed on: cpu or gpu.
+    ENGINE = "engine", Label, Text;
+    /// What kind of fault it was. Also a log field.
+    CLASS = "class", Label, Text;
 
     /// A rule that every log keeps, by its name in docs/validate.md. Also a log field.
     RULE = "rule", Label, Text;
@@ -241,6 +271,12 @@ names! {
     REQUEST = "request", Field, Text;
     /// Why, in words.
     REASON = "reason", Field, Text;
+    /// A GPU, as its driver describes it.
+    ADAPTER = "adapter", Field, Text;
+    /// Which of the ways to compute a machine uses.
+    WAY = "way", Field, Text;
+    /// Steps from which on a GPU is the faster machine.
+    CROSSOVER_COUNT = "crossover_count", Field, Count;
     /// What broke, in words.
     ERROR = "error", Field, Text;
     /// Decisions that the line is about.

@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::findings::Findings;
 use super::rule::Rule;
-use conclave_core::command::{Command, Payload, RequestAllocation};
+use conclave_core::command::{Command, Payload, RequestAllocation, WorkOutcome};
 use conclave_core::decide::subject_request;
 use conclave_core::decision::{
     Decision, Event, LeaseEnd, LeaseEnded, Outcome, RequestEnd, RequestEnded,
@@ -152,6 +152,8 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
+        // Beside the end of the lease itself: its cause alone would be no effect of the command.
+        Event::CouncilWeighed(_) => &["ReleaseLease", "its outcome"],
         Event::LeaseEnded(LeaseEnded { reason: LeaseEnd::Released, .. }) => &["ReleaseLease"],
         Event::LeaseEnded(LeaseEnded { reason: LeaseEnd::Revoked, .. })
         | Event::RequestEnded(RequestEnded { reason: RequestEnd::Overridden, .. })
@@ -168,6 +170,8 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         | Event::RequestVoted(_)
         | Event::CouncilVoted(_)
         | Event::CouncilRemembered(_)
+        | Event::MemberQuarantined(_)
+        | Event::MemberReturned(_)
         | Event::RequestQueued(_)
         | Event::RequestDeferred(_)
         | Event::DeferralDue(_)
@@ -214,6 +218,14 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::LeaseShrunk(event), Payload::ShrinkLease(asked)) => {
             about(&event.pool, &event.request) && event.replicas == asked.replicas
+        }
+        (Event::CouncilWeighed(event), Payload::ReleaseLease(asked)) => {
+            let said = match asked.outcome {
+                WorkOutcome::Succeeded => Some(true),
+                WorkOutcome::Failed => Some(false),
+                WorkOutcome::Stopped | WorkOutcome::Unknown => None,
+            };
+            about(&event.pool, &event.request) && said == Some(event.ended_well)
         }
         (Event::LeaseRenewed(event), _) => about(&event.pool, &event.request),
         (Event::LeaseEnded(event), _) => about(&event.pool, &event.request),

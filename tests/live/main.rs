@@ -8,6 +8,7 @@ mod boards_common;
 mod broker;
 mod broker_life;
 mod client_certificates;
+mod council_topic;
 mod lag_board;
 mod producers;
 mod prometheus;

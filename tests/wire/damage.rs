@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "9644e15eb0dc0ec31ec0a93d8bbdfb03c66585822759f191d81076c9fe0088b7";
+const ANSWERS: &str = "ed69be2358f3442eed0e431ddc4806f2fc6f6c143306e593d9d096d7c35f8606";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

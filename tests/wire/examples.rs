@@ -4,6 +4,7 @@
 
 use conclave_core::command::*;
 use conclave_core::council::ModelId;
+use conclave_core::council::health::Cause;
 use conclave_core::council::quorum::Ground;
 use conclave_core::decision::*;
 use conclave_core::limits::DECIDE_VERSION_FIRST;
@@ -225,6 +226,7 @@ fn events_of_networks() -> Vec<Event> {
         approve,
         deny,
         defer,
+        counted: defer == 0,
     };
     vec![
         Event::CouncilActivated(CouncilActivated {
@@ -243,6 +245,7 @@ fn events_of_networks() -> Vec<Event> {
             memory: Hash8([1, 2, 3, 4, 5, 6, 7, 8]),
             elapsed_ms: DurationMs(90_000),
             features: (0..32).map(|index| index * 8 - 127).collect(),
+            weights_seq: 12,
             members: vec![
                 member(Verdict::Approve, 4_096, -4_096, 0),
                 member(Verdict::Deny, -32_768, 32_767, 1),
@@ -254,6 +257,24 @@ fn events_of_networks() -> Vec<Event> {
             stepped_at_ms: TimeMs(1_700_000_000_123),
             heard: 3,
             words: vec![0, 1, -1, 16_384, -16_384],
+        }),
+        Event::MemberQuarantined(MemberQuarantined {
+            member: 3,
+            cause: Cause::Saturated,
+            found: 5_120,
+            bound: 5_000,
+            votes: 1_024,
+        }),
+        Event::MemberReturned(MemberReturned { member: 3, votes: 1_400, calm_votes: 256 }),
+        Event::CouncilWeighed(CouncilWeighed {
+            pool: pool(),
+            request: "r-7".into(),
+            seq: 13,
+            ended_well: false,
+            members: vec![
+                MemberWeight { loss: Some(65_536), factor: 61_440 },
+                MemberWeight { loss: None, factor: 65_536 },
+            ],
         }),
     ]
 }

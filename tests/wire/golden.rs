@@ -4,7 +4,9 @@
 
 use crate::examples::{commands, decisions};
 use crate::{PARTITION, read};
-use conclave::wire::schemas::{COMMAND_SCHEMA, COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, DECISION_SCHEMA};
+use conclave::wire::schemas::{
+    COMMAND_SCHEMA, COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, DECISION_SCHEMA,
+};
 use conclave::wire::{
     CommandReader, admit, body_hash, decode_decision, encode_command, encode_decision,
 };

@@ -1,6 +1,6 @@
 //! A round's ballot as the networks take it: tenant by tenant, step by step.
 
-use super::quorum::{Ground, SEATED_MEMBERS, Tally, Voice, tally, voices};
+use super::quorum::{Ground, SEATED_MEMBERS, Tally, Voice, Weights, tally, voices};
 use super::run::{Ran, Run, Runner, Step};
 use super::{Council, CouncilLogits, Features, HiddenState, ModelId, PerMille};
 use crate::decision::{CouncilRemembered, MemberVote};
@@ -14,6 +14,8 @@ use crate::units::{DurationMs, Hash8, Offset, PoolId, TenantId, TimeMs};
 pub struct Hearing {
     /// Which council is asked.
     pub model: ModelId,
+    /// What each member's word counts when the round opens.
+    pub weights: Weights,
     /// Tenants in the order in which they first come up, each with what is remembered of it.
     pub tenants: Vec<Heard>,
 }
@@ -62,6 +64,8 @@ pub struct Spoken {
     pub elapsed_ms: DurationMs,
     /// What was told.
     pub features: Features,
+    /// Which weights held.
+    pub weights_seq: i64,
     /// Member by member, in the order of the council's file.
     pub members: Vec<MemberVote>,
     /// Why the verdict is what it is.
@@ -96,7 +100,7 @@ impl<R: Runner> Sitting<'_, R> {
         assert_eq!(ran.len(), runs.len(), "every run has its result");
         for (index, heard) in hearing.tenants.iter().enumerate() {
             let said = Said { way: &ways[index], run: &runs[index], ran: &ran[index] };
-            self.vote_on(hearing.model, heard, &said, ballot, &mut votes);
+            self.vote_on(hearing, heard, &said, ballot, &mut votes);
             let (at, remembered) = said.remembered(heard, ballot.round);
             votes.memories.entry(at).or_default().push(remembered);
         }
@@ -106,7 +110,7 @@ impl<R: Runner> Sitting<'_, R> {
     /// The votes on one tenant's requests.
     fn vote_on(
         &self,
-        model: ModelId,
+        Hearing { model, weights, .. }: &Hearing,
         heard: &Heard,
         said: &Said<'_>,
         ballot: &Ballot,
@@ -116,31 +120,33 @@ impl<R: Runner> Sitting<'_, R> {
         for (index, Case { place, features, .. }) in (ended..).zip(&heard.cases) {
             let logits = &said.ran.logits[index];
             let spoken = |tally: Tally, voices: &[Voice]| Spoken {
-                model,
+                model: *model,
                 memory: (self.digest)(said.run.state_before(said.ran, index)),
                 elapsed_ms: said.way.elapsed_ms[index],
                 features: *features,
-                members: member_votes(voices, logits),
+                weights_seq: weights.seq,
+                members: member_votes(weights, voices, logits),
                 ground: tally.ground,
                 confidence: tally.confidence,
             };
-            let vote = self.vote(logits, ballot.question(*place).attempt, spoken);
+            let vote = self.vote(weights, logits, ballot.question(*place), spoken);
             votes.put(*place, vote);
         }
     }
 
     fn vote(
         &self,
+        weights: &Weights,
         logits: &CouncilLogits,
-        attempt: i64,
+        asked: &Question,
         spoken: impl FnOnce(Tally, &[Voice]) -> Spoken,
     ) -> Vote {
         let parts = self.council.parts();
         let voices = voices(parts, logits);
         let present: Vec<Option<Voice>> = voices.iter().copied().map(Some).collect();
-        let tally = tally(parts, &present).expect("all members are present");
+        let tally = tally(parts, weights, &present).unwrap_or_else(|| Tally::by_rules(asked));
         let grounds = Grounds::Council(Box::new(spoken(tally, &voices)));
-        Vote { attempt, verdict: tally.verdict, grounds }
+        Vote { attempt: asked.attempt, verdict: tally.verdict, grounds }
     }
 }
 
@@ -194,14 +200,23 @@ impl Said<'_> {
     }
 }
 
-fn member_votes(voices: &[Voice], logits: &CouncilLogits) -> Vec<MemberVote> {
+impl Tally {
+    /// What the rule score says while too few members are listened to.
+    fn by_rules(asked: &Question) -> Self {
+        let (verdict, ground) = (score(asked).verdict, Ground::Fallback);
+        Self { verdict, ground, confidence: PerMille(0) }
+    }
+}
+
+fn member_votes(weights: &Weights, voices: &[Voice], logits: &CouncilLogits) -> Vec<MemberVote> {
     assert_eq!(voices.len(), SEATED_MEMBERS, "a council of another size is not seated");
-    let of = |(voice, logits): (&Voice, &super::Logits)| {
+    let of = |((voice, logits), counts): ((&Voice, &super::Logits), &Option<_>)| {
+        let counted = counts.is_some();
         let [approve, deny, defer] = logits.0.map(i64::from);
         let confidence_per_mille = i64::from(voice.confidence.0);
-        MemberVote { verdict: voice.verdict, confidence_per_mille, approve, deny, defer }
+        MemberVote { verdict: voice.verdict, confidence_per_mille, approve, deny, defer, counted }
     };
-    voices.iter().zip(logits.members()).map(of).collect()
+    voices.iter().zip(logits.members()).zip(&weights.members).map(of).collect()
 }
 
 impl Votes {

@@ -4,15 +4,18 @@
 //! Bytes → [`CouncilFile`] (read, proved, self-tested) → [`Council`], which is the reference and an
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
-//! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant).
+//! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant) →
+//! [`health`] (who is listened to) → [`factor`] (what a word counts).
 
 mod cell;
 pub mod curve;
 pub mod explain;
+pub mod factor;
 pub mod fast;
 pub mod features;
 pub mod file;
 pub mod golden;
+pub mod health;
 pub mod hearing;
 pub mod logits;
 pub mod member;

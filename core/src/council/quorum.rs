@@ -4,6 +4,7 @@
 //! wrong or missing, it can neither approve with two others nor keep them from being asked again;
 //! a veto turns an approval into a deferral and never into a denial.
 
+use super::factor::Factor;
 use super::{CONFIDENCE_MAX, CouncilLogits, CouncilParts, Member, PerMille};
 use crate::decision::Verdict;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,24 @@ pub enum Ground {
     Unsure,
     /// Enough members approve and one is too sure of the opposite.
     Vetoed,
+    /// So few members are left that the rule score decides instead.
+    Fallback,
+}
+
+/// What each member's word counts when votes are tallied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// How often outcomes had changed them since the council was activated.
+    pub seq: i64,
+    /// What the file's weights are multiplied with; none of a member in quarantine, to which nobody
+    /// listens.
+    pub members: [Option<Factor>; SEATED_MEMBERS],
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { seq: 0, members: [Some(Factor::ONE); SEATED_MEMBERS] }
+    }
 }
 
 /// One answer.
@@ -46,18 +65,19 @@ pub struct Tally {
     pub confidence: PerMille,
 }
 
-/// What `voices` come to; a member that is missing has none. No answer when only two are left:
-/// then the rules decide.
+/// What `voices` come to; a member that is missing has none, and one in quarantine is as good as
+/// missing. No answer when only two are left: then the rules decide.
 ///
 /// # Panics
 /// When there are not [`SEATED_MEMBERS`] voices.
 #[must_use]
-pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
+pub fn tally(parts: &CouncilParts, weights: &Weights, voices: &[Option<Voice>]) -> Option<Tally> {
     let sizes = [voices.len(), parts.members.len()];
     assert_eq!(sizes, [SEATED_MEMBERS; 2], "a council of another size has no quorum");
-    let heard = parts.members.iter().zip(voices);
-    let present: Vec<(&Member, Voice)> =
-        heard.filter_map(|(member, voice)| voice.map(|voice| (member, voice))).collect();
+    let heard = parts.members.iter().zip(&weights.members).zip(voices);
+    let present =
+        heard.filter_map(|((member, factor), voice)| Present::of(member, *factor, *voice));
+    let present: Vec<Present> = present.collect();
     let to_approve = match present.len() {
         5 => 4,
         4 | 3 => 3,
@@ -66,7 +86,7 @@ pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
     let numbers = &parts.quorum;
     let approving = Side::of(&present, Verdict::Approve);
     let denying = Side::of(&present, Verdict::Deny);
-    let all: u64 = present.iter().map(|(member, _)| u64::from(member.weight_bp)).sum();
+    let all: u64 = present.iter().map(|present| present.weight).sum();
     let agreed = if approving.is_enough(to_approve, numbers.approve_bp, all) {
         (Verdict::Approve, approving)
     } else if denying.is_enough(3, numbers.deny_bp, all) {
@@ -77,7 +97,7 @@ pub fn tally(parts: &CouncilParts, voices: &[Option<Voice>]) -> Option<Tally> {
     };
     let (verdict, side) = agreed;
     let confidence = side.confidence();
-    let is_vetoed = verdict == Verdict::Approve && present.iter().any(vetoes);
+    let is_vetoed = verdict == Verdict::Approve && present.iter().any(Present::vetoes);
     let (verdict, ground) = match (is_vetoed, confidence < numbers.confidence_min) {
         (true, _) => (Verdict::Defer, Ground::Vetoed),
         (false, true) => (Verdict::Defer, Ground::Unsure),
@@ -96,9 +116,25 @@ pub fn voices(parts: &CouncilParts, logits: &CouncilLogits) -> Vec<Voice> {
     logits.members().iter().zip(&parts.members).map(of).collect()
 }
 
-/// A denial that is sure enough.
-fn vetoes((member, voice): &(&Member, Voice)) -> bool {
-    voice.verdict == Verdict::Deny && voice.confidence >= member.veto
+/// A member that is listened to.
+struct Present<'m> {
+    member: &'m Member,
+    voice: Voice,
+    /// Its weight in basis points times its factor, below 2^31.
+    weight: u64,
+}
+
+impl<'m> Present<'m> {
+    fn of(member: &'m Member, factor: Option<Factor>, voice: Option<Voice>) -> Option<Self> {
+        let (Factor(factor), voice) = (factor?, voice?);
+        let factor = u64::try_from(factor).expect("a factor is at least a half");
+        Some(Self { member, voice, weight: u64::from(member.weight_bp) * factor })
+    }
+
+    /// A denial that is sure enough.
+    fn vetoes(&self) -> bool {
+        self.voice.verdict == Verdict::Deny && self.voice.confidence >= self.member.veto
+    }
 }
 
 /// The members that say the same.
@@ -111,15 +147,12 @@ struct Side {
 }
 
 impl Side {
-    fn of(present: &[(&Member, Voice)], verdict: Verdict) -> Self {
-        let same = present.iter().filter(|(_, voice)| voice.verdict == verdict);
-        same.fold(Self::default(), |side, (member, voice)| {
-            let weight = u64::from(member.weight_bp);
-            Self {
-                count: side.count + 1,
-                weight: side.weight + weight,
-                sure: side.sure + weight * u64::from(voice.confidence.0),
-            }
+    fn of(present: &[Present<'_>], verdict: Verdict) -> Self {
+        let same = present.iter().filter(|present| present.voice.verdict == verdict);
+        same.fold(Self::default(), |side, Present { weight, voice, .. }| Self {
+            count: side.count + 1,
+            weight: side.weight + weight,
+            sure: side.sure + weight * u64::from(voice.confidence.0),
         })
     }
 

@@ -9,6 +9,7 @@ mod appeal;
 mod cancel_request;
 mod drain_node;
 mod fail;
+mod members;
 mod open_log;
 mod override_decision;
 mod register_node;
@@ -73,6 +74,8 @@ fn decide_one(
         draft.emit(Event::CouncilRemembered(memory.clone()));
     }
     let (outcome, remembered) = answer(&mut draft, input, votes.newcomers.get(&input.offset));
+    // Before grants, which take whatever room is left.
+    members::review(&mut draft);
     work_off_queues(&mut draft);
 
     let subject = Subject::of(&input.content);

@@ -1,7 +1,7 @@
 //! `ReleaseLease`: gives back everything.
 
-use super::lease_of;
 use super::stage_one::Bounds;
+use super::{lease_of, members};
 use crate::command::{Command, ReleaseLease};
 use crate::decision::{Event, LeaseEnd, LeaseEnded, Rejected};
 use crate::draft::Draft;
@@ -20,6 +20,7 @@ pub(super) fn decide(
     release: &ReleaseLease,
 ) -> Result<(), Rejected> {
     lease_of(draft, command, &release.request, release.fencing)?;
+    let weighed = members::weighed_by(draft, &command.pool, release);
     draft.freed.insert(command.pool.clone());
     draft.emit(Event::LeaseEnded(LeaseEnded {
         pool: command.pool.clone(),
@@ -28,5 +29,6 @@ pub(super) fn decide(
         outcome: release.outcome,
         utilisation_bp: release.utilisation_bp,
     }));
+    members::weigh(draft, weighed);
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::set_pool_policy::check_gpus;
 use super::stage_one::Bounds;
 use crate::blocker::could_ever_hold;
 use crate::command::{CouncilMode, RequestAllocation, Topology};
+use crate::council::quorum::Ground;
 use crate::decision::{
     AppealFiled, CouncilVoted, Event, MemberVote, Rejected, RequestAdmitted, RequestDeferred,
     RequestEnd, RequestEnded, RequestQueued, RequestVoted, Verdict,
@@ -183,6 +184,7 @@ fn record_vote(
             memory: spoken.memory,
             elapsed_ms: spoken.elapsed_ms,
             features: spoken.features.values().iter().map(|value| i64::from(*value)).collect(),
+            weights_seq: spoken.weights_seq,
             members: spoken.members.clone(),
         }),
     });
@@ -191,10 +193,13 @@ fn record_vote(
 fn why_denied(vote: &Vote) -> String {
     match &vote.grounds {
         Grounds::Rules(_, points) => format!("the council scored it {} of 100", points.score()),
+        Grounds::Council(spoken) if spoken.ground == Ground::Fallback => {
+            "too few members of the council are listened to, and the rule score denies it".into()
+        }
         Grounds::Council(spoken) => {
-            let all = spoken.members.len();
+            let heard = || spoken.members.iter().filter(|member| member.counted);
             let deny = |member: &&MemberVote| member.verdict == Verdict::Deny;
-            let against = spoken.members.iter().filter(deny).count();
+            let (all, against) = (heard().count(), heard().filter(deny).count());
             let sure = spoken.confidence.0;
             format!("{against} of {all} members of the council deny it, {sure} per mille sure")
         }

@@ -173,7 +173,7 @@ pub const COMMANDS: &[CommandRow] = &[
         least_role: Role::Tenant,
         is_control: false,
         precondition: "as RenewLease",
-        events: &["LeaseEnded"],
+        events: &["LeaseEnded", "CouncilWeighed"],
         rejections: &[UnknownPool, UnknownTenant, UnknownRequest, NoLease, StaleFencing],
     },
     CommandRow {

@@ -7,7 +7,12 @@ impl Event {
     #[must_use]
     pub fn since(&self) -> i64 {
         match self {
-            Self::CouncilActivated(_) | Self::CouncilVoted(_) | Self::CouncilRemembered(_) => 2,
+            Self::CouncilActivated(_)
+            | Self::CouncilVoted(_)
+            | Self::CouncilRemembered(_)
+            | Self::MemberQuarantined(_)
+            | Self::MemberReturned(_)
+            | Self::CouncilWeighed(_) => 2,
             Self::LogOpened(_)
             | Self::DeciderActivated(_)
             | Self::NodeRegistered(_)

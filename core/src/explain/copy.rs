@@ -24,6 +24,7 @@ impl State {
             log: self.log.clone(),
             decide_version: self.decide_version,
             council: self.council,
+            bench: self.bench.clone(),
             time_ms: self.time_ms,
             covered: self.covered,
             pools: names.iter().filter_map(copied).collect(),

@@ -137,6 +137,7 @@ impl Ground {
             ask: ask.clone(),
             attempts: 0,
             is_appealed: false,
+            said: None,
             stage: Stage::Admitted,
         };
         let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);

@@ -140,7 +140,7 @@ fn hearing(
         let asked = Asked { ask, attempt: *attempt, arrived_at_ms: *now_ms };
         tenants.add(pool, Place::Newcomer(*offset), &asked, *now_ms);
     }
-    Hearing { model, tenants: tenants.heard }
+    Hearing { model, weights: state.bench.weights(), tenants: tenants.heard }
 }
 
 struct Tenants<'s> {

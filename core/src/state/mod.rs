@@ -1,5 +1,6 @@
 //! What a partition knows: the fold of its decisions. Nothing here is ever set but by `evolve`.
 
+pub mod bench;
 mod denials;
 mod duplicates;
 pub mod history;
@@ -10,6 +11,7 @@ mod rate;
 mod request;
 mod timer;
 
+pub use bench::{Bench, Said, Standing};
 pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
@@ -38,6 +40,8 @@ pub struct State {
     pub decide_version: i64,
     /// The networks in the council seat; none while the rules sit there.
     pub council: Option<ModelId>,
+    /// How its members stand.
+    pub bench: Bench,
     /// Log time of the last command: it never goes back.
     pub time_ms: TimeMs,
     /// Offset of the last command that has a decision; -1 before the first.
@@ -121,6 +125,7 @@ impl State {
             log: None,
             decide_version: DECIDE_VERSION_FIRST,
             council: None,
+            bench: Bench::default(),
             time_ms: TimeMs(0),
             covered: Offset(-1),
             pools: BTreeMap::new(),

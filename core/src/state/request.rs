@@ -1,5 +1,6 @@
 //! A request for GPUs from the day it is admitted to the end of its lease.
 
+use super::bench::Said;
 use crate::command::RequestAllocation;
 use crate::decision::Placement;
 use crate::units::{DurationMs, GpuMilli, GpuModel, Offset, TimeMs};
@@ -18,6 +19,8 @@ pub struct Request {
     pub attempts: i64,
     /// Whether somebody appealed: nobody does twice.
     pub is_appealed: bool,
+    /// What the members of a council said of it when they last voted; none once the rules did.
+    pub said: Option<Box<Said>>,
     /// Where it stands.
     pub stage: Stage,
 }

@@ -2,7 +2,7 @@
 
 use crate::drawn::{Seed, seeds};
 use crate::golden_council;
-use conclave_core::council::explain::*;
+use conclave_core::council::explain::{Step, *};
 use conclave_core::council::features::{FEATURES, FeatureGroup};
 use conclave_core::council::*;
 use conclave_core::decision::Verdict;

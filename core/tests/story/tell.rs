@@ -73,6 +73,9 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
             format!("the council on {id}: {verdict:?}, {ground:?}")
         }
         Event::CouncilRemembered(memory) => format!("{} is remembered", memory.tenant),
+        Event::MemberQuarantined(gone) => format!("member {} is {:?}", gone.member, gone.cause),
+        Event::MemberReturned(back) => format!("member {} returns", back.member),
+        Event::CouncilWeighed(weighed) => format!("{} teaches the council", weighed.request),
         Event::QueueCarriedOver(_) => "the queue is carried over".to_owned(),
         Event::QueueCaughtUp(_) => "the queue has caught up".to_owned(),
     })

@@ -20,6 +20,7 @@ fn empty() -> StatusReport {
         chain_head: "0123456789abcdef".to_owned(),
         decide_version: 1,
         pools: vec![],
+        councils: vec![],
         partitions: vec![],
     }
 }

@@ -6,11 +6,14 @@ use super::{
     ArchiveReader, DIGEST_BYTES, FOOTER_BYTES, FORMAT_VERSION, HEAD_BYTES, HEAD_MARK, Manifest,
     PLACES, TAIL_MARK, VERSION_BYTES, damaged,
 };
+use crate::council::{model_id, read};
 use crate::error::{Error, Result};
 use crate::log::block::{Block, BlockKind, Record};
 use crate::log::{DeadLetterRecord, DecisionRecord, StoredCommand};
 use crate::wire::fingerprint;
+use conclave_core::council::ModelId;
 use conclave_core::units::Hash32;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -27,6 +30,7 @@ pub struct ArchiveFile {
     manifest: Manifest,
     entries: Vec<Entry>,
     schemas: Vec<String>,
+    models: BTreeMap<ModelId, Vec<u8>>,
     digest: Hash32,
     bytes: u64,
 }
@@ -54,8 +58,10 @@ impl ArchiveFile {
         let manifest: Manifest = serde_json::from_slice(&manifest)
             .map_err(|error| damaged(path, "its manifest cannot be read").caused_by(error))?;
         let (path, file) = (path.to_owned(), Mutex::new(file));
-        let mut opened = Self { path, file, manifest, entries, schemas: vec![], digest, bytes };
+        let (schemas, models) = (vec![], BTreeMap::new());
+        let mut opened = Self { path, file, manifest, entries, schemas, models, digest, bytes };
         opened.schemas = opened.read_schemas()?;
+        opened.models = opened.read_models()?;
         Ok(Arc::new(opened))
     }
 
@@ -75,6 +81,12 @@ impl ArchiveFile {
     #[must_use]
     pub fn schemas(&self) -> &[String] {
         &self.schemas
+    }
+
+    /// The files of the councils that came along.
+    #[must_use]
+    pub fn models(&self) -> &BTreeMap<ModelId, Vec<u8>> {
+        &self.models
     }
 
     /// The digest that it ends with.
@@ -121,6 +133,16 @@ impl ArchiveFile {
             return Err(damaged(&self.path, "its schemas are not those that it names"));
         }
         Ok(texts)
+    }
+
+    fn read_models(&self) -> Result<BTreeMap<ModelId, Vec<u8>>> {
+        let entries = self.entries.iter().filter(|entry| entry.kind == FrameKind::Model);
+        let files = entries.map(|entry| self.frame(entry)).collect::<Result<Vec<_>>>()?;
+        let ids: Vec<ModelId> = files.iter().map(|file| model_id(file)).collect();
+        if ids.iter().map(|id| id.0.to_string()).ne(self.manifest.models.iter().cloned()) {
+            return Err(damaged(&self.path, "its models are not those that it names"));
+        }
+        Ok(ids.into_iter().zip(files).collect())
     }
 }
 
@@ -248,6 +270,7 @@ fn is_sound(entry: &Entry, bytes: &[u8]) -> bool {
         FrameKind::Block(BlockKind::Decisions) => is_readable::<DecisionRecord>(entry, bytes),
         FrameKind::Block(BlockKind::DeadLetters) => is_readable::<DeadLetterRecord>(entry, bytes),
         FrameKind::Schema => std::str::from_utf8(bytes).is_ok_and(|text| fingerprint(text).is_ok()),
+        FrameKind::Model => read(bytes).is_ok(),
     }
 }
 
@@ -260,6 +283,7 @@ fn place_of(entry: &Entry) -> String {
             kind.as_str()
         ),
         FrameKind::Schema => format!("the schema at byte {position} of the file differs"),
+        FrameKind::Model => format!("the council at byte {position} of the file differs"),
     }
 }
 

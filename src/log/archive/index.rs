@@ -16,6 +16,8 @@ pub(super) enum FrameKind {
     Block(BlockKind),
     /// The text of a schema.
     Schema,
+    /// The file of a council.
+    Model,
 }
 
 impl FrameKind {
@@ -25,6 +27,7 @@ impl FrameKind {
             Self::Block(BlockKind::Decisions) => 2,
             Self::Block(BlockKind::DeadLetters) => 3,
             Self::Schema => 4,
+            Self::Model => 5,
         }
     }
 
@@ -34,6 +37,7 @@ impl FrameKind {
             2 => Some(Self::Block(BlockKind::Decisions)),
             3 => Some(Self::Block(BlockKind::DeadLetters)),
             4 => Some(Self::Schema),
+            5 => Some(Self::Model),
             _ => None,
         }
     }
@@ -42,7 +46,13 @@ impl FrameKind {
         match self {
             Self::Block(kind) => kind.as_str(),
             Self::Schema => "schemas",
+            Self::Model => "models",
         }
+    }
+
+    /// Whether its frames hold records, which have offsets.
+    fn has_offsets(self) -> bool {
+        matches!(self, Self::Block(_))
     }
 }
 
@@ -103,7 +113,7 @@ pub(super) fn unpack(bytes: &[u8], frames_end: u64) -> Option<Vec<Entry>> {
         let entry = Entry::unpack(chunk)?;
         let is_behind = entries.last().is_none_or(|before| {
             let is_same = (before.partition, before.kind) == (entry.partition, entry.kind);
-            !is_same || entry.kind == FrameKind::Schema || before.last < entry.first
+            !is_same || !entry.kind.has_offsets() || before.last < entry.first
         });
         let is_sound = entry.position == position
             && entry.raw <= RAW_BYTES_MAX

@@ -21,7 +21,7 @@ pub struct Manifest {
     pub chain_head: String,
     /// Fingerprints of the writers' schemas that came along, in the order of their frames.
     pub schemas: Vec<String>,
-    /// Digests of the models that came along: no decision names one yet.
+    /// Model ids of the councils that came along, in the order of their frames.
     pub models: Vec<String>,
 }
 

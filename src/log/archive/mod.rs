@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "CONCLARC" · version            what it is
-//! frames                          deflated: blocks of records, texts of schemas
+//! frames                          deflated: blocks of records, texts of schemas, files of councils
 //! manifest                        what was cut from where, as JSON
 //! index                           every frame: whose, from where to where, and its place
 //! places of both · digest         BLAKE3 of everything before the digest

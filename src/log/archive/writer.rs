@@ -65,6 +65,14 @@ impl ArchiveWriter {
         self.frame(FrameKind::Schema, 0, (Offset(0), Offset(0), 1), text.as_bytes())
     }
 
+    /// Adds the file of a council.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub fn add_model(&mut self, file: &[u8]) -> Result<()> {
+        self.frame(FrameKind::Model, 0, (Offset(0), Offset(0), 1), file)
+    }
+
     /// Makes it an archive that says `manifest` of itself, and waits until it is on the disk.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod gauges;
 mod group;
 mod lag;
 mod life;
+mod options;
 mod outbox;
 mod owner;
 mod reach;
@@ -26,17 +27,15 @@ mod watch;
 pub use gauges::{Gauges, KafkaFigures, PartitionFigures};
 pub use lag::Lag;
 pub use life::Membership;
+pub use options::KafkaServiceOptions;
 
 use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
-use crate::council::Models;
 use crate::error::{Error, Result};
 use crate::fold::fold;
-use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
 use crate::log::kafka::{KafkaLogOptions, KafkaReader, TopicEnds};
-use crate::log::rocks::{Durability, SnapshotStore};
+use crate::log::rocks::SnapshotStore;
 use crate::log::{LogEnds, LogReader as _};
-use crate::registry::Registry;
 use crate::wire::reframe;
 use group::{Group, GroupOptions};
 use lag::Looks;
@@ -44,7 +43,6 @@ use outbox::Outbox;
 use owner::Post;
 use reach::{Ending, Topics, Unreached};
 use routes::Assignment;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,34 +52,6 @@ use watch::Watched;
 
 /// Partitions that are folded at once at a start.
 const FOLD_AT_ONCE: usize = 8;
-
-/// How a service on Kafka is run.
-#[derive(Clone, Debug)]
-pub struct KafkaServiceOptions {
-    /// Where the brokers are and what the topics are called.
-    pub settings: KafkaSettings,
-    /// The group that shares the partitions out.
-    pub group: String,
-    /// How it does so.
-    pub group_protocol: GroupProtocol,
-    /// This instance's name in it.
-    pub instance_id: Option<String>,
-    /// How long an instance may be silent before its partitions go to others: with the classic
-    /// protocol, as the brokers say with the other one.
-    pub session_timeout: Duration,
-    /// How long an open transaction outlives its writer.
-    pub transaction_timeout: Duration,
-    /// Commands that wait for the brokers here; one more is refused.
-    pub outbox_commands_max: u64,
-    /// What a command in the outbox outlives.
-    pub durability: Durability,
-    /// Directory of the outbox and the snapshots.
-    pub data: PathBuf,
-    /// Decisions between two snapshots.
-    pub snapshot_every: i64,
-    /// Who knows the schemas of writers; without one the local table does.
-    pub registry: Option<Arc<Registry>>,
-}
 
 /// A running instance.
 #[derive(Debug)]
@@ -379,11 +349,10 @@ fn follow_all(
     outbox: &Arc<Outbox>,
     is_reached: bool,
 ) -> Result<Vec<(KafkaLogOptions, Followed)>> {
-    let models = Models::beside(&options.data);
     let follow_one = |partition| {
         let log = log_options(options, partition)?;
         let (service, notices) = follow(&log, outbox, is_reached)?;
-        Ok((log, (service.with_models(models.clone()), notices)))
+        Ok((log, (service.with_models(options.models.clone()), notices)))
     };
     let (numbers, mut all) = ((0..count).collect::<Vec<_>>(), vec![]);
     for some in numbers.chunks(FOLD_AT_ONCE) {

@@ -3,7 +3,8 @@ use crate::error::Error;
 use crate::telemetry::Latencies;
 use crate::telemetry::logs::{LogFormat, subscriber};
 use crate::telemetry::names::{Kind, TABLE};
-use conclave_core::decision::Rejected;
+use conclave_core::council::health::Cause;
+use conclave_core::decision::{Event, MemberQuarantined, MemberReturned, Rejected};
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::{Hash32, TimeMs};
 use serde_json::{Map, Value};
@@ -74,6 +75,25 @@ fn envelope() -> Headers {
     Correlation::parse(&headers).0.of_decision(&decision()).to_headers()
 }
 
+/// A decision that sets one member of the council aside and takes another one back.
+fn about_members() -> Decision {
+    let gone =
+        MemberQuarantined { member: 3, cause: Cause::Stuck, found: 64, bound: 64, votes: 99 };
+    let back = MemberReturned { member: 1, votes: 99, calm_votes: 256 };
+    let events = vec![Event::MemberQuarantined(gone), Event::MemberReturned(back)];
+    Decision { events, outcome: Outcome::Accepted, ..decision() }
+}
+
+fn emit_engines() {
+    let (adapter, reason) = ("H200 (Discrete, vulkan)", "lost");
+    GpuOpened { adapter, way: "packed", crossover: Some(64) }.emit();
+    GpuRefused { adapter, reason }.emit();
+    GpuAbsent { reason }.emit();
+    for then in [AfterFault::GoesOn, AfterFault::OpenedAgain, AfterFault::Banned] {
+        GpuFailed { adapter, class: "corrupt", then, reason }.emit();
+    }
+}
+
 /// Emits each kind of event once.
 fn emit_all(counters: &mut Counters) {
     let (headers, decision, elapsed) = (&envelope(), &decision(), Duration::from_millis(2));
@@ -89,7 +109,9 @@ fn emit_all(counters: &mut Counters) {
     HeadersMalformed { partition, offset, header_count: 2 }.emit(counters);
     let mut latencies = Latencies::default();
     latencies.record(Step::Vote, elapsed);
+    DecisionCommitted { headers, decision: &about_members() }.emit(counters);
     latencies.summary().iter().for_each(|row| StepTimed { partition: 0, row }.emit());
+    emit_engines();
 }
 
 #[test]
@@ -129,7 +151,7 @@ fn a_line_about_a_decision_bears_every_id_of_it() {
 fn every_event_writes_one_line_and_counts_itself() {
     let mut counters = Counters::default();
     let lines = json_of(|| emit_all(&mut counters));
-    assert_eq!(lines.len(), 9);
+    assert_eq!(lines.len(), 18);
     let mut expected = Counters {
         rounds: 1,
         rounds_aborted: 1,
@@ -137,6 +159,8 @@ fn every_event_writes_one_line_and_counts_itself() {
         snapshots_damaged: 1,
         decisions_folded: 9,
         headers_malformed: 2,
+        members_quarantined: 1,
+        accepted: 1,
         ..Counters::default()
     };
     expected.rejected.add(RejectionCode::WrongKey);
@@ -151,7 +175,7 @@ fn lines_and_the_table_of_names_list_the_same_fields() {
     let written: BTreeSet<_> = lines.iter().flat_map(Map::keys).map(String::as_str).collect();
     let is_field = |kind| matches!(kind, Kind::Field | Kind::Label);
     // These are counted, and no line about decisions has them.
-    let counted = [names::ROUTE, names::RULE, names::STATE];
+    let counted = [names::ENGINE, names::ROUTE, names::RULE, names::STATE];
     let is_logged = |text: &str| !counted.contains(&text);
     let listed = TABLE.iter().filter(|name| is_field(name.kind) && is_logged(name.text));
     let listed: BTreeSet<_> = listed.map(|name| name.text).collect();
@@ -162,7 +186,7 @@ fn lines_and_the_table_of_names_list_the_same_fields() {
 fn no_line_quotes_what_a_sender_wrote() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let lines = lines_of("trace", format, || emit_all(&mut Counters::default()));
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 18);
         let leak = lines.iter().find(|line| line.contains("hunter2"));
         assert_eq!(leak, None, "{format:?}");
     }

@@ -96,6 +96,9 @@ impl Books {
             | Event::CouncilActivated(_)
             | Event::CouncilVoted(_)
             | Event::CouncilRemembered(_)
+            | Event::MemberQuarantined(_)
+            | Event::MemberReturned(_)
+            | Event::CouncilWeighed(_)
             | Event::RequestVoted(_)
             | Event::DecisionOverridden(_)
             | Event::AppealFiled(_) => {}

@@ -1,0 +1,46 @@
+//! What follows for the members of the council in the seat: from votes and hidden states whether
+//! they are listened to, from outcomes what their word counts.
+
+use crate::command::{CouncilMode, ReleaseLease, WorkOutcome};
+use crate::decision::{CouncilWeighed, Event};
+use crate::draft::Draft;
+use crate::units::PoolId;
+
+/// Sends members into quarantine that crossed a bound in this decision, and takes back those that
+/// have behaved for long enough. At most one event for each.
+pub(super) fn review(draft: &mut Draft) {
+    if draft.state.council.is_some() {
+        let changes = draft.state.bench.changes();
+        changes.into_iter().for_each(|change| draft.emit(change));
+    }
+}
+
+/// What the end of a lease teaches, as long as the lease is there: nothing unless its holder says
+/// that the work succeeded or failed, and the council in the seat was the last to vote on it.
+pub(super) fn weighed_by(
+    draft: &Draft,
+    pool: &PoolId,
+    release: &ReleaseLease,
+) -> Option<CouncilWeighed> {
+    let ended_well = match release.outcome {
+        WorkOutcome::Succeeded => true,
+        WorkOutcome::Failed => false,
+        // Nobody's judgement of the work.
+        WorkOutcome::Stopped | WorkOutcome::Unknown => return None,
+    };
+    let state = &draft.state;
+    let found = state.pool(pool);
+    let said = found.request(&release.request)?.said.as_deref()?;
+    let is_heard = found.policy.council != CouncilMode::Off && state.council == Some(said.model);
+    is_heard.then(|| {
+        let about = (pool.clone(), release.request.clone());
+        state.bench.weighed(said, about, ended_well)
+    })
+}
+
+/// Makes it true.
+pub(super) fn weigh(draft: &mut Draft, weighed: Option<CouncilWeighed>) {
+    if let Some(weighed) = weighed {
+        draft.emit(Event::CouncilWeighed(weighed));
+    }
+}
