@@ -17,7 +17,7 @@ use crate::{simulate, trace::openb};
 use caveats::CAVEATS;
 use conclave_core::council::FEATURE_COUNT;
 use conclave_core::council::features::FEATURES;
-use decisions::{chosen, decisions};
+use decisions::{chosen, decisions, in_short};
 use members::{predictions, verdicts};
 use std::fmt::Write as _;
 
@@ -58,6 +58,7 @@ pub fn card(
     for (what, value) in lines {
         push(&mut out, &format!("| {what} | {value} |\n"));
     }
+    in_short(&mut out, judged);
     data(&mut out, sources);
     members(&mut out, reports);
     labels(&mut out, reports);

@@ -58,18 +58,39 @@ pub struct Choice {
 
 /// The council has to start this part of the good work that starts with nobody in the seat.
 pub const GOOD_MIN: f64 = 0.95;
-/// No lean is larger; and none smaller than [`LEAN_MIN`].
-const LEAN_MAX: f64 = 1.0;
-const LEAN_MIN: f64 = -3.0;
+/// No lean to deny is beyond these: a member that always says the same is none.
+const DENY: [f64; 2] = [-1.5, 1.0];
+/// Nor one to defer.
+const DEFER: [f64; 2] = [-2.0, 1.0];
 /// How sure the council may have to be.
 const CONFIDENCES: [u16; 4] = [0, 500, 600, 700];
+/// How much weight approvals and denials may have to have. What members learn on the job moves
+/// weights by half at most, so at the edges these do decide.
+const APPROVE_BP: [u16; 3] = [6_000, 6_750, 7_500];
+const DENY_BP: [u16; 3] = [4_000, 5_000, 6_000];
+/// So many of the best that are tried first are made better.
+const STARTS: usize = 2;
 /// Changes of a lean that are tried, round by round.
 const STEPS: [f64; 2] = [0.5, 0.25];
 
 impl Choice {
     /// Better choices rank higher: first of all enough good work is started, then utility counts.
-    fn rank(&self) -> (f64, f64) {
-        (self.good.min(GOOD_MIN), self.utility)
+    fn rank(&self) -> f64 {
+        // No utility makes up for a hundredth of the good work that is missing.
+        self.utility - 100.0 * (GOOD_MIN - self.good).max(0.0)
+    }
+
+    /// A line for whoever watches.
+    fn line(&self, what: &str) -> String {
+        let Self { leans, quorum, utility, good, .. } = self;
+        let leans: Vec<_> =
+            leans.iter().map(|lean| format!("{:+.2}/{:+.2}", lean.deny, lean.defer)).collect();
+        let QuorumNumbers { approve_bp, deny_bp, confidence_min } = quorum;
+        let (least, leans) = (confidence_min.0, leans.join(" "));
+        format!(
+            "{what}: worth {utility:.4}, good {good:.3}, {leans}, approve {approve_bp} deny \
+             {deny_bp} least {least}"
+        )
     }
 }
 
@@ -90,8 +111,10 @@ impl Lean {
     }
 
     fn moved(self, deny: f64, defer: f64) -> Self {
-        let within = |value: f64| value.clamp(LEAN_MIN, LEAN_MAX);
-        Self { deny: within(self.deny + deny), defer: within(self.defer + defer) }
+        Self {
+            deny: (self.deny + deny).clamp(DENY[0], DENY[1]),
+            defer: (self.defer + defer).clamp(DEFER[0], DEFER[1]),
+        }
     }
 }
 
@@ -176,25 +199,30 @@ pub fn choose(
 ) -> Result<Choice> {
     let quorum = QuorumNumbers { confidence_min: PerMille(0), ..QUORUM };
     let open = ranges.iter().map(|range| range.trial(&mut Nobody)).collect();
-    let mut search = Search { candidates, ranges, open, best: None, tried: 0 };
+    let mut search = Search { candidates, ranges, open, tried: 0 };
+    let mut first = Vec::new();
     for leans in first_leans() {
-        search.see(Choice { leans, quorum, utility: 0.0, good: 0.0, tried: 0 })?;
+        let choice = Choice { leans, quorum, utility: 0.0, good: 0.0, tried: 0 };
+        first.push(search.measured(choice)?);
     }
-    tell(&search.line("together"));
-    for step in STEPS {
-        for member in 0..candidates.len() {
-            for (deny, defer) in [(step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)] {
-                while search.see_moved(member, deny, defer)? {}
+    first.sort_by(|one, other| other.rank().total_cmp(&one.rank()));
+    first.iter().take(STARTS).for_each(|choice| tell(&choice.line("together")));
+    let mut ends = Vec::new();
+    for mut choice in first.into_iter().take(STARTS) {
+        for step in STEPS {
+            for member in 0..candidates.len() {
+                for (deny, defer) in [(step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)] {
+                    while search.is_moved(&mut choice, member, deny, defer)? {}
+                }
             }
+            search.see_numbers(&mut choice)?;
         }
-        for confidence in CONFIDENCES.map(PerMille) {
-            let mut choice = search.best().clone();
-            choice.quorum.confidence_min = confidence;
-            search.see(choice)?;
-        }
-        tell(&search.line("one by one"));
+        tell(&choice.line("one by one"));
+        ends.push(choice);
     }
-    Ok(Choice { tried: search.tried, ..search.best().clone() })
+    let best =
+        ends.into_iter().reduce(|best, end| if best.rank() < end.rank() { end } else { best });
+    Ok(Choice { tried: search.tried, ..best.expect("some leans were tried") })
 }
 
 /// Leans that are tried first. Three denials deny, so it takes the three that look at the work
@@ -202,8 +230,8 @@ pub fn choose(
 fn first_leans() -> Vec<Vec<Lean>> {
     let mut all = Vec::new();
     for defer in [-1.0, -2.0] {
-        for work in [-1.0, -0.5, 0.0, 0.5, 1.0] {
-            for waits in [-2.0, -1.0, 0.0] {
+        for work in [-1.5, -1.0, -0.5, 0.0] {
+            for waits in [-1.5, -0.75, 0.0] {
                 let of = |role: &Role| {
                     let looks_at_waits = matches!(role.label, "fairness" | "service_level");
                     Lean { deny: if looks_at_waits { waits } else { work }, defer }
@@ -220,7 +248,6 @@ struct Search<'a> {
     ranges: &'a [Range],
     /// With nobody in the seat, by range.
     open: Vec<Trial>,
-    best: Option<Choice>,
     tried: usize,
 }
 
@@ -230,19 +257,15 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Search<'_> {
-    /// Whether `choice` is better than all before.
-    fn see(&mut self, mut choice: Choice) -> Result<bool> {
+    /// `choice` with what it is worth.
+    fn measured(&mut self, mut choice: Choice) -> Result<Choice> {
         self.tried += 1;
         let council = seated(self.candidates, &choice)?;
         let try_on = |range: &Range| range.trial(&mut Networks::new(&council));
         let trials: Vec<_> = self.ranges.iter().map(try_on).collect();
         choice.utility = mean(trials.iter().map(|trial| trial.utility));
         choice.good = self.good(&trials);
-        let is_better = self.best.as_ref().is_none_or(|best| best.rank() < choice.rank());
-        if is_better {
-            self.best = Some(choice);
-        }
-        Ok(is_better)
+        Ok(choice)
     }
 
     /// The good work that starts, by what starts with nobody in the seat: the mean over the ranges
@@ -257,28 +280,43 @@ impl Search<'_> {
         names.map(of).fold(f64::INFINITY, f64::min)
     }
 
-    fn best(&self) -> &Choice {
-        self.best.as_ref().expect("some leans were tried")
-    }
-
-    fn see_moved(&mut self, member: usize, deny: f64, defer: f64) -> Result<bool> {
-        let mut choice = self.best().clone();
-        let moved = choice.leans[member].moved(deny, defer);
-        if moved == choice.leans[member] {
-            return Ok(false);
+    /// Replaces `best` by `other` if that is better, and says whether it is.
+    fn is_better(&mut self, best: &mut Choice, other: Choice) -> Result<bool> {
+        let other = self.measured(other)?;
+        let is_better = best.rank() < other.rank();
+        if is_better {
+            *best = other;
         }
-        choice.leans[member] = moved;
-        self.see(choice)
+        Ok(is_better)
     }
 
-    fn line(&self, what: &str) -> String {
-        let Choice { leans, quorum, utility, good, .. } = self.best();
-        let leans: Vec<_> =
-            leans.iter().map(|lean| format!("{:+.2}/{:+.2}", lean.deny, lean.defer)).collect();
-        let (tried, least) = (self.tried, quorum.confidence_min.0);
-        format!(
-            "{what}: {tried} tried, worth {utility:.4}, good {good:.3}, {} least {least}",
-            leans.join(" ")
-        )
+    /// The same with the lean of one member moved.
+    fn is_moved(
+        &mut self,
+        best: &mut Choice,
+        member: usize,
+        deny: f64,
+        defer: f64,
+    ) -> Result<bool> {
+        let mut other = best.clone();
+        other.leans[member] = best.leans[member].moved(deny, defer);
+        Ok(other.leans != best.leans && self.is_better(best, other)?)
+    }
+
+    /// The same with other numbers of the quorum, one by one.
+    fn see_numbers(&mut self, best: &mut Choice) -> Result<()> {
+        for confidence_min in CONFIDENCES.map(PerMille) {
+            let quorum = QuorumNumbers { confidence_min, ..best.quorum };
+            self.is_better(best, Choice { quorum, ..best.clone() })?;
+        }
+        for approve_bp in APPROVE_BP {
+            let quorum = QuorumNumbers { approve_bp, ..best.quorum };
+            self.is_better(best, Choice { quorum, ..best.clone() })?;
+        }
+        for deny_bp in DENY_BP {
+            let quorum = QuorumNumbers { deny_bp, ..best.quorum };
+            self.is_better(best, Choice { quorum, ..best.clone() })?;
+        }
+        Ok(())
     }
 }

@@ -112,8 +112,8 @@ fn summary(reports: &[Report]) -> String {
     let all = lines().count();
     let spread = lines().map(|line| line.aucs.1 - line.aucs.0).sum::<f64>() / all.max(1) as f64;
     format!(
-        "\nFrom training to training, an AUC differs by {spread:.3} in the mean. Of {all} lines, the \
-         largest AUC is that of the CfC in {}, boosting in {}, logistic regression in {}, the \
+        "\nFrom training to training, an AUC differs by {spread:.3} in the mean. Of {all} lines, \
+         the largest AUC is that of the CfC in {}, boosting in {}, logistic regression in {}, the \
          tenant's history in {} and the rule score in {}. **Boosting is more than 0.01 ahead of \
          the CfC in {behind}**: where it is, a tree would be the better member. Against the float \
          phase, the integers lose more than 0.003 of AUC in {lost}, at most {most:.4}; at most \
