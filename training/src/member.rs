@@ -1,8 +1,8 @@
 //! The five members: what each looks at, and what it would have been best to say of a request, seen
 //! from after the fact.
 //!
-//! A member learns how probable each of the three is. Which of them it says then is a matter of what
-//! saying it does ([`crate::lean`]); its confidence is how often hindsight agrees.
+//! A member learns how probable each of the three is. Which of them it says then is a matter of
+//! what saying it does ([`crate::lean`]); its confidence is how often hindsight agrees.
 
 use crate::simulate;
 use crate::trace::openb;

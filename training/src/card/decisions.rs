@@ -31,8 +31,8 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
         push(out, &format!("| {} | {:+.2} | {:+.2} |\n", role.label, lean.deny, lean.defer));
     }
     let text = format!(
-        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰. {} choices were tried; \
-         there, the utility is {:.3} and {:.1} % of that good work starts.\n",
+        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰. {} choices were \
+         tried; there, the utility is {:.3} and {:.1} % of that good work starts.\n",
         choice.quorum.approve_bp,
         choice.quorum.deny_bp,
         choice.quorum.confidence_min.0,
@@ -56,7 +56,8 @@ pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
          started. *Useful*: the same of the GPU time that good work uses (all of it where nobody \
          measures). *Jain*: fairness over tenants of the started share of good work. *Utility*, \
          by GPU-hour of use by good work: what was started of it, less what bad work held, less \
-         {WAIT_COST} of what good work waited over five minutes, at most half of its use.\n\n| where | seat | {} |\n|---|---|{}\n",
+         {WAIT_COST} of what good work waited over five minutes, at most half of its use.\n\n\
+         | where | seat | {} |\n|---|---|{}\n",
         COLUMNS.join(" | "),
         "---|".repeat(COLUMNS.len())
     );
