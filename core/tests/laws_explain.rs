@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{Stream, World, config, decide_round, streams, streams_of_rules};
+use common::{Stream, World, config, decide_round, streams};
 use conclave_core::blocker::Blockers;
 use conclave_core::command::{
     CancelRequest, CouncilMode, Payload, RequestAllocation, SetPoolPolicy, SetQuota,
 };
-use conclave_core::decision::{Decision, Event, Outcome};
+use conclave_core::decision::{Decision, Event, Outcome, Verdict};
 use conclave_core::explain::{
     By, Change, Field, Grant, Value, all_blockers, changes_that_admit, smallest_changes,
 };
@@ -93,6 +93,17 @@ fn granted(decision: &Decision, request: &RequestId) -> Option<Grant> {
     })
 }
 
+/// Whether networks kept it back, who are not asked what they would say of a changed request.
+fn is_voted_down(decision: &Decision, request: &RequestId) -> bool {
+    decision.events.iter().any(|event| {
+        matches!(event, Event::CouncilVoted(voted)
+            if voted.request == *request
+                && voted.pool == decision.pool
+                && voted.mode == CouncilMode::Enforce
+                && voted.verdict != Verdict::Approve)
+    })
+}
+
 /// Accepted, and not put off.
 fn is_let_in(decision: &Decision, request: &RequestId) -> bool {
     let is_deferred = |event: &Event| {
@@ -137,6 +148,9 @@ fn check_change(world: &World, pool: &PoolId, request: &Request, change: &Change
     let Some(decision) = make(world, pool, request, change.by, (change.field, &change.to)) else {
         return;
     };
+    if change.by == By::Sender && is_voted_down(&decision, id) {
+        return;
+    }
     assert_eq!(granted(&decision, id), change.granted, "{said}: {:?}", decision.outcome);
     assert!(is_council || change.granted.is_some(), "{said} starts nothing");
     assert!(change.by == By::Operator || is_let_in(&decision, id), "{said}: {decision:?}");
@@ -164,7 +178,9 @@ fn check_stream(stream: &Stream) {
     let mut world = stream.begin();
     for (at, step) in stream.steps.iter().enumerate() {
         world.step(step);
-        if at % EVERY != EVERY - 1 {
+        // Of networks nobody knows what they would say next of whoever is due.
+        let is_open = world.state.council.is_some() && !world.state.due.is_empty();
+        if at % EVERY != EVERY - 1 || is_open {
             continue;
         }
         for (pool, request) in who_waits(&world) {
@@ -208,6 +224,9 @@ fn check_refusal(before: &World, after: &World) {
         let Content::Readable { digests, .. } = input.content else { unreachable!("it was read") };
         input.content = Content::Readable { command: again, digests };
         let answer = decide_round(&mut world.state, vec![input]).remove(0);
+        if is_voted_down(&answer, &ask.request) {
+            continue;
+        }
         assert!(is_let_in(&answer, &ask.request), "{change:?} for {ask:?}: {answer:?}");
     }
 }
@@ -216,12 +235,12 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_said_to_help_does_and_one_step_less_does_not(stream in streams_of_rules()) {
+    fn what_is_said_to_help_does_and_one_step_less_does_not(stream in streams()) {
         check_stream(&stream);
     }
 
     #[test]
-    fn a_refused_request_is_let_in_with_what_is_said_to_help(stream in streams_of_rules()) {
+    fn a_refused_request_is_let_in_with_what_is_said_to_help(stream in streams()) {
         let mut world = stream.begin();
         for step in &stream.steps {
             let before = world.clone();

@@ -6,7 +6,7 @@ use crate::args::WhyArguments;
 use conclave::cli::Output;
 use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
-use conclave::explain::{ExplainReport, Follower, explain, follow, text};
+use conclave::explain::{ExplainReport, Follower, Networks, explain, follow, give_reasons, text};
 use conclave::report::viewer::Viewer;
 use conclave_core::units::Offset;
 use serde::Serialize;
@@ -39,8 +39,9 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
              spelling, or look for it with `replay --from 0 --tenant TENANT`"
         )));
     }
-    let report = explain(&view.log, &follower, &folded.state, &Viewer::Everything)
+    let mut report = explain(&view.log, &follower, &folded.state, &Viewer::Everything)
         .map_err(|error| view.explain(error))?;
+    give_reasons(&view.log, view.models(), &mut report);
     let mut page = Page::open();
     match output {
         Output::Json => page.json(&Answer { report: &report, partition: view.partition() })?,
@@ -51,5 +52,8 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
         }
     }
     page.flush()?;
-    view.end(0)
+    match report.networks.as_ref().and_then(Networks::corruption) {
+        Some(sentence) => Err(Error::corrupt(sentence)),
+        None => view.end(0),
+    }
 }

@@ -60,6 +60,8 @@ pub(super) enum Source {
 pub(super) struct Stored {
     pub(super) log: RocksReader,
     pub(super) folded: Folded,
+    /// Where it lies.
+    pub(super) data: PathBuf,
     /// The decision that it was folded up to on request.
     at: Option<Offset>,
 }
@@ -122,7 +124,7 @@ impl Stored {
         }
         let until = at.map(|at| Offset(at.0 + 1));
         let (folded, _) = fold(&log, log.partition(), until).map_err(with_advice)?;
-        Ok(Self { log, folded, at })
+        Ok(Self { log, folded, data: directory.to_owned(), at })
     }
 
     /// Folds what was decided since, unless a past moment was asked for.

@@ -3,6 +3,7 @@
 mod bench;
 mod info;
 mod keep;
+mod shadow;
 
 use super::{Output, page::Page};
 use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, read};
@@ -14,6 +15,7 @@ use conclave_gpu::Software;
 use info::Info;
 use keep::KeepArguments;
 use serde::Serialize;
+use shadow::ShadowArguments;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "Examples:
@@ -21,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   conclave council verify models/FILE.council --output json
   conclave council bench models/FILE.council
   conclave council keep models/FILE.council --data data/conclave
+  conclave council shadow --council-file models/FILE.council --data data/conclave
   conclave council keep models/FILE.council --brokers k1:9092,k2:9092
 
 A log takes networks into the seat with two commands of an administrator, which `council keep`
@@ -28,7 +31,8 @@ prints for `conclave submit`: ActivateDecider (version 2) and ActivateCouncil. E
 the file in models/ of its data directory, or on Kafka in the topic of artifacts, where every
 instance takes it from; one that lacks it waits, and decides nothing otherwise.
 
-Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused";
+Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused, 3 a log cannot
+be read now, 4 it is corrupt";
 
 /// Files of councils.
 #[derive(Debug, Args)]
@@ -49,6 +53,8 @@ enum What {
     Bench(BenchArguments),
     /// Keeps a copy where the instances of a log look for it
     Keep(KeepArguments),
+    /// Votes beside the seat of a log, without any effect, and compares
+    Shadow(ShadowArguments),
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +114,7 @@ pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
             Ok(0)
         }
         What::Keep(of) => keep::run(of),
+        What::Shadow(of) => shadow::run(of),
     }
 }
 

@@ -4,8 +4,9 @@ use super::Output;
 use super::connection::{ReadArguments, Source, Stored, show};
 use super::values;
 use crate::client::Question;
+use crate::council::Models;
 use crate::error::{Error, Result};
-use crate::explain::{explain_live, text};
+use crate::explain::{ExplainReport, Networks, explain_live, give_reasons, text};
 use crate::report::viewer::Viewer;
 use clap::Args;
 use conclave_core::units::{PoolId, RequestId};
@@ -35,8 +36,10 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
     let pool = source.pool(pool.as_ref())?;
     let json = match &source {
         Source::Log(stored) => {
-            let Stored { log, folded, .. } = &**stored;
-            let report = explain_live(log, &folded.state, &pool, request, &Viewer::Everything)?;
+            let Stored { log, folded, data, .. } = &**stored;
+            let all = Viewer::Everything;
+            let mut report = explain_live(log, &folded.state, &pool, request, &all)?;
+            give_reasons(log, &Models::beside(data), &mut report);
             serde_json::to_string(&report)
                 .map_err(|error| Error::bug("a report is no JSON").caused_by(error))?
         }
@@ -45,11 +48,23 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
             client.get(&question.with("at", *at))?
         }
     };
-    match read.service.output {
-        Output::Json => show(&json)?,
-        Output::Text => show(&text(&report_of(&json)?))?,
+    let report = match read.service.output {
+        Output::Json => {
+            show(&json)?;
+            // Another release may answer with what this one cannot read.
+            report_of::<ExplainReport>(&json).ok()
+        }
+        Output::Text => {
+            let report = report_of(&json)?;
+            show(&text(&report))?;
+            Some(report)
+        }
+    };
+    let networks = report.as_ref().and_then(|report| report.networks.as_ref());
+    match networks.and_then(Networks::corruption) {
+        Some(sentence) => Err(Error::corrupt(sentence)),
+        None => source.end(),
     }
-    source.end()
 }
 
 /// A report as the service sent it.

@@ -14,6 +14,7 @@ mod import;
 mod input;
 mod kafka;
 mod lease;
+mod metrics;
 mod nodes;
 pub mod page;
 mod papers;

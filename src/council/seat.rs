@@ -3,10 +3,10 @@
 use super::depot::Depot;
 use super::engine::Asked;
 use super::keep::store;
-use super::{CouncilEngine, Engines, model_id, read_to_vote};
+use super::{CouncilEngine, CpuCouncil, Engines, model_id, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
-use conclave_core::council::{CouncilFile, HiddenState, ModelId};
+use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
 use conclave_core::units::{Hash8, Hash32};
@@ -249,6 +249,18 @@ impl Seated {
         &self.engine
     }
 
+    /// What it is.
+    #[must_use]
+    pub fn council(&self) -> &Council {
+        self.file.council()
+    }
+
+    /// The way in which its single steps are computed here.
+    #[must_use]
+    pub fn evaluator(&self) -> &CpuCouncil {
+        self.engine.processor()
+    }
+
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
@@ -264,6 +276,12 @@ impl CouncilSeat {
     #[must_use]
     pub fn new(models: Models) -> Self {
         Self { models }
+    }
+
+    /// The councils that it finds.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
     /// Whether the council that a log would call `model` could sit here.
@@ -283,18 +301,24 @@ impl CouncilSeat {
         let members = &seated.file.council().parts().members;
         Some(members.iter().map(|member| member.label.clone()).collect())
     }
-}
 
-impl Seat for CouncilSeat {
-    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+    /// The council that is to answer `ballot`; none when that is for the rules.
+    ///
+    /// # Errors
+    /// As [`Seat::vote`].
+    pub fn asked(&self, ballot: &Ballot) -> Result<Option<Arc<Seated>>, Absent> {
         let get = |model| self.models.get(model).map_err(|why| Absent { model, why });
         if let Some(model) = ballot.activates {
             get(model)?;
         }
-        match ballot.asked() {
-            Some(model) => Ok(get(model)?.answer(ballot)),
-            None => Ok(Votes::by_rules(ballot)),
-        }
+        ballot.asked().map(get).transpose()
+    }
+}
+
+impl Seat for CouncilSeat {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        let asked = self.asked(ballot)?;
+        Ok(asked.map_or_else(|| Votes::by_rules(ballot), |seated| seated.answer(ballot)))
     }
 }
 

@@ -175,13 +175,13 @@ impl Life {
         is_denied || self.stands() == "put off by the council"
     }
 
-    /// The last vote on it, when networks gave it.
-    pub(super) fn last_vote_of_networks(&self) -> Option<&CouncilVoted> {
+    /// The last vote on it, when networks gave it, and when.
+    pub(super) fn last_vote_of_networks(&self) -> Option<(Moment, &CouncilVoted)> {
         let is_vote =
             |event: &Event| matches!(event, Event::RequestVoted(_) | Event::CouncilVoted(_));
         let last = self.events.iter().rev().find(|at| is_vote(&at.event))?;
         match &last.event {
-            Event::CouncilVoted(voted) => Some(voted),
+            Event::CouncilVoted(voted) => Some((last.at, voted)),
             _ => None,
         }
     }

@@ -5,22 +5,31 @@
 //!
 //! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
 //! has to be looked up for them), [`mod@ahead`], `refusal`, [`mod@text`] (the same for people),
-//! [`mod@plan`].
+//! [`mod@plan`]; of a vote of networks [`networks`] (what is said), `recount` (its round once more),
+//! `reasons` (proved, and said why), `told` (features in words), [`brief`] (many votes, in short).
 
 pub mod ahead;
+pub mod brief;
 pub mod life;
+pub mod networks;
+mod networks_text;
 pub mod plan;
 pub mod plan_text;
+mod reasons;
+mod recount;
 mod refusal;
 pub mod report;
 pub mod text;
+mod told;
 mod watch;
 
 pub use ahead::ahead;
 pub use life::{Follower, Life};
+pub use networks::Networks;
 pub use plan::{PlanReport, plan};
 pub use plan_text::plan_text;
-pub use report::{ExplainReport, Moment, Networks};
+pub use reasons::{give_reasons, give_reasons_of_plan};
+pub use report::{ExplainReport, Moment};
 pub use text::text;
 
 use crate::error::{Error, Result};
@@ -164,7 +173,7 @@ fn report_of(
         waited_by: life.waited_by(as_of),
         ahead: ahead(state, pool, request, viewer),
         council: refusal::council(life),
-        networks: networks.map(Networks::of),
+        networks: networks.map(|(at, voted)| Networks::of(voted, Some(at))),
         refusal_numbers: refusal.numbers,
         changes,
         advice,

@@ -2,8 +2,9 @@
 //! of what the command can reach. Nothing is stored, and nothing is promised.
 
 use super::ahead::ahead;
+use super::networks::Networks;
 use super::refusal::is_about_the_ask;
-use super::report::{Ahead, Council, EventAt, Granted, Moment, Networks};
+use super::report::{Ahead, Council, EventAt, Granted, Moment};
 use super::{ASK_NETWORKS, advice, if_networks_approve, sentences};
 use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::report::event::Subject;
@@ -112,7 +113,7 @@ pub fn plan(
 }
 
 /// The record that the log would hold, read as it would be.
-fn next_input(state: &State, command: &Command, now: TimeMs) -> Input {
+pub(super) fn next_input(state: &State, command: &Command, now: TimeMs) -> Input {
     let record = CommandRecord {
         time_ms: now,
         key: command.pool.0.as_bytes().to_vec(),
@@ -324,7 +325,7 @@ fn council(event: &Event) -> Option<Council> {
 
 fn networks(event: &Event) -> Option<Networks> {
     match event {
-        Event::CouncilVoted(voted) => Some(Networks::of(voted)),
+        Event::CouncilVoted(voted) => Some(Networks::of(voted, None)),
         _ => None,
     }
 }

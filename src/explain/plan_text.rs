@@ -1,8 +1,9 @@
 //! A plan for people, made of the report alone.
 
+use super::networks_text::networks;
 use super::plan::PlanReport;
 use super::report::Granted;
-use super::text::{help, networks, place};
+use super::text::{help, place};
 use crate::report::sentence;
 use crate::report::show::{clock, or_dash};
 use conclave_core::units::TimeMs;

@@ -1,11 +1,10 @@
 //! What an explanation holds. Quantities carry their unit in the name; a blocker, an event and what
 //! was asked look as they do everywhere else.
 
-use crate::report::council;
-use crate::report::sentence;
+use super::networks::Networks;
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
-use conclave_core::decision::{CouncilVoted, Event, MemberVote, Placement};
+use conclave_core::decision::{Event, Placement};
 use conclave_core::explain::Change;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,7 +55,7 @@ pub struct ExplainReport {
     pub ahead: Option<Ahead>,
     /// The last vote, for what was put off or denied, when the rules gave it.
     pub council: Option<Council>,
-    /// The last vote of networks, when they voted last.
+    /// The last vote of networks, when they voted last, with its reasons where they are proved.
     pub networks: Option<Networks>,
     /// The numbers that the refusing rule compared.
     pub refusal_numbers: BTreeMap<String, i64>,
@@ -151,57 +150,6 @@ pub struct Council {
     pub approve_from: i64,
     /// As many put off; none at the last vote.
     pub defer_from: Option<i64>,
-}
-
-/// A vote of networks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Networks {
-    /// Which vote it was, from 1.
-    pub attempt: i64,
-    /// Which council, by the digest of its file.
-    pub model: String,
-    /// `approve`, `deny` or `defer`.
-    pub verdict: String,
-    /// Why: `agreed`, `no_quorum`, `unsure` or `vetoed`.
-    pub ground: String,
-    /// How sure the members were that agreed, in thousandths; 0 without a quorum.
-    pub confidence_per_mille: i64,
-    /// What each member said, in the order of the council's file.
-    pub members: Vec<MemberSaid>,
-}
-
-/// What one network said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct MemberSaid {
-    /// `approve`, `deny` or `defer`.
-    pub verdict: String,
-    /// How often it is right when it is that sure, in thousandths.
-    pub confidence_per_mille: i64,
-    /// Its logits in 1/2048: approve, deny, defer.
-    pub logits: [i64; 3],
-    /// Whether it counted: nobody listens to a member in quarantine.
-    pub counted: bool,
-}
-
-impl Networks {
-    /// What `voted` says.
-    #[must_use]
-    pub fn of(voted: &CouncilVoted) -> Self {
-        let said = |member: &MemberVote| MemberSaid {
-            verdict: sentence::verdict(member.verdict).to_owned(),
-            confidence_per_mille: member.confidence_per_mille,
-            logits: [member.approve, member.deny, member.defer],
-            counted: member.counted,
-        };
-        Self {
-            attempt: voted.attempt,
-            model: voted.model.0.to_string(),
-            verdict: sentence::verdict(voted.verdict).to_owned(),
-            ground: council::ground(voted.ground).to_owned(),
-            confidence_per_mille: voted.confidence_per_mille,
-            members: voted.members.iter().map(said).collect(),
-        }
-    }
 }
 
 /// An event and when it happened.

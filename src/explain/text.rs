@@ -1,7 +1,8 @@
 //! An explanation for people: where it stands, what it waited for and how long, who is before it,
 //! what would help. Made of the report alone, so that whoever received it can print it.
 
-use super::report::{Ahead, Council, ExplainReport, MemberSaid, Moment, Networks, WaitedBy};
+use super::networks_text::networks;
+use super::report::{Ahead, Council, ExplainReport, Moment, WaitedBy};
 use crate::report::event::name;
 use crate::report::sentence;
 use crate::report::show::{between, clock, gpus, rough, span};
@@ -51,24 +52,6 @@ fn council(council: &Council) -> String {
         None => ", fewer deny".to_owned(),
     };
     format!("  council  its last vote has {score} of 100 points: {approve_from} approve{defer}")
-}
-
-pub(super) fn networks(said: &Networks) -> Vec<String> {
-    let Networks { attempt, model, verdict, ground, confidence_per_mille, members } = said;
-    let mut lines = vec![format!(
-        "  council  vote {attempt} of {model:.16}: {verdict} ({ground}, {confidence_per_mille} per \
-         mille sure)"
-    )];
-    lines.extend(members.iter().zip(1..).map(|(member, number)| {
-        let MemberSaid { verdict, confidence_per_mille, logits, counted } = member;
-        let [approve, deny, defer] = logits;
-        let counted = if *counted { "" } else { "; in quarantine, not counted" };
-        format!(
-            "           member {number}: {verdict:<7} {confidence_per_mille:>4} per mille sure; \
-             approve {approve:>6}, deny {deny:>6}, defer {defer:>6}{counted}"
-        )
-    }));
-    lines
 }
 
 fn waited(report: &ExplainReport) -> Vec<String> {
@@ -168,7 +151,7 @@ pub fn change(change: &Change) -> String {
     format!("{who}{} {to} instead of {from}{at}", field_name(*field))
 }
 
-fn field_name(field: Field) -> &'static str {
+pub(super) fn field_name(field: Field) -> &'static str {
     match field {
         Field::Replicas => "replicas",
         Field::GpuCount => "GPUs per replica",
@@ -188,7 +171,7 @@ fn field_name(field: Field) -> &'static str {
     }
 }
 
-fn value(field: Field, value: &Value) -> String {
+pub(super) fn value(field: Field, value: &Value) -> String {
     let is_span = matches!(field, Field::ExpectedDurationMs | Field::WaitBoundMs);
     let is_gpus = matches!(field, Field::LimitGpuMilli | Field::GuaranteeGpuMilli);
     match value {

@@ -5,8 +5,10 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use super::reports::At;
-use crate::error::Error;
-use crate::explain::{ExplainReport, Follower, PlanReport, explain, explain_at, follow, plan};
+use crate::explain::{
+    ExplainReport, Follower, PlanReport, explain, explain_at, follow, give_reasons,
+    give_reasons_of_plan, plan,
+};
 use crate::service::now;
 use crate::wire::json::{Defaults, read_command};
 use axum::Json;
@@ -16,7 +18,8 @@ use axum::http::HeaderMap;
 use conclave_core::units::{CommandId, PoolId, RequestId};
 
 /// Why a request waits, or what became of it: blockers as intervals, who is ahead and by which
-/// rule, the smallest changes that would let it start.
+/// rule, the smallest changes that would let it start; of a vote of networks the reasons, computed
+/// again from the log.
 #[utoipa::path(
     get, path = "/v1/pools/{pool}/requests/{request}/explain", tag = "state",
     params(("pool" = String, Path), ("request" = String, Path), ("at" = Option<i64>, Query)),
@@ -36,7 +39,12 @@ pub(super) async fn request(
     if let Some(at) = asked.at {
         let at = part.existing(at)?;
         let explained = part
-            .ask_log(move |service| explain_at(&service.log(), Some(&pool), &id, Some(at), &viewer))
+            .ask_log(move |service| {
+                let log = service.log();
+                let mut report = explain_at(&log, Some(&pool), &id, Some(at), &viewer)?;
+                give_reasons(&log, service.seat().models(), &mut report);
+                Ok(report)
+            })
             .await?;
         return Ok(Json(explained));
     }
@@ -49,12 +57,16 @@ pub(super) async fn request(
             let live = state.pools.get(&pool).and_then(|pool| pool.request(&id));
             (live.map(|request| request.arrival), state.covered)
         });
-        let Some(arrival) = arrival else {
-            return explain_at(&log, Some(&pool), &id, Some(covered), &viewer);
+        let mut report = match arrival {
+            None => explain_at(&log, Some(&pool), &id, Some(covered), &viewer)?,
+            Some(arrival) => {
+                let mut follower = Follower::new(id, Some(pool));
+                let folded = follow(&log, arrival, covered, &mut follower)?;
+                explain(&log, &follower, &folded.state, &viewer)?
+            }
         };
-        let mut follower = Follower::new(id, Some(pool));
-        let folded = follow(&log, arrival, covered, &mut follower)?;
-        explain(&log, &follower, &folded.state, &viewer)
+        give_reasons(&log, service.seat().models(), &mut report);
+        Ok(report)
     });
     Ok(Json(explained.await?))
 }
@@ -83,9 +95,24 @@ pub(super) async fn planned(
     caller.check_sends(&command)?;
     let viewer = caller.viewer();
     let part = app.home_of(&command, None)?;
-    let mut seat = part.service().seat();
-    let planned = part.ask_state(None, move |folded| {
-        plan(&folded.state, command, now(), &mut seat, &viewer).map_err(Error::from)
-    });
-    Ok(Json(planned.await?))
+    let (mut seat, at) = (part.service().seat(), now());
+    let (mut planned, command, ground) = part
+        .ask_state(None, move |folded| {
+            let state = &folded.state;
+            let planned = plan(state, command.clone(), at, &mut seat, &viewer)?;
+            // The view is held for no longer than it takes to copy what the vote was about.
+            let copy = || state.for_plan(&command.pool, at.max(state.time_ms), None);
+            let ground = planned.networks.is_some().then(copy);
+            Ok((planned, command, ground))
+        })
+        .await?;
+    if let Some(ground) = ground {
+        let explained = part.ask(move |service| {
+            let models = service.seat().models().clone();
+            give_reasons_of_plan(&ground, (&command, at), &models, &mut planned);
+            Ok(planned)
+        });
+        planned = explained.await?;
+    }
+    Ok(Json(planned))
 }

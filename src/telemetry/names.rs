@@ -194,6 +194,13 @@ names! {
     /// 1 while the validator can read the log, otherwise 0.
     VALIDATOR_READING = "conclave_validator_reading_count", Gauge, Count;
 
+    /// Votes that a council beside the seat has an opinion on, by the seat's verdict and its own.
+    SHADOW_VOTES = "conclave_shadow_votes_total", Counter by VERDICTS, Count;
+    /// Decisions that the log has and the council beside the seat has not read.
+    SHADOW_LAG_RECORDS = "conclave_shadow_lag_records_count", Gauge, Count;
+    /// 1 while the council beside the seat can read the log, otherwise 0.
+    SHADOW_READING = "conclave_shadow_reading_count", Gauge, Count;
+
     /// Accepting commands into the log, at the chosen durability.
     SPAN_ACCEPT = "send conclave.commands", Span, Text;
     /// Reading commands, their schemas and their digests.
@@ -236,6 +243,9 @@ names! {
 
     /// A rule that every log keeps, by its name in docs/validate.md. Also a log field.
     RULE = "rule", Label, Text;
+
+    /// The verdict of the seat and that of a council beside it, as in `approve_defer`.
+    VERDICTS = "verdicts", Label, Text;
 
     /// When the line was written, by this machine's clock, in UTC.
     TS = "ts", Field, Text;

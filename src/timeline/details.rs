@@ -2,7 +2,9 @@
 
 use super::data::Timeline;
 use super::{Options, began_at, for_each_record};
+use crate::council::Models;
 use crate::error::{Error, Result};
+use crate::explain::brief::{Brief, RecordedVote, briefs};
 use crate::log::LogReader;
 use crate::report::decision::DecisionJson;
 use crate::report::event::Subject;
@@ -33,6 +35,10 @@ pub struct Details {
     pub lines: VecDeque<String>,
     /// Older ones that there was no room for.
     pub left_out: u64,
+    /// The newest votes of networks on the requests, with each member's first reason: one JSON
+    /// object each, in order, once they are explained.
+    pub votes: Vec<String>,
+    recorded_votes: VecDeque<RecordedVote>,
 }
 
 impl Details {
@@ -50,6 +56,7 @@ impl Details {
             if !touches(&decision, options, &shown) {
                 return Ok(());
             }
+            details.note_votes(&decision, options, &shown);
             let line = line(&DecisionJson::of(record.hash, &decision, began_at))?;
             bytes += line.len();
             details.lines.push_back(line);
@@ -61,6 +68,28 @@ impl Details {
             Ok(())
         })?;
         Ok(details)
+    }
+
+    fn note_votes(&mut self, decision: &Decision, options: &Options, shown: &BTreeSet<&str>) {
+        let is_shown = |vote: &RecordedVote| {
+            let voted = vote.voted();
+            options.shows(&voted.pool) && shown.contains(&*voted.request.0)
+        };
+        self.recorded_votes.extend(RecordedVote::all_of(decision).filter(is_shown));
+        let beyond = self.recorded_votes.len().saturating_sub(options.votes_max);
+        self.recorded_votes.drain(..beyond);
+    }
+
+    /// Computes the votes again, with the councils of `models`.
+    ///
+    /// # Errors
+    /// When the log cannot be folded.
+    pub fn explain_votes(&mut self, log: &dyn LogReader, models: &Models) -> Result<()> {
+        let recorded = self.recorded_votes.make_contiguous();
+        let bug = |error| Error::bug("a vote is no JSON").caused_by(error);
+        let json = |vote: &Brief| serde_json::to_string(vote).map_err(bug);
+        self.votes = briefs(log, models, recorded)?.iter().map(json).collect::<Result<_>>()?;
+        Ok(())
     }
 }
 

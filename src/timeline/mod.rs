@@ -44,6 +44,9 @@ pub struct Options {
     pub looks_max: u64,
     /// Bytes of decisions kept for [`Details`]; beyond it the oldest are left out, and counted.
     pub details_bytes_max: usize,
+    /// Votes of networks kept for [`Details`] with their reasons, each of which takes about as long
+    /// as a hundred votes; beyond it the oldest are left out.
+    pub votes_max: usize,
 }
 
 /// See [`Options::looks_max`].
@@ -60,6 +63,7 @@ impl Default for Options {
             nodes_max: 2_000,
             looks_max: 10_000_000,
             details_bytes_max: 16 * 1024 * 1024,
+            votes_max: 1_000,
         }
     }
 }

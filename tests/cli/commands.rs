@@ -20,7 +20,7 @@ fn golden(file: &str, arguments: &str) {
 }
 
 #[track_caller]
-fn compare(file: &str, out: &str, arguments: &str) {
+pub(crate) fn compare(file: &str, out: &str, arguments: &str) {
     let path = root().join("tests/cli/golden").join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, out).unwrap();

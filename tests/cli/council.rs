@@ -145,3 +145,43 @@ fn a_demo_under_networks_repeats_and_keeps_their_file_beside_its_log() {
     let rules = conclave(&demo, None);
     assert_eq!(rules.code, 2, "another log: {rules:?}");
 }
+
+#[test]
+fn a_council_votes_beside_the_seat_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, data) = (write(dir.path()), dir.path().join("data"));
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/council-1.council");
+    let demo = format!("demo --headless --requests 400 --data {}", data.display());
+    let told = conclave(&format!("{demo} --council-file {}", own.display()), None);
+    assert_eq!(told.code, 0, "{told:?}");
+    let shadow = |file: &Path, more: &str| {
+        let (file, data) = (file.display(), data.display());
+        conclave(&format!("council shadow --council-file {file} --data {data} {more}"), None)
+    };
+    let json = |file: &Path| -> Value {
+        let answer = shadow(file, "--output json");
+        assert_eq!(answer.code, 0, "{answer:?}");
+        serde_json::from_str(&answer.out).unwrap()
+    };
+    let same = json(&own);
+    assert_eq!(same["same_words"], same["votes"], "{same}");
+    assert_eq!(
+        (&same["agreed_per_mille"], &same["latest"]),
+        (&1_000.into(), &Value::from([(); 0]))
+    );
+    let differs = json(&other);
+    assert_eq!(differs["by_other_council"], same["votes"], "{differs}");
+    assert!(differs["agreed"].as_u64() < same["votes"].as_u64(), "{differs}");
+    let latest = differs["latest"].as_array().unwrap();
+    assert_eq!(latest.len(), 10);
+    let text = shadow(&other, "--latest 2");
+    let last = latest.last().unwrap();
+    let named = format!("differs     0:{} request {}", last["offset"], last["request"]);
+    let named = named.replace('"', "'");
+    assert!(text.out.lines().last().unwrap().starts_with(&named), "{text:?}");
+    assert!(text.err.contains("votes beside the seat in"), "{text:?}");
+
+    // No council at all.
+    let refused = shadow(&data.join("VERSION"), "");
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{refused:?}");
+}

@@ -6,6 +6,7 @@ mod system_common;
 
 mod commands;
 mod council;
+mod explained;
 mod reports;
 mod service;
 mod tale;

@@ -4,6 +4,8 @@
 
 mod api;
 mod commands;
+#[path = "../system_common/council.rs"]
+mod council;
 mod decisions;
 mod flood;
 mod hostile;
@@ -11,4 +13,5 @@ mod life;
 mod pulse;
 mod served;
 mod tokens;
+mod votes;
 mod wire;

@@ -27,7 +27,7 @@ fn secret(name: &str) -> String {
 }
 
 /// A service with tokens and a furnished pool; whoever asks is named each time.
-fn guarded() -> Served {
+pub(crate) fn guarded() -> Served {
     let settings = "[tokens]\nfile = 'tokens.toml'";
     let files = [("tokens.toml", tokens())];
     let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
@@ -38,7 +38,7 @@ fn guarded() -> Served {
 }
 
 /// The service as the bearer of a token sees it.
-fn acting<'a>(served: &'a mut Served, name: &str) -> &'a mut Served {
+pub(crate) fn acting<'a>(served: &'a mut Served, name: &str) -> &'a mut Served {
     served.token = Some(secret(name));
     served
 }

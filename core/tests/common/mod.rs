@@ -5,7 +5,7 @@ mod acts;
 mod crowd;
 mod fold;
 #[path = "../networks/mod.rs"]
-mod networks;
+pub(crate) mod networks;
 mod send;
 
 pub(crate) use acts::{Act, Ask, Step};
@@ -58,8 +58,7 @@ pub(crate) fn streams() -> impl Strategy<Value = Stream> {
     ]
 }
 
-/// Streams in which the rules keep the council seat: what is said to help holds for networks only
-/// as far as they approve.
+/// Streams in which the rules keep the council seat, for whoever asks nobody else.
 pub(crate) fn streams_of_rules() -> impl Strategy<Value = Stream> {
     streams().prop_map(|mut stream| {
         stream.is_seated = false;

@@ -2,7 +2,10 @@
 
 use crate::drawn::{Seed, seeds};
 use crate::golden_council;
-use conclave_core::council::explain::{Step, *};
+use conclave_core::council::explain::{
+    Contest, Gap, GroupShare, MemberShares, SHARES_PER_GAP, Shares, Step, nothing_known, occlusion,
+    shapley, top_reasons,
+};
 use conclave_core::council::features::{FEATURES, FeatureGroup};
 use conclave_core::council::*;
 use conclave_core::decision::Verdict;

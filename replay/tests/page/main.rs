@@ -5,7 +5,10 @@
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../../tests/system_common/council.rs"]
+mod council;
 mod service;
+mod votes;
 
 use browser::{Browser, browser};
 use common::{asks, decide_all, open, replay, story};
@@ -34,7 +37,7 @@ fn nasty_log() -> TempDir {
 }
 
 /// Writes the page of the log in `folder/log` and returns where it is.
-fn page_of(folder: &Path) -> PathBuf {
+pub(crate) fn page_of(folder: &Path) -> PathBuf {
     let html = folder.join("page.html");
     let answer = replay(&folder.join("log"), &format!("timeline --html {}", html.display()));
     assert_eq!(answer.code, 0, "{answer:?}");

@@ -1,7 +1,10 @@
 //! As much of a service as the live page needs, under the policy that the real one serves it with.
 
+use conclave::council::Models;
+use conclave::explain::{explain_at, give_reasons};
 use conclave::log::LogReader;
 use conclave::log::rocks::RocksReader;
+use conclave::report::viewer::Viewer;
 use conclave::timeline::{Options, Timeline, page};
 use conclave_core::units::Offset;
 use serde_json::json;
@@ -70,6 +73,13 @@ fn data(path: &str, logs: &[PathBuf]) -> String {
     if let Some(offset) = decision {
         let found = reader.decisions(Offset(offset), 0).unwrap();
         return format!("{{\"offset\":{}}}", found[0].offset);
+    }
+    if let Some(request) = path.strip_prefix("v1/pools/lab/requests/") {
+        let (request, _) = request.split_once('/').unwrap();
+        let (at, all) = (number(path, "at").map(Offset), Viewer::Everything);
+        let mut report = explain_at(&reader, None, &request.into(), at, &all).unwrap();
+        give_reasons(&reader, &Models::beside(&logs[0]), &mut report);
+        return serde_json::to_string(&report).unwrap();
     }
     if path.starts_with("v1/timeline") {
         let options = Options { until: number(path, "until").map(Offset), ..Options::default() };

@@ -19,6 +19,10 @@ impl Cpu {
     pub(super) fn new(council: CpuCouncil, threads: NonZeroUsize) -> Self {
         Self { council, threads }
     }
+
+    pub(super) fn council(&self) -> &CpuCouncil {
+        &self.council
+    }
 }
 
 impl Runner for Cpu {

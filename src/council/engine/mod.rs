@@ -133,6 +133,12 @@ impl CouncilEngine {
         all
     }
 
+    /// What computes single steps, whichever machine has the ballots.
+    #[must_use]
+    pub fn processor(&self) -> &CpuCouncil {
+        self.cpu.council()
+    }
+
     /// Whether a device is open and in use.
     #[must_use]
     pub fn has_device(&self) -> bool {

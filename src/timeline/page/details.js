@@ -6,6 +6,8 @@
   // The order in which a decision is read; digests come last.
   const ORDER = ["event", "offset", "time_ms", "since_start_ms", "kind", "pool", "tenant", "request", "command_id",
     "outcome", "code", "detail", "first_offset"];
+  // Moments that are votes.
+  const VOTES = new Set(["approved", "put_off", "voted_down"]);
 
   const inOrder = (value) => {
     if (Array.isArray(value)) return value.map(inOrder);
@@ -20,11 +22,15 @@
     const chart = { row: -1 };
     let embedded = null;
 
-    const findEmbedded = (offset) => {
+    const kept = () => {
       if (!embedded) {
-        const kept = JSON.parse(document.getElementById("decision-data").textContent);
-        embedded = { leftOut: kept.left_out, of: new Map(kept.decisions.map((one) => [one.offset, one])) };
+        const data = JSON.parse(document.getElementById("decision-data").textContent);
+        embedded = { leftOut: data.left_out, votes: data.votes, of: new Map(data.decisions.map((one) => [one.offset, one])) };
       }
+      return embedded;
+    };
+    const findEmbedded = (offset) => {
+      const embedded = kept();
       if (embedded.of.has(offset)) return embedded.of.get(offset);
       throw new Error(embedded.leftOut
         ? `This page keeps the newest decisions only; ${Conclave.count(embedded.leftOut)} older ones are left out. See: replay --from ${offset} --until ${offset}`
@@ -32,6 +38,46 @@
     };
     const find = async (offset) =>
       page.live ? page.live.get(page.live.of(`v1/decisions/${offset}`)) : findEmbedded(offset);
+
+    // The decision of the last vote of networks on a request; null when they never voted.
+    const lastVote = (model, row) => {
+      for (let at = model.last(row); at >= model.first(row); at--) {
+        if (VOTES.has(model.kind(at))) return / by the networks/.test(model.note(at)) ? model.data.segments.offset[at] : null;
+      }
+      return null;
+    };
+    // A reason for the verdict stands before those against it.
+    const first = (reasons) => reasons.find((one) => one.push_sixtieths > 0) || reasons[0];
+    // What each member said there; null when this page does not keep it.
+    const findVote = async (pool, request, offset) => {
+      if (!page.live) return kept().votes.find((one) => one.at === offset && one.pool === pool && one.request === request) || null;
+      const path = `v1/pools/${encodeURIComponent(pool)}/requests/${encodeURIComponent(request)}/explain?at=${offset}`;
+      const said = (await page.live.get(path)).networks;
+      return said && { ...said, unexplained: said.unexplained && said.unexplained.sentence,
+        members: said.members.map((one) => ({ ...one, top: one.why && first(one.why.top) })) };
+    };
+    const sure = (said) => `${said.confidence_per_mille} ‰ sure`;
+    const push = (sixtieths) => `${sixtieths < 0 ? "−" : "+"}${Math.abs(sixtieths / 122880).toFixed(2)}`;
+    const member = (said, at) => {
+      const { top, verdict } = said, words = el("div", { class: "when" });
+      if (top) words.append(`${push(top.push_sixtieths)} ${top.group}${top.words ? `: ${top.words}` : ""}`);
+      return el("li", {}, el("span", { class: `verdict is-${verdict}` }, verdict),
+        el("div", {}, el("div", { class: "words" }, said.label || `member ${at + 1}`), words), el("span", { class: "lasted" }, said.counted ? sure(said) : "not counted"));
+    };
+    const showVote = async (model, row, place) => {
+      const offset = lastVote(model, row);
+      if (offset === null) return;
+      const say = (...lines) => place.replaceChildren(el("h3", {}, "The council"), ...lines);
+      try {
+        const vote = await findVote(model.text("pool", row), model.text("name", row), offset);
+        if (!vote) return say(el("p", { class: "soft" }, "This page keeps the newest votes only. See: replay why"));
+        say(el("p", { class: "soft" }, `vote ${vote.attempt}: ${vote.verdict} (${vote.ground.replace("_", " ")}, ${sure(vote)}) `, decision(offset)),
+          el("ul", { class: "council" }, ...vote.members.map(member)),
+          vote.unexplained ? el("p", { class: "soft" }, `No reasons: ${vote.unexplained}`) : "");
+      } catch (error) {
+        say(el("p", { class: "soft" }, error.message));
+      }
+    };
 
     const showJson = async (offset) => {
       const pre = panel.querySelector("pre"), title = panel.querySelector("#json-title");
@@ -87,10 +133,12 @@
         el("div", { class: "when" }, Conclave.moment(model, received_ms[row]), " ", decision(received_at[row])))));
       for (let at = model.first(row); at <= model.last(row); at++) story.append(happened(model, at));
       const close = el("button", { type: "button", "aria-label": "Close details", click: () => page.close() }, "×");
+      const council = el("div", {});
       panel.replaceChildren(
         el("div", { class: "details-head" }, el("h2", { tabindex: "-1" }, name(model.text("name", row))), close),
         el("p", { class: `row-state is-${model.group(row)}` }, kind.long || kind.label),
         facts(model, row),
+        council,
         el("h3", {}, "What happened"),
         story,
         el("h3", { id: "json-title" }, "Decision"),
@@ -98,6 +146,7 @@
         page.live ? "" : el("p", { class: "soft" }, "Digests and empty fields are left out; replay shows them."));
       panel.hidden = false;
       chart.row = row;
+      showVote(model, row, council);
       return showJson(received_at[row]);
     };
     chart.focus = () => panel.querySelector("h2").focus();
