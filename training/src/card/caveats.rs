@@ -12,7 +12,7 @@ the moods and denied all careless work would deny more good work than bad. Good 
 that a network can learn such a thing, not that people are like that. Utilisation is known there \
 alone. Fairness is no counterfactual: it looks at who waited, not at who would not have.
 - **Little bad work.** In the last part of openb a few tasks fail, and of GenTD26 one request in \
-sixty: their rows of decisions show that the council does no harm there, and hardly that it helps.
+sixty: their rows of decisions say little about what the council is worth.
 - **Proxies.** GenTD26 names no GPUs: a request is one whole GPU, and what its sender could have \
 expected is made of steps and images; requests whose end nobody saw are left out. openb names no \
 tenants: tasks of one shape and class of service are taken for one tenant; one node of a hundred \
@@ -26,9 +26,9 @@ fitted there is wrong later, and no method that sees only the past could know.
 first votes only.
 - What still ran when a story ended has no label where the end of the work says it: long work is \
 seen less often than it is asked for.
-- The later parts of the sources were looked at while the trainer was written (the utility, the \
-least part of good work, which sources a member learns from). The fleets of the last table's last \
-rows were drawn for it, but the simulator that draws them is the same. A last word needs traces \
+- This is no frozen test. Nothing is fitted to the later parts of the sources and the other fleets, \
+but tables like these were looked at some ten times while it was made up what utility is, how much \
+good work has to start, and what a member learns from. A last word needs traces, and a simulator, \
 that nobody looked at.
 - No other recurrent network stands beside it. What it is worth to be told the elapsed time: \
 `docs/training.md`.

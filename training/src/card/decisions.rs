@@ -10,9 +10,12 @@ const COLUMNS: [&str; Trial::NUMBERS] =
     ["requests", "denied", "late", "wasted", "good", "useful", "bad", "Jain", "utility"];
 /// Places of some of them.
 const LATE: usize = 2;
+const WASTED: usize = 3;
 const GOOD: usize = 4;
 const BAD: usize = 6;
 const UTILITY: usize = 8;
+/// Utilities that differ by less are about the same.
+const SAME: f64 = 0.01;
 /// Which of the numbers are shares, written in per cent.
 const SHARES: [bool; Trial::NUMBERS] = [false, true, true, true, true, true, true, false, false];
 
@@ -98,19 +101,21 @@ fn verdict(judged: &Judged) -> String {
         format!("{council} (nobody in the seat {nobody}, the rule score {rules})")
     };
     let [nobody, rules, council] = judged.seats.map(|seat| seat[UTILITY].0);
-    let best = match () {
-        () if nobody.max(rules) < council => "**The council is worth its seat there**",
-        () if nobody.max(rules) == council => "All are worth the same there",
-        () => "**The council is not worth its seat there**",
+    let best = match council - nobody.max(rules) {
+        more if SAME < more => "**The council is worth its seat there**",
+        less if less < -SAME => "**The council is not worth its seat there**",
+        _ => "Somebody else is worth about the same there",
     };
     let ([won_open, won_rules], ranges) = (judged.won, judged.ranges);
     format!(
-        "- *{}*: it starts {} of the good work and {} of the bad; {} of the requests are late. \
+        "- *{}*: it starts {} of the good work and {} of the bad; {} of the GPU time is wasted and \
+         {} of the requests are late. \
          {best}: utility {council:.3}, nobody {nobody:.3}, the rule score {rules:.3}; larger \
          than nobody's in {won_open} of {ranges}, than the rule score's in {won_rules}.\n",
         judged.name,
         all(GOOD),
         all(BAD),
+        all(WASTED),
         all(LATE)
     )
 }
