@@ -48,10 +48,15 @@ pub struct Choice {
     pub leans: Vec<Lean>,
     /// For the quorum.
     pub quorum: QuorumNumbers,
+    /// The least veto level of a member.
+    pub veto_min: PerMille,
     /// What the council is then worth, on what it was chosen by.
     pub utility: f64,
-    /// The good work that starts there, by what starts with nobody in the seat.
+    /// The good work that starts there, by what starts with nobody in the seat: of the source where
+    /// that is least.
     pub good: f64,
+    /// What it is worth more there than nobody in the seat: of the source where that is least.
+    pub gain: f64,
     /// How many others were tried.
     pub tried: usize,
 }
@@ -68,28 +73,31 @@ const CONFIDENCES: [u16; 4] = [0, 500, 600, 700];
 /// weights by half at most, so at the edges these do decide.
 const APPROVE_BP: [u16; 3] = [6_000, 6_750, 7_500];
 const DENY_BP: [u16; 3] = [4_000, 5_000, 6_000];
+/// The least veto level that is tried: a veto puts off, however few of them are false.
+const VETO_MINS: [PerMille; 3] = [PerMille(500), PerMille(700), PerMille(900)];
 /// So many of the best that are tried first are made better.
-const STARTS: usize = 2;
+const STARTS: usize = 1;
 /// Changes of a lean that are tried, round by round.
 const STEPS: [f64; 2] = [0.5, 0.25];
 
 impl Choice {
-    /// Better choices rank higher: first of all enough good work is started, then utility counts.
+    /// Better choices rank higher. What is gained elsewhere makes up neither for good work that is
+    /// missing somewhere nor for utility that is lost there.
     fn rank(&self) -> f64 {
-        // No utility makes up for a hundredth of the good work that is missing.
-        self.utility - 100.0 * (GOOD_MIN - self.good).max(0.0)
+        self.utility - 100.0 * (GOOD_MIN - self.good).max(0.0) - 10.0 * (-self.gain).max(0.0)
     }
 
     /// A line for whoever watches.
     fn line(&self, what: &str) -> String {
-        let Self { leans, quorum, utility, good, .. } = self;
+        let Self { leans, quorum, utility, good, gain, veto_min, .. } = self;
         let leans: Vec<_> =
             leans.iter().map(|lean| format!("{:+.2}/{:+.2}", lean.deny, lean.defer)).collect();
         let QuorumNumbers { approve_bp, deny_bp, confidence_min } = quorum;
         let (least, leans) = (confidence_min.0, leans.join(" "));
         format!(
-            "{what}: worth {utility:.4}, good {good:.3}, {leans}, approve {approve_bp} deny \
-             {deny_bp} least {least}"
+            "{what}: worth {utility:.4}, good {good:.3}, gain {gain:+.3}, {leans}, approve \
+             {approve_bp} deny {deny_bp} least {least} veto {}",
+            veto_min.0
         )
     }
 }
@@ -141,11 +149,12 @@ impl Candidate {
         weights
     }
 
-    /// The member that leans so, with confidence and veto level of its verdicts.
+    /// The member that leans so, with confidence and veto level of its verdicts; the level is at
+    /// least `veto_min`.
     ///
     /// # Errors
     /// [`Error::Bug`] only.
-    pub fn member(&self, lean: Lean) -> Result<Member> {
+    pub fn member(&self, lean: Lean, veto_min: PerMille) -> Result<Member> {
         let alone = alone(&self.role, &self.leaning(lean))?;
         let [member] = alone.parts().members.as_slice() else {
             return Err(Error::Bug("a member alone is not one member".to_owned()));
@@ -168,7 +177,7 @@ impl Candidate {
             .collect();
         let calibration = calibration(&margins);
         let veto = said.iter().map(|source| veto(source, &calibration)).max();
-        let veto = veto.unwrap_or(CONFIDENCE_MAX);
+        let veto = veto.unwrap_or(CONFIDENCE_MAX).max(veto_min);
         Ok(Member { weight_bp: 2_000, calibration, veto, ..member.clone() })
     }
 }
@@ -179,8 +188,8 @@ impl Candidate {
 /// [`Error::Bug`] only.
 pub fn seated(candidates: &[Candidate], choice: &Choice) -> Result<Council> {
     let leaning = candidates.iter().zip(&choice.leans);
-    let members =
-        leaning.map(|(candidate, lean)| candidate.member(*lean)).collect::<Result<_>>()?;
+    let of = |(candidate, lean): (&Candidate, &Lean)| candidate.member(*lean, choice.veto_min);
+    let members = leaning.map(of).collect::<Result<_>>()?;
     council(members, choice.quorum, export::schema())
 }
 
@@ -202,7 +211,8 @@ pub fn choose(
     let mut search = Search { candidates, ranges, open, tried: 0 };
     let mut first = Vec::new();
     for leans in first_leans() {
-        let choice = Choice { leans, quorum, utility: 0.0, good: 0.0, tried: 0 };
+        let (veto_min, utility, good, gain, tried) = (VETO_MINS[0], 0.0, 0.0, 0.0, 0);
+        let choice = Choice { leans, quorum, veto_min, utility, good, gain, tried };
         first.push(search.measured(choice)?);
     }
     first.sort_by(|one, other| other.rank().total_cmp(&one.rank()));
@@ -264,20 +274,21 @@ impl Search<'_> {
         let try_on = |range: &Range| range.trial(&mut Networks::new(&council));
         let trials: Vec<_> = self.ranges.iter().map(try_on).collect();
         choice.utility = mean(trials.iter().map(|trial| trial.utility));
-        choice.good = self.good(&trials);
+        choice.good = self.least(&trials, |trial, open| trial.good / open.good.max(1e-9));
+        choice.gain = self.least(&trials, |trial, open| trial.utility - open.utility);
         Ok(choice)
     }
 
-    /// The good work that starts, by what starts with nobody in the seat: the mean over the ranges
-    /// of a source, and the least of all sources.
-    fn good(&self, trials: &[Trial]) -> f64 {
+    /// `of` a trial and the one with nobody in the seat: the mean over the ranges of a source, and
+    /// the least of all sources.
+    fn least(&self, trials: &[Trial], of: fn(&Trial, &Trial) -> f64) -> f64 {
         let names = self.ranges.iter().map(|range| range.name.as_str());
-        let of = |name: &str| {
+        let of_source = |name: &str| {
             let all = self.ranges.iter().zip(trials).zip(&self.open);
             let mine = all.filter(|((range, _), _)| range.name == name);
-            mean(mine.map(|((_, trial), open)| trial.good / open.good.max(1e-9)))
+            mean(mine.map(|((_, trial), open)| of(trial, open)))
         };
-        names.map(of).fold(f64::INFINITY, f64::min)
+        names.map(of_source).fold(f64::INFINITY, f64::min)
     }
 
     /// Replaces `best` by `other` if that is better, and says whether it is.
@@ -308,6 +319,9 @@ impl Search<'_> {
         for confidence_min in CONFIDENCES.map(PerMille) {
             let quorum = QuorumNumbers { confidence_min, ..best.quorum };
             self.is_better(best, Choice { quorum, ..best.clone() })?;
+        }
+        for veto_min in VETO_MINS {
+            self.is_better(best, Choice { veto_min, ..best.clone() })?;
         }
         for approve_bp in APPROVE_BP {
             let quorum = QuorumNumbers { approve_bp, ..best.quorum };

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use conclave_core::command::WorkOutcome::{Failed, Succeeded};
-use conclave_core::council::{Evaluator, Features, HiddenState, TimeCode};
+use conclave_core::council::{Evaluator, Features, HiddenState, PerMille, TimeCode};
 use conclave_core::decision::Verdict::{Approve, Deny};
 use conclave_training::draw::Draw;
 use conclave_training::job::{Ending, Job};
@@ -128,7 +128,7 @@ fn no_source_is_vetoed_more_than_the_others_allow() {
         .collect();
     let fitted = vec![right, wrong.clone()];
     let candidate = Candidate { role, weights: Weights::zeros(16), fitted };
-    let member = candidate.member(Lean::default()).unwrap();
+    let member = candidate.member(Lean::default(), PerMille(500)).unwrap();
     let is_veto = |logits: &Logits| member.veto <= member.calibration.confidence(logits.margin());
     let approved = wrong.iter().filter(|(_, right)| *right == Approve);
     let vetoed = approved.clone().filter(|(logits, _)| is_veto(logits)).count();

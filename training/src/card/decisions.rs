@@ -25,8 +25,9 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
         "\n## Leans and quorum\n\nWhat is added to a member's logits of deny and defer before \
          they are rounded, and how sure and how heavy the members that agree have to be, were \
          chosen on the part of each source between the cuts, and on two fleets that nothing else \
-         is drawn from but confidence: the largest utility (below) under which the council \
-         starts at least 95 % of the good work that starts with nobody in the seat. Members \
+         is drawn from but confidence: the largest utility (below) under which, on each source, \
+         the council starts at least 95 % of the good work that starts with nobody in the seat, \
+         and utility is no less than nobody's, as far as that was found. Members \
          weigh the same in the file; what they learn on the job moves that by half at most.\n\n\
          | member | deny | defer |\n|---|---|---|\n",
     );
@@ -34,14 +35,18 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
         push(out, &format!("| {} | {:+.2} | {:+.2} |\n", role.label, lean.deny, lean.defer));
     }
     let text = format!(
-        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰. {} choices were \
-         tried; there, the utility is {:.3} and {:.1} % of that good work starts.\n",
+        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰; least veto \
+         level: {} ‰. {} choices were tried; there, the utility is {:.3}, at least {:.1} % of \
+         that good work starts, and the utility of each source is at least {:+.3} more than \
+         nobody's.\n",
         choice.quorum.approve_bp,
         choice.quorum.deny_bp,
         choice.quorum.confidence_min.0,
+        choice.veto_min.0,
         choice.tried,
         choice.utility,
-        100.0 * choice.good
+        100.0 * choice.good,
+        choice.gain
     );
     push(out, &text);
 }
