@@ -42,8 +42,8 @@ pub fn give_reasons(log: &dyn LogReader, models: &Models, report: &mut ExplainRe
     networks.explain(prove(log, models, &vote));
 }
 
-/// The same for a plan: `report` is what [`super::plan()`] said of `command` at `now` on `state`, or
-/// on a copy of as much of it as the command can reach.
+/// The same for a plan: `report` is what [`super::plan()`] said of `command` at `now` on `state`,
+/// or on a copy of as much of it as the command can reach.
 pub fn give_reasons_of_plan(
     state: &State,
     (command, now): (&Command, TimeMs),
