@@ -19,6 +19,7 @@ pub mod registry;
 pub mod report;
 pub mod resilience;
 pub mod service;
+pub mod shadow;
 pub mod snapshot;
 pub mod telemetry;
 pub mod timeline;

@@ -183,8 +183,9 @@ fn lines_and_files_fit_a_screen_and_a_mind() {
 }
 
 /// Where something outside the driver sleeps, and why that is no retry of a dependency.
-const SLEEPS: [(&str, &str); 16] = [
+const SLEEPS: [(&str, &str); 17] = [
     ("src/resilience/call.rs", "the driver: it alone pauses between attempts"),
+    ("src/cli/council/shadow.rs", "looks at a log again that it follows"),
     ("src/cli/tail.rs", "looks at a file again, and at a service for a person who watches"),
     ("src/cli/validate/mod.rs", "looks at a log again that it follows"),
     ("src/client.rs", "pauses for as long as the service says (Retry-After), a few times"),

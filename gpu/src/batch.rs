@@ -1,80 +1,50 @@
-//! What is computed: runs of steps, each from a tenant's state on.
+//! Batches: how large one may be, and what the answer to it looks like.
 
 use crate::fault::GpuFault;
-use conclave_core::council::{Council, CouncilLogits, Features, HiddenState, TimeCode};
+use conclave_core::council::{Council, Ran, Run};
 
-/// Steps of one batch: with their logits, 200 MiB of memory at most.
-pub const BATCH_STEPS_MAX: usize = 1 << 20;
-/// Segments of one batch.
-pub const BATCH_SEGMENTS_MAX: usize = 1 << 16;
-
-/// Something that happened to a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What is asked, or what ended.
-    pub features: Features,
-    /// How long ago the step before was.
-    pub time: TimeCode,
-}
-
-/// A tenant's steps, in log order. The segments of a batch do not depend on each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// The state before the first step.
-    pub state: HiddenState,
-    /// Any number, also none.
-    pub steps: Vec<Step>,
-}
-
-/// What became of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Computed {
-    /// The state after the last step.
-    pub state: HiddenState,
-    /// Of all members, after each step.
-    pub logits: Vec<CouncilLogits>,
-}
+/// Steps of one batch: with the states and logits after them, 300 MiB of memory at most.
+pub const BATCH_STEPS_MAX: usize = 1 << 18;
+/// Runs of one batch.
+pub const BATCH_RUNS_MAX: usize = 1 << 16;
 
 /// Whether `batch` is one of this council, and not too large.
 ///
 /// # Errors
 /// [`GpuFault::Invalid`].
-pub(crate) fn check_batch(council: &Council, batch: &[Segment]) -> Result<(), GpuFault> {
-    let steps: usize = batch.iter().map(|segment| segment.steps.len()).sum();
-    if BATCH_SEGMENTS_MAX < batch.len() || BATCH_STEPS_MAX < steps {
-        let (segments, most) = (batch.len(), BATCH_SEGMENTS_MAX);
-        let allowed = format!("at most {most} segments and {BATCH_STEPS_MAX} steps are allowed");
-        return Err(GpuFault::invalid(format!("{segments} segments, {steps} steps: {allowed}")));
+pub(crate) fn check_batch(council: &Council, batch: &[Run]) -> Result<(), GpuFault> {
+    let steps: usize = batch.iter().map(|run| run.steps.len()).sum();
+    if BATCH_RUNS_MAX < batch.len() || BATCH_STEPS_MAX < steps {
+        let (runs, most) = (batch.len(), BATCH_RUNS_MAX);
+        let allowed = format!("at most {most} runs and {BATCH_STEPS_MAX} steps are allowed");
+        return Err(GpuFault::invalid(format!("{runs} runs, {steps} steps: {allowed}")));
     }
     let words = council.words();
-    match batch.iter().position(|segment| segment.state.words().len() != words) {
+    match batch.iter().position(|run| run.state.words().len() != words) {
         Some(index) => {
             let found = batch[index].state.words().len();
-            let reason = format!("the state of segment {index} has {found} words, not {words}");
+            let reason = format!("the state of run {index} has {found} words, not {words}");
             Err(GpuFault::invalid(reason))
         }
         None => Ok(()),
     }
 }
 
-/// Whether what some machine made of `batch` has its shape: as many results as segments, as many
-/// logits as steps, of all members.
+/// Whether what some machine made of `batch` has its shape: as many results as runs, as many states
+/// and logits as steps, of all members.
 ///
 /// # Errors
 /// [`GpuFault::Corrupt`].
-pub(crate) fn check_shape(
-    council: &Council,
-    batch: &[Segment],
-    computed: &[Computed],
-) -> Result<(), GpuFault> {
+pub(crate) fn check_shape(council: &Council, batch: &[Run], all: &[Ran]) -> Result<(), GpuFault> {
     let members = council.parts().members.len();
-    let fits = |(segment, computed): (&Segment, &Computed)| {
-        segment.steps.len() == computed.logits.len()
-            && computed.state.words().len() == council.words()
-            && computed.logits.iter().all(|logits| logits.members().len() == members)
+    let fits = |(run, ran): (&Run, &Ran)| {
+        run.steps.len() == ran.logits.len()
+            && run.steps.len() == ran.states.len()
+            && ran.states.iter().all(|state| state.words().len() == council.words())
+            && ran.logits.iter().all(|logits| logits.members().len() == members)
     };
-    if batch.len() == computed.len() && batch.iter().zip(computed).all(fits) {
+    if batch.len() == all.len() && batch.iter().zip(all).all(fits) {
         return Ok(());
     }
-    Err(GpuFault::corrupt("it answers for another number of segments, steps or members"))
+    Err(GpuFault::corrupt("it answers for another number of runs, steps or members"))
 }

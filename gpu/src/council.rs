@@ -1,12 +1,12 @@
 //! A council on a thread of its own, and how it is asked.
 
 use crate::adapter::{AdapterCard, AdapterKind, GpuAdapter, Software, adapters};
-use crate::batch::{Computed, Segment, check_batch};
+use crate::batch::check_batch;
 use crate::fault::{GpuFault, Health};
 use crate::machine::{Machine, Stop};
 use crate::measure::open_fastest;
 use crate::owner::{Order, Ready, own};
-use conclave_core::council::CouncilFile;
+use conclave_core::council::{CouncilFile, Ran, Run};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -62,16 +62,19 @@ impl GpuCouncil {
         })
     }
 
-    /// Starts the best adapter that passes its test, and tells `refused` of each that does not.
+    /// Starts the best adapter that passes its test and is none of `banned`, and tells `refused` of
+    /// each that does not.
     ///
     /// # Errors
     /// [`GpuFault::Unavailable`] when none is left.
     pub fn start_best(
         file: &Arc<CouncilFile>,
         software: Software,
+        banned: &[AdapterCard],
         mut refused: impl FnMut(&AdapterCard, GpuFault),
     ) -> Result<Self, GpuFault> {
-        for adapter in adapters(software)? {
+        let all = adapters(software)?.into_iter();
+        for adapter in all.filter(|adapter| !banned.contains(adapter.card())) {
             match Self::start(file.clone(), &adapter) {
                 Ok(started) => return Ok(started),
                 Err(fault) => refused(adapter.card(), fault),
@@ -110,18 +113,14 @@ impl GpuCouncil {
         Ok(Self { file, card, patience_max, orders, health, way, stop })
     }
 
-    /// What became of each segment of `batch`, in order. Waits for `patience`, and never longer
+    /// What became of each run of `batch`, in order. Waits for `patience`, and never longer
     /// than [`PATIENCE_MAX`] ([`SOFTWARE_PATIENCE_MAX`] where the adapter is no hardware). A batch
     /// that is not done by then ends the device, because nobody knows whether it ever will be.
     ///
     /// # Errors
     /// [`GpuFault::Invalid`] for a batch of another council or beyond the limits; else what is
     /// wrong with the device, or that too many batches wait for it.
-    pub fn compute(
-        &self,
-        batch: Vec<Segment>,
-        patience: Duration,
-    ) -> Result<Vec<Computed>, GpuFault> {
+    pub fn compute(&self, batch: Vec<Run>, patience: Duration) -> Result<Vec<Ran>, GpuFault> {
         self.health.check()?;
         check_batch(self.file.council(), &batch)?;
         let patience = patience.min(self.patience_max);

@@ -1,36 +1,40 @@
 //! What a wave looks like in bytes: what goes up to the device, and what comes down.
 //!
-//! Up: the dispatches, the runs, their steps, their states. Down: the states, and the logits after
-//! each step. All integers are little endian.
+//! Up: the dispatches, the pieces, their steps, the states before them. Down: the state and the
+//! logits after each step. All integers are little endian.
 
-use crate::batch::{Computed, Segment, Step};
 use crate::fault::GpuFault;
-use crate::wave::{WAVE_RUNS, WAVE_STEPS, WAVE_TURNS, Wave};
+use crate::wave::{Piece, WAVE_PIECES, WAVE_STEPS, WAVE_TURNS, Wave};
 use conclave_core::council::logits::LOGITS;
-use conclave_core::council::{Council, CouncilLogits, HiddenState, Logits, MEMBERS_MAX};
+use conclave_core::council::{
+    Council, CouncilLogits, HiddenState, Logits, MEMBERS_MAX, Ran, Run, Step,
+};
 use std::ops::Range;
 
 /// From one dispatch's numbers to the next: what every device accepts as an offset.
 const TURN_BYTES: usize = 256;
 /// First step and number of steps.
-const RUN_BYTES: usize = 8;
+const PIECE_BYTES: usize = 8;
 /// 32 features and the time code.
 const STEP_BYTES: usize = 36;
 /// Of one member: an int32 each.
 const LOGITS_BYTES: usize = 4 * LOGITS;
-/// So many workgroups keep the largest device busy; with more, each takes several runs and reads
+/// So many workgroups keep the largest device busy; with more, each takes several pieces and reads
 /// its weights once for all of them.
 const WORKGROUPS_ENOUGH: usize = 1_024;
-/// Runs of one workgroup.
-const TILE_RUNS_MAX: usize = 8;
+/// Pieces of one workgroup.
+const TILE_PIECES_MAX: usize = 8;
 
 /// Bytes of the largest wave, part by part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) turns: usize,
-    pub(crate) runs: usize,
+    pub(crate) pieces: usize,
     pub(crate) steps: usize,
-    pub(crate) states: usize,
+    /// Before the pieces, which go up.
+    pub(crate) before: usize,
+    /// After the steps, which come down.
+    pub(crate) after: usize,
     pub(crate) logits: usize,
 }
 
@@ -39,19 +43,20 @@ impl Sizes {
     pub(crate) fn of(council: &Council) -> Self {
         Self {
             turns: WAVE_TURNS * TURN_BYTES,
-            runs: WAVE_RUNS * RUN_BYTES,
+            pieces: WAVE_PIECES * PIECE_BYTES,
             steps: WAVE_STEPS * STEP_BYTES,
-            states: WAVE_RUNS * 2 * council.words(),
+            before: WAVE_PIECES * 2 * council.words(),
+            after: WAVE_STEPS * 2 * council.words(),
             logits: WAVE_STEPS * council.parts().members.len() * LOGITS_BYTES,
         }
     }
 
     pub(crate) fn upload(&self) -> usize {
-        self.turns + self.runs + self.steps + self.states
+        self.turns + self.pieces + self.steps + self.before
     }
 
     pub(crate) fn download(&self) -> usize {
-        self.states + self.logits
+        self.after + self.logits
     }
 }
 
@@ -69,68 +74,56 @@ pub(crate) struct Dispatch {
 pub(crate) struct Upload {
     pub(crate) bytes: Vec<u8>,
     pub(crate) turns: Range<usize>,
-    pub(crate) runs: Range<usize>,
+    pub(crate) pieces: Range<usize>,
     pub(crate) steps: Range<usize>,
-    pub(crate) states: Range<usize>,
+    pub(crate) before: Range<usize>,
     pub(crate) dispatches: Vec<Dispatch>,
+    /// Bytes of states that will come down.
+    pub(crate) after: usize,
     /// Bytes of logits that will come down.
     pub(crate) logits: usize,
 }
 
 impl Upload {
-    /// `wave` of `batch`, whose states stand in `computed`.
-    pub(crate) fn new(
-        council: &Council,
-        wave: &Wave,
-        batch: &[Segment],
-        computed: &[Computed],
-    ) -> Self {
+    /// `wave` of `batch`, of which `all` is known so far.
+    pub(crate) fn new(council: &Council, wave: &Wave, batch: &[Run], all: &[Ran]) -> Self {
         let members = council.parts().members.len();
         let mut bytes = Vec::new();
         let dispatches = put_turns(&mut bytes, wave, members);
         let turns = 0..bytes.len();
         let mut first = 0;
-        for run in &wave.runs {
-            put(&mut bytes, [first, run.steps.len()]);
-            first += run.steps.len();
+        for piece in &wave.pieces {
+            put(&mut bytes, [first, piece.steps.len()]);
+            first += piece.steps.len();
         }
-        let runs = turns.end..bytes.len();
-        for run in &wave.runs {
-            batch[run.segment].steps[run.steps.clone()]
-                .iter()
-                .for_each(|s| put_step(&mut bytes, s));
+        let pieces = turns.end..bytes.len();
+        for Piece { run, steps } in &wave.pieces {
+            batch[*run].steps[steps.clone()].iter().for_each(|step| put_step(&mut bytes, step));
         }
-        let steps = runs.end..bytes.len();
-        for run in &wave.runs {
-            let words = computed[run.segment].state.words();
-            bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        let steps = pieces.end..bytes.len();
+        for piece in &wave.pieces {
+            let state = batch[piece.run].state_before(&all[piece.run], piece.steps.start);
+            bytes.extend(state.words().iter().flat_map(|word| word.to_le_bytes()));
         }
-        let states = steps.end..bytes.len();
-        Self {
-            bytes,
-            turns,
-            runs,
-            steps,
-            states,
-            dispatches,
-            logits: first * members * LOGITS_BYTES,
-        }
+        let before = steps.end..bytes.len();
+        let (after, logits) = (first * 2 * council.words(), first * members * LOGITS_BYTES);
+        Self { bytes, turns, pieces, steps, before, dispatches, after, logits }
     }
 
     /// Bytes that will come down.
     pub(crate) fn download(&self) -> usize {
-        self.states.len() + self.logits
+        self.after + self.logits
     }
 }
 
 fn put_turns(bytes: &mut Vec<u8>, wave: &Wave, members: usize) -> Vec<Dispatch> {
     let mut dispatches = Vec::new();
-    for (from, runs) in wave.turns() {
-        let tile = (runs * members).div_ceil(WORKGROUPS_ENOUGH).clamp(1, TILE_RUNS_MAX);
+    for (from, pieces) in wave.turns() {
+        let tile = (pieces * members).div_ceil(WORKGROUPS_ENOUGH).clamp(1, TILE_PIECES_MAX);
         let offset = bytes.len();
-        put(bytes, [from, tile, runs, members]);
+        put(bytes, [from, tile, pieces, members]);
         bytes.resize(offset + TURN_BYTES, 0);
-        dispatches.push(Dispatch { offset: word(offset), tiles: word(runs.div_ceil(tile)) });
+        dispatches.push(Dispatch { offset: word(offset), tiles: word(pieces.div_ceil(tile)) });
     }
     dispatches
 }
@@ -156,16 +149,18 @@ pub(crate) fn take_down(
     council: &Council,
     wave: &Wave,
     bytes: &[u8],
-    computed: &mut [Computed],
+    all: &mut [Ran],
 ) -> Result<(), GpuFault> {
-    let members = council.parts().members.len();
-    let (states, logits) = bytes.split_at(wave.runs.len() * 2 * council.words());
-    let mut logits = logits.chunks_exact(members * LOGITS_BYTES);
-    for (run, state) in wave.runs.iter().zip(states.chunks_exact(2 * council.words())) {
-        let computed = &mut computed[run.segment];
-        computed.state = state_of(council, state)?;
-        for step in logits.by_ref().take(run.steps.len()) {
-            computed.logits.push(logits_of(step)?);
+    let (state_bytes, members) = (2 * council.words(), council.parts().members.len());
+    let steps: usize = wave.pieces.iter().map(|piece| piece.steps.len()).sum();
+    let (states, logits) = bytes.split_at(steps * state_bytes);
+    let logits = logits.chunks_exact(members * LOGITS_BYTES);
+    let mut after = states.chunks_exact(state_bytes).zip(logits);
+    for Piece { run, steps } in &wave.pieces {
+        let ran = &mut all[*run];
+        for (state, logits) in after.by_ref().take(steps.len()) {
+            ran.states.push(state_of(council, state)?);
+            ran.logits.push(logits_of(logits)?);
         }
     }
     Ok(())

@@ -7,10 +7,10 @@
 //!
 //! [`adapters`] lists what there is, best first → [`GpuCouncil::start`] opens one for a council's
 //! file, and refuses it unless it finds every golden word ([`GpuCouncil::start_best`] goes down the
-//! list) → [`GpuCouncil::compute`] answers a batch of [`Segment`]s, or says within a second why it
-//! does not. Logits are computed on the device as well.
+//! list) → [`GpuCouncil::compute`] answers a batch of [`Run`]s, or says within a second why it
+//! does not. The states after all steps and the logits come from the device as well.
 //!
-//! Reading order, from words to silicon and back: [`Segment`] → `wave` (what is submitted at once)
+//! Reading order, from words to silicon and back: [`Run`] → `wave` (what is submitted at once)
 //! → `layout` (its bytes) → `model` (the council's bytes) → `shader` and `wgsl/council.wgsl` (what
 //! a device does with them) → `pipeline`, `slot`, `device` (wgpu) → [`Machine`], [`WgpuMachine`] →
 //! [`self_test()`] → `owner` (the thread) → [`GpuCouncil`] → [`measure()`].
@@ -42,11 +42,11 @@ mod wave;
 mod wgpu_machine;
 
 pub use adapter::{AdapterCard, AdapterKind, GpuAdapter, Software, adapters};
-pub use batch::{BATCH_SEGMENTS_MAX, BATCH_STEPS_MAX, Computed, Segment, Step};
+pub use batch::{BATCH_RUNS_MAX, BATCH_STEPS_MAX};
 pub use council::{GpuCouncil, PATIENCE_MAX, SOFTWARE_PATIENCE_MAX};
 pub use fault::GpuFault;
 pub use machine::{Machine, Stop};
-pub use measure::{BATCH_SIZES, BatchFigure, measure};
+pub use measure::{BATCH_SIZES, BatchFigure, measure, one_step_each};
 pub use self_test::self_test;
 pub use shader::{TURN_STEPS, Variant, shader_text};
 pub use wgpu_machine::WgpuMachine;

@@ -1,7 +1,7 @@
 //! Something that computes batches: a device, or in tests something that lies or hangs.
 
-use crate::batch::{Computed, Segment};
 use crate::fault::GpuFault;
+use conclave_core::council::{Ran, Run};
 use std::time::Instant;
 
 /// Ends a device at once, from any thread.
@@ -9,11 +9,11 @@ pub type Stop = Box<dyn Fn() + Send + Sync>;
 
 /// Something that computes batches of one council.
 pub trait Machine: Send {
-    /// What became of each segment of `batch`, in order.
+    /// What became of each run of `batch`, in order.
     ///
     /// # Errors
     /// [`GpuFault`]: a machine that is late, lost or wrong is not used again.
-    fn compute(&mut self, batch: &[Segment], until: Instant) -> Result<Vec<Computed>, GpuFault>;
+    fn compute(&mut self, batch: &[Run], until: Instant) -> Result<Vec<Ran>, GpuFault>;
 
     /// How it computes, for people.
     fn way(&self) -> &'static str;

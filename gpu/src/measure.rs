@@ -1,23 +1,24 @@
 //! How fast a device is: which shader it prefers, and what a decision costs it.
 
 use crate::adapter::GpuAdapter;
-use crate::batch::{Segment, Step};
 use crate::council::{GpuCouncil, SOFTWARE_PATIENCE_MAX};
 use crate::fault::GpuFault;
 use crate::machine::Machine;
 use crate::self_test::self_test;
 use crate::shader::Variant;
 use crate::wgpu_machine::WgpuMachine;
-use conclave_core::council::{Council, CouncilFile, FEATURE_COUNT, Features, HiddenState};
+use conclave_core::council::{
+    Council, CouncilFile, FEATURE_COUNT, Features, HiddenState, Run, Step,
+};
 use conclave_core::units::DurationMs;
 use std::time::{Duration, Instant};
 
 /// The sizes of batches that are measured: decisions of as many tenants.
-pub const BATCH_SIZES: [usize; 5] = [1, 8, 64, 512, 4_096];
+pub const BATCH_SIZES: [usize; 6] = [1, 16, 64, 256, 1_024, 4_096];
 /// Batches per figure; the median counts.
 const REPEATS: usize = 5;
 /// Tenants by whose decisions the faster shader is chosen.
-const CHOICE_SEGMENTS: usize = 256;
+const CHOICE_RUNS: usize = 256;
 
 /// What a batch costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(crate) fn open_fastest(
     until: Instant,
 ) -> Result<WgpuMachine, GpuFault> {
     let mut machine = WgpuMachine::open(adapter, file.council())?;
-    let batch = one_step_each(file.council(), CHOICE_SEGMENTS);
+    let batch = one_step_each(file.council(), CHOICE_RUNS);
     let mut fastest = None;
     for variant in Variant::ALL {
         machine.set_variant(variant);
@@ -94,15 +95,19 @@ fn median<P, D>(
     Ok(took[REPEATS / 2])
 }
 
-/// A decision each of so many tenants, no two alike.
-fn one_step_each(council: &Council, tenants: usize) -> Vec<Segment> {
-    let segment = |tenant: usize| {
+/// A decision each of so many tenants, no two alike: what figures are measured with.
+///
+/// # Panics
+/// Never: there are fewer tenants than time has codes for.
+#[must_use]
+pub fn one_step_each(council: &Council, tenants: usize) -> Vec<Run> {
+    let run = |tenant: usize| {
         let feature = |index| i8::try_from((tenant * 31 + index * 17) % 128).unwrap_or(i8::MAX);
         let values: [i8; FEATURE_COUNT] = std::array::from_fn(feature);
         let features = Features::new(values).expect("none is negative");
         let elapsed = DurationMs(i64::try_from(tenant).expect("few tenants") * 977);
         let time = council.parts().time.code(elapsed);
-        Segment { state: HiddenState::new(council), steps: vec![Step { features, time }] }
+        Run { state: HiddenState::new(council), steps: vec![Step { features, time }] }
     };
-    (0..tenants).map(segment).collect()
+    (0..tenants).map(run).collect()
 }

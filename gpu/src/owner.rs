@@ -1,10 +1,10 @@
 //! The thread that owns a device: it alone submits, waits and reads back.
 
-use crate::batch::{Computed, Segment, check_shape};
+use crate::batch::check_shape;
 use crate::fault::{GpuFault, Health};
 use crate::machine::{Machine, Stop};
 use crate::self_test::{Sentinels, self_test};
-use conclave_core::council::{Council, CouncilFile};
+use conclave_core::council::{Council, CouncilFile, Ran, Run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Instant;
@@ -12,9 +12,9 @@ use std::time::Instant;
 /// A batch, and where its answer goes.
 #[derive(Debug)]
 pub(crate) struct Order {
-    pub(crate) batch: Vec<Segment>,
+    pub(crate) batch: Vec<Run>,
     pub(crate) until: Instant,
-    pub(crate) answer: SyncSender<Result<Vec<Computed>, GpuFault>>,
+    pub(crate) answer: SyncSender<Result<Vec<Ran>, GpuFault>>,
 }
 
 /// A machine that passed its test.
@@ -70,15 +70,15 @@ fn serve(machine: &mut dyn Machine, file: &CouncilFile, orders: &Receiver<Order>
 fn compute(
     machine: &mut dyn Machine,
     council: &Council,
-    mut batch: Vec<Segment>,
+    mut batch: Vec<Run>,
     (sentinels, until): (&mut Sentinels, Instant),
-) -> Result<Vec<Computed>, GpuFault> {
-    let (segment, known) = sentinels.next();
-    batch.push(segment.clone());
-    let mut computed = machine.compute(&batch, until)?;
-    check_shape(council, &batch, &computed)?;
-    match computed.pop() {
-        Some(last) if last == *known => Ok(computed),
+) -> Result<Vec<Ran>, GpuFault> {
+    let (run, known) = sentinels.next();
+    batch.push(run.clone());
+    let mut all = machine.compute(&batch, until)?;
+    check_shape(council, &batch, &all)?;
+    match all.pop() {
+        Some(last) if last == *known => Ok(all),
         Some(_) | None => Err(GpuFault::corrupt("a golden sequence beside the batch differs")),
     }
 }

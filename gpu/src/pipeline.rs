@@ -41,9 +41,9 @@ impl Constants {
     /// The buffers of a wave beside those that never change, as the shader numbers them.
     pub(crate) fn bind(&self, device: &Device, parts: &Parts) -> BindGroup {
         let Self { layout, weights, scales, curves, readout } = self;
-        let Parts { turns, runs, steps, states, logits } = parts;
+        let Parts { turns, pieces, steps, states, logits } = parts;
         let turn = BufferBinding { buffer: turns, offset: 0, size: TURN };
-        let whole = [runs, steps, weights, scales, curves, readout, states, logits];
+        let whole = [pieces, steps, weights, scales, curves, readout, states, logits];
         let resources = std::iter::once(wgpu::BindingResource::Buffer(turn))
             .chain(whole.map(Buffer::as_entire_binding));
         let entry = |(binding, resource)| BindGroupEntry { binding, resource };

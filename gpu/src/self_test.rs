@@ -4,11 +4,13 @@
 //! the file first. That tells nothing of what a device does an hour later, so the beginning of one
 //! golden sequence, another one each time, goes along with every batch.
 
-use crate::batch::{Computed, Segment, Step, check_shape};
+use crate::batch::check_shape;
 use crate::fault::GpuFault;
 use crate::machine::Machine;
 use conclave_core::council::golden::compare;
-use conclave_core::council::{Council, CouncilFile, Evaluator, GoldenSequence, HiddenState};
+use conclave_core::council::{
+    Council, CouncilFile, GoldenSequence, HiddenState, Ran, Run, Runner, Step,
+};
 use std::time::Instant;
 
 /// Steps that go along with a batch: a few, so that small batches do not wait for them.
@@ -25,15 +27,19 @@ pub fn self_test(
     until: Instant,
 ) -> Result<(), GpuFault> {
     let council = file.council();
-    let segment = |sequence: &GoldenSequence| Segment {
+    let run = |sequence: &GoldenSequence| Run {
         state: HiddenState::new(council),
         steps: steps(council, sequence),
     };
-    let batch: Vec<_> = file.golden().iter().map(segment).collect();
-    let computed = machine.compute(&batch, until)?;
-    check_shape(council, &batch, &computed)?;
-    for (indexed, Computed { state, logits }) in file.golden().iter().enumerate().zip(&computed) {
-        compare(council, indexed, logits, state)?;
+    let batch: Vec<_> = file.golden().iter().map(run).collect();
+    let all = machine.compute(&batch, until)?;
+    check_shape(council, &batch, &all)?;
+    for ((indexed, run), ran) in file.golden().iter().enumerate().zip(&batch).zip(&all) {
+        compare(council, indexed, &ran.logits, run.state_before(ran, run.steps.len()))?;
+    }
+    // The file has the state after the last step of a sequence; the reference has all of them.
+    if all != council.run(&batch) {
+        return Err(GpuFault::corrupt("a state in the middle of a golden sequence differs"));
     }
     Ok(())
 }
@@ -44,10 +50,10 @@ fn steps(council: &Council, sequence: &GoldenSequence) -> Vec<Step> {
     golden.map(|step| Step { features: step.features, time: code(step.elapsed) }).collect()
 }
 
-/// Segments of which the words are known.
+/// Runs of which the words are known.
 #[derive(Debug)]
 pub(crate) struct Sentinels {
-    known: Vec<(Segment, Computed)>,
+    known: Vec<(Run, Ran)>,
     next: usize,
 }
 
@@ -55,20 +61,18 @@ impl Sentinels {
     /// The first [`SENTINEL_STEPS`] of each golden sequence.
     pub(crate) fn new(file: &CouncilFile) -> Self {
         let council = file.council();
-        let known = |sequence: &GoldenSequence| {
-            let before = HiddenState::new(council);
+        let beginning = |sequence: &GoldenSequence| {
             let mut steps = steps(council, sequence);
             steps.truncate(SENTINEL_STEPS);
-            let mut state = before.clone();
-            let step = |step: &Step| council.step(&mut state, &step.features, step.time);
-            let logits = steps.iter().map(step).collect();
-            (Segment { state: before, steps }, Computed { state, logits })
+            Run { state: HiddenState::new(council), steps }
         };
-        Self { known: file.golden().iter().map(known).collect(), next: 0 }
+        let runs: Vec<_> = file.golden().iter().map(beginning).collect();
+        let all = council.run(&runs);
+        Self { known: runs.into_iter().zip(all).collect(), next: 0 }
     }
 
     /// The next one.
-    pub(crate) fn next(&mut self) -> &(Segment, Computed) {
+    pub(crate) fn next(&mut self) -> &(Run, Ran) {
         self.next = if self.next + 1 < self.known.len() { self.next + 1 } else { 0 };
         &self.known[self.next]
     }

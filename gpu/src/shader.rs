@@ -3,10 +3,11 @@
 //! The rows of a unit are named values and not an array: an array that is indexed at run time would
 //! lie in slow memory. So the lines that load and multiply them are written out here.
 
+use crate::wave::WAVE_PIECES;
 use conclave_core::council::HiddenSize;
 use std::fmt::Write;
 
-/// Steps of a run in one dispatch: no dispatch takes so long that a driver thinks it hangs.
+/// Steps of a piece in one dispatch: no dispatch takes so long that a driver thinks it hangs.
 pub const TURN_STEPS: usize = 16;
 
 const COUNCIL: &str = include_str!("wgsl/council.wgsl");
@@ -57,6 +58,7 @@ pub fn shader_text(hidden: HiddenSize, variant: Variant) -> String {
         ("$STATE_WORDS", (units / 2).to_string()),
         ("$TURN_STEPS", TURN_STEPS.to_string()),
         ("$UNITS", units.to_string()),
+        ("$WAVE_PIECES", WAVE_PIECES.to_string()),
         ("$DOT4\n", variant.dot4().to_owned()),
         ("$LOAD\n", load(chunks)),
         ("$SUM\n", sum(chunks)),
@@ -69,7 +71,7 @@ pub(crate) fn chunks(hidden: HiddenSize) -> usize {
     hidden.operands() / 16
 }
 
-/// Reads the four rows of a unit, which stay in registers for all runs of a tile.
+/// Reads the four rows of a unit, which stay in registers for all pieces of a tile.
 fn load(chunks: usize) -> String {
     let mut text = String::new();
     for (index, head) in HEADS.iter().enumerate() {

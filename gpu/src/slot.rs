@@ -22,13 +22,15 @@ pub(crate) struct Slot {
     download: Buffer,
     parts: Parts,
     bindings: BindGroup,
+    /// Bytes of states before pieces; those after steps stand behind them.
+    before: u64,
 }
 
 /// What the shader reads and writes of a wave.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) turns: Buffer,
-    pub(crate) runs: Buffer,
+    pub(crate) pieces: Buffer,
     pub(crate) steps: Buffer,
     pub(crate) states: Buffer,
     pub(crate) logits: Buffer,
@@ -49,16 +51,17 @@ impl Slot {
         let uniform = BufferUsages::COPY_DST | BufferUsages::UNIFORM;
         let parts = Parts {
             turns: device.buffer("turns", sizes.turns, uniform),
-            runs: device.buffer("runs", sizes.runs, input),
+            pieces: device.buffer("pieces", sizes.pieces, input),
             steps: device.buffer("steps", sizes.steps, input),
-            states: device.buffer("states", sizes.states, input | output),
+            states: device.buffer("states", sizes.before + sizes.after, input | output),
             logits: device.buffer("logits", sizes.logits, output),
         };
         let down = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
         let bindings = constants.bind(device, &parts);
         let upload = device.mapped_buffer("upload", sizes.upload());
         let download = device.buffer("download", sizes.download(), down);
-        Self { upload, download, parts, bindings }
+        let before = sizes.before as u64;
+        Self { upload, download, parts, bindings, before }
     }
 
     /// Submits a wave.
@@ -96,7 +99,7 @@ impl Slot {
     }
 
     fn send_up(&self, encoder: &mut CommandEncoder, wave: &Upload) {
-        let Parts { turns, runs, steps, states, logits: _ } = &self.parts;
+        let Parts { turns, pieces, steps, states, logits: _ } = &self.parts;
         let mut send = |part: &Range<usize>, to: &Buffer| {
             encoder.copy_buffer_to_buffer(
                 &self.upload,
@@ -107,15 +110,16 @@ impl Slot {
             );
         };
         send(&wave.turns, turns);
-        send(&wave.runs, runs);
+        send(&wave.pieces, pieces);
         send(&wave.steps, steps);
-        send(&wave.states, states);
+        send(&wave.before, states);
     }
 
     fn bring_down(&self, encoder: &mut CommandEncoder, wave: &Upload) {
-        let (states, logits) = (wave.states.len() as u64, wave.logits as u64);
-        encoder.copy_buffer_to_buffer(&self.parts.states, 0, &self.download, 0, states);
-        encoder.copy_buffer_to_buffer(&self.parts.logits, 0, &self.download, states, logits);
+        let (states, logits) = (wave.after as u64, wave.logits as u64);
+        let Parts { states: from, logits: said, .. } = &self.parts;
+        encoder.copy_buffer_to_buffer(from, self.before, &self.download, 0, states);
+        encoder.copy_buffer_to_buffer(said, 0, &self.download, states, logits);
     }
 
     /// Waits for a wave, and shows what came of it to `read`.

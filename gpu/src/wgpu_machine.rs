@@ -1,7 +1,7 @@
 //! A machine that is a device: a batch in waves, three of them on their way at once.
 
 use crate::adapter::GpuAdapter;
-use crate::batch::{Computed, Segment, check_batch};
+use crate::batch::check_batch;
 use crate::device::Device;
 use crate::fault::GpuFault;
 use crate::layout::{Sizes, Upload, take_down};
@@ -10,13 +10,13 @@ use crate::pipeline::Constants;
 use crate::shader::Variant;
 use crate::slot::{Flight, Slot};
 use crate::wave::{Wave, rounds};
-use conclave_core::council::Council;
+use conclave_core::council::{Council, Ran, Run};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 use wgpu::ComputePipeline;
 
-/// Waves on their way at once: while one is computed, another goes up and a third comes down.
+/// Waves on their way at once: while one is all, another goes up and a third comes down.
 const RING: usize = 3;
 
 /// A council on a device.
@@ -73,33 +73,33 @@ struct Flying {
 }
 
 impl Machine for WgpuMachine {
-    fn compute(&mut self, batch: &[Segment], until: Instant) -> Result<Vec<Computed>, GpuFault> {
+    fn compute(&mut self, batch: &[Run], until: Instant) -> Result<Vec<Ran>, GpuFault> {
         let council = &self.council;
         check_batch(council, batch)?;
-        let before = |segment: &Segment| Computed {
-            state: segment.state.clone(),
-            logits: Vec::with_capacity(segment.steps.len()),
+        let nothing_yet = |run: &Run| Ran {
+            states: Vec::with_capacity(run.steps.len()),
+            logits: Vec::with_capacity(run.steps.len()),
         };
-        let mut computed: Vec<_> = batch.iter().map(before).collect();
-        let land = |Flying { slot, wave, flight }: Flying, computed: &mut Vec<Computed>| {
-            let read = |bytes: &[u8]| take_down(council, &wave, bytes, computed);
+        let mut all: Vec<_> = batch.iter().map(nothing_yet).collect();
+        let land = |Flying { slot, wave, flight }: Flying, all: &mut Vec<Ran>| {
+            let read = |bytes: &[u8]| take_down(council, &wave, bytes, all);
             self.slots[slot].land(&self.device, &flight, until, read)
         };
-        let lengths: Vec<_> = batch.iter().map(|segment| segment.steps.len()).collect();
+        let lengths: Vec<_> = batch.iter().map(|run| run.steps.len()).collect();
         for waves in rounds(&lengths) {
             let mut flying = VecDeque::with_capacity(RING);
             for (slot, wave) in (0..RING).cycle().zip(waves) {
                 if flying.len() == RING
                     && let Some(first) = flying.pop_front()
                 {
-                    land(first, &mut computed)?;
+                    land(first, &mut all)?;
                 }
-                let flight = self.launch(slot, &Upload::new(council, &wave, batch, &computed))?;
+                let flight = self.launch(slot, &Upload::new(council, &wave, batch, &all))?;
                 flying.push_back(Flying { slot, wave, flight });
             }
-            flying.into_iter().try_for_each(|last| land(last, &mut computed))?;
+            flying.into_iter().try_for_each(|last| land(last, &mut all))?;
         }
-        Ok(computed)
+        Ok(all)
     }
 
     fn way(&self) -> &'static str {

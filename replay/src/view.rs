@@ -5,7 +5,7 @@ use crate::position::partition_of;
 use conclave::cli::page::say;
 use conclave::cli::position::Position;
 use conclave::cli::source::{Place, Source};
-use conclave::council::{CouncilSeat, Models};
+use conclave::council::Models;
 use conclave::error::{Error, ErrorKind, Result};
 use conclave::log::{LogEnds, LogReader};
 use conclave::wire::{DecisionHead, decode_decision};
@@ -77,9 +77,9 @@ impl View {
         Ok(Self { log, ends, place, models })
     }
 
-    /// Who votes again.
-    pub(crate) fn seat(&self) -> CouncilSeat {
-        CouncilSeat::new(self.models.clone())
+    /// Who may vote again.
+    pub(crate) fn models(&self) -> &Models {
+        &self.models
     }
 
     /// The partition's number, where there are several or could be.

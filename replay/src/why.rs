@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
     }
     let mut report = explain(&view.log, &follower, &folded.state, &Viewer::Everything)
         .map_err(|error| view.explain(error))?;
-    give_reasons(&view.log, view.seat().models(), &mut report);
+    give_reasons(&view.log, view.models(), &mut report);
     let mut page = Page::open();
     match output {
         Output::Json => page.json(&Answer { report: &report, partition: view.partition() })?,

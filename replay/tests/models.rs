@@ -36,7 +36,7 @@ fn votes_are_computed_again_with_the_councils_file() {
     let missing = replay(&data, "verify --output json");
     assert_eq!(missing.code, 3, "{missing:?}");
     let said = missing.json()["councils_missing"][0].to_string();
-    assert!(said.contains("copy it there"), "{said}");
+    assert!(said.contains("put it there"), "{said}");
     let found = replay(&data, &format!("verify --models {} --output json", elsewhere.display()));
     assert_eq!(found.code, 0, "{found:?}");
     // Another file under its name proves nothing.

@@ -6,11 +6,11 @@
 mod copy;
 mod part;
 
-use crate::council::{CouncilSeat, Models};
+use crate::council::Models;
 use crate::error::{Error, Result};
 use crate::log::LogReader;
 use crate::log::archive::{ArchiveFile, ArchiveWriter, Manifest, Origin};
-use crate::verify::{Report, Scope, Verdict, chain_head, verify_with_progress};
+use crate::verify::{Report, Scope, Verdict, chain_head, verify_by_councils};
 use crate::wire::schemas::{COMMAND_SCHEMAS, DECISION_SCHEMA};
 use crate::wire::{admit, fingerprint};
 use conclave_core::council::ModelId;
@@ -177,8 +177,7 @@ fn verify_one(copy: &Arc<ArchiveFile>, partition: i64, head: Hash32) -> Result<V
     let log = copy.reader(partition)?;
     let models = Models::in_dirs([]).or_from(Arc::new(copy.models().clone()));
     let scope = Scope { schemas: Some(copy.schemas()), ..Scope::default() };
-    let report =
-        verify_with_progress(&log, partition, &mut CouncilSeat::new(models), &scope, |_| {})?;
+    let report = verify_by_councils(&log, partition, &models, &scope, |_| {})?;
     let verdict = report.verdict();
     if verdict == Verdict::Clean {
         if report.head == head {

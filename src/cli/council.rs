@@ -3,16 +3,19 @@
 mod bench;
 mod info;
 mod keep;
+mod shadow;
 
 use super::{Output, page::Page};
-use crate::council::{CpuCouncil, Seated, Way, feature_schema, read};
+use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, read};
 use crate::error::{Error, Result};
-use bench::Figure;
+use bench::Bench;
 use clap::{Args, Subcommand};
 use conclave_core::council::CouncilFile;
+use conclave_gpu::Software;
 use info::Info;
 use keep::KeepArguments;
 use serde::Serialize;
+use shadow::ShadowArguments;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "Examples:
@@ -20,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   conclave council verify models/FILE.council --output json
   conclave council bench models/FILE.council
   conclave council keep models/FILE.council --data data/conclave
+  conclave council shadow --council-file models/FILE.council --data data/conclave
   conclave council keep models/FILE.council --brokers k1:9092,k2:9092
 
 A log takes networks into the seat with two commands of an administrator, which `council keep`
@@ -27,7 +31,8 @@ prints for `conclave submit`: ActivateDecider (version 2) and ActivateCouncil. E
 the file in models/ of its data directory, or on Kafka in the topic of artifacts, where every
 instance takes it from; one that lacks it waits, and decides nothing otherwise.
 
-Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused";
+Exit codes: 0 done, 1 the council differs or cannot sit here, 2 the file is refused, 3 a log cannot
+be read now, 4 it is corrupt";
 
 /// Files of councils.
 #[derive(Debug, Args)]
@@ -44,10 +49,12 @@ enum What {
     /// Proves that nothing leaves its range, computes the golden sequences in every way that this
     /// processor has, and says whether the council may sit
     Verify(FileArguments),
-    /// Measures what a decision costs in every way that this processor has
-    Bench(FileArguments),
+    /// Measures what a decision costs in every way that this processor has, and on every GPU
+    Bench(BenchArguments),
     /// Keeps a copy where the instances of a log look for it
     Keep(KeepArguments),
+    /// Votes beside the seat of a log, without any effect, and compares
+    Shadow(ShadowArguments),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +65,15 @@ struct FileArguments {
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+}
+
+#[derive(Debug, Args)]
+struct BenchArguments {
+    #[command(flatten)]
+    of: FileArguments,
+    /// Measure drivers that play a GPU on the processor (lavapipe), too
+    #[arg(long)]
+    software_gpu: bool,
 }
 
 /// What came of computing a file's golden sequences.
@@ -91,12 +107,14 @@ pub(super) fn run(arguments: &CouncilArguments) -> Result<u8> {
             show(of.output, &verified, Verified::lines)?;
             Ok(u8::from(!verified.is_sound()))
         }
-        What::Bench(of) => {
-            let figures = bench::measure(&open(&of.file)?.0)?;
-            show(of.output, &figures, |figures| figures.iter().map(Figure::line).collect())?;
+        What::Bench(BenchArguments { of, software_gpu }) => {
+            let software = if *software_gpu { Software::Allowed } else { Software::Refused };
+            let bench = Bench::of(open(&of.file)?.0, software)?;
+            show(of.output, &bench, Bench::lines)?;
             Ok(0)
         }
         What::Keep(of) => keep::run(of),
+        What::Shadow(of) => shadow::run(of),
     }
 }
 
@@ -133,7 +151,7 @@ impl Verified {
             golden_steps: file.golden().iter().map(|sequence| sequence.steps.len()).sum(),
             ways: ways.collect(),
             features_match: file.council().parts().schema == feature_schema(),
-            cannot_sit: Seated::new(file).err(),
+            cannot_sit: Seated::new(file, &Engines::cpu()).err(),
         }
     }
 

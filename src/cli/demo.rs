@@ -2,10 +2,11 @@
 
 mod progress;
 
+use super::engine::{EngineArguments, EngineVotes};
 use super::page::say;
 use super::{Output, print};
 use crate::council::keep;
-use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run as run_demo, run_on_kafka};
+use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run_on, run_on_kafka};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
 use crate::log::rocks::{Durability, OpenOptions};
@@ -15,6 +16,7 @@ use conclave_core::council::ModelId;
 use conclave_core::units::{Hash32, Offset};
 use indicatif::{ProgressBar, ProgressStyle};
 use progress::Progress;
+use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -65,6 +67,8 @@ pub(super) struct DemoArguments {
     /// A council of networks in the seat instead of the rules: its file, kept beside the log
     #[arg(long, value_name = "FILE")]
     council_file: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// What an acknowledged write outlives: kill -9, or a power cut as well
     #[arg(long, value_enum, default_value_t = DurabilityName::Os)]
     durability: DurabilityName,
@@ -126,6 +130,7 @@ impl From<DurabilityName> for Durability {
 }
 
 pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
+    let engines = arguments.engine.engines()?;
     let mut workload = workload(arguments)?;
     if let Some(file) = &arguments.council_file {
         workload = workload.under_council(keep(file, &arguments.data)?);
@@ -141,18 +146,20 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
         line.iter().for_each(|line| say(line));
     };
     let summary = match &arguments.brokers {
-        None => run_demo(&workload, &arguments.data, &options, progress)?,
+        None => run_on(&engines, &workload, &arguments.data, &options, progress)?,
         Some(brokers) => {
             let topics = TopicNames::prefixed(&arguments.prefix);
             let settings = KafkaSettings { topics, ..KafkaSettings::plain(brokers) };
             settings.check()?;
-            run_on_kafka(&workload, &settings, &arguments.data, progress).map_err(goes_on)?
+            let dir = &arguments.data;
+            run_on_kafka(&engines, &workload, &settings, dir, progress).map_err(goes_on)?
         }
     };
     bar.finish_and_clear();
+    let votes = workload.council.map(|_| EngineVotes::of(&engines));
     match arguments.output {
-        Output::Json => print(&json(&summary)?),
-        Output::Text => print(&text(&summary, &workload, arguments)),
+        Output::Json => print(&json(&Told { summary: &summary, votes })?),
+        Output::Text => print(&text(&summary, votes.as_ref(), &workload, arguments)),
     }
 }
 
@@ -224,12 +231,26 @@ pub(super) fn progress_bar(is_headless: bool, requests: usize) -> ProgressBar {
     ProgressBar::new(u64::try_from(requests).unwrap_or(u64::MAX)).with_style(style)
 }
 
-fn json(summary: &Summary) -> Result<String> {
-    serde_json::to_string(summary)
-        .map_err(|error| Error::bug("a summary is no JSON").caused_by(error))
+/// What a demo tells as JSON.
+#[derive(Serialize)]
+struct Told<'s> {
+    #[serde(flatten)]
+    summary: &'s Summary,
+    /// Of networks, in this run; none when the rules voted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    votes: Option<EngineVotes>,
 }
 
-fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> String {
+fn json(told: &Told<'_>) -> Result<String> {
+    serde_json::to_string(told).map_err(|error| Error::bug("a summary is no JSON").caused_by(error))
+}
+
+fn text(
+    summary: &Summary,
+    votes: Option<&EngineVotes>,
+    workload: &Workload,
+    arguments: &DemoArguments,
+) -> String {
     let Summary { commands, decisions, granted, queued, refused, cancelled, .. } = summary;
     let Summary { deferred, dead_letters, .. } = summary;
     let gpus: i64 = workload.nodes.iter().map(|node| node.gpu_count).sum();
@@ -245,6 +266,7 @@ fn text(summary: &Summary, workload: &Workload, arguments: &DemoArguments) -> St
     let short = |ModelId(digest)| format!("{:.16}, ", Hash32::to_string(&digest));
     let seat = workload.council.map_or_else(String::new, short);
     line(format!("council       {seat}{deferred} put off at least once"));
+    votes.into_iter().for_each(|votes| line(format!("votes         {}", votes.sentence())));
     line(format!("dead letters  {dead_letters}"));
     line(format!("time          {} ms, {per_second} decisions/s", summary.elapsed_ms));
     line(format!("chain head    {}", summary.chain_head));

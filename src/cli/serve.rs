@@ -1,16 +1,20 @@
 //! `conclave serve`: the service, on the embedded log or on Kafka.
 
 use super::demo::DurabilityName;
+use super::engine::chosen;
 use super::kafka::reached_by_instance;
 use crate::config::Config;
+use crate::council::{EngineChoice, Engines, Models};
 use crate::error::{Error, Result};
 use crate::http::{self, App};
 use crate::log::LogReader;
+use crate::log::kafka::topics::Artifacts;
 use crate::log::rocks::{Durability, OpenOptions};
 use crate::service::kafka::{KafkaService, KafkaServiceOptions};
 use crate::service::{Service, ServiceOptions};
 use clap::Args;
 use conclave_core::units::Offset;
+use conclave_gpu::Software;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +51,9 @@ pub(super) struct ServeArguments {
     /// What an acknowledged command outlives
     #[arg(long, value_enum)]
     durability: Option<DurabilityName>,
+    /// Which machine computes the votes of networks: each finds the same ones
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    council: Option<EngineChoice>,
     /// Accept that everything from this offset on is lost, as an error message asked
     #[arg(long, value_name = "OFFSET")]
     accept_loss_at: Option<i64>,
@@ -65,12 +72,14 @@ fn configuration(arguments: &ServeArguments) -> Result<Config> {
     if let Some(durability) = arguments.durability {
         config.durability = Durability::from(durability).into();
     }
+    config.council.engine = arguments.council.unwrap_or(config.council.engine);
     config.check()?;
     Ok(config)
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<u8> {
     let config = configuration(arguments)?;
+    let engines = chosen(config.council.engine, Software::Refused)?;
     let accept_loss_at = arguments.accept_loss_at.map(Offset);
     let open = OpenOptions { durability: config.durability.into(), accept_loss_at };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,21 +89,23 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<u8> {
         .build()
         .map_err(|error| Error::unavailable("no threads can be started").caused_by(error))?;
     let served = if config.kafka.is_set() {
-        runtime.block_on(serve_kafka(&config))
+        runtime.block_on(serve_kafka(&config, engines))
     } else {
-        runtime.block_on(serve(&config, open))
+        runtime.block_on(serve(&config, open, &engines))
     };
     // Whoever asked and went away is not waited for: all that had to be written is.
     runtime.shutdown_timeout(ABANDONED);
     served.map(|()| 0)
 }
 
-async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
+async fn serve(config: &Config, open: OpenOptions, engines: &Engines) -> Result<()> {
     // The address first: a second service finds out before it waits for the log.
     let listener = http::bind(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let snapshot_every = config.snapshot_every;
-    let options = ServiceOptions { open, snapshot_every, ..ServiceOptions::new(&config.data) };
+    let models = Models::beside(&config.data).computed_by(engines);
+    let usual = ServiceOptions::new(&config.data);
+    let options = ServiceOptions { open, snapshot_every, models, ..usual };
     let service = Arc::new(Service::start(options)?);
     let app = App::new(Arc::clone(&service), config)?;
     let next = service.log().ends()?.decisions_next;
@@ -108,12 +119,13 @@ async fn serve(config: &Config, open: OpenOptions) -> Result<()> {
     closed.map_err(|_| Error::bug("closing the service panicked"))?
 }
 
-async fn serve_kafka(config: &Config) -> Result<()> {
+async fn serve_kafka(config: &Config, engines: Engines) -> Result<()> {
     let listener = http::bind(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let config_of_kafka = config.clone();
-    let started =
-        tokio::task::spawn_blocking(move || KafkaService::start(&kafka_options(&config_of_kafka)?));
+    let started = tokio::task::spawn_blocking(move || {
+        KafkaService::start(&kafka_options(&config_of_kafka, &engines)?)
+    });
     let service = started.await.map_err(|_| Error::bug("starting the service panicked"))??;
     let service = Arc::new(service);
     let app = App::of(service.partitions().to_vec(), config)?;
@@ -143,9 +155,11 @@ async fn expelled(service: &KafkaService) {
     }
 }
 
-fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
+fn kafka_options(config: &Config, engines: &Engines) -> Result<KafkaServiceOptions> {
     let kafka = &config.kafka;
     let (settings, registry) = reached_by_instance(config)?;
+    let shared = Arc::new(Artifacts::of(&settings));
+    let models = Models::beside(&config.data).or_from(shared).keeping();
     Ok(KafkaServiceOptions {
         settings,
         registry,
@@ -158,6 +172,7 @@ fn kafka_options(config: &Config) -> Result<KafkaServiceOptions> {
         durability: config.durability.into(),
         data: config.data.clone(),
         snapshot_every: config.snapshot_every,
+        models: models.computed_by(engines),
     })
 }
 

@@ -204,7 +204,7 @@ impl Place {
         }
     }
 
-    fn check(&self, partition: i64) -> Result<i32> {
+    pub(super) fn check(&self, partition: i64) -> Result<i32> {
         let count = self.partition_count();
         let number = i32::try_from(partition).ok().filter(|_| (0..count).contains(&partition));
         number.ok_or_else(|| {

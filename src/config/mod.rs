@@ -13,6 +13,7 @@ pub use kafka::{KafkaConfig, SecurityConfig};
 pub use registry::RegistryConfig;
 pub use tokens::{Identity, Token, Tokens, new_token};
 
+use crate::council::EngineChoice;
 use crate::error::{Error, Result};
 use crate::log::rocks::Durability;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub struct Config {
     pub durability: DurabilitySetting,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
+    /// What networks are computed on.
+    pub council: CouncilConfig,
     /// Bounds of the HTTP server.
     pub http: HttpConfig,
     /// Who may send what.
@@ -50,6 +53,14 @@ pub enum DurabilitySetting {
     Fsync,
     /// Nothing: a kill takes the newest second or so of what was acknowledged.
     None,
+}
+
+/// What networks are computed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CouncilConfig {
+    /// Which machine; every choice gives the same votes.
+    pub engine: EngineChoice,
 }
 
 /// Bounds of the HTTP server: each is what one client, or all of them, can cost.
@@ -93,6 +104,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
             durability: DurabilitySetting::Os,
             snapshot_every: crate::engine::SNAPSHOT_EVERY_DEFAULT,
+            council: CouncilConfig::default(),
             http: HttpConfig::default(),
             tokens: TokensConfig::default(),
             kafka: KafkaConfig::default(),

@@ -1,7 +1,7 @@
 //! A council's file on its way to where logs look for it.
 
 use super::seat::{Seated, dir_beside, file_name};
-use super::{model_id, read_to_vote};
+use super::{Engines, model_id, read_to_vote};
 use crate::error::{Error, Result};
 use conclave_core::council::ModelId;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub fn fit(file: &Path) -> Result<(ModelId, Vec<u8>)> {
     let bytes = std::fs::read(file).map_err(|error| away("read", file, error))?;
     let id = model_id(&bytes);
     let read = read_to_vote(&bytes, id)?;
-    Seated::new(read).map_err(|why| {
+    Seated::new(read, &Engines::cpu()).map_err(|why| {
         Error::invalid(format!("the council in {} cannot sit: {why}", file.display()))
     })?;
     Ok((id, bytes))

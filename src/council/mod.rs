@@ -3,12 +3,14 @@
 //! and every way computes the file's golden sequences before anything else.
 
 mod depot;
+pub mod engine;
 mod keep;
 mod seat;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use depot::Depot;
+pub use engine::{CouncilEngine, EngineChoice, EngineKind, Engines};
 pub use keep::{fit, keep};
 pub use seat::{CouncilSeat, Models, Seated, digest, dir_beside, file_name};
 

@@ -1,8 +1,9 @@
 //! Who sits in the council seat on this machine: the rules, and the councils whose files are here.
 
 use super::depot::Depot;
+use super::engine::Asked;
 use super::keep::store;
-use super::{CpuCouncil, Way, model_id, read_to_vote};
+use super::{CouncilEngine, CpuCouncil, Engines, model_id, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
@@ -25,13 +26,20 @@ const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Models(Arc<Shelf>);
 
-#[derive(Debug)]
-struct Shelf {
+/// Where councils are looked for, and what computes them.
+#[derive(Clone, Debug)]
+struct Places {
     dirs: Vec<PathBuf>,
     /// Who is asked for what is in none of them.
     depot: Option<Arc<dyn Depot>>,
     /// Where what it has is kept, so that it need not be asked twice.
     kept_in: Option<PathBuf>,
+    engines: Engines,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    places: Places,
     read: Mutex<BTreeMap<ModelId, Found>>,
 }
 
@@ -52,8 +60,8 @@ type Stamp = (SystemTime, u64);
 /// A council that was proved, tested on this processor and found fit for the seat.
 #[derive(Debug)]
 pub struct Seated {
-    file: CouncilFile,
-    cpu: CpuCouncil,
+    file: Arc<CouncilFile>,
+    engine: CouncilEngine,
 }
 
 /// The seat: a ballot for networks is answered by the council that it names, another by the rules.
@@ -63,32 +71,46 @@ pub struct CouncilSeat {
 }
 
 impl Models {
-    /// Those in `dirs`, each called after its model id.
+    /// Those in `dirs`, each called after its model id, computed on the processor.
     #[must_use]
     pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Self {
-        let (dirs, read) = (dirs.into_iter().collect(), Mutex::default());
-        Self(Arc::new(Shelf { dirs, depot: None, kept_in: None, read }))
-    }
-
-    /// The same, and those that are in `depot`.
-    #[must_use]
-    pub fn or_from(&self, depot: Arc<dyn Depot>) -> Self {
-        let (dirs, kept_in) = (self.0.dirs.clone(), self.0.kept_in.clone());
-        Self(Arc::new(Shelf { dirs, depot: Some(depot), kept_in, read: Mutex::default() }))
-    }
-
-    /// The same, and what a depot has is kept in the first directory.
-    #[must_use]
-    pub fn keeping(&self) -> Self {
-        let (dirs, depot) = (self.0.dirs.clone(), self.0.depot.clone());
-        let kept_in = dirs.first().cloned();
-        Self(Arc::new(Shelf { dirs, depot, kept_in, read: Mutex::default() }))
+        let dirs = dirs.into_iter().collect();
+        Self::of(Places { dirs, depot: None, kept_in: None, engines: Engines::cpu() })
     }
 
     /// Those that are kept beside the log in the directory `data`.
     #[must_use]
     pub fn beside(data: &Path) -> Self {
         Self::in_dirs([dir_beside(data)])
+    }
+
+    /// The same, and those that are in `depot`; none of them is read yet.
+    #[must_use]
+    pub fn or_from(&self, depot: Arc<dyn Depot>) -> Self {
+        Self::of(Places { depot: Some(depot), ..self.0.places.clone() })
+    }
+
+    /// The same, and what a depot has is kept in the first directory.
+    #[must_use]
+    pub fn keeping(&self) -> Self {
+        let places = self.0.places.clone();
+        Self::of(Places { kept_in: places.dirs.first().cloned(), ..places })
+    }
+
+    /// The same councils, none of them read yet, computed on `engines`.
+    #[must_use]
+    pub fn computed_by(&self, engines: &Engines) -> Self {
+        Self::of(Places { engines: engines.clone(), ..self.0.places.clone() })
+    }
+
+    fn of(places: Places) -> Self {
+        Self(Arc::new(Shelf { places, read: Mutex::default() }))
+    }
+
+    /// What they are computed by.
+    #[must_use]
+    pub fn engines(&self) -> &Engines {
+        &self.0.places.engines
     }
 
     /// The council that the log calls `id`.
@@ -103,7 +125,7 @@ impl Models {
             Known::Unknown(stamp) => stamp,
         };
         // Others go on meanwhile: a partition whose council is here waits for none that is not.
-        let found = self.0.file(id).and_then(Seated::new).map(Arc::new);
+        let found = self.0.seat(id).map(Arc::new);
         let unfit = |why| Unfit { at: Instant::now(), file: stamp, why };
         self.0.read().insert(id, found.clone().map_err(unfit));
         found
@@ -138,7 +160,7 @@ impl Shelf {
             return Known::Sits(Arc::clone(seated));
         }
         let stamp = self.stamp(id);
-        let believed = if self.depot.is_some() { ASK_AGAIN_AFTER } else { LOOK_AGAIN_AFTER };
+        let believed = if self.places.depot.is_some() { ASK_AGAIN_AFTER } else { LOOK_AGAIN_AFTER };
         match read.get(&id) {
             Some(Err(unfit)) if unfit.file == stamp && unfit.at.elapsed() < believed => {
                 Known::Unfit(unfit.why.clone())
@@ -149,8 +171,13 @@ impl Shelf {
 
     fn stamp(&self, id: ModelId) -> Option<Stamp> {
         let name = file_name(id);
-        let about = self.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
+        let about =
+            self.places.dirs.iter().find_map(|dir| std::fs::metadata(dir.join(&name)).ok())?;
         Some((about.modified().ok()?, about.len()))
+    }
+
+    fn seat(&self, id: ModelId) -> Result<Seated, String> {
+        Seated::new(self.file(id)?, &self.places.engines)
     }
 
     fn file(&self, id: ModelId) -> Result<CouncilFile, String> {
@@ -161,7 +188,7 @@ impl Shelf {
     /// The bytes of a council's file, and where they were.
     fn bytes(&self, id: ModelId) -> Result<(Vec<u8>, String), String> {
         let name = file_name(id);
-        for dir in &self.dirs {
+        for dir in &self.places.dirs {
             let path = dir.join(&name);
             let Ok(about) = std::fs::metadata(&path) else { continue };
             if about.len() > FILE_BYTES_MAX {
@@ -172,19 +199,20 @@ impl Shelf {
             return Ok((bytes, path.display().to_string()));
         }
         self.ask_for(id)?.ok_or_else(|| {
-            let dirs = self.dirs.iter().map(|dir| dir.display().to_string());
-            let places: Vec<_> = dirs.chain(self.depot.iter().map(|depot| depot.name())).collect();
+            let dirs = self.places.dirs.iter().map(|dir| dir.display().to_string());
+            let places: Vec<_> =
+                dirs.chain(self.places.depot.iter().map(|depot| depot.name())).collect();
             let places = if places.is_empty() { "nowhere".to_owned() } else { places.join(" or ") };
             format!("its file {name} is not in {places}: put it there; nothing is lost meanwhile")
         })
     }
 
     fn ask_for(&self, id: ModelId) -> Result<Option<(Vec<u8>, String)>, String> {
-        let Some(depot) = &self.depot else { return Ok(None) };
+        let Some(depot) = &self.places.depot else { return Ok(None) };
         let Some(bytes) = depot.file(id).map_err(|error| error.to_string())? else {
             return Ok(None);
         };
-        if let Some(dir) = &self.kept_in
+        if let Some(dir) = &self.places.kept_in
             && model_id(&bytes) == id
             && let Err(error) = store(&bytes, id, dir)
         {
@@ -199,13 +227,26 @@ impl Seated {
     ///
     /// # Errors
     /// A sentence that says why it cannot.
-    pub fn new(file: CouncilFile) -> Result<Self, String> {
+    pub fn new(file: CouncilFile, engines: &Engines) -> Result<Self, String> {
         let members = file.council().parts().members.len();
         if members != SEATED_MEMBERS {
             return Err(format!("it has {members} members, and a quorum needs {SEATED_MEMBERS}"));
         }
-        let cpu = CpuCouncil::new(&file, Way::fastest()).map_err(|error| error.to_string())?;
-        Ok(Self { file, cpu })
+        let file = Arc::new(file);
+        let engine = engines.engine(&file).map_err(|error| error.to_string())?;
+        Ok(Self { file, engine })
+    }
+
+    /// The council.
+    #[must_use]
+    pub fn file(&self) -> &CouncilFile {
+        &self.file
+    }
+
+    /// What computes it.
+    #[must_use]
+    pub fn engine(&self) -> &CouncilEngine {
+        &self.engine
     }
 
     /// What it is.
@@ -214,16 +255,25 @@ impl Seated {
         self.file.council()
     }
 
-    /// The way in which its single steps are computed here.
+    /// The way in which this processor computes it, for whoever asks beside the votes.
     #[must_use]
     pub fn evaluator(&self) -> &CpuCouncil {
-        &self.cpu
+        self.engine.cpu()
+    }
+
+    /// The votes on a ballot that was answered before: by this processor, and counted nowhere.
+    #[must_use]
+    pub fn answer_again(&self, ballot: &Ballot) -> Votes {
+        Sitting { runner: self.evaluator(), council: self.council(), digest }.answer(ballot)
     }
 
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
-        Sitting { runner: &self.cpu, council: self.file.council(), digest }.answer(ballot)
+        let tenants = ballot.hearing.iter().flat_map(|hearing| &hearing.tenants);
+        let votes = tenants.map(|heard| heard.cases.len() as u64).sum();
+        let runner = Asked { engine: &self.engine, votes };
+        Sitting { runner: &runner, council: self.file.council(), digest }.answer(ballot)
     }
 }
 
@@ -257,18 +307,24 @@ impl CouncilSeat {
         let members = &seated.file.council().parts().members;
         Some(members.iter().map(|member| member.label.clone()).collect())
     }
-}
 
-impl Seat for CouncilSeat {
-    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+    /// The council that is to answer `ballot`; none when that is for the rules.
+    ///
+    /// # Errors
+    /// As [`Seat::vote`].
+    pub fn asked(&self, ballot: &Ballot) -> Result<Option<Arc<Seated>>, Absent> {
         let get = |model| self.models.get(model).map_err(|why| Absent { model, why });
         if let Some(model) = ballot.activates {
             get(model)?;
         }
-        match ballot.asked() {
-            Some(model) => Ok(get(model)?.answer(ballot)),
-            None => Ok(Votes::by_rules(ballot)),
-        }
+        ballot.asked().map(get).transpose()
+    }
+}
+
+impl Seat for CouncilSeat {
+    fn vote(&mut self, ballot: &Ballot) -> Result<Votes, Absent> {
+        let asked = self.asked(ballot)?;
+        Ok(asked.map_or_else(|| Votes::by_rules(ballot), |seated| seated.answer(ballot)))
     }
 }
 

@@ -15,7 +15,7 @@ pub use source::{Job, JobClass, Source};
 pub use synthetic::JOBS_DEFAULT;
 pub use workload::{Arrival, FeedEnd, Workload};
 
-use crate::council::{CouncilSeat, Models};
+use crate::council::{CouncilSeat, Engines, Models};
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, with_advice};
@@ -101,10 +101,27 @@ pub fn run(
     options: &OpenOptions,
     progress: impl FnMut(usize, usize),
 ) -> Result<Summary> {
-    run_watched(workload, dir, options, progress, |_| {})
+    run_on(&Engines::cpu(), workload, dir, options, progress)
 }
 
-/// The same, showing `watch` every decision of the log, those of earlier runs among them.
+/// The same with votes computed by `engines`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    engines: &Engines,
+    workload: &Workload,
+    dir: &Path,
+    options: &OpenOptions,
+    progress: impl FnMut(usize, usize),
+) -> Result<Summary> {
+    let log = RocksLog::open(dir, options)?;
+    let seat = CouncilSeat::new(Models::beside(dir).computed_by(engines));
+    let (engine, _) = Engine::open(log, seat, SNAPSHOT_EVERY_DEFAULT)?;
+    feed_to_the_end(workload, engine, progress).map(|(summary, _)| summary)
+}
+
+/// The same as [`run`], showing `watch` every decision of the log, those of earlier runs too.
 pub(crate) fn run_watched(
     workload: &Workload,
     dir: &Path,
@@ -127,6 +144,7 @@ pub(crate) fn run_watched(
 /// `Invalid` when the topics hold another workload, or have more partitions; otherwise as the
 /// log's.
 pub fn run_on_kafka(
+    engines: &Engines,
     workload: &Workload,
     settings: &KafkaSettings,
     snapshots: &Path,
@@ -139,7 +157,7 @@ pub fn run_on_kafka(
     let member = Arc::new(Alone::new(settings, &group)?);
     let store = Arc::new(SnapshotStore::open(snapshots)?);
     let log = KafkaLog::open(KafkaLogOptions::new(settings, 0, store), member, None)?;
-    let seat = CouncilSeat::new(Models::beside(snapshots));
+    let seat = CouncilSeat::new(Models::beside(snapshots).computed_by(engines));
     let (engine, _) = Engine::open(log, seat, SNAPSHOT_EVERY_DEFAULT)?;
     feed_to_the_end(workload, engine, progress).map(|(summary, _)| summary)
 }

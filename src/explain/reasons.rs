@@ -2,8 +2,8 @@
 //! computed again from the log, and has to be the recorded one word for word.
 
 use super::networks::{CORRUPT, FlipSaid, GroupPush, Networks, Told, TopReason, Unexplained, Why};
+use super::opened::{Opened, VoteId, round_of};
 use super::plan::{PlanReport, next_input};
-use super::recount::{Opened, VoteId, round_of};
 use super::report::ExplainReport;
 use super::told::Subject;
 use crate::council::{Models, Seated};

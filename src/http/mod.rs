@@ -9,6 +9,7 @@ mod explained;
 mod figures;
 mod kept;
 mod on_council;
+mod on_engines;
 mod on_kafka;
 mod page;
 mod parts;

@@ -23,6 +23,9 @@ struct Seen {
     weight: f64,
 }
 
+/// What a gauge shows of a member.
+type Value = fn(&Seen) -> f64;
+
 impl Collector for OnCouncil {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let parts = self.0.parts();
@@ -34,7 +37,7 @@ impl Collector for OnCouncil {
                 part.service().view_now().read(|folded| Seen::all(folded, partition))
             })
             .collect();
-        let gauges: [(&str, fn(&Seen) -> f64); 2] = [
+        let gauges: [(&str, Value); 2] = [
             (names::MEMBER_QUARANTINED, |seen| seen.quarantined),
             (names::MEMBER_WEIGHT, |seen| seen.weight),
         ];

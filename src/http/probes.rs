@@ -3,6 +3,7 @@
 use super::app::App;
 use super::caller::Caller;
 use super::on_council::OnCouncil;
+use super::on_engines::OnEngines;
 use super::on_kafka::OnKafka;
 use super::parts::Part;
 use super::problem::Problem;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -190,6 +192,8 @@ fn metrics_text(app: &App) -> Result<String, fmt::Error> {
     registry.register(names::STREAMS, doc(names::STREAMS), http.streams.clone());
     registry.register_collector(Box::new(Decided(app.clone())));
     registry.register_collector(Box::new(OnCouncil(app.clone())));
+    let engines = app.partitions()[0].engines();
+    registry.register_collector(Box::new(OnEngines(Arc::clone(engines.figures()))));
     if let Some(gauges) = app.on_kafka() {
         registry.register_collector(Box::new(OnKafka(gauges.figures())));
     }

@@ -34,7 +34,7 @@ pub use room::Receipt;
 pub use standing::{Figures, Standing};
 pub use view::View;
 
-use crate::council::{CouncilSeat, Models};
+use crate::council::{CouncilSeat, Engines, Models};
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::Folded;
@@ -213,6 +213,12 @@ impl Service {
     #[must_use]
     pub fn seat(&self) -> CouncilSeat {
         CouncilSeat::new(self.models.clone())
+    }
+
+    /// What votes are computed by, and what was counted of it.
+    #[must_use]
+    pub fn engines(&self) -> &Engines {
+        self.models.engines()
     }
 
     /// How the service stands.

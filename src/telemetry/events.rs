@@ -5,6 +5,10 @@
 //! foreign headers and a rejection's detail stay in the log, where `replay` shows them to whoever
 //! may read it.
 
+mod engines;
+
+pub use engines::{AfterFault, GpuAbsent, GpuFailed, GpuOpened, GpuRefused};
+
 use super::counters::{Counters, outcome_text};
 use super::latency::LatencyRow;
 use super::{Correlation, Step, members, names};

@@ -172,6 +172,19 @@ names! {
     /// How long ago brokers answered this instance last; asked every second.
     KAFKA_CONTACT_AGE = "conclave_kafka_contact_age_seconds", Gauge, Seconds;
 
+    /// Votes of networks, by the engine that computed them: cpu or gpu.
+    COUNCIL_VOTES = "conclave_council_votes_total", Counter by ENGINE, Count;
+    /// Time that a ballot's steps took, by engine; what a faulty GPU cost is the processor's.
+    COUNCIL_BALLOT = "conclave_council_ballot_duration_seconds", Histogram by ENGINE, Seconds;
+    /// Times that a GPU did not answer, by class: busy, invalid, unavailable or corrupt.
+    COUNCIL_GPU_FAULTS = "conclave_council_gpu_faults_total", Counter by CLASS, Count;
+    /// Tenants' runs of steps by a GPU that the processor computed again.
+    COUNCIL_GPU_RECHECKS = "conclave_council_gpu_rechecks_total", Counter, Count;
+    /// Times that it found another word; anything but 0 is an alarm.
+    COUNCIL_GPU_MISMATCHES = "conclave_council_gpu_mismatches_total", Counter, Count;
+    /// 1 for how the breaker before the GPU stands: closed, open or half-open; otherwise 0.
+    COUNCIL_GPU_BREAKER = "conclave_council_gpu_breaker_count", Gauge by STATE, Count;
+
     /// Places where a log does not keep a rule, by rule; see docs/validate.md.
     VALIDATOR_FINDINGS = "conclave_validator_findings_total", Counter by RULE, Count;
     /// Decisions that the validator looked at.
@@ -180,6 +193,13 @@ names! {
     VALIDATOR_LAG_RECORDS = "conclave_validator_lag_records_count", Gauge, Count;
     /// 1 while the validator can read the log, otherwise 0.
     VALIDATOR_READING = "conclave_validator_reading_count", Gauge, Count;
+
+    /// Votes that a council beside the seat has an opinion on, by the seat's verdict and its own.
+    SHADOW_VOTES = "conclave_shadow_votes_total", Counter by VERDICTS, Count;
+    /// Decisions that the log has and the council beside the seat has not read.
+    SHADOW_LAG_RECORDS = "conclave_shadow_lag_records_count", Gauge, Count;
+    /// 1 while the council beside the seat can read the log, otherwise 0.
+    SHADOW_READING = "conclave_shadow_reading_count", Gauge, Count;
 
     /// Accepting commands into the log, at the chosen durability.
     SPAN_ACCEPT = "send conclave.commands", Span, Text;
@@ -213,11 +233,19 @@ names! {
 
     /// Number of a partition. Also a log field.
     BY_PARTITION = "partition", Label, Text;
-    /// How an instance stands in its group.
+    /// How an instance stands in its group, or a breaker.
     STATE = "state", Label, Text;
+
+    /// What votes are computed on: cpu or gpu.
+    ENGINE = "engine", Label, Text;
+    /// What kind of fault it was. Also a log field.
+    CLASS = "class", Label, Text;
 
     /// A rule that every log keeps, by its name in docs/validate.md. Also a log field.
     RULE = "rule", Label, Text;
+
+    /// The verdict of the seat and that of a council beside it, as in `approve_defer`.
+    VERDICTS = "verdicts", Label, Text;
 
     /// When the line was written, by this machine's clock, in UTC.
     TS = "ts", Field, Text;
@@ -253,6 +281,12 @@ names! {
     REQUEST = "request", Field, Text;
     /// Why, in words.
     REASON = "reason", Field, Text;
+    /// A GPU, as its driver describes it.
+    ADAPTER = "adapter", Field, Text;
+    /// Which of the ways to compute a machine uses.
+    WAY = "way", Field, Text;
+    /// Steps from which on a GPU is the faster machine.
+    CROSSOVER_COUNT = "crossover_count", Field, Count;
     /// What broke, in words.
     ERROR = "error", Field, Text;
     /// Decisions that the line is about.

@@ -3,23 +3,35 @@
 //! Verify evolves with the *recorded* decisions, so one divergence does not spread. Rounds are
 //! taken as they were recorded: they are input, like the commands. What cannot be checked is
 //! reported as such and never as clean.
+//!
+//! Votes of networks are proved in two passes ([`verify_by_councils`]): the first one decides every
+//! round with the votes that it records, the second one, beside it, computes those votes again in
+//! large batches. Nothing is believed: a round in which the first pass finds anything else than the
+//! recorded bytes is decided once more with votes that are computed, and each word that it took is
+//! compared by the second pass (`conclave_core::council::recount`).
 
 mod again;
 mod difference;
 mod last;
 mod reading;
+mod record_seat;
+mod recorded;
+mod recount;
 mod report;
 mod snapshots;
 mod verifier;
 
 pub use last::check_last_command;
+pub(crate) use reading::Reading;
 pub use report::{Divergence, Report, Verdict};
 
+use crate::council::{CouncilSeat, Models};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::FOLD_BYTES_MAX;
 use crate::log::{LogEnds, LogReader};
 use conclave_core::seat::Seat;
 use conclave_core::units::{Hash32, Offset};
+use recount::Recount;
 use verifier::Verifier;
 
 /// How much of a log is verified, and against what; by default all of it, against itself.
@@ -34,7 +46,8 @@ pub struct Scope<'a> {
     pub schemas: Option<&'a [String]>,
 }
 
-/// Verifies the whole log of one partition with the votes of `seat`.
+/// Verifies the whole log of one partition with the votes of `seat`, which is asked round by round:
+/// for a seat that is not the council's.
 ///
 /// # Errors
 /// When the log cannot be read at all. Damage in the middle ends the report, which says so.
@@ -51,11 +64,39 @@ pub fn verify_with_progress(
     partition: i64,
     seat: &mut dyn Seat,
     scope: &Scope<'_>,
+    progress: impl FnMut(Offset),
+) -> Result<Report> {
+    walk(log, partition, seat, None, scope, progress)
+}
+
+/// The same with the votes of the rules and of the councils in `models`, whose engines compute them
+/// in large batches.
+///
+/// # Errors
+/// As [`verify`]; and `Unavailable` when there is no thread to be had.
+pub fn verify_by_councils(
+    log: &dyn LogReader,
+    partition: i64,
+    models: &Models,
+    scope: &Scope<'_>,
+    progress: impl FnMut(Offset),
+) -> Result<Report> {
+    let mut seat = CouncilSeat::new(models.clone());
+    let recount = Recount::begin(models)?;
+    walk(log, partition, &mut seat, Some(recount), scope, progress)
+}
+
+fn walk(
+    log: &dyn LogReader,
+    partition: i64,
+    seat: &mut dyn Seat,
+    recount: Option<Recount>,
+    scope: &Scope<'_>,
     mut progress: impl FnMut(Offset),
 ) -> Result<Report> {
     let LogEnds { commands_next, decisions_next, head: _ } = log.ends()?;
     let end = scope.until.map_or(decisions_next, |last| after(last).min(decisions_next));
-    let mut verifier = Verifier::new(log, partition, seat, scope, end)?;
+    let mut verifier = Verifier::new(log, partition, seat, recount, scope, end)?;
     let mut from = Offset(0);
     'log: while from < end {
         let records = match log.decisions(from, FOLD_BYTES_MAX) {

@@ -5,7 +5,7 @@ use conclave_core::units::Hash32;
 use serde::Serialize;
 
 /// Divergences that a report lists one by one; all are counted.
-const DIVERGENCES_LISTED_MAX: usize = 20;
+pub(super) const DIVERGENCES_LISTED_MAX: usize = 20;
 /// Schemas and councils that a report lists as missing.
 const SCHEMAS_LISTED_MAX: usize = 20;
 /// Bytes of one sentence about a divergence: a decision may hold a thousand events.
@@ -46,6 +46,8 @@ pub struct Report {
     /// Those of the verified that send their command to the dead letters.
     #[serde(skip)]
     pub dead_letters: u64,
+    /// Votes of networks that were computed again, with the same words.
+    pub council_votes: u64,
     /// Commands accepted and not decided yet: no fault.
     pub undecided: u64,
     /// Snapshots that are the fold of the decisions before them.
@@ -141,6 +143,13 @@ impl Report {
         if is_new && self.schemas_missing.len() < SCHEMAS_LISTED_MAX {
             self.schemas_missing.push(id);
         }
+    }
+
+    /// Lists what was found after what stands behind it in the log.
+    pub(super) fn list_late(&mut self, offset: i64, what: &str) {
+        let at = self.first_divergences.partition_point(|listed| listed.offset <= offset);
+        self.first_divergences.insert(at, Divergence { offset, what: shortened(what) });
+        self.first_divergences.truncate(DIVERGENCES_LISTED_MAX);
     }
 
     pub(super) fn list(&mut self, offset: i64, what: &str) {

@@ -1,17 +1,18 @@
-//! One walk along the decisions: chain, coverage, and every round computed again.
+//! One walk along the decisions: chain, coverage, and every round computed again (`rounds`).
 
-use super::again::{Undecided, decide_again};
-use super::difference::difference;
+mod rounds;
+
 use super::reading::Reading;
+use super::recorded::{Recorded, linked};
+use super::recount::Recount;
 use super::report::Report;
 use super::snapshots::Snapshots;
 use super::{Scope, after, chain_head, is_corrupt};
 use crate::error::{Error, Result};
-use crate::fold::{FOLD_BYTES_MAX, caught, evolve_recorded};
+use crate::fold::{FOLD_BYTES_MAX, caught};
 use crate::log::{DecisionRecord, LogReader, StoredCommand};
 use crate::validate::line::{Line, Misplaced};
 use crate::wire::{DecisionHead, MissingSchema, decode_decision};
-use conclave_core::decision::{Decision, Failed, Outcome};
 use conclave_core::input::Input;
 use conclave_core::invariants;
 use conclave_core::limits::{ROUND_COMMANDS_MAX, knows_version};
@@ -25,18 +26,13 @@ pub(super) struct Stop;
 
 type Step<T = ()> = std::result::Result<T, Stop>;
 
-/// A decision of the round at hand.
-struct Recorded {
-    offset: Offset,
-    body: Vec<u8>,
-    /// Whether it continues the chain. One that does not was counted when that was seen.
-    is_linked: bool,
-}
-
 pub(super) struct Verifier<'a> {
     log: &'a dyn LogReader,
     partition: i64,
+    /// Votes when it has to be seen what differs, and whenever nothing is recounted.
     seat: &'a mut dyn Seat,
+    /// The second pass; none when the seat votes on everything.
+    recount: Option<Recount>,
     reader: Reading,
     commands: VecDeque<StoredCommand>,
     commands_end: Offset,
@@ -61,6 +57,7 @@ impl<'a> Verifier<'a> {
         log: &'a dyn LogReader,
         partition: i64,
         seat: &'a mut dyn Seat,
+        recount: Option<Recount>,
         scope: &Scope<'_>,
         end: Offset,
     ) -> Result<Self> {
@@ -68,6 +65,7 @@ impl<'a> Verifier<'a> {
             log,
             partition,
             seat,
+            recount,
             reader: Reading::of(scope.schemas),
             commands: VecDeque::new(),
             commands_end: Offset(0),
@@ -202,89 +200,6 @@ impl<'a> Verifier<'a> {
         linked.is_ok()
     }
 
-    fn check_round(&mut self) -> Step {
-        let round = std::mem::take(&mut self.round);
-        let Some(inputs) = self.inputs(&round)? else {
-            self.report.input_missing += linked(&round);
-            return self.fold_recorded(&round);
-        };
-        let skipped = skipped(&round);
-        self.report.skipped += u64::from(skipped.is_some());
-        match decide_again(&mut self.state, self.seat, inputs, skipped) {
-            Err(Undecided::Absent(absent)) => {
-                self.report.list_council(&absent);
-                self.report.input_missing += linked(&round);
-                self.fold_recorded(&round)
-            }
-            Ok(again) => {
-                let is_same = self.compare(&round, again);
-                self.settle(is_same, &round)
-            }
-            Err(Undecided::Broken(why)) => {
-                for recorded in round.iter().filter(|recorded| recorded.is_linked) {
-                    let what = format!("its round cannot be decided: {why}");
-                    self.diverge(recorded.offset, &what);
-                }
-                self.settle(false, &round)
-            }
-        }
-    }
-
-    /// Whether all decisions of a round are the computed ones.
-    fn compare(&mut self, round: &[Recorded], again: Vec<Decision>) -> bool {
-        let mut is_same = again.len() == round.len();
-        for (recorded, again) in round.iter().zip(again) {
-            let Recorded { offset, body, is_linked } = recorded;
-            let is_letter =
-                matches!(&again.outcome, Outcome::Rejected(why) if why.code.is_dead_letter());
-            match difference(body, again) {
-                None if *is_linked => {
-                    self.report.verified += 1;
-                    self.report.dead_letters += u64::from(is_letter);
-                }
-                None => {}
-                Some(what) => {
-                    is_same = false;
-                    if *is_linked {
-                        self.diverge(*offset, &what);
-                    }
-                }
-            }
-        }
-        is_same
-    }
-
-    /// Goes on from the recorded fold, which is what was decided unless something diverged.
-    fn settle(&mut self, is_same: bool, round: &[Recorded]) -> Step {
-        if is_same && self.recorded.is_none() {
-            return Ok(());
-        }
-        if self.recorded.is_none() {
-            let first = round.first().map_or(Offset(0), |recorded| recorded.offset);
-            match fold_recorded_before(self.log, self.partition, first) {
-                Ok(state) => self.recorded = Some(state),
-                Err(error) => return self.stop_folding(&error),
-            }
-        }
-        let recorded = self.recorded.as_mut().expect("it was folded just now");
-        if let Err(error) = evolve_round(recorded, round) {
-            return self.stop_folding(&error);
-        }
-        if !is_same {
-            self.state = recorded.clone();
-        }
-        Ok(())
-    }
-
-    fn fold_recorded(&mut self, round: &[Recorded]) -> Step {
-        for state in std::iter::once(&mut self.state).chain(&mut self.recorded) {
-            if let Err(error) = evolve_round(state, round) {
-                return self.stop_folding(&error);
-            }
-        }
-        Ok(())
-    }
-
     /// The commands of a round; none when one of them is missing.
     fn inputs(&mut self, round: &[Recorded]) -> Step<Option<Vec<Input>>> {
         let version = self.state.decide_version;
@@ -388,48 +303,13 @@ impl<'a> Verifier<'a> {
         self.report.undecided = undecided.max(0).unsigned_abs();
         // A broken link is seen before the content of the round is.
         self.report.first_divergences.sort_by_key(|found| found.offset);
+        if let Some(recount) = self.recount.take() {
+            recount.finish(&mut self.report);
+        }
         let head = chain_head(&[self.line.head]);
         self.report.chain_head = head.to_string();
         self.report.head = self.line.head;
         self.report.expected_head = self.expected_head.map(|expected| expected == head);
         self.report
     }
-}
-
-/// What a person said of a command that was skipped: an input, like the command itself. It is alone
-/// in its round.
-fn skipped(round: &[Recorded]) -> Option<Failed> {
-    let [recorded] = round else { return None };
-    match decode_decision(&recorded.body).ok()?.outcome {
-        Outcome::Failed(failed) => Some(failed),
-        Outcome::Accepted | Outcome::Rejected(_) | Outcome::Duplicate(_) => None,
-    }
-}
-
-/// Decisions that were not counted as divergent when they came.
-fn linked(round: &[Recorded]) -> u64 {
-    round.iter().filter(|recorded| recorded.is_linked).count() as u64
-}
-
-fn evolve_round(state: &mut State, round: &[Recorded]) -> Result<()> {
-    round.iter().try_for_each(|recorded| evolve_recorded(state, &decode_decision(&recorded.body)?))
-}
-
-/// The fold of the decisions as they stand, without a snapshot and whatever their chain is worth.
-fn fold_recorded_before(log: &dyn LogReader, partition: i64, end: Offset) -> Result<State> {
-    let mut state = State::new(partition);
-    while after(state.covered) < end {
-        let next = after(state.covered);
-        let records = log.decisions(next, FOLD_BYTES_MAX)?;
-        if records.is_empty() {
-            return Err(Error::corrupt(format!("there is no decision {next}")));
-        }
-        for record in records {
-            if record.offset >= end {
-                return Ok(state);
-            }
-            evolve_recorded(&mut state, &decode_decision(&record.body)?)?;
-        }
-    }
-    Ok(state)
 }

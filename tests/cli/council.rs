@@ -3,8 +3,10 @@
 use crate::system_common::council::write;
 use crate::tale::conclave;
 use conclave::council::feature_schema;
+use conclave_gpu::{GpuAdapter, Software};
 use serde_json::Value;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 fn drawn() -> PathBuf {
@@ -53,12 +55,73 @@ fn a_damaged_file_is_refused_with_the_reason() {
 #[test]
 fn every_way_is_measured() {
     let figures = json(&format!("council bench {} --output json", drawn().display()));
-    let figures = figures.as_array().unwrap();
-    for way in ["reference", "portable"] {
-        assert_eq!(figures.iter().filter(|one| one["way"] == way).count(), 4, "{figures:?}");
+    let ways = figures["ways"].as_array().unwrap();
+    for way in ["reference", "portable", "all cores"] {
+        let measured = ways.iter().find(|one| one["way"] == way).unwrap();
+        let figures = measured["figures"].as_array().unwrap();
+        let sizes: Vec<_> = figures.iter().map(|one| one["batch"].as_u64().unwrap()).collect();
+        assert_eq!(sizes, [1, 16, 64, 256, 1_024, 4_096]);
+        let is_measured = |one: &Value| one["microseconds_per_decision"].as_f64().unwrap() > 0.0;
+        assert!(figures.iter().all(is_measured), "{figures:?}");
     }
-    let is_measured = |one: &Value| one["microseconds_per_decision"].as_f64().unwrap() > 0.0;
-    assert!(figures.iter().all(is_measured), "{figures:?}");
+    // Drivers in software are measured when somebody asks for it.
+    assert!(ways.iter().all(|way| way["is_software"] == false), "{figures}");
+}
+
+fn adapters(software: Software) -> Vec<GpuAdapter> {
+    let found = conclave_gpu::adapters(software).unwrap();
+    if found.is_empty() && software == Software::Allowed {
+        let is_needed = std::env::var("CONCLAVE_NEED_GPU").is_ok_and(|needed| needed == "1");
+        assert!(!is_needed, "no adapter, and one is needed");
+        let line = "SKIPPED a demo on a GPU: no adapter here (mesa-vulkan-drivers is one)\n";
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    found
+}
+
+#[test]
+fn a_demo_on_a_gpu_ends_at_the_chain_head_of_one_on_the_processor() {
+    if adapters(Software::Allowed).is_empty() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path());
+    let demo = |council: &str| {
+        json(&format!(
+            "demo --headless --requests 150 --council-file {} --data {} --output json \
+             --software-gpu --council {council}",
+            file.display(),
+            dir.path().join(council).display()
+        ))
+    };
+    let (cpu, gpu, auto) = (demo("cpu"), demo("gpu"), demo("auto"));
+    assert_eq!(cpu["chain_head"], gpu["chain_head"]);
+    assert_eq!(cpu["chain_head"], auto["chain_head"]);
+    let votes = |told: &Value, by: &str| told["votes"][by].as_u64().unwrap();
+    assert!(votes(&cpu, "cpu") >= 150 && votes(&cpu, "gpu") == 0, "{cpu}");
+    assert_eq!(votes(&gpu, "cpu") + votes(&gpu, "gpu"), votes(&cpu, "cpu"), "{gpu}");
+    assert!(votes(&gpu, "gpu") > 0, "{gpu}");
+    assert!(gpu["votes"]["adapter"].is_string(), "{gpu}");
+}
+
+#[test]
+fn a_gpu_that_is_not_here_is_refused_and_auto_says_that_the_processor_votes() {
+    if !adapters(Software::Refused).is_empty() {
+        let line = "SKIPPED a GPU that is not here: this machine has one\n";
+        return std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let demo = |council: &str| {
+        let data = dir.path().join(council);
+        let demo = format!("demo --headless --requests 5 --data {}", data.display());
+        conclave(&format!("{demo} --council {council}"), None)
+    };
+    let gpu = demo("gpu");
+    assert_eq!(gpu.code, 3, "{gpu:?}");
+    assert!(gpu.err.contains("install the GPU's driver"), "{gpu:?}");
+    let auto = demo("auto");
+    assert_eq!(auto.code, 0, "{auto:?}");
+    assert_eq!(auto.err.matches("the processor computes all votes").count(), 1, "{auto:?}");
 }
 
 #[test]
@@ -81,4 +144,44 @@ fn a_demo_under_networks_repeats_and_keeps_their_file_beside_its_log() {
     let demo = format!("demo --headless --requests 400 --data {}", data.display());
     let rules = conclave(&demo, None);
     assert_eq!(rules.code, 2, "another log: {rules:?}");
+}
+
+#[test]
+fn a_council_votes_beside_the_seat_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, data) = (write(dir.path()), dir.path().join("data"));
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/council-1.council");
+    let demo = format!("demo --headless --requests 400 --data {}", data.display());
+    let told = conclave(&format!("{demo} --council-file {}", own.display()), None);
+    assert_eq!(told.code, 0, "{told:?}");
+    let shadow = |file: &Path, more: &str| {
+        let (file, data) = (file.display(), data.display());
+        conclave(&format!("council shadow --council-file {file} --data {data} {more}"), None)
+    };
+    let json = |file: &Path| -> Value {
+        let answer = shadow(file, "--output json");
+        assert_eq!(answer.code, 0, "{answer:?}");
+        serde_json::from_str(&answer.out).unwrap()
+    };
+    let same = json(&own);
+    assert_eq!(same["same_words"], same["votes"], "{same}");
+    assert_eq!(
+        (&same["agreed_per_mille"], &same["latest"]),
+        (&1_000.into(), &Value::from([(); 0]))
+    );
+    let differs = json(&other);
+    assert_eq!(differs["by_other_council"], same["votes"], "{differs}");
+    assert!(differs["agreed"].as_u64() < same["votes"].as_u64(), "{differs}");
+    let latest = differs["latest"].as_array().unwrap();
+    assert_eq!(latest.len(), 10);
+    let text = shadow(&other, "--latest 2");
+    let last = latest.last().unwrap();
+    let named = format!("differs     0:{} request {}", last["offset"], last["request"]);
+    let named = named.replace('"', "'");
+    assert!(text.out.lines().last().unwrap().starts_with(&named), "{text:?}");
+    assert!(text.err.contains("votes beside the seat in"), "{text:?}");
+
+    // No council at all.
+    let refused = shadow(&data.join("VERSION"), "");
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{refused:?}");
 }

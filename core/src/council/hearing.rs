@@ -119,13 +119,13 @@ impl<R: Runner> Sitting<'_, R> {
         let ended = heard.memory.outcomes().count();
         for (index, Case { place, features, .. }) in (ended..).zip(&heard.cases) {
             let logits = &said.ran.logits[index];
-            let spoken = |tally: Tally, voices: &[Voice]| Spoken {
+            let spoken = |tally: Tally, members| Spoken {
                 model: *model,
                 memory: (self.digest)(said.run.state_before(said.ran, index)),
                 elapsed_ms: said.way.elapsed_ms[index],
                 features: *features,
                 weights_seq: weights.seq,
-                members: member_votes(weights, voices, logits),
+                members,
                 ground: tally.ground,
                 confidence: tally.confidence,
             };
@@ -139,28 +139,44 @@ impl<R: Runner> Sitting<'_, R> {
         weights: &Weights,
         logits: &CouncilLogits,
         asked: &Question,
-        spoken: impl FnOnce(Tally, &[Voice]) -> Spoken,
+        spoken: impl FnOnce(Tally, Vec<MemberVote>) -> Spoken,
     ) -> Vote {
-        let parts = self.council.parts();
-        let voices = voices(parts, logits);
-        let present: Vec<Option<Voice>> = voices.iter().copied().map(Some).collect();
-        let tally = tally(parts, weights, &present).unwrap_or_else(|| Tally::by_rules(asked));
-        let grounds = Grounds::Council(Box::new(spoken(tally, &voices)));
+        let (tally, members) = heard_of(self.council, weights, asked, logits);
+        let grounds = Grounds::Council(Box::new(spoken(tally, members)));
         Vote { attempt: asked.attempt, verdict: tally.verdict, grounds }
     }
+}
+
+/// What the logits of all members come to with what their words count, and what each member says.
+pub(super) fn heard_of(
+    council: &Council,
+    weights: &Weights,
+    asked: &Question,
+    logits: &CouncilLogits,
+) -> (Tally, Vec<MemberVote>) {
+    let parts = council.parts();
+    let voices = voices(parts, logits);
+    let present: Vec<Option<Voice>> = voices.iter().copied().map(Some).collect();
+    let tally = tally(parts, weights, &present).unwrap_or_else(|| Tally::by_rules(asked));
+    (tally, member_votes(weights, &voices, logits))
 }
 
 /// The log times of a tenant's way through a round: leases that ended first, then its cases.
 pub(super) struct Way {
     /// Of each step, since the one before; 0 for a tenant's first.
-    elapsed_ms: Vec<DurationMs>,
+    pub(super) elapsed_ms: Vec<DurationMs>,
     /// Of the last step.
-    stepped_at_ms: TimeMs,
+    pub(super) stepped_at_ms: TimeMs,
 }
 
 impl Way {
     /// A tenant's way, and what is to be computed on it.
     pub(super) fn of(council: &Council, heard: &Heard) -> (Self, Run) {
+        let (way, steps) = Self::through(council, heard);
+        (way, Run::from_words(council, &heard.memory.words, steps))
+    }
+
+    fn through(council: &Council, heard: &Heard) -> (Self, Vec<Step>) {
         let Heard { memory, cases, .. } = heard;
         let ended = memory.outcomes().map(|outcome| (outcome.at_ms, outcome.features));
         let asked = cases.iter().map(|case| (case.at_ms, case.features));
@@ -172,7 +188,7 @@ impl Way {
             steps.push(Step { features, time: council.parts().time.code(elapsed) });
         }
         let stepped_at_ms = last.expect("a tenant is heard for a case");
-        (Self { elapsed_ms, stepped_at_ms }, Run::from_words(council, &memory.words, steps))
+        (Self { elapsed_ms, stepped_at_ms }, steps)
     }
 }
 
@@ -184,19 +200,42 @@ struct Said<'r> {
 }
 
 impl Said<'_> {
-    /// The tenant's new state, and where it is recorded: in the decision about its last newcomer,
-    /// or in the first one of `round`.
+    /// The tenant's new state, and where it is recorded.
     fn remembered(&self, heard: &Heard, round: Offset) -> (Offset, CouncilRemembered) {
+        let state = self.ran.states.last().expect("a tenant is heard for a case");
+        let words = state.words().iter().map(|word| i64::from(*word)).collect();
+        (heard.recorded_at(round), heard.remembered(self.way, words))
+    }
+}
+
+impl Heard {
+    /// What its steps are, in order, and what the tenant is left with, but for the words of its
+    /// state.
+    ///
+    /// # Panics
+    /// When there is no case: then nobody is heard.
+    #[must_use]
+    pub fn steps(&self, council: &Council) -> (Vec<Step>, CouncilRemembered) {
+        let (way, steps) = Way::through(council, self);
+        (steps, self.remembered(&way, vec![]))
+    }
+
+    /// The decision that records the tenant's new state: that about its last newcomer, or the first
+    /// one of `round`.
+    #[must_use]
+    pub fn recorded_at(&self, round: Offset) -> Offset {
         let newcomer = |case: &Case| match case.place {
             Place::Newcomer(offset) => Some(offset),
             Place::Due(_) => None,
         };
-        let at = heard.cases.iter().rev().find_map(newcomer).unwrap_or(round);
-        let state = self.ran.states.last().expect("a tenant is heard for a case");
-        let words = state.words().iter().map(|word| i64::from(*word)).collect();
-        let (pool, tenant) = (heard.pool.clone(), heard.tenant.clone());
-        let (stepped_at_ms, heard) = (self.way.stepped_at_ms, heard.memory.ended());
-        (at, CouncilRemembered { pool, tenant, stepped_at_ms, heard, words })
+        self.cases.iter().rev().find_map(newcomer).unwrap_or(round)
+    }
+
+    /// That the state of `words` is what a round leaves of the tenant.
+    pub(super) fn remembered(&self, way: &Way, words: Vec<i64>) -> CouncilRemembered {
+        let (pool, tenant) = (self.pool.clone(), self.tenant.clone());
+        let (stepped_at_ms, heard) = (way.stepped_at_ms, self.memory.ended());
+        CouncilRemembered { pool, tenant, stepped_at_ms, heard, words }
     }
 }
 
@@ -231,7 +270,7 @@ impl Votes {
         }
     }
 
-    fn put(&mut self, place: Place, vote: Vote) {
+    pub(super) fn put(&mut self, place: Place, vote: Vote) {
         match place {
             Place::Due(index) => self.due[index].1 = vote,
             Place::Newcomer(offset) => {

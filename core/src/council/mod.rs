@@ -6,7 +6,8 @@
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
 //! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant) →
 //! [`recall`] (one vote once more) → [`explain`] (why it is what it is); beside them [`health`]
-//! (who is listened to) → [`factor`] (what a word counts).
+//! (who is listened to) → [`factor`] (what a word counts) → [`recount`] (votes as a log records
+//! them) → [`shadow`] (a council beside the seat).
 
 mod cell;
 pub mod curve;
@@ -23,9 +24,11 @@ pub mod member;
 mod proof;
 pub mod quorum;
 pub mod recall;
+pub mod recount;
 pub mod refusal;
 pub mod rounding;
 pub mod run;
+pub mod shadow;
 mod state;
 pub mod time;
 

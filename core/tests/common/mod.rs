@@ -5,7 +5,7 @@ mod acts;
 mod crowd;
 mod fold;
 #[path = "../networks/mod.rs"]
-mod networks;
+pub(crate) mod networks;
 mod send;
 
 pub(crate) use acts::{Act, Ask, Step};

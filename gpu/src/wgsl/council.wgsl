@@ -1,6 +1,6 @@
 // Steps of the council: docs/council-spec.md, sections 4, 6 and 7.
 //
-// One workgroup steps the runs of one tile for one member, one thread is one hidden unit. Integers
+// One workgroup steps the pieces of one tile for one member, one thread is one hidden unit. Integers
 // only; no division, no atomics, no subgroups. Nothing overflows: the range proof of the file.
 // A dollar sign marks what `shader.rs` fills in.
 
@@ -14,17 +14,19 @@ const STATE_WORDS: u32 = $STATE_WORDSu;
 // Features and the time code.
 const STEP_WORDS: u32 = 9u;
 const LOGITS: u32 = 3u;
-// Steps of a run in one dispatch.
+// Steps of a piece in one dispatch.
 const TURN_STEPS: u32 = $TURN_STEPSu;
+// States before pieces; those after steps stand behind them.
+const STATES_BEFORE: u32 = $WAVE_PIECESu;
 // Intervals of a curve; the sigmoid stands behind the tanh.
 const SIGMOID: u32 = 256u;
 
-// One dispatch: the steps of all runs from `start` on.
-struct Turn { start: u32, tile: u32, runs: u32, members: u32 }
+// One dispatch: the steps of all pieces from `start` on.
+struct Turn { start: u32, tile: u32, pieces: u32, members: u32 }
 
 @group(0) @binding(0) var<uniform> turn: Turn;
 // First step, number of steps.
-@group(0) @binding(1) var<storage, read> runs: array<vec2<u32>>;
+@group(0) @binding(1) var<storage, read> pieces: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> steps: array<u32>;
 // By member, head, sixteen operands and unit: neighbours read neighbouring words.
 @group(0) @binding(3) var<storage, read> weights: array<vec4<u32>>;
@@ -33,6 +35,7 @@ struct Turn { start: u32, tile: u32, runs: u32, members: u32 }
 // Where an interval begins, and how much higher it ends.
 @group(0) @binding(5) var<storage, read> curves: array<vec2<i32>>;
 @group(0) @binding(6) var<storage, read> readout: array<i32>;
+// Before each piece, then after each step.
 @group(0) @binding(7) var<storage, read_write> states: array<u32>;
 @group(0) @binding(8) var<storage, read_write> logits: array<i32>;
 
@@ -84,6 +87,11 @@ fn logit(member: u32, index: u32) -> i32 {
     return scaled((accumulator + 64) >> 7u, scale);
 }
 
+// Where the words of a member in a state begin.
+fn words(state: u32, member: u32) -> u32 {
+    return (state * turn.members + member) * STATE_WORDS;
+}
+
 @compute @workgroup_size($UNITS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -93,14 +101,18 @@ fn main(
     let row = member * (UNITS << 2u) + unit;
 $LOAD
     let first = group.x * turn.tile;
-    let last = min(first + turn.tile, turn.runs);
+    let last = min(first + turn.tile, turn.pieces);
     for (var index = first; index < last; index += 1u) {
-        let run = runs[index];
-        let start = run.x + turn.start;
-        let until = run.x + min(turn.start + TURN_STEPS, run.y);
-        let words = (index * turn.members + member) * STATE_WORDS;
+        let piece = pieces[index];
+        let start = piece.x + turn.start;
+        let until = piece.x + min(turn.start + TURN_STEPS, piece.y);
+        var before = index;
+        if (0u < turn.start) {
+            // The dispatch before left it.
+            before = STATES_BEFORE + start - 1u;
+        }
         // Two to a word; the shifts to and fro extend the sign.
-        let pair = states[words + (unit >> 1u)];
+        let pair = states[words(before, member) + (unit >> 1u)];
         hidden[unit] = bitcast<i32>(pair << (16u - ((unit & 1u) << 4u))) >> 16u;
         workgroupBarrier();
         for (var step = start; step < until; step += 1u) {
@@ -118,12 +130,13 @@ $SUM
             if (unit < LOGITS) {
                 logits[(step * turn.members + member) * LOGITS + unit] = logit(member, unit);
             }
+            if (unit < STATE_WORDS) {
+                let low = bitcast<u32>(hidden[unit << 1u]) & 65535u;
+                let high = bitcast<u32>(hidden[(unit << 1u) + 1u]) << 16u;
+                states[words(STATES_BEFORE + step, member) + unit] = low | high;
+            }
         }
-        if (unit < STATE_WORDS) {
-            let low = bitcast<u32>(hidden[unit << 1u]) & 65535u;
-            states[words + unit] = low | (bitcast<u32>(hidden[(unit << 1u) + 1u]) << 16u);
-        }
-        // The next run writes what this one has just read.
+        // The next piece writes what this one has just read.
         workgroupBarrier();
     }
 }

@@ -31,10 +31,13 @@ fn the_best_adapter_that_passes_is_started_and_without_any_there_is_a_reason() {
     for software in [Software::Allowed, Software::Refused] {
         let listed = adapters(software).unwrap();
         let mut refused = 0;
-        let started = GpuCouncil::start_best(&file, software, |_, _| refused += 1);
+        let started = GpuCouncil::start_best(&file, software, &[], |_, _| refused += 1);
         match listed.get(refused) {
             Some(adapter) => assert_eq!(started.unwrap().card(), adapter.card()),
             None => assert!(matches!(started, Err(GpuFault::Unavailable { .. })), "{started:?}"),
         }
+        let banned: Vec<_> = listed.iter().map(|adapter| adapter.card().clone()).collect();
+        let started = GpuCouncil::start_best(&file, software, &banned, |_, _| ());
+        assert!(matches!(started, Err(GpuFault::Unavailable { .. })), "{started:?}");
     }
 }

@@ -8,7 +8,7 @@ use conclave_gpu::{GpuAdapter, Machine, Variant, WgpuMachine};
 use std::time::{Duration, Instant};
 
 const SIZES: [HiddenSize; 3] = [HiddenSize::H16, HiddenSize::H32, HiddenSize::H64];
-/// Segments of a batch, and the most steps of one: less than a tile and more, runs of one dispatch
+/// Runs of a batch, and the most steps of one: less than a tile and more, runs of one dispatch
 /// and of five.
 const SHAPES: [(usize, usize); 6] = [(1, 1), (1, 70), (7, 17), (9, 33), (64, 4), (300, 2)];
 
@@ -20,13 +20,13 @@ pub(crate) fn soon() -> Instant {
 fn check_seed(adapter: &GpuAdapter, seed: Seed, shapes: &[(usize, usize)]) {
     let council = seed.council();
     let mut machine = WgpuMachine::open(adapter, &council).unwrap();
-    for (segments, steps) in shapes {
-        let batch = seed.batch(&council, *segments, *steps);
+    for (runs, steps) in shapes {
+        let batch = seed.batch(&council, *runs, *steps);
         for variant in Variant::ALL {
             machine.set_variant(variant);
             let found = machine.compute(&batch, soon()).unwrap();
             let way = variant.name();
-            let name = format!("{way}, {segments} segments of up to {steps} steps, {seed:?}");
+            let name = format!("{way}, {runs} runs of up to {steps} steps, {seed:?}");
             check(&council, &batch, &found, &name);
         }
     }

@@ -7,7 +7,6 @@ use conclave_core::council::time::{TIME_CODE_MAX, TIME_ENTRIES};
 use conclave_core::council::*;
 use conclave_core::placement::draw::Draw;
 use conclave_core::units::Hash32;
-use conclave_gpu::{Segment, Step};
 
 /// What a council is drawn from.
 #[derive(Clone, Copy, Debug)]
@@ -110,11 +109,11 @@ impl Seed {
         (within(draw, 512, 1_023), u8::try_from(shift).unwrap())
     }
 
-    /// A segment with a state that no step has to have led to.
-    pub(crate) fn segment(self, council: &Council, draw: &mut Draw, steps: usize) -> Segment {
+    /// A run with a state that no step has to have led to.
+    pub(crate) fn run(self, council: &Council, draw: &mut Draw, steps: usize) -> Run {
         let words = (0..council.words()).map(|_| self.word(draw, -ONE)).collect();
         let state = HiddenState::from_words(council, words).unwrap();
-        Segment { state, steps: (0..steps).map(|_| self.step(draw)).collect() }
+        Run { state, steps: (0..steps).map(|_| self.step(draw)).collect() }
     }
 
     fn step(self, draw: &mut Draw) -> Step {
@@ -126,19 +125,14 @@ impl Seed {
         }
     }
 
-    /// So many segments of 1 to `steps_max` steps.
-    pub(crate) fn batch(
-        self,
-        council: &Council,
-        segments: usize,
-        steps_max: usize,
-    ) -> Vec<Segment> {
-        let draw = &mut Draw::new(!self.seed ^ u64::try_from(segments).unwrap());
-        let segment = |draw: &mut Draw| {
+    /// So many runs of 1 to `steps_max` steps.
+    pub(crate) fn batch(self, council: &Council, runs: usize, steps_max: usize) -> Vec<Run> {
+        let draw = &mut Draw::new(!self.seed ^ u64::try_from(runs).unwrap());
+        let run = |draw: &mut Draw| {
             let steps = 1 + draw.below(steps_max);
-            self.segment(council, draw, steps)
+            self.run(council, draw, steps)
         };
-        (0..segments).map(|_| segment(draw)).collect()
+        (0..runs).map(|_| run(draw)).collect()
     }
 }
 

@@ -4,8 +4,8 @@ use crate::found::{found, say};
 use crate::golden_file;
 use crate::shims::{Misdeed, golden_batch, shimmed};
 use crate::words::{check, reference};
-use conclave_core::council::HiddenState;
-use conclave_gpu::{BATCH_STEPS_MAX, GpuCouncil, GpuFault, PATIENCE_MAX, Segment};
+use conclave_core::council::{HiddenState, Run};
+use conclave_gpu::{BATCH_STEPS_MAX, GpuCouncil, GpuFault, PATIENCE_MAX};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const ABOUT_A_SECOND: Duration = Duration::from_millis(2_000);
 
 #[test]
 fn a_machine_that_lies_is_refused_before_its_first_batch() {
-    for then in [Misdeed::State, Misdeed::Logit, Misdeed::Short] {
+    for then in [Misdeed::State, Misdeed::MiddleState, Misdeed::Logit, Misdeed::Short] {
         let fault = shimmed(0, then).unwrap_err();
         assert!(matches!(fault, GpuFault::Corrupt { .. }), "{then:?}: {fault}");
     }
@@ -28,7 +28,9 @@ fn a_machine_that_lies_is_refused_before_its_first_batch() {
 #[test]
 fn a_machine_that_begins_to_lie_is_noticed_and_never_asked_again() {
     let file = golden_file("narrow");
-    for then in [Misdeed::State, Misdeed::Logit, Misdeed::Short, Misdeed::Panic] {
+    for then in
+        [Misdeed::State, Misdeed::MiddleState, Misdeed::Logit, Misdeed::Short, Misdeed::Panic]
+    {
         let gpu = shimmed(3, then).unwrap();
         for _ in 0..2 {
             let batch = golden_batch(&file, 2);
@@ -66,7 +68,7 @@ fn a_machine_that_hangs_is_given_up_within_a_second() {
 fn a_batch_of_another_council_or_a_too_large_one_is_refused_and_harms_nothing() {
     let gpu = shimmed(99, Misdeed::Panic).unwrap();
     let (file, other) = (golden_file("narrow"), golden_file("wide"));
-    let strange = vec![Segment { state: HiddenState::new(other.council()), steps: vec![] }];
+    let strange = vec![Run { state: HiddenState::new(other.council()), steps: vec![] }];
     let mut large = golden_batch(&file, 1);
     large.truncate(1);
     large[0].steps = vec![large[0].steps[0]; BATCH_STEPS_MAX + 1];
@@ -128,8 +130,16 @@ fn a_batch_that_takes_longer_than_anybody_waits_ends_the_device_and_a_new_one_wo
         let gpu = GpuCouncil::start(file.clone(), &adapter).unwrap();
         let begun = Instant::now();
         let batch = golden_batch(&file, 3_000);
-        let fault = gpu.compute(batch, Duration::from_millis(1)).unwrap_err();
-        assert!(matches!(fault, GpuFault::Unavailable { .. }), "{fault}");
+        // On a busy machine the thread may not have begun within a millisecond: that is no fault
+        // of the device.
+        let fault = loop {
+            let fault = gpu.compute(batch.clone(), Duration::from_millis(1)).unwrap_err();
+            assert!(matches!(fault, GpuFault::Unavailable { .. }), "{fault}");
+            if gpu.fault().is_some() {
+                break fault;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it never begins: {fault}");
+        };
         say(&format!("a late device, after {:?}: {fault}", begun.elapsed()));
         let fault = gpu.compute(vec![], PATIENCE_MAX).unwrap_err();
         assert_eq!(gpu.fault(), Some(fault));

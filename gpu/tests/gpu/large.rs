@@ -4,9 +4,9 @@ use crate::differential::soon;
 use crate::drawn::Seed;
 use crate::found::found;
 use crate::words::{check, tell};
-use conclave_core::council::HiddenSize;
+use conclave_core::council::{HiddenSize, Ran, Run};
 use conclave_core::placement::draw::Draw;
-use conclave_gpu::{Computed, Machine, Segment, WgpuMachine};
+use conclave_gpu::{Machine, WgpuMachine};
 
 const SMALL: Seed = Seed { seed: 31, hidden: HiddenSize::H16, members: 2, is_extreme: false };
 
@@ -15,7 +15,7 @@ fn a_run_longer_than_a_submission_goes_on_in_the_next() {
     let council = SMALL.council();
     let draw = &mut Draw::new(7);
     let lengths = [0, 2_100, 1, 1_024, 1_025, 16, 17, 0, 1_040];
-    let batch: Vec<_> = lengths.map(|steps| SMALL.segment(&council, draw, steps)).to_vec();
+    let batch: Vec<_> = lengths.map(|steps| SMALL.run(&council, draw, steps)).to_vec();
     for adapter in found("long runs") {
         let mut machine = WgpuMachine::open(&adapter, &council).unwrap();
         let found = machine.compute(&batch, soon()).unwrap();
@@ -28,33 +28,33 @@ fn a_run_longer_than_a_submission_goes_on_in_the_next() {
 fn more_segments_than_a_submission_takes_go_round_the_ring() {
     let council = SMALL.council();
     let batch = SMALL.batch(&council, 13_000, 7);
-    for adapter in found("many segments") {
+    for adapter in found("many runs") {
         let mut machine = WgpuMachine::open(&adapter, &council).unwrap();
         for _ in 0..2 {
             let found = machine.compute(&batch, soon()).unwrap();
-            check(&council, &batch, &found, "many segments");
+            check(&council, &batch, &found, "many runs");
         }
         assert_eq!(machine.compute(&[], soon()).unwrap(), []);
     }
-    tell("many segments");
+    tell("many runs");
 }
 
-/// The first steps of each segment, and the others from the state that they lead to.
-fn halves(machine: &mut WgpuMachine, batch: &[Segment]) -> Vec<Computed> {
-    let half = |segment: &Segment| Segment {
-        state: segment.state.clone(),
-        steps: segment.steps[..segment.steps.len() / 2].to_vec(),
+/// The first steps of each run, and the others from the state that they lead to.
+fn halves(machine: &mut WgpuMachine, batch: &[Run]) -> Vec<Ran> {
+    let half = |run: &Run| Run {
+        state: run.state.clone(),
+        steps: run.steps[..run.steps.len() / 2].to_vec(),
     };
     let first: Vec<_> = batch.iter().map(half).collect();
     let mut found = machine.compute(&first, soon()).unwrap();
-    let rest = |(segment, found): (&Segment, &Computed)| Segment {
-        state: found.state.clone(),
-        steps: segment.steps[segment.steps.len() / 2..].to_vec(),
+    let rest = |(run, found): (&Run, &Ran)| Run {
+        state: run.state_before(found, run.steps.len() / 2).clone(),
+        steps: run.steps[run.steps.len() / 2..].to_vec(),
     };
     let second: Vec<_> = batch.iter().zip(&found).map(rest).collect();
     let after = machine.compute(&second, soon()).unwrap();
     for (found, after) in found.iter_mut().zip(after) {
-        found.state = after.state;
+        found.states.extend(after.states);
         found.logits.extend(after.logits);
     }
     found
@@ -72,7 +72,7 @@ fn where_a_batch_is_cut_changes_no_word() {
         let (left, right) = batch.split_at(13);
         let mut apart = machine.compute(left, soon()).unwrap();
         apart.extend(machine.compute(right, soon()).unwrap());
-        assert_eq!(apart, whole, "by segments");
+        assert_eq!(apart, whole, "by runs");
         assert_eq!(halves(&mut machine, &batch), whole, "by steps");
     }
     tell("cuts");

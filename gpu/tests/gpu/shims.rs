@@ -2,10 +2,10 @@
 
 use crate::golden_file;
 use crate::words::reference;
-use conclave_core::council::{Council, CouncilFile, CouncilLogits, HiddenState, Logits};
-use conclave_gpu::{
-    AdapterCard, AdapterKind, Computed, GpuCouncil, GpuFault, Machine, Segment, Step,
+use conclave_core::council::{
+    Council, CouncilFile, CouncilLogits, HiddenState, Logits, Ran, Run, Step,
 };
+use conclave_gpu::{AdapterCard, AdapterKind, GpuCouncil, GpuFault, Machine};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 pub(crate) enum Misdeed {
     /// The lowest bit of every state is turned.
     State,
+    /// The state after the first step is that after the second.
+    MiddleState,
     /// One of each step's logits is one larger.
     Logit,
-    /// It answers for one segment less.
+    /// It answers for one run less.
     Short,
     /// It never answers.
     Hang,
@@ -32,13 +34,21 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    fn err(&self, computed: &mut Vec<Computed>) {
+    fn err(&self, computed: &mut Vec<Ran>) {
         match self.then {
-            Misdeed::State => computed.iter_mut().for_each(|found| {
-                let mut words = found.state.words().to_vec();
-                words[0] ^= 1;
-                found.state = HiddenState::from_words(&self.council, words).unwrap();
-            }),
+            Misdeed::State => {
+                computed.iter_mut().flat_map(|ran| &mut ran.states).for_each(|state| {
+                    let mut words = state.words().to_vec();
+                    words[0] ^= 1;
+                    *state = HiddenState::from_words(&self.council, words).unwrap();
+                })
+            }
+            // The file's golden words are those of the last state alone.
+            Misdeed::MiddleState => {
+                for ran in computed.iter_mut().filter(|ran| 1 < ran.states.len()) {
+                    ran.states[0] = ran.states[1].clone();
+                }
+            }
             Misdeed::Logit => {
                 computed.iter_mut().flat_map(|found| &mut found.logits).for_each(one_more);
             }
@@ -56,9 +66,8 @@ fn one_more(logits: &mut CouncilLogits) {
 }
 
 impl Machine for Shim {
-    fn compute(&mut self, batch: &[Segment], _: Instant) -> Result<Vec<Computed>, GpuFault> {
-        let mut computed: Vec<_> =
-            batch.iter().map(|segment| reference(&self.council, segment)).collect();
+    fn compute(&mut self, batch: &[Run], _: Instant) -> Result<Vec<Ran>, GpuFault> {
+        let mut computed: Vec<_> = batch.iter().map(|run| reference(&self.council, run)).collect();
         match self.honest.checked_sub(1) {
             Some(left) => self.honest = left,
             None => self.err(&mut computed),
@@ -86,13 +95,13 @@ pub(crate) fn shimmed(honest: usize, then: Misdeed) -> Result<GpuCouncil, GpuFau
 }
 
 /// The golden sequences of `file` as a batch, so many times.
-pub(crate) fn golden_batch(file: &Arc<CouncilFile>, times: usize) -> Vec<Segment> {
+pub(crate) fn golden_batch(file: &Arc<CouncilFile>, times: usize) -> Vec<Run> {
     let council = file.council();
     let one = file.golden().iter().map(|sequence| {
         let code = |elapsed| council.parts().time.code(elapsed);
         let steps = sequence.steps.iter();
         let step = steps.map(|step| Step { features: step.features, time: code(step.elapsed) });
-        Segment { state: HiddenState::new(council), steps: step.collect() }
+        Run { state: HiddenState::new(council), steps: step.collect() }
     });
     let one: Vec<_> = one.collect();
     one.iter().cycle().take(one.len() * times).cloned().collect()

@@ -9,7 +9,7 @@ use conclave::cli::page::{Page, say};
 use conclave::error::{Error, Result};
 use conclave::log::LogReader as _;
 use conclave::report::show::count;
-use conclave::verify::{Report, Scope, Verdict, chain_head, verify_with_progress};
+use conclave::verify::{Report, Scope, Verdict, chain_head, verify_by_councils};
 use conclave_core::units::{Hash32, Offset};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -88,7 +88,7 @@ fn verify_one(view: &View, scope: Scope<'_>) -> Result<Report> {
     };
     let scope = Scope { until, ..scope };
     let (log, partition) = (&view.log, view.log.partition());
-    let report = verify_with_progress(log, partition, &mut view.seat(), &scope, |next| {
+    let report = verify_by_councils(log, partition, view.models(), &scope, |next| {
         bar.set_position(next.0.unsigned_abs());
     })?;
     bar.finish_and_clear();

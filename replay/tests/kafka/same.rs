@@ -5,6 +5,7 @@ use crate::common::{STORY, ask, decide_all, replay, story, tell};
 use crate::topics::{PATIENCE, Said, Topics};
 use conclave::archive::{Archived, Plan, make};
 use conclave::cli::source::Place;
+use conclave::council::Engines;
 use conclave::demo::{Scale, Source, run, run_on_kafka};
 use conclave::log::LogReader as _;
 use conclave::log::rocks::OpenOptions;
@@ -28,7 +29,9 @@ fn a_demo_reads_the_same_from_topics_as_from_a_directory() {
     let options = OpenOptions::default();
     let here = run(&workload, embedded.path(), &options, |_, _| {}).unwrap();
     let topics = Topics::make(broker, "replay-same", 1);
-    let there = run_on_kafka(&workload, &topics.settings, snapshots.path(), |_, _| {}).unwrap();
+    let there =
+        run_on_kafka(&Engines::cpu(), &workload, &topics.settings, snapshots.path(), |_, _| {})
+            .unwrap();
     assert_eq!(here.chain_head, there.chain_head);
     for arguments in [
         "--from 0",

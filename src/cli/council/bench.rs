@@ -1,77 +1,149 @@
-//! What a decision costs: one step of every member of a tenant's state, and its logits.
+//! What a decision costs: one step of every member of a tenant's state, and its logits, on every
+//! machine that is here, by the size of the batch.
 
-use crate::council::{CpuCouncil, Way};
-use crate::error::Result;
-use conclave_core::council::{CouncilFile, Evaluator, Features, HiddenState, TimeCode};
+use crate::council::engine::Crossover;
+use crate::council::engine::plan::median;
+use crate::council::{CpuCouncil, Engines, Way};
+use crate::error::{Error, Result};
+use conclave_core::council::{CouncilFile, Runner};
+use conclave_gpu::{
+    AdapterKind, BATCH_SIZES, BatchFigure, GpuCouncil, Software, adapters, one_step_each,
+};
 use serde::Serialize;
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 
-/// Decisions of one batch.
-const BATCHES: [usize; 4] = [1, 8, 64, 512];
-/// How long each figure is measured; the shortest of the runs is shown, which is the one that was
-/// disturbed least.
-const RUN: Duration = Duration::from_millis(40);
-const RUNS: usize = 5;
-
-/// What was measured of one way to compute.
+/// What was measured.
 #[derive(Debug, Serialize)]
-pub(super) struct Figure {
+pub(super) struct Bench {
+    /// Threads of `all cores`.
+    threads: usize,
+    ways: Vec<WayFigures>,
+    crossovers: Vec<CrossoverFigure>,
+    /// Adapters that are here and are not fit, with the reason.
+    refused: Vec<String>,
+}
+
+/// One way to compute, at all sizes.
+#[derive(Debug, Serialize)]
+struct WayFigures {
     way: String,
+    /// What an adapter says of itself.
+    adapter: Option<String>,
+    /// Whether that is the processor in disguise.
+    is_software: bool,
+    figures: Vec<Figure>,
+}
+
+#[derive(Debug, Serialize)]
+struct Figure {
     batch: usize,
     microseconds_per_decision: f64,
 }
 
-impl Figure {
-    pub(super) fn line(&self) -> String {
-        let Self { way, batch, microseconds_per_decision } = self;
-        format!("{way:<10} batch {batch:>4}  {microseconds_per_decision:>9.2} us a decision")
-    }
+/// From which batch size on an adapter is the faster one.
+#[derive(Debug, Serialize)]
+struct CrossoverFigure {
+    way: String,
+    against: String,
+    /// None when it is at no size.
+    decisions: Option<usize>,
 }
 
-/// Measures the reference and every way that this processor has.
-pub(super) fn measure(file: &CouncilFile) -> Result<Vec<Figure>> {
-    let mut figures = of("reference", file.council(), file);
-    for way in Way::all() {
-        figures.extend(of(way.name(), &CpuCouncil::new(file, way)?, file));
-    }
-    Ok(figures)
-}
+const ALL_CORES: &str = "all cores";
 
-fn of(way: &str, evaluator: &impl Evaluator, file: &CouncilFile) -> Vec<Figure> {
-    let questions = questions(file);
-    let figure = |batch| Figure {
-        way: way.to_owned(),
-        batch,
-        microseconds_per_decision: microseconds(evaluator, file, &questions, batch),
-    };
-    BATCHES.map(figure).into()
-}
-
-fn microseconds(
-    evaluator: &impl Evaluator,
-    file: &CouncilFile,
-    questions: &[(Features, TimeCode)],
-    batch: usize,
-) -> f64 {
-    let mut tenants = vec![HiddenState::new(file.council()); batch];
-    let mut run = || {
-        let (began, mut decisions) = (Instant::now(), 0_usize);
-        while began.elapsed() < RUN {
-            for tenant in &mut tenants {
-                let (features, time) = &questions[decisions % questions.len()];
-                black_box(evaluator.step(tenant, features, *time));
-                decisions += 1;
+impl Bench {
+    /// Measures the reference, every way that this processor has, all of its cores, and the
+    /// adapters; a batch is a decision each of as many tenants.
+    pub(super) fn of(file: CouncilFile, software: Software) -> Result<Self> {
+        let file = Arc::new(file);
+        let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let mut ways = vec![WayFigures::of("reference", &on(&file, file.council()))];
+        let mut one_core = vec![];
+        for way in Way::all() {
+            one_core = on(&file, &CpuCouncil::new(&file, way)?);
+            ways.push(WayFigures::of(way.name(), &one_core));
+        }
+        let all_cores = on(&file, &Engines::cpu().with_threads(threads).engine(&file)?);
+        ways.push(WayFigures::of(ALL_CORES, &all_cores));
+        let (mut crossovers, mut refused) = (vec![], vec![]);
+        let fastest = ways[ways.len() - 2].way.clone();
+        let unavailable = |fault| Error::unavailable("adapters cannot be listed").caused_by(fault);
+        for (adapter, number) in adapters(software).map_err(unavailable)?.iter().zip(1..) {
+            let started = GpuCouncil::start(Arc::clone(&file), adapter);
+            let card = adapter.card();
+            match started.and_then(|gpu| conclave_gpu::measure(&gpu)) {
+                Ok(on_gpu) => {
+                    let way = format!("gpu {number}");
+                    for (against, on_cpu) in [(&*fastest, &one_core), (ALL_CORES, &all_cores)] {
+                        crossovers.push(CrossoverFigure::of(&way, &on_gpu, against, on_cpu));
+                    }
+                    ways.push(WayFigures {
+                        adapter: Some(card.to_string()),
+                        is_software: card.kind == AdapterKind::Software,
+                        ..WayFigures::of(&way, &on_gpu)
+                    });
+                }
+                Err(fault) => refused.push(format!("{card}: {fault}")),
             }
         }
-        began.elapsed().as_secs_f64() * 1e6 / decisions as f64
-    };
-    (0..RUNS).map(|_| run()).fold(f64::INFINITY, f64::min)
+        Ok(Self { threads: threads.get(), ways, crossovers, refused })
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let sizes: String = BATCH_SIZES.iter().map(|size| format!("{size:>9}")).collect();
+        let mut lines = vec![
+            "microseconds per decision, by decisions of a batch".to_owned(),
+            format!("{:<10}{sizes}", ""),
+        ];
+        lines.extend(self.ways.iter().map(WayFigures::line));
+        lines.push(format!("all cores are {} threads, used from 1,024 decisions on", self.threads));
+        for WayFigures { way, adapter, is_software, .. } in &self.ways {
+            let note = if *is_software { ": the processor in disguise, no GPU" } else { "" };
+            lines.extend(adapter.iter().map(|adapter| format!("{way} is {adapter}{note}")));
+        }
+        lines.extend(self.crossovers.iter().map(CrossoverFigure::line));
+        lines.extend(self.refused.iter().map(|why| format!("not fit: {why}")));
+        lines
+    }
 }
 
-/// Those of the file's golden sequences.
-fn questions(file: &CouncilFile) -> Vec<(Features, TimeCode)> {
-    let time = &file.council().parts().time;
-    let steps = file.golden().iter().flat_map(|sequence| &sequence.steps);
-    steps.map(|step| (step.features, time.code(step.elapsed))).collect()
+impl WayFigures {
+    fn of(way: &str, figures: &[BatchFigure]) -> Self {
+        let figure = |figure: &BatchFigure| Figure {
+            batch: figure.decisions,
+            microseconds_per_decision: figure.batch.as_secs_f64() * 1e6 / figure.decisions as f64,
+        };
+        let figures = figures.iter().map(figure).collect();
+        Self { way: way.to_owned(), adapter: None, is_software: false, figures }
+    }
+
+    fn line(&self) -> String {
+        let figure = |figure: &Figure| format!("{:>9.2}", figure.microseconds_per_decision);
+        format!("{:<10}{}", self.way, self.figures.iter().map(figure).collect::<String>())
+    }
+}
+
+impl CrossoverFigure {
+    fn of(way: &str, on_gpu: &[BatchFigure], against: &str, on_cpu: &[BatchFigure]) -> Self {
+        let decisions = Crossover::of(on_gpu, on_cpu).decisions();
+        Self { way: way.to_owned(), against: against.to_owned(), decisions }
+    }
+
+    fn line(&self) -> String {
+        let Self { way, against, decisions } = self;
+        match decisions {
+            Some(least) => format!("{way} is faster than {against} from {least} decisions on"),
+            None => format!("{way} is faster than {against} at no size"),
+        }
+    }
+}
+
+fn on(file: &CouncilFile, runner: &impl Runner) -> Vec<BatchFigure> {
+    let figure = |decisions| {
+        let batch = median(runner, &one_step_each(file.council(), decisions));
+        BatchFigure { decisions, batch }
+    };
+    BATCH_SIZES.map(figure).into()
 }

@@ -1,9 +1,9 @@
 //! `conclave validate`: asks the rules that every log keeps.
 
 mod kept;
-mod metrics;
 
 use super::Output;
+use super::metrics;
 use super::page::{Page, say};
 use super::source::in_artifacts;
 use crate::config::Config;
@@ -266,7 +266,8 @@ fn sentence(found: &Finding) -> String {
 fn follow(arguments: &ValidateArguments, mut all: Vec<Followed>) -> Result<u8> {
     let figures = Figures::default();
     if let Some(listen) = arguments.metrics {
-        metrics::serve(listen, figures.clone())?;
+        let served = figures.clone();
+        metrics::serve(listen, move || served.text())?;
     }
     loop {
         let mut is_news = false;

@@ -31,10 +31,8 @@ pub use options::KafkaServiceOptions;
 
 use super::reader::Reader;
 use super::{Contact, NewCommand, Service, spawn};
-use crate::council::Models;
 use crate::error::{Error, Result};
 use crate::fold::fold;
-use crate::log::kafka::topics::Artifacts;
 use crate::log::kafka::{KafkaLogOptions, KafkaReader, TopicEnds};
 use crate::log::rocks::SnapshotStore;
 use crate::log::{LogEnds, LogReader as _};
@@ -351,12 +349,10 @@ fn follow_all(
     outbox: &Arc<Outbox>,
     is_reached: bool,
 ) -> Result<Vec<(KafkaLogOptions, Followed)>> {
-    let shared = Arc::new(Artifacts::of(&options.settings));
-    let models = Models::beside(&options.data).or_from(shared).keeping();
     let follow_one = |partition| {
         let log = log_options(options, partition)?;
         let (service, notices) = follow(&log, outbox, is_reached)?;
-        Ok((log, (service.with_models(models.clone()), notices)))
+        Ok((log, (service.with_models(options.models.clone()), notices)))
     };
     let (numbers, mut all) = ((0..count).collect::<Vec<_>>(), vec![]);
     for some in numbers.chunks(FOLD_AT_ONCE) {

@@ -1,5 +1,6 @@
 //! What a service on Kafka is told when it starts.
 
+use crate::council::Models;
 use crate::log::kafka::settings::{GroupProtocol, KafkaSettings};
 use crate::log::rocks::Durability;
 use crate::registry::Registry;
@@ -31,6 +32,8 @@ pub struct KafkaServiceOptions {
     pub data: PathBuf,
     /// Decisions between two snapshots.
     pub snapshot_every: i64,
+    /// The councils that may sit in the seat.
+    pub models: Models,
     /// Who knows the schemas of writers; without one the local table does.
     pub registry: Option<Arc<Registry>>,
 }

@@ -84,6 +84,16 @@ fn about_members() -> Decision {
     Decision { events, outcome: Outcome::Accepted, ..decision() }
 }
 
+fn emit_engines() {
+    let (adapter, reason) = ("H200 (Discrete, vulkan)", "lost");
+    GpuOpened { adapter, way: "packed", crossover: Some(64) }.emit();
+    GpuRefused { adapter, reason }.emit();
+    GpuAbsent { reason }.emit();
+    for then in [AfterFault::GoesOn, AfterFault::OpenedAgain, AfterFault::Banned] {
+        GpuFailed { adapter, class: "corrupt", then, reason }.emit();
+    }
+}
+
 /// Emits each kind of event once.
 fn emit_all(counters: &mut Counters) {
     let (headers, decision, elapsed) = (&envelope(), &decision(), Duration::from_millis(2));
@@ -101,6 +111,7 @@ fn emit_all(counters: &mut Counters) {
     latencies.record(Step::Vote, elapsed);
     DecisionCommitted { headers, decision: &about_members() }.emit(counters);
     latencies.summary().iter().for_each(|row| StepTimed { partition: 0, row }.emit());
+    emit_engines();
 }
 
 #[test]
@@ -140,7 +151,7 @@ fn a_line_about_a_decision_bears_every_id_of_it() {
 fn every_event_writes_one_line_and_counts_itself() {
     let mut counters = Counters::default();
     let lines = json_of(|| emit_all(&mut counters));
-    assert_eq!(lines.len(), 12);
+    assert_eq!(lines.len(), 18);
     let mut expected = Counters {
         rounds: 1,
         rounds_aborted: 1,
@@ -164,7 +175,7 @@ fn lines_and_the_table_of_names_list_the_same_fields() {
     let written: BTreeSet<_> = lines.iter().flat_map(Map::keys).map(String::as_str).collect();
     let is_field = |kind| matches!(kind, Kind::Field | Kind::Label);
     // These are counted, and no line about decisions has them.
-    let counted = [names::ROUTE, names::RULE, names::STATE];
+    let counted = [names::ENGINE, names::ROUTE, names::RULE, names::STATE];
     let is_logged = |text: &str| !counted.contains(&text);
     let listed = TABLE.iter().filter(|name| is_field(name.kind) && is_logged(name.text));
     let listed: BTreeSet<_> = listed.map(|name| name.text).collect();
@@ -175,7 +186,7 @@ fn lines_and_the_table_of_names_list_the_same_fields() {
 fn no_line_quotes_what_a_sender_wrote() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let lines = lines_of("trace", format, || emit_all(&mut Counters::default()));
-        assert_eq!(lines.len(), 12);
+        assert_eq!(lines.len(), 18);
         let leak = lines.iter().find(|line| line.contains("hunter2"));
         assert_eq!(leak, None, "{format:?}");
     }

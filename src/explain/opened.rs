@@ -95,7 +95,7 @@ impl<'s> Opened<'s> {
     /// # Errors
     /// The invariant that breaks, when the log says what cannot have happened.
     pub(super) fn answered(&self, seated: &Seated) -> std::result::Result<&Votes, &str> {
-        let answer = || caught(|| seated.answer(&self.ballot));
+        let answer = || caught(|| seated.answer_again(&self.ballot));
         self.answered.get_or_init(answer).as_ref().map_err(String::as_str)
     }
 
