@@ -8,17 +8,25 @@ pub const BATCH_STEPS_MAX: usize = 1 << 18;
 /// Runs of one batch.
 pub const BATCH_RUNS_MAX: usize = 1 << 16;
 
-/// Whether `batch` is one of this council, and not too large.
+/// Whether `batch` is not too large. What goes along with it does not count.
 ///
 /// # Errors
 /// [`GpuFault::Invalid`].
-pub(crate) fn check_batch(council: &Council, batch: &[Run]) -> Result<(), GpuFault> {
+pub(crate) fn check_size(batch: &[Run]) -> Result<(), GpuFault> {
     let steps: usize = batch.iter().map(|run| run.steps.len()).sum();
     if BATCH_RUNS_MAX < batch.len() || BATCH_STEPS_MAX < steps {
         let (runs, most) = (batch.len(), BATCH_RUNS_MAX);
         let allowed = format!("at most {most} runs and {BATCH_STEPS_MAX} steps are allowed");
         return Err(GpuFault::invalid(format!("{runs} runs, {steps} steps: {allowed}")));
     }
+    Ok(())
+}
+
+/// Whether `batch` is one of this council.
+///
+/// # Errors
+/// [`GpuFault::Invalid`].
+pub(crate) fn check_states(council: &Council, batch: &[Run]) -> Result<(), GpuFault> {
     let words = council.words();
     match batch.iter().position(|run| run.state.words().len() != words) {
         Some(index) => {

@@ -1,7 +1,7 @@
 //! A council on a thread of its own, and how it is asked.
 
 use crate::adapter::{AdapterCard, AdapterKind, GpuAdapter, Software, adapters};
-use crate::batch::check_batch;
+use crate::batch::{check_size, check_states};
 use crate::fault::{GpuFault, Health};
 use crate::machine::{Machine, Stop};
 use crate::measure::open_fastest;
@@ -122,7 +122,8 @@ impl GpuCouncil {
     /// wrong with the device, or that too many batches wait for it.
     pub fn compute(&self, batch: Vec<Run>, patience: Duration) -> Result<Vec<Ran>, GpuFault> {
         self.health.check()?;
-        check_batch(self.file.council(), &batch)?;
+        check_size(&batch)?;
+        check_states(self.file.council(), &batch)?;
         let patience = patience.min(self.patience_max);
         let until = Instant::now() + patience;
         let (answer, answered) = sync_channel(1);

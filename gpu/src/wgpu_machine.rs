@@ -1,7 +1,7 @@
 //! A machine that is a device: a batch in waves, three of them on their way at once.
 
 use crate::adapter::GpuAdapter;
-use crate::batch::check_batch;
+use crate::batch::check_states;
 use crate::device::Device;
 use crate::fault::GpuFault;
 use crate::layout::{Sizes, Upload, take_down};
@@ -75,7 +75,7 @@ struct Flying {
 impl Machine for WgpuMachine {
     fn compute(&mut self, batch: &[Run], until: Instant) -> Result<Vec<Ran>, GpuFault> {
         let council = &self.council;
-        check_batch(council, batch)?;
+        check_states(council, batch)?;
         let nothing_yet = |run: &Run| Ran {
             states: Vec::with_capacity(run.steps.len()),
             logits: Vec::with_capacity(run.steps.len()),

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod common;
-#[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../../tests/system_common/council.rs"]
 mod council;
 

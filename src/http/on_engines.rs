@@ -26,29 +26,29 @@ pub(super) struct OnEngines(pub(super) Arc<Figures>);
 impl Collector for OnEngines {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
         let (to, Self(figures)) = (&mut to, self);
-        let mut votes = descriptor(to, names::COUNCIL_VOTES, MetricType::Counter)?;
+        let mut votes = descriptor(to, names::ENGINE_VOTES, MetricType::Counter)?;
         for engine in EngineKind::ALL {
             let count = ConstCounter::new(figures.votes(engine));
             count.encode(votes.encode_family(&[(names::ENGINE, engine.as_str())])?)?;
         }
-        let mut ballots = descriptor(to, names::COUNCIL_BALLOT, MetricType::Histogram)?;
+        let mut ballots = descriptor(to, names::ENGINE_BALLOT, MetricType::Histogram)?;
         for engine in EngineKind::ALL {
             let labels = [(names::ENGINE, engine.as_str())];
             figures.ballots(engine).encode(ballots.encode_family(&labels)?)?;
         }
-        let mut faults = descriptor(to, names::COUNCIL_GPU_FAULTS, MetricType::Counter)?;
+        let mut faults = descriptor(to, names::GPU_FAULTS, MetricType::Counter)?;
         for (class, count) in figures.faults() {
             let count = ConstCounter::new(count);
             count.encode(faults.encode_family(&[(names::CLASS, class)])?)?;
         }
         let counters = [
-            (names::COUNCIL_GPU_RECHECKS, figures.rechecks()),
-            (names::COUNCIL_GPU_MISMATCHES, figures.mismatches()),
+            (names::GPU_RECHECKS, figures.rechecks()),
+            (names::GPU_MISMATCHES, figures.mismatches()),
         ];
         for (name, count) in counters {
             ConstCounter::new(count).encode(descriptor(to, name, MetricType::Counter)?)?;
         }
-        let mut breaker = descriptor(to, names::COUNCIL_GPU_BREAKER, MetricType::Gauge)?;
+        let mut breaker = descriptor(to, names::GPU_BREAKER, MetricType::Gauge)?;
         // Where no GPU was ever wanted there is no breaker.
         let Some(now) = figures.breaker() else { return Ok(()) };
         for (state, name) in BREAKER_STATES {
@@ -71,7 +71,7 @@ fn descriptor<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::names::{Kind, TABLE};
+    use crate::telemetry::names::{Kind, Name, TABLE};
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
 
@@ -82,15 +82,18 @@ mod tests {
         let mut text = String::new();
         encode(&mut text, &registry).expect("text grows");
         let is_metric = |kind: Kind| matches!(kind, Kind::Counter | Kind::Gauge | Kind::Histogram);
-        let ours = TABLE.iter().filter(|name| name.text.starts_with("conclave_council_"));
+        let is_ours = |name: &&Name| {
+            ["conclave_engine_", "conclave_gpu_"].iter().any(|ours| name.text.starts_with(ours))
+        };
+        let ours = TABLE.iter().filter(is_ours);
         for name in ours.filter(|name| is_metric(name.kind)) {
             let family = name.text.trim_end_matches("_total");
             assert!(text.contains(&format!("# TYPE {family} ")), "{family}: {text}");
         }
         for series in [
-            "conclave_council_votes_total{engine=\"gpu\"} 0",
-            "conclave_council_gpu_faults_total{class=\"corrupt\"} 0",
-            "conclave_council_gpu_mismatches_total 0",
+            "conclave_engine_votes_total{engine=\"gpu\"} 0",
+            "conclave_gpu_faults_total{class=\"corrupt\"} 0",
+            "conclave_gpu_mismatches_total 0",
         ] {
             assert!(text.contains(series), "{series}: {text}");
         }

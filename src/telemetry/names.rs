@@ -173,17 +173,17 @@ names! {
     KAFKA_CONTACT_AGE = "conclave_kafka_contact_age_seconds", Gauge, Seconds;
 
     /// Votes of networks, by the engine that computed them: cpu or gpu.
-    COUNCIL_VOTES = "conclave_council_votes_total", Counter by ENGINE, Count;
+    ENGINE_VOTES = "conclave_engine_votes_total", Counter by ENGINE, Count;
     /// Time that a ballot's steps took, by engine; what a faulty GPU cost is the processor's.
-    COUNCIL_BALLOT = "conclave_council_ballot_duration_seconds", Histogram by ENGINE, Seconds;
+    ENGINE_BALLOT = "conclave_engine_ballot_duration_seconds", Histogram by ENGINE, Seconds;
     /// Times that a GPU did not answer, by class: busy, invalid, unavailable or corrupt.
-    COUNCIL_GPU_FAULTS = "conclave_council_gpu_faults_total", Counter by CLASS, Count;
+    GPU_FAULTS = "conclave_gpu_faults_total", Counter by CLASS, Count;
     /// Tenants' runs of steps by a GPU that the processor computed again.
-    COUNCIL_GPU_RECHECKS = "conclave_council_gpu_rechecks_total", Counter, Count;
+    GPU_RECHECKS = "conclave_gpu_rechecks_total", Counter, Count;
     /// Times that it found another word; anything but 0 is an alarm.
-    COUNCIL_GPU_MISMATCHES = "conclave_council_gpu_mismatches_total", Counter, Count;
+    GPU_MISMATCHES = "conclave_gpu_mismatches_total", Counter, Count;
     /// 1 for how the breaker before the GPU stands: closed, open or half-open; otherwise 0.
-    COUNCIL_GPU_BREAKER = "conclave_council_gpu_breaker_count", Gauge by STATE, Count;
+    GPU_BREAKER = "conclave_gpu_breaker_count", Gauge by STATE, Count;
 
     /// Places where a log does not keep a rule, by rule; see docs/validate.md.
     VALIDATOR_FINDINGS = "conclave_validator_findings_total", Counter by RULE, Count;

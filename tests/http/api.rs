@@ -122,7 +122,9 @@ fn metrics_are_of_the_table_of_names_and_count() {
     }
     let ends = body.lines().filter(|line| line.contains("le=\"+Inf\""));
     assert!(ends.count() > 2, "every histogram has a last bucket: {body}");
-    for wanted in [names::COMMANDS, names::HTTP_REQUESTS, names::READY, names::STEP_DURATION] {
+    let [commands, requests] = [names::COMMANDS, names::HTTP_REQUESTS];
+    let [ready, steps, votes] = [names::READY, names::STEP_DURATION, names::ENGINE_VOTES];
+    for wanted in [commands, requests, ready, steps, votes] {
         assert!(seen.contains(wanted), "{wanted} is missing");
     }
     assert!(body.contains("conclave_commands_total{outcome=\"accepted\"} 6"), "{body}");

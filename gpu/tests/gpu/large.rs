@@ -3,10 +3,12 @@
 use crate::differential::soon;
 use crate::drawn::Seed;
 use crate::found::found;
+use crate::golden_file;
 use crate::words::{check, tell};
-use conclave_core::council::{HiddenSize, Ran, Run};
+use conclave_core::council::{HiddenSize, HiddenState, Ran, Run};
 use conclave_core::placement::draw::Draw;
-use conclave_gpu::{Machine, WgpuMachine};
+use conclave_gpu::{BATCH_RUNS_MAX, GpuCouncil, Machine, WgpuMachine};
+use std::time::Duration;
 
 const SMALL: Seed = Seed { seed: 31, hidden: HiddenSize::H16, members: 2, is_extreme: false };
 
@@ -25,7 +27,7 @@ fn a_run_longer_than_a_submission_goes_on_in_the_next() {
 }
 
 #[test]
-fn more_segments_than_a_submission_takes_go_round_the_ring() {
+fn more_runs_than_a_submission_takes_go_round_the_ring() {
     let council = SMALL.council();
     let batch = SMALL.batch(&council, 13_000, 7);
     for adapter in found("many runs") {
@@ -37,6 +39,19 @@ fn more_segments_than_a_submission_takes_go_round_the_ring() {
         assert_eq!(machine.compute(&[], soon()).unwrap(), []);
     }
     tell("many runs");
+}
+
+#[test]
+fn a_batch_of_as_many_runs_as_there_may_be_is_computed_with_what_goes_along() {
+    let file = golden_file("narrow");
+    let run = Run { state: HiddenState::new(file.council()), steps: vec![] };
+    let batch = vec![run; BATCH_RUNS_MAX];
+    for adapter in found("full batches") {
+        let gpu = GpuCouncil::start(file.clone(), &adapter).unwrap();
+        let found = gpu.compute(batch.clone(), Duration::from_secs(60)).unwrap();
+        check(file.council(), &batch, &found, "a full batch");
+        assert_eq!(gpu.fault(), None);
+    }
 }
 
 /// The first steps of each run, and the others from the state that they lead to.

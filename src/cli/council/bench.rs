@@ -2,7 +2,7 @@
 //! machine that is here, by the size of the batch.
 
 use crate::council::engine::Crossover;
-use crate::council::engine::plan::median;
+use crate::council::engine::plan::shortest;
 use crate::council::{CpuCouncil, Engines, Way};
 use crate::error::{Error, Result};
 use conclave_core::council::{CouncilFile, Runner};
@@ -142,7 +142,7 @@ impl CrossoverFigure {
 
 fn on(file: &CouncilFile, runner: &impl Runner) -> Vec<BatchFigure> {
     let figure = |decisions| {
-        let batch = median(runner, &one_step_each(file.council(), decisions));
+        let batch = shortest(runner, &one_step_each(file.council(), decisions));
         BatchFigure { decisions, batch }
     };
     BATCH_SIZES.map(figure).into()

@@ -17,6 +17,7 @@ use crate::telemetry::events::{AfterFault, GpuAbsent, GpuFailed, GpuOpened};
 use conclave_core::council::{CouncilFile, Ran, Run, Runner};
 use conclave_gpu::{AdapterCard, AdapterKind, GpuCouncil, GpuFault};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -157,10 +158,9 @@ impl Guarded {
     }
 
     fn open(&self, permit: Permit) {
-        let opened = self.gpus.open(&self.file).and_then(|gpu| {
-            let measured = self.is_measured.then(|| crossover(&gpu, &self.cpu)).transpose()?;
-            Ok(Device { gpu, crossover: measured, answered: AtomicU64::new(0) })
-        });
+        let opened = catch_unwind(AssertUnwindSafe(|| self.device_opened()));
+        let panicked = |_| Err(GpuFault::unavailable("whatever opened it panicked"));
+        let opened = opened.unwrap_or_else(panicked);
         let mut known = self.known();
         known.is_opening = false;
         let outcome = match opened {
@@ -179,6 +179,12 @@ impl Guarded {
         known.breaker.finish(permit, self.now(), outcome);
         self.figures.breaker_is(known.breaker.state());
         self.opened.notify_all();
+    }
+
+    fn device_opened(&self) -> Result<Device, GpuFault> {
+        let gpu = self.gpus.open(&self.file)?;
+        let crossover = self.is_measured.then(|| crossover(&gpu, &self.cpu)).transpose()?;
+        Ok(Device { gpu, crossover, answered: AtomicU64::new(0) })
     }
 
     /// Recomputes what the device answered, or a part of it.
