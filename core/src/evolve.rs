@@ -2,20 +2,19 @@
 //! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
 //! sentence.
 
-use crate::command::{CouncilMode, NodeHealth, RegisterNode, RequestAllocation};
-use crate::council::Features;
-use crate::council::features::Ended;
+mod council;
+
+use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
 use crate::decision::{
-    AppealFiled, CouncilActivated, CouncilRemembered, CouncilVoted, Decision, DeferralDue, Event,
-    LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk, NodeRegistered, Outcome as Answer,
-    QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
+    AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
+    NodeRegistered, Outcome as Answer, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd,
+    RequestEnded, RequestQueued,
 };
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
-use crate::state::memory::Outcome;
 use crate::state::{
-    Bench, Denial, DueVote, Group, Lease, Memory, Pool, Request, Said, Seen, Stage, State, Tenant,
-    Timer, TimerKind, Waiter,
+    Denial, DueVote, Group, Lease, Pool, Request, Said, Seen, Stage, State, Tenant, Timer,
+    TimerKind, Waiter,
 };
 use crate::units::{
     DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TenantId, TimeMs,
@@ -164,29 +163,6 @@ impl State {
             request.attempts = attempt;
             request.said = said;
         }
-    }
-
-    fn hear(&mut self, voted: &CouncilVoted) {
-        let seated = self.council;
-        assert_eq!(seated, Some(voted.model), "who voted on {} does not sit", voted.request);
-        self.bench.note_vote(voted);
-        let said = Box::new(Said::of(voted));
-        self.count_vote(&voted.pool, &voted.request, voted.attempt, Some(said));
-    }
-
-    /// What one council remembers means nothing to another, and what its members earned neither.
-    fn seat_council(&mut self, activated: &CouncilActivated) {
-        self.council = activated.model;
-        self.bench = Bench::default();
-        let tenants = self.pools.values_mut().flat_map(|pool| pool.tenants.values_mut());
-        tenants.for_each(|tenant| tenant.memory = Memory::default());
-    }
-
-    fn remember(&mut self, remembered: &CouncilRemembered) {
-        let CouncilRemembered { pool, tenant, stepped_at_ms, heard, words } = remembered;
-        self.bench.note_state(words);
-        let tenant = self.pool_mut(pool).tenant_mut(tenant);
-        tenant.memory.step(words, *stepped_at_ms, *heard);
     }
 
     fn admit(&mut self, offset: Offset, admitted: &RequestAdmitted) {
@@ -355,21 +331,6 @@ impl State {
             let way = Counted::ending(*reason, *outcome);
             tenant.history.note_ended(now, way, *utilisation_bp);
         });
-    }
-
-    /// Keeps what the council will be told of a lease that ends, as the pool stands while the lease
-    /// still holds its GPUs.
-    fn tell_of(&mut self, ended: &LeaseEnded) {
-        let at_ms = self.time_ms;
-        let pool = self.pool_mut(&ended.pool);
-        if pool.policy.council == CouncilMode::Off {
-            return;
-        }
-        let request = &pool.requests[&ended.request];
-        let told = Ended::of(request, ended, at_ms).expect("lease_mut finds it next");
-        let features = Features::of_outcome(pool, &told, at_ms);
-        let tenant = request.ask.tenant.clone();
-        pool.tenant_mut(&tenant).memory.note(Outcome { at_ms, features });
     }
 
     /// Takes a request that does not run out of whatever its stage keeps for it, and returns that

@@ -6,6 +6,7 @@ use conclave_core::council::factor::Factor;
 use conclave_core::council::quorum::{Ground, Tally, Voice, Weights};
 use conclave_core::council::{CouncilParts, PerMille, QuorumNumbers, quorum};
 use conclave_core::decision::Verdict::{self, Approve, Defer, Deny};
+use proptest::prelude::*;
 
 /// Five members of equal weight that veto from 900 per mille on.
 fn parts() -> CouncilParts {
@@ -139,5 +140,36 @@ fn what_members_earned_counts_as_their_weight() {
     let most = [98_304, 98_304, 65_536, 32_768, 32_768].map(Factor);
     for said in ["aafff", "aaaff", "ddfff", "ddaaa"] {
         assert_eq!(of(most, said), Defer, "{said}");
+    }
+}
+
+fn any_voice() -> impl Strategy<Value = Option<Voice>> {
+    let verdict = prop_oneof![Just(Approve), Just(Deny), Just(Defer)];
+    (verdict, 0..=1_000_u16)
+        .prop_map(|(verdict, sure)| Some(Voice { verdict, confidence: PerMille(sure) }))
+}
+
+proptest! {
+    /// Garbage is in range and wrong. Whatever one member says, and whatever all of them earned, an
+    /// approval has three others behind it, and so has one when that member is in quarantine.
+    #[test]
+    fn one_member_approves_nothing_with_two_others(
+        voices in prop::array::uniform5(any_voice()),
+        factors in prop::array::uniform5(Factor::MIN.0..=Factor::MAX.0),
+        bad in 0..5_usize,
+        is_apart: bool,
+    ) {
+        let mut weights = Weights { seq: 0, members: factors.map(|one| Some(Factor(one))) };
+        if is_apart {
+            weights.members[bad] = None;
+        }
+        let answer = quorum::tally(&parts(), &weights, &voices).expect("four are left");
+        let says = |said, at: usize| voices[at].is_some_and(|voice| voice.verdict == said);
+        let others = |said| (0..5).filter(|at| *at != bad && says(said, *at)).count();
+        match answer.verdict {
+            Approve => prop_assert!(others(Approve) >= 3, "{:?}", voices),
+            Deny => prop_assert!(others(Deny) >= if is_apart { 3 } else { 2 }, "{:?}", voices),
+            Defer => {}
+        }
     }
 }

@@ -22,8 +22,7 @@ pub(crate) fn run(arguments: &PageArguments) -> Result<u8> {
     let timeline = Timeline::of(&view.log, &options).map_err(|error| view.explain(error))?;
     let mut details =
         Details::of(&view.log, &timeline, &options).map_err(|error| view.explain(error))?;
-    let models = view.models().clone();
-    details.explain_votes(&view.log, &models).map_err(|error| view.explain(error))?;
+    details.explain_votes(&view.log, view.models()).map_err(|error| view.explain(error))?;
     if until.is_none() {
         // A page of half a log would look like the whole one.
         view.end(0)?;

@@ -3,6 +3,7 @@
 use super::connection::ReadArguments;
 use super::values;
 use crate::client::Question;
+use crate::council::{CouncilSeat, Models};
 use crate::error::Result;
 use crate::report::pools::PoolReport;
 use crate::report::status::StatusReport;
@@ -39,7 +40,10 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<u8> {
             let question = Question::of(&["v1", "status"]).with("partition", *partition);
             let answer = source.ask(question, |stored| {
                 let folded = &stored.folded;
-                Ok(StatusReport::of(&folded.state, folded.head, &Viewer::Everything))
+                let mut report = StatusReport::of(&folded.state, folded.head, &Viewer::Everything);
+                let seat = CouncilSeat::new(Models::beside(&stored.data));
+                report.name_members(|model| seat.labels(model));
+                Ok(report)
             })?;
             answer.show(output, StatusReport::text)?;
         }

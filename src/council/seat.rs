@@ -255,10 +255,16 @@ impl Seated {
         self.file.council()
     }
 
-    /// The way in which its single steps are computed here.
+    /// The way in which this processor computes it, for whoever asks beside the votes.
     #[must_use]
     pub fn evaluator(&self) -> &CpuCouncil {
-        self.engine.processor()
+        self.engine.cpu()
+    }
+
+    /// The votes on a ballot that was answered before: by this processor, and counted nowhere.
+    #[must_use]
+    pub fn answer_again(&self, ballot: &Ballot) -> Votes {
+        Sitting { runner: self.evaluator(), council: self.council(), digest }.answer(ballot)
     }
 
     /// The votes on a ballot.

@@ -2,8 +2,8 @@
 //! reason, which is what a page has room for.
 
 use super::networks::{Networks, TopReason, Why};
+use super::opened::{Opened, VoteId};
 use super::reasons::{Depth, reasons_of};
-use super::recount::{Opened, VoteId};
 use crate::council::Models;
 use crate::error::Result;
 use crate::fold::{Folded, fold, fold_on};

@@ -5,18 +5,19 @@
 //!
 //! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
 //! has to be looked up for them), [`mod@ahead`], `refusal`, [`mod@text`] (the same for people),
-//! [`mod@plan`]; of a vote of networks [`networks`] (what is said), `recount` (its round once more),
-//! `reasons` (proved, and said why), `told` (features in words), [`brief`] (many votes, in short).
+//! [`mod@plan`]; of a vote of networks [`networks`] (what is said), `opened` (its round once
+//! more), `reasons` (proved, and said why), `told` (features in words), [`brief`] (many votes, in
+//! short).
 
 pub mod ahead;
 pub mod brief;
 pub mod life;
 pub mod networks;
 mod networks_text;
+mod opened;
 pub mod plan;
 pub mod plan_text;
 mod reasons;
-mod recount;
 mod refusal;
 pub mod report;
 pub mod text;

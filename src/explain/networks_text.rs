@@ -87,7 +87,8 @@ fn reason(reason: &TopReason) -> Option<String> {
 fn what_would_change_it(flips: &[FlipSaid], verdict: &str) -> Vec<String> {
     if flips.is_empty() {
         return vec![format!(
-            "{INDENT}less of any one thing, another priority or being preemptible would not change it"
+            "{INDENT}less of any one thing, another priority or being preemptible would not change \
+             that"
         )];
     }
     let (wanted, others): (Vec<_>, Vec<_>) =

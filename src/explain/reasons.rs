@@ -2,8 +2,8 @@
 //! computed again from the log, and has to be the recorded one word for word.
 
 use super::networks::{CORRUPT, FlipSaid, GroupPush, Networks, Told, TopReason, Unexplained, Why};
+use super::opened::{Opened, VoteId, round_of};
 use super::plan::{PlanReport, next_input};
-use super::recount::{Opened, VoteId, round_of};
 use super::report::ExplainReport;
 use super::told::Subject;
 use crate::council::{Models, Seated};
@@ -42,8 +42,8 @@ pub fn give_reasons(log: &dyn LogReader, models: &Models, report: &mut ExplainRe
     networks.explain(prove(log, models, &vote));
 }
 
-/// The same for a plan: `report` is what [`super::plan()`] said of `command` at `now` on `state`, or
-/// on a copy of as much of it as the command can reach.
+/// The same for a plan: `report` is what [`super::plan()`] said of `command` at `now` on `state`,
+/// or on a copy of as much of it as the command can reach.
 pub fn give_reasons_of_plan(
     state: &State,
     (command, now): (&Command, TimeMs),

@@ -108,6 +108,6 @@ fn a_council_that_is_not_here_is_named_with_where_it_belongs() {
     let answer = conclave("explain large", Some(directory.path()));
     assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{answer:?}");
     let file = format!("its file {}.council is not in", model_id(&file).0);
-    assert!(answer.out.contains(&file) && answer.out.contains("copy it there"), "{answer:?}");
+    assert!(answer.out.contains(&file) && answer.out.contains("put it there"), "{answer:?}");
     assert!(answer.out.contains("member 5: "), "{answer:?}");
 }

@@ -10,6 +10,7 @@ mod decisions;
 mod flood;
 mod hostile;
 mod life;
+mod members;
 mod pulse;
 mod served;
 mod tokens;

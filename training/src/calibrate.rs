@@ -11,17 +11,18 @@ use conclave_core::decision::Verdict;
 pub const FALSE_VETOES_MAX: f64 = 0.01;
 
 /// How often a verdict was right, by margin: the best fit that never falls (pooling adjacent
-/// violators). The origin's calibration fell as its network grew surer; this one cannot.
+/// violators). The origin's calibration fell as its network grew surer; this one cannot. Each
+/// answer has a weight.
 ///
 /// # Panics
 /// Never: what is pooled never falls.
 #[must_use]
-pub fn calibration(answers: &[(Margin, bool)]) -> Calibration {
+pub fn calibration(answers: &[(Margin, bool, f64)]) -> Calibration {
     let mut counts = [(0.0, 0.0); CALIBRATION_ENTRIES];
-    for (margin, is_right) in answers {
+    for (margin, is_right, weight) in answers {
         let (right, all) = &mut counts[usize::from(margin.0 >> 8).min(CALIBRATION_ENTRIES - 1)];
-        *right += f64::from(u8::from(*is_right));
-        *all += 1.0;
+        *right += weight * f64::from(u8::from(*is_right));
+        *all += weight;
     }
     let mut blocks: Vec<Block> = Vec::new();
     for (entry, (right, all)) in counts.into_iter().enumerate() {
@@ -91,7 +92,7 @@ mod tests {
     fn an_inverted_relation_becomes_flat_and_never_falls() {
         let mut draw = Draw::new(3, "inverted");
         let answers: Vec<_> = (0..4_000_u16)
-            .map(|n| (Margin(n * 4), draw.happens(0.9 - 0.8 * f64::from(n) / 4_000.0)))
+            .map(|n| (Margin(n * 4), draw.happens(0.9 - 0.8 * f64::from(n) / 4_000.0), 1.0))
             .collect();
         let calibration = calibration(&answers);
         assert!(calibration.entries().is_sorted());
@@ -103,7 +104,7 @@ mod tests {
     fn confidence_is_how_often_it_was_right() {
         let mut draw = Draw::new(4, "sound");
         let answers: Vec<_> = (0..16_000_u16)
-            .map(|n| (Margin(n), draw.happens(0.4 + 0.5 * f64::from(n) / 16_000.0)))
+            .map(|n| (Margin(n), draw.happens(0.4 + 0.5 * f64::from(n) / 16_000.0), 1.0))
             .collect();
         let calibration = calibration(&answers);
         for (margin, share) in [(1_000, 431), (8_000, 650), (15_000, 869)] {

@@ -10,7 +10,7 @@ use conclave_core::council::{
 };
 use conclave_core::units::{DurationMs, Hash32};
 
-/// Numbers for the quorum: section 4 of the design.
+/// Numbers for the quorum that others are compared with: section 4 of the design.
 pub const QUORUM: QuorumNumbers =
     QuorumNumbers { approve_bp: 7_500, deny_bp: 5_000, confidence_min: PerMille(700) };
 /// Golden sequences, and the steps of each.

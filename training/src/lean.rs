@@ -8,6 +8,7 @@
 
 use crate::answer::Answer;
 use crate::calibrate::{calibration, veto};
+use crate::dataset::Lesson;
 use crate::error::{Error, Result};
 use crate::export::{self, QUORUM};
 use crate::member::{ROLES, Role};
@@ -16,6 +17,7 @@ use crate::network::weights::{READOUT_BIAS, Weights};
 use crate::number::{nearest_within, single};
 use crate::panel::{Networks, Nobody};
 use crate::trial::{Range, Trial};
+use conclave_core::council::logits::CONFIDENCE_MAX;
 use conclave_core::council::{Council, Logits, Member, PerMille, QuorumNumbers};
 use conclave_core::decision::Verdict;
 
@@ -35,8 +37,8 @@ pub struct Candidate {
     pub role: Role,
     /// What was learnt.
     pub weights: Weights,
-    /// What it says where confidence is fitted, and what hindsight says.
-    pub fitted: Vec<(Logits, Verdict)>,
+    /// By source: what it says where confidence is fitted, and what hindsight says.
+    pub fitted: Vec<Vec<(Logits, Verdict)>>,
 }
 
 /// What was chosen.
@@ -46,28 +48,57 @@ pub struct Choice {
     pub leans: Vec<Lean>,
     /// For the quorum.
     pub quorum: QuorumNumbers,
+    /// The least veto level of a member.
+    pub veto_min: PerMille,
     /// What the council is then worth, on what it was chosen by.
     pub utility: f64,
-    /// The good work that starts there, by what starts with nobody in the seat.
+    /// The good work that starts there, by what starts with nobody in the seat: of the source where
+    /// that is least.
     pub good: f64,
+    /// What it is worth more there than nobody in the seat: of the source where that is least.
+    pub gain: f64,
     /// How many others were tried.
     pub tried: usize,
 }
 
 /// The council has to start this part of the good work that starts with nobody in the seat.
 pub const GOOD_MIN: f64 = 0.95;
-/// No lean is larger; and none smaller than [`LEAN_MIN`].
-const LEAN_MAX: f64 = 1.0;
-const LEAN_MIN: f64 = -3.0;
+/// No lean to deny is beyond these: a member that always says the same is none.
+const DENY: [f64; 2] = [-1.5, 1.0];
+/// Nor one to defer.
+const DEFER: [f64; 2] = [-2.0, 1.0];
 /// How sure the council may have to be.
 const CONFIDENCES: [u16; 4] = [0, 500, 600, 700];
+/// How much weight approvals and denials may have to have. What members learn on the job moves
+/// weights by half at most, so at the edges these do decide.
+const APPROVE_BP: [u16; 3] = [6_000, 6_750, 7_500];
+const DENY_BP: [u16; 3] = [4_000, 5_000, 6_000];
+/// The least veto level that is tried: a veto puts off, however few of them are false.
+const VETO_MINS: [PerMille; 3] = [PerMille(500), PerMille(700), PerMille(900)];
+/// So many of the best that are tried first are made better.
+const STARTS: usize = 1;
 /// Changes of a lean that are tried, round by round.
 const STEPS: [f64; 2] = [0.5, 0.25];
 
 impl Choice {
-    /// Better choices rank higher: first of all enough good work is started, then utility counts.
-    fn rank(&self) -> (f64, f64) {
-        (self.good.min(GOOD_MIN), self.utility)
+    /// Better choices rank higher. What is gained elsewhere makes up neither for good work that is
+    /// missing somewhere nor for utility that is lost there.
+    fn rank(&self) -> f64 {
+        self.utility - 100.0 * (GOOD_MIN - self.good).max(0.0) - 10.0 * (-self.gain).max(0.0)
+    }
+
+    /// A line for whoever watches.
+    fn line(&self, what: &str) -> String {
+        let Self { leans, quorum, utility, good, gain, veto_min, .. } = self;
+        let leans: Vec<_> =
+            leans.iter().map(|lean| format!("{:+.2}/{:+.2}", lean.deny, lean.defer)).collect();
+        let QuorumNumbers { approve_bp, deny_bp, confidence_min } = quorum;
+        let (least, leans) = (confidence_min.0, leans.join(" "));
+        format!(
+            "{what}: worth {utility:.4}, good {good:.3}, gain {gain:+.3}, {leans}, approve \
+             {approve_bp} deny {deny_bp} least {least} veto {}",
+            veto_min.0
+        )
     }
 }
 
@@ -88,17 +119,23 @@ impl Lean {
     }
 
     fn moved(self, deny: f64, defer: f64) -> Self {
-        let within = |value: f64| value.clamp(LEAN_MIN, LEAN_MAX);
-        Self { deny: within(self.deny + deny), defer: within(self.defer + defer) }
+        Self {
+            deny: (self.deny + deny).clamp(DENY[0], DENY[1]),
+            defer: (self.defer + defer).clamp(DEFER[0], DEFER[1]),
+        }
     }
 }
 
 impl Candidate {
-    /// `answers` are all of its answers; it is fitted to those of the calibration part.
+    /// `answers` are all of its answers to `lesson`; it is fitted to those of the calibration part.
     #[must_use]
-    pub fn new(role: &Role, weights: &Weights, answers: &[Answer]) -> Self {
-        let fitted = answers.iter().filter(|answer| answer.is_fitted());
-        let fitted = fitted.map(|answer| (answer.logits, answer.target.verdict)).collect();
+    pub fn new(lesson: &Lesson<'_>, role: &Role, weights: &Weights, answers: &[Answer]) -> Self {
+        let of = |name: &str| {
+            let mine = answers.iter().filter(|answer| lesson.name(answer.source) == name);
+            let fitted = mine.filter(|answer| answer.is_fitted());
+            fitted.map(|answer| (answer.logits, answer.target.verdict)).collect()
+        };
+        let fitted = lesson.names().into_iter().map(of).collect();
         Self { role: *role, weights: weights.clone(), fitted }
     }
 
@@ -112,21 +149,35 @@ impl Candidate {
         weights
     }
 
-    /// The member that leans so, with confidence and veto level of its verdicts.
+    /// The member that leans so, with confidence and veto level of its verdicts; the level is at
+    /// least `veto_min`.
     ///
     /// # Errors
     /// [`Error::Bug`] only.
-    pub fn member(&self, lean: Lean) -> Result<Member> {
+    pub fn member(&self, lean: Lean, veto_min: PerMille) -> Result<Member> {
         let alone = alone(&self.role, &self.leaning(lean))?;
         let [member] = alone.parts().members.as_slice() else {
             return Err(Error::Bug("a member alone is not one member".to_owned()));
         };
-        let said: Vec<_> =
-            self.fitted.iter().map(|(logits, right)| (lean.apply(*logits), *right)).collect();
-        let margins: Vec<_> =
-            said.iter().map(|(said, right)| (said.margin(), said.verdict() == *right)).collect();
+        let lean = |(logits, right): &(Logits, Verdict)| (lean.apply(*logits), *right);
+        let said: Vec<Vec<_>> =
+            self.fitted.iter().map(|source| source.iter().map(lean).collect()).collect();
+        // Every source counts the same, however long it is.
+        let all = said.iter().map(Vec::len).sum::<usize>() as f64;
+        let known = said.iter().filter(|source| !source.is_empty()).count() as f64;
+        let margins: Vec<_> = said
+            .iter()
+            .flat_map(|source| {
+                let weight = all / known / source.len() as f64;
+                let of = move |(said, right): &(Logits, Verdict)| {
+                    (said.margin(), said.verdict() == *right, weight)
+                };
+                source.iter().map(of)
+            })
+            .collect();
         let calibration = calibration(&margins);
-        let veto = veto(&said, &calibration);
+        let veto = said.iter().map(|source| veto(source, &calibration)).max();
+        let veto = veto.unwrap_or(CONFIDENCE_MAX).max(veto_min);
         Ok(Member { weight_bp: 2_000, calibration, veto, ..member.clone() })
     }
 }
@@ -137,8 +188,8 @@ impl Candidate {
 /// [`Error::Bug`] only.
 pub fn seated(candidates: &[Candidate], choice: &Choice) -> Result<Council> {
     let leaning = candidates.iter().zip(&choice.leans);
-    let members =
-        leaning.map(|(candidate, lean)| candidate.member(*lean)).collect::<Result<_>>()?;
+    let of = |(candidate, lean): (&Candidate, &Lean)| candidate.member(*lean, choice.veto_min);
+    let members = leaning.map(of).collect::<Result<_>>()?;
     council(members, choice.quorum, export::schema())
 }
 
@@ -157,25 +208,31 @@ pub fn choose(
 ) -> Result<Choice> {
     let quorum = QuorumNumbers { confidence_min: PerMille(0), ..QUORUM };
     let open = ranges.iter().map(|range| range.trial(&mut Nobody)).collect();
-    let mut search = Search { candidates, ranges, open, best: None, tried: 0 };
+    let mut search = Search { candidates, ranges, open, tried: 0 };
+    let mut first = Vec::new();
     for leans in first_leans() {
-        search.see(Choice { leans, quorum, utility: 0.0, good: 0.0, tried: 0 })?;
+        let (veto_min, utility, good, gain, tried) = (VETO_MINS[0], 0.0, 0.0, 0.0, 0);
+        let choice = Choice { leans, quorum, veto_min, utility, good, gain, tried };
+        first.push(search.measured(choice)?);
     }
-    tell(&search.line("together"));
-    for step in STEPS {
-        for member in 0..candidates.len() {
-            for (deny, defer) in [(step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)] {
-                while search.see_moved(member, deny, defer)? {}
+    first.sort_by(|one, other| other.rank().total_cmp(&one.rank()));
+    first.iter().take(STARTS).for_each(|choice| tell(&choice.line("together")));
+    let mut ends = Vec::new();
+    for mut choice in first.into_iter().take(STARTS) {
+        for step in STEPS {
+            for member in 0..candidates.len() {
+                for (deny, defer) in [(step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)] {
+                    while search.is_moved(&mut choice, member, deny, defer)? {}
+                }
             }
+            search.see_numbers(&mut choice)?;
         }
-        for confidence in CONFIDENCES.map(PerMille) {
-            let mut choice = search.best().clone();
-            choice.quorum.confidence_min = confidence;
-            search.see(choice)?;
-        }
-        tell(&search.line("one by one"));
+        tell(&choice.line("one by one"));
+        ends.push(choice);
     }
-    Ok(Choice { tried: search.tried, ..search.best().clone() })
+    let best =
+        ends.into_iter().reduce(|best, end| if best.rank() < end.rank() { end } else { best });
+    Ok(Choice { tried: search.tried, ..best.expect("some leans were tried") })
 }
 
 /// Leans that are tried first. Three denials deny, so it takes the three that look at the work
@@ -183,8 +240,8 @@ pub fn choose(
 fn first_leans() -> Vec<Vec<Lean>> {
     let mut all = Vec::new();
     for defer in [-1.0, -2.0] {
-        for work in [-1.0, -0.5, 0.0, 0.5, 1.0] {
-            for waits in [-2.0, -1.0, 0.0] {
+        for work in [-1.5, -1.0, -0.5, 0.0] {
+            for waits in [-1.5, -0.75, 0.0] {
                 let of = |role: &Role| {
                     let looks_at_waits = matches!(role.label, "fairness" | "service_level");
                     Lean { deny: if looks_at_waits { waits } else { work }, defer }
@@ -201,7 +258,6 @@ struct Search<'a> {
     ranges: &'a [Range],
     /// With nobody in the seat, by range.
     open: Vec<Trial>,
-    best: Option<Choice>,
     tried: usize,
 }
 
@@ -211,55 +267,70 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Search<'_> {
-    /// Whether `choice` is better than all before.
-    fn see(&mut self, mut choice: Choice) -> Result<bool> {
+    /// `choice` with what it is worth.
+    fn measured(&mut self, mut choice: Choice) -> Result<Choice> {
         self.tried += 1;
         let council = seated(self.candidates, &choice)?;
         let try_on = |range: &Range| range.trial(&mut Networks::new(&council));
         let trials: Vec<_> = self.ranges.iter().map(try_on).collect();
         choice.utility = mean(trials.iter().map(|trial| trial.utility));
-        choice.good = self.good(&trials);
-        let is_better = self.best.as_ref().is_none_or(|best| best.rank() < choice.rank());
+        choice.good = self.least(&trials, |trial, open| trial.good / open.good.max(1e-9));
+        choice.gain = self.least(&trials, |trial, open| trial.utility - open.utility);
+        Ok(choice)
+    }
+
+    /// `of` a trial and the one with nobody in the seat: the mean over the ranges of a source, and
+    /// the least of all sources.
+    fn least(&self, trials: &[Trial], of: fn(&Trial, &Trial) -> f64) -> f64 {
+        let names = self.ranges.iter().map(|range| range.name.as_str());
+        let of_source = |name: &str| {
+            let all = self.ranges.iter().zip(trials).zip(&self.open);
+            let mine = all.filter(|((range, _), _)| range.name == name);
+            mean(mine.map(|((_, trial), open)| of(trial, open)))
+        };
+        names.map(of_source).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Replaces `best` by `other` if that is better, and says whether it is.
+    fn is_better(&mut self, best: &mut Choice, other: Choice) -> Result<bool> {
+        let other = self.measured(other)?;
+        let is_better = best.rank() < other.rank();
         if is_better {
-            self.best = Some(choice);
+            *best = other;
         }
         Ok(is_better)
     }
 
-    /// The good work that starts, by what starts with nobody in the seat: the mean over the ranges
-    /// of a source, and the least of all sources.
-    fn good(&self, trials: &[Trial]) -> f64 {
-        let names = self.ranges.iter().map(|range| range.name.as_str());
-        let of = |name: &str| {
-            let all = self.ranges.iter().zip(trials).zip(&self.open);
-            let mine = all.filter(|((range, _), _)| range.name == name);
-            mean(mine.map(|((_, trial), open)| trial.good / open.good.max(1e-9)))
-        };
-        names.map(of).fold(f64::INFINITY, f64::min)
+    /// The same with the lean of one member moved.
+    fn is_moved(
+        &mut self,
+        best: &mut Choice,
+        member: usize,
+        deny: f64,
+        defer: f64,
+    ) -> Result<bool> {
+        let mut other = best.clone();
+        other.leans[member] = best.leans[member].moved(deny, defer);
+        Ok(other.leans != best.leans && self.is_better(best, other)?)
     }
 
-    fn best(&self) -> &Choice {
-        self.best.as_ref().expect("some leans were tried")
-    }
-
-    fn see_moved(&mut self, member: usize, deny: f64, defer: f64) -> Result<bool> {
-        let mut choice = self.best().clone();
-        let moved = choice.leans[member].moved(deny, defer);
-        if moved == choice.leans[member] {
-            return Ok(false);
+    /// The same with other numbers of the quorum, one by one.
+    fn see_numbers(&mut self, best: &mut Choice) -> Result<()> {
+        for confidence_min in CONFIDENCES.map(PerMille) {
+            let quorum = QuorumNumbers { confidence_min, ..best.quorum };
+            self.is_better(best, Choice { quorum, ..best.clone() })?;
         }
-        choice.leans[member] = moved;
-        self.see(choice)
-    }
-
-    fn line(&self, what: &str) -> String {
-        let Choice { leans, quorum, utility, good, .. } = self.best();
-        let leans: Vec<_> =
-            leans.iter().map(|lean| format!("{:+.2}/{:+.2}", lean.deny, lean.defer)).collect();
-        let (tried, least) = (self.tried, quorum.confidence_min.0);
-        format!(
-            "{what}: {tried} tried, worth {utility:.4}, good {good:.3}, {} least {least}",
-            leans.join(" ")
-        )
+        for veto_min in VETO_MINS {
+            self.is_better(best, Choice { veto_min, ..best.clone() })?;
+        }
+        for approve_bp in APPROVE_BP {
+            let quorum = QuorumNumbers { approve_bp, ..best.quorum };
+            self.is_better(best, Choice { quorum, ..best.clone() })?;
+        }
+        for deny_bp in DENY_BP {
+            let quorum = QuorumNumbers { deny_bp, ..best.quorum };
+            self.is_better(best, Choice { quorum, ..best.clone() })?;
+        }
+        Ok(())
     }
 }

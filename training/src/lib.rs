@@ -8,6 +8,7 @@
 //! Floats are allowed here, a clock and the order of hashes are not: the same seed gives the same
 //! file.
 
+pub mod ablate;
 pub mod answer;
 pub mod baseline;
 pub mod calibrate;

@@ -1,11 +1,11 @@
 //! The five members: what each looks at, and what it would have been best to say of a request, seen
 //! from after the fact.
 //!
-//! The utility is the same for all: saying what hindsight says is worth 1, anything else 0. So a
-//! member's verdict is the most probable of the three, and its confidence the probability that
-//! hindsight agrees.
+//! A member learns how probable each of the three is. Which of them it says then is a matter of
+//! what saying it does ([`crate::lean`]); its confidence is how often hindsight agrees.
 
 use crate::simulate;
+use crate::trace::openb;
 use crate::world::{Story, Way};
 use conclave_core::command::WorkOutcome;
 use conclave_core::council::FeatureMask;
@@ -62,7 +62,7 @@ const FAIRNESS: Role = Role {
     features: &[0, 1, 2, 5, 6, 7, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31],
     rule: "a grant would put the tenant above its equal share of the fleet, and in the hour after, \
            requests of tenants below theirs wait: deny when one of them waits 30 minutes of that \
-           hour, defer from 5 minutes, approve otherwise",
+           hour, defer from 5 minutes, approve otherwise; nothing in openb, which names no tenants",
     hindsight: fairness,
 };
 const RISK: Role = Role {
@@ -170,6 +170,9 @@ struct Victim {
 }
 
 fn fairness(story: &Story) -> Vec<Option<Judged>> {
+    if story.name == openb::NAME {
+        return vec![None; story.jobs.len()];
+    }
     let share = story.fleet_gpu_milli / i64::try_from(story.tenants.max(1)).unwrap_or(1);
     let above =
         |job: usize| share < story.fates[job].used_gpu_milli + story.jobs[job].total_gpu_milli();

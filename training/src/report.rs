@@ -125,7 +125,9 @@ pub fn report(
         }
         let mine = answers.iter().filter(|answer| lesson.name(answer.source) == name);
         let mine: Vec<_> = mine.filter(|answer| MEASURED.contains(&answer.target.part)).collect();
-        said.push(verdicts(name, &mine, &member.calibration, member.veto));
+        if !mine.is_empty() {
+            said.push(verdicts(name, &mine, &member.calibration, member.veto));
+        }
     }
     Report { role: *role, best, lean, counts, lines, verdicts: said, veto: member.veto }
 }

@@ -71,13 +71,16 @@ pub fn fleets(seed: u64, extent: Extent) -> Vec<Source> {
 }
 
 /// A member that has learnt all that it will.
-struct Learnt<'a> {
-    role: &'a Role,
-    lesson: Lesson<'a>,
+#[derive(Clone, Debug)]
+pub struct Learnt<'a> {
+    /// Which member.
+    pub role: &'a Role,
+    /// What it learnt from.
+    pub lesson: Lesson<'a>,
     /// Each time that it was trained, and what it then says.
-    draws: Vec<(Trained, Vec<Answer>)>,
+    pub draws: Vec<(Trained, Vec<Answer>)>,
     /// Which time is released: the one that does best on what confidence is fitted to.
-    best: usize,
+    pub best: usize,
 }
 
 /// Trains all members on `sources`. `tell` is told what was just done.
@@ -110,7 +113,11 @@ pub fn make(sources: &[Source], settings: &Settings, tell: &mut dyn FnMut(&str))
     Ok(Made { file, card })
 }
 
-fn learn<'a>(
+/// Trains one member, as often as `plan` says.
+///
+/// # Errors
+/// As [`make`].
+pub fn learn<'a>(
     role: &'a Role,
     sources: &'a [Source],
     plan: Plan,
@@ -139,7 +146,7 @@ fn learn<'a>(
 impl Learnt<'_> {
     fn candidate(&self) -> Candidate {
         let (trained, answers) = &self.draws[self.best];
-        Candidate::new(self.role, &trained.last, answers)
+        Candidate::new(&self.lesson, self.role, &trained.last, answers)
     }
 }
 
@@ -152,7 +159,7 @@ fn measured(
     let Learnt { role, lesson, draws, best } = learnt;
     let lean = choice.leans[index];
     let (trained, answers_plain) = &draws[best];
-    let leaning = Candidate::new(role, &trained.last, answers_plain).leaning(lean);
+    let leaning = Candidate::new(&lesson, role, &trained.last, answers_plain).leaning(lean);
     let (best_epoch, floats) = (trained.best_epoch, trained.floats.clone());
     let said = answers(&alone(role, &leaning)?, &floats, &lesson);
     let mut draws: Vec<_> = draws.into_iter().map(|(_, answers)| answers).collect();

@@ -1,5 +1,6 @@
 //! A scenario, run through the core: commands are decided one by one, and what the council is told
-//! is taken from the ballots that the core makes. So it is what a live log tells, in the same order.
+//! is taken from the ballots that the core makes. So it is what a live log tells, in the same
+//! order.
 
 mod agenda;
 mod send;

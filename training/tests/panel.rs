@@ -23,8 +23,9 @@ fn leaning(deny: f64, defer: f64) -> Council {
     let nothing = |role| Candidate { role, weights: Weights::zeros(16), fitted: vec![] };
     let candidates = ROLES.map(nothing);
     let quorum = QuorumNumbers { confidence_min: PerMille(0), ..QUORUM };
-    let leans = vec![Lean { deny, defer }; 5];
-    seated(&candidates, &Choice { leans, quorum, utility: 0.0, good: 0.0, tried: 0 }).unwrap()
+    let (leans, veto_min) = (vec![Lean { deny, defer }; 5], PerMille(500));
+    let choice = Choice { leans, quorum, veto_min, utility: 0.0, good: 0.0, gain: 0.0, tried: 0 };
+    seated(&candidates, &choice).unwrap()
 }
 
 /// A council that is listened to, and no more.

@@ -5,9 +5,9 @@
 //! [`Evaluator`] like every other way to compute the same words. Reading order: [`rounding`] →
 //! [`curve`] → [`time`] → [`member`] → `cell` → [`logits`] → `proof` → [`mod@file`] → [`quorum`] →
 //! [`run`] (what is computed at a time) → [`hearing`] (a round's ballot, tenant by tenant) →
-//! [`recall`] (one vote once more) → [`explain`] (why it is what it is); beside them [`health`] (who
-//! is listened to) → [`factor`] (what a word counts) → [`recount`] (votes as a log records them) →
-//! [`shadow`] (a council beside the seat).
+//! [`recall`] (one vote once more) → [`explain`] (why it is what it is); beside them [`health`]
+//! (who is listened to) → [`factor`] (what a word counts) → [`recount`] (votes as a log records
+//! them) → [`shadow`] (a council beside the seat).
 
 mod cell;
 pub mod curve;

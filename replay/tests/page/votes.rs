@@ -1,5 +1,5 @@
-//! Votes of networks on the page: what each member said and its first reason, in a file that is kept
-//! and beside a service.
+//! Votes of networks on the page: what each member said and its first reason, in a file that is
+//! kept and beside a service.
 
 use crate::browser::{Browser, browser};
 use crate::common::{asks, open, operator, story};
@@ -77,7 +77,7 @@ fn a_page_without_the_council_says_which_file_is_missing() {
     let said = said_of_the_last(&mut browser);
     assert!(said[4].contains("member 5"), "{said:?}");
     let all = browser.ask("document.getElementById('details').textContent");
-    assert!(all.as_str().unwrap().contains("copy it there"), "{all}");
+    assert!(all.as_str().unwrap().contains("put it there"), "{all}");
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 

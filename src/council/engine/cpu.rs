@@ -20,6 +20,7 @@ impl Cpu {
         Self { council, threads }
     }
 
+    /// One thread's.
     pub(super) fn council(&self) -> &CpuCouncil {
         &self.council
     }

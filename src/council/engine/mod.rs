@@ -133,9 +133,9 @@ impl CouncilEngine {
         all
     }
 
-    /// What computes single steps, whichever machine has the ballots.
+    /// What this processor computes one step after the other.
     #[must_use]
-    pub fn processor(&self) -> &CpuCouncil {
+    pub fn cpu(&self) -> &CpuCouncil {
         self.cpu.council()
     }
 

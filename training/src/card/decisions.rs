@@ -8,6 +8,14 @@ use crate::trial::{Trial, WAIT_COST};
 
 const COLUMNS: [&str; Trial::NUMBERS] =
     ["requests", "denied", "late", "wasted", "good", "useful", "bad", "Jain", "utility"];
+/// Places of some of them.
+const LATE: usize = 2;
+const WASTED: usize = 3;
+const GOOD: usize = 4;
+const BAD: usize = 6;
+const UTILITY: usize = 8;
+/// Utilities that differ by less are about the same.
+const SAME: f64 = 0.01;
 /// Which of the numbers are shares, written in per cent.
 const SHARES: [bool; Trial::NUMBERS] = [false, true, true, true, true, true, true, false, false];
 
@@ -15,22 +23,30 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
     push(
         out,
         "\n## Leans and quorum\n\nWhat is added to a member's logits of deny and defer before \
-         they are rounded, and how sure the members that agree have to be, were chosen on \
-         the part of each source between the cuts, and on two fleets that nothing else is drawn \
-         from but confidence: the largest utility (below) under which the council starts at least \
-         95 % of the good work that starts with nobody in the seat. Members weigh the same, so the counts of the \
-         quorum decide and its weights say nothing.\n\n| member | deny | defer |\n|---|---|---|\n",
+         they are rounded, and how sure and how heavy the members that agree have to be, were \
+         chosen on the part of each source between the cuts, and on two fleets that nothing else \
+         is drawn from but confidence: the largest utility (below) under which, on each source, \
+         the council starts at least 95 % of the good work that starts with nobody in the seat, \
+         and utility is no less than nobody's, as far as that was found. Members \
+         weigh the same in the file; what they learn on the job moves that by half at most.\n\n\
+         | member | deny | defer |\n|---|---|---|\n",
     );
     for (role, lean) in ROLES.iter().zip(&choice.leans) {
         push(out, &format!("| {} | {:+.2} | {:+.2} |\n", role.label, lean.deny, lean.defer));
     }
     let text = format!(
-        "\nLeast confidence: {} ‰. {} choices were tried; there, the utility is {:.3} and {:.1} % \
-         of that good work starts.\n",
+        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰; least veto \
+         level: {} ‰. {} choices were tried; there, the utility is {:.3}, at least {:.1} % of \
+         that good work starts, and the utility of each source is at least {:+.3} more than \
+         nobody's.\n",
+        choice.quorum.approve_bp,
+        choice.quorum.deny_bp,
         choice.quorum.confidence_min.0,
+        choice.veto_min.0,
         choice.tried,
         choice.utility,
-        100.0 * choice.good
+        100.0 * choice.good,
+        choice.gain
     );
     push(out, &text);
 }
@@ -38,17 +54,18 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
 pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
     let text = format!(
         "\n## Decisions\n\nThe scenarios run again through the core (`decide_version` 2, the \
-         live seat with its hidden states and deferrals, `council = enforce`): the last 15 % of \
-         each source, and fleets of the simulator that nothing was learnt from or fitted to, the \
-         mean over them ± the standard deviation. After three deferrals of ten minutes the rule \
-         score decides. *Good* work succeeds or nobody says how it ended, *bad* work fails, is \
-         stopped or never given back. *Late*: share of requests not started within five minutes, \
-         whatever the reason. *Wasted*: GPU time held by bad work, by all that was held. *Good* \
-         and *bad*: of their GPU time, what was started. *Useful*: the same of the GPU time that \
-         good work uses (all of it where nobody measures). *Jain*: fairness over tenants of the \
-         started share of good work. *Utility*, by GPU-hour of use by good work: what was started \
-         of it, less what bad work held, less {WAIT_COST} of what good work waited over five \
-         minutes, at most half of its use.\n\n| where | seat | {} |\n|---|---|{}\n",
+         live seat with its hidden states, deferrals, quarantine and factors, `council = \
+         enforce`): the last 15 % of each source, and fleets of the simulator that nothing was \
+         learnt from or fitted to, the mean over them ± the standard deviation. After three \
+         deferrals of ten minutes the rule score decides. *Good* work succeeds or nobody says \
+         how it ended, *bad* work fails, is stopped or never given back. *Late*: share of \
+         requests not started within five minutes, whatever the reason. *Wasted*: GPU time held \
+         by bad work, by all that was held. *Good* and *bad*: of their GPU time, what was \
+         started. *Useful*: the same of the GPU time that good work uses (all of it where nobody \
+         measures). *Jain*: fairness over tenants of the started share of good work. *Utility*, \
+         by GPU-hour of use by good work: what was started of it, less what bad work held, less \
+         {WAIT_COST} of what good work waited over five minutes, at most half of its use.\n\n\
+         | where | seat | {} |\n|---|---|{}\n",
         COLUMNS.join(" | "),
         "---|".repeat(COLUMNS.len())
     );
@@ -73,31 +90,37 @@ pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
             push(out, &format!("| {} | {seat} | {} |\n", judged.name, cells.join(" | ")));
         }
     }
-    push(out, "\n");
+}
+
+/// What the table says, in sentences.
+pub(super) fn in_short(out: &mut String, judged: &[Judged]) {
+    push(out, "\n## In short\n\nIn the seat, on what nothing was learnt from or fitted to:\n\n");
     judged.iter().for_each(|judged| push(out, &verdict(judged)));
 }
 
-/// What the table says, in a sentence.
 fn verdict(judged: &Judged) -> String {
-    const WASTED: usize = 3;
-    const GOOD: usize = 4;
-    const UTILITY: usize = 8;
-    let [nobody, rules, council] = &judged.seats;
-    let of = |number: usize| [nobody, rules, council].map(|seat| seat[number].0);
-    let [good_open, good_rules, good] = of(GOOD).map(|share| 100.0 * share);
-    let [wasted_open, wasted_rules, wasted] = of(WASTED).map(|share| 100.0 * share);
-    let best = match of(UTILITY) {
-        [open, rules, council] if open < council && rules < council => "the council's",
-        [open, rules, _] if rules < open => "nobody's",
-        _ => "the rule score's",
+    let all = |number: usize| {
+        let share = |value: f64| format!("{:.1} %", 100.0 * value);
+        let [nobody, rules, council] = &judged.seats;
+        let [nobody, rules, council] = [nobody, rules, council].map(|seat| share(seat[number].0));
+        format!("{council} (nobody in the seat {nobody}, the rule score {rules})")
     };
-    let [won_open, won_rules] = judged.won;
-    let (name, all) = (judged.name, judged.ranges);
+    let [nobody, rules, council] = judged.seats.map(|seat| seat[UTILITY].0);
+    let best = match council - nobody.max(rules) {
+        more if SAME < more => "**The council is worth its seat there**",
+        less if less < -SAME => "**The council is not worth its seat there**",
+        _ => "Somebody else is worth about the same there",
+    };
+    let ([won_open, won_rules], ranges) = (judged.won, judged.ranges);
     format!(
-        "- **{name}**: the council starts {good:.1} % of the good work (nobody in the seat \
-         {good_open:.1} %, the rule score {good_rules:.1} %) and wastes {wasted:.1} % of the GPU \
-         time ({wasted_open:.1} %, {wasted_rules:.1} %). The largest mean utility is {best}; the \
-         council's is larger than nobody's in {won_open} of {all}, than the rule score's in \
-         {won_rules}.\n"
+        "- *{}*: it starts {} of the good work and {} of the bad; {} of the GPU time is wasted and \
+         {} of the requests are late. \
+         {best}: utility {council:.3}, nobody {nobody:.3}, the rule score {rules:.3}; larger \
+         than nobody's in {won_open} of {ranges}, than the rule score's in {won_rules}.\n",
+        judged.name,
+        all(GOOD),
+        all(BAD),
+        all(WASTED),
+        all(LATE)
     )
 }

@@ -95,7 +95,7 @@ impl<'s> Opened<'s> {
     /// # Errors
     /// The invariant that breaks, when the log says what cannot have happened.
     pub(super) fn answered(&self, seated: &Seated) -> std::result::Result<&Votes, &str> {
-        let answer = || caught(|| seated.answer(&self.ballot));
+        let answer = || caught(|| seated.answer_again(&self.ballot));
         self.answered.get_or_init(answer).as_ref().map_err(String::as_str)
     }
 
@@ -176,8 +176,8 @@ fn inputs(log: &dyn LogReader, state: &State, decisions: &[Decision]) -> Result<
         let read = reader.read(log.partition(), &command, *input_hash, state.decide_version);
         let input = read.map_err(|MissingSchema { id }| {
             Error::unavailable(format!(
-                "command {offset} was written under schema {id} of a registry, whose text is not at \
-                 hand: `replay verify` with it proves the vote"
+                "command {offset} was written under schema {id} of a registry, whose text is not \
+                 at hand: `replay verify` with it proves the vote"
             ))
         })?;
         if input.input_hash != *input_hash {

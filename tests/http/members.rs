@@ -1,0 +1,69 @@
+//! How the members of a council stand, where people and Prometheus look.
+
+use crate::council::{untrained_id, write};
+use crate::served::{POOL, Served, command, request};
+use serde_json::{Value, json};
+
+fn log_command(id: &str, payload: &Value) -> Value {
+    json!({"command_id": id, "pool": "", "payload": payload})
+}
+
+/// A service whose pool has a council that advises.
+fn advised() -> Served {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path());
+    conclave::council::keep(&file, &directory.path().join("data")).unwrap();
+    let served = Served::bare(directory, "", &[]);
+    served.furnish();
+    let policy = json!({"council": "advise", "lease_max": "48h", "lease_grace": "0ms",
+        "wait_bound": "1h", "defer_retry": "30m", "queue_max": 5000});
+    served.decide(&command("advise", &json!({"SetPoolPolicy": policy})));
+    let model = untrained_id().0.to_string();
+    for (id, payload) in [
+        ("version", json!({"ActivateDecider": {"version": 2}})),
+        ("council", json!({"ActivateCouncil": {"model": model}})),
+    ] {
+        let decision = served.decide(&log_command(id, &payload));
+        assert_eq!(decision["outcome"], "accepted", "{decision}");
+    }
+    served
+}
+
+#[test]
+fn status_and_metrics_show_how_members_stand() {
+    let served = advised();
+    let granted = served.decide(&request("train-1", "vision", 1, "1h"));
+    let release = json!({"request": "train-1", "fencing": granted["offset"],
+        "outcome": "succeeded"});
+    let mut released = command("release-1", &json!({"ReleaseLease": release}));
+    released["pool"] = json!(POOL);
+    let events = served.decide(&released)["events"].clone();
+    assert_eq!(events[1]["event"], "CouncilWeighed", "{events}");
+
+    let status = served.get_json("/v1/status");
+    let [council] = &status["councils"].as_array().unwrap()[..] else { panic!("{status}") };
+    assert_eq!(council["model"], untrained_id().0.to_string());
+    assert_eq!((&council["votes"], &council["weights_seq"]), (&json!(1), &json!(1)));
+    let members = council["members"].as_array().unwrap();
+    let weighed = events[1]["members"].as_array().unwrap();
+    assert_eq!((members.len(), weighed.len()), (5, 5));
+    let body = served.get("/metrics").body;
+    for (number, (member, weight)) in (1..).zip(members.iter().zip(weighed)) {
+        assert_eq!((&member["member"], &member["factor"]), (&json!(number), &weight["factor"]));
+        assert!(member["label"].as_str().is_some_and(|label| !label.is_empty()), "{member}");
+        assert_eq!(member["quarantined"], Value::Null);
+        let ratio = weight["factor"].as_f64().unwrap() / 65_536.0;
+        let lines = [
+            format!("conclave_council_member_quarantined_count{{member=\"{number}\"}} 0"),
+            format!("conclave_council_member_weight_ratio{{member=\"{number}\"}} {ratio}"),
+        ];
+        assert!(lines.iter().all(|line| body.contains(line)), "{lines:?} in {body}");
+    }
+}
+
+#[test]
+fn where_the_rules_sit_nobody_has_members() {
+    let served = Served::plain();
+    assert_eq!(served.get_json("/v1/status")["councils"], Value::Null);
+    assert!(!served.get("/metrics").body.contains("conclave_council_member_weight_ratio{"));
+}
