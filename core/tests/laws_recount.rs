@@ -16,6 +16,7 @@ use conclave_core::seat::Seat as _;
 use conclave_core::state::State;
 use conclave_core::units::{DurationMs, Hash32, Offset};
 use proptest::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What was found wrong with a record first: in which decision, and the sentence.
 type Found = Option<(Offset, String)>;
@@ -45,14 +46,16 @@ fn on_record(state: &mut State, round: &Round, recorded: &[Decision]) -> Option<
     let Some(OnRecord { votes, runs, testimonies }) = ballot.on_record(council(), recorded) else {
         return Some(None);
     };
-    if decide(state, round, &votes) != recorded {
-        return Some(None);
+    // A record of what cannot have happened makes the core contradict it.
+    let again = catch_unwind(AssertUnwindSafe(|| decide(state, round, &votes)));
+    if again.is_ok_and(|again| again == recorded) {
+        let ran = council().run(&runs);
+        let all = testimonies.iter().zip(&runs).zip(&ran);
+        let found = all.flat_map(|((one, run), ran)| one.check(council(), digest, run, ran));
+        let first = found.min_by_key(|found| found.at)?;
+        return Some(Some((first.at, first.what)));
     }
-    let ran = council().run(&runs);
-    let all = testimonies.iter().zip(&runs).zip(&ran);
-    let found = all.flat_map(|((one, run), ran)| one.check(council(), digest, run, ran));
-    let first = found.min_by_key(|found| found.at)?;
-    Some(Some((first.at, first.what)))
+    Some(None)
 }
 
 /// The first difference to what is decided with votes that are computed.
@@ -105,6 +108,7 @@ fn change_vote(voted: &mut CouncilVoted, word: usize) {
         3 => voted.confidence_per_mille ^= 1,
         4 => voted.model = ModelId(Hash32([9; 32])),
         5 => voted.memory.0[word % 8] ^= 1,
+        10 => voted.weights_seq += 1,
         6 => voted.elapsed_ms = DurationMs(voted.elapsed_ms.0 + 1),
         7 => voted.features[word % features] ^= 1,
         8 => drop(voted.members.pop()),
@@ -116,6 +120,7 @@ fn change_vote(voted: &mut CouncilVoted, word: usize) {
                 1 => member.deny -= 1,
                 2 => member.defer += 65_536,
                 3 => member.verdict = other(member.verdict),
+                _ if kind % 2 == 0 => member.counted = !member.counted,
                 _ => member.confidence_per_mille ^= 1,
             }
         }
@@ -187,7 +192,7 @@ proptest! {
     fn one_changed_word_is_found_where_it_stands(
         stream in streams(),
         lengths in proptest::collection::vec(1..20_usize, 1..4),
-        words in proptest::collection::vec((any::<usize>(), any::<usize>()), 3),
+        words in proptest::collection::vec((any::<usize>(), any::<usize>()), 1),
     ) {
         let (inputs, decisions) = decided(&stream, &lengths);
         let said = said(&decisions);
@@ -206,7 +211,7 @@ proptest! {
     fn whatever_is_added_taken_away_or_moved_is_found(
         stream in streams(),
         lengths in proptest::collection::vec(1..20_usize, 1..4),
-        places in proptest::collection::vec((any::<usize>(), 0..4_usize), 3),
+        places in proptest::collection::vec((any::<usize>(), 0..4_usize), 1),
     ) {
         let (inputs, decisions) = decided(&stream, &lengths);
         let said = said(&decisions);

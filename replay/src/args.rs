@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use conclave::cli::Output;
 use conclave::cli::position::{Position, position};
 use conclave::cli::source::SourceArguments;
+use conclave::council::EngineChoice;
 use conclave::report::filter::{Kind, kind};
 use conclave_core::units::{Hash32, PoolId, RequestId, TenantId};
 use std::path::PathBuf;
@@ -164,6 +165,13 @@ pub(crate) struct VerifyArguments {
     /// Last decision to verify, for example the one that the expected head was kept at
     #[arg(long, value_name = "[P:]OFFSET", value_parser = position)]
     pub(crate) until: Option<Position>,
+    /// Which machine computes the votes of networks again: each finds the same ones
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto, hide_possible_values = true)]
+    #[arg(value_name = "cpu|gpu|auto")]
+    pub(crate) council: EngineChoice,
+    /// Let a driver that plays a GPU on the processor (lavapipe) count as one: for tests
+    #[arg(long)]
+    pub(crate) software_gpu: bool,
     /// Lines for people, or one JSON object (docs/replay.md)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     #[arg(value_name = "text|json")]

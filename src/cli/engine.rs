@@ -7,6 +7,7 @@ use crate::error::Result;
 use clap::Args;
 use conclave_gpu::Software;
 use serde::Serialize;
+use std::num::NonZeroUsize;
 
 /// Which machine computes votes.
 #[derive(Clone, Copy, Debug, Args)]
@@ -41,6 +42,17 @@ impl EngineArguments {
         let software = if is_allowed { Software::Allowed } else { Software::Refused };
         chosen(self.council, software)
     }
+}
+
+/// The engines that are chosen, with a thread for each processor. Whether `auto` finds a GPU is
+/// looked at when there is something to compute.
+///
+/// # Errors
+/// `Unavailable` when a GPU is chosen and there is none.
+pub fn for_mass_work(choice: EngineChoice, is_software_allowed: bool) -> Result<Engines> {
+    let software = if is_software_allowed { Software::Allowed } else { Software::Refused };
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(Engines::new(choice, software)?.with_threads(threads))
 }
 
 /// See [`EngineArguments::engines`].

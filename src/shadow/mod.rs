@@ -48,8 +48,9 @@ pub struct Watch<F> {
 }
 
 impl<F: Feed> Watch<F> {
-    /// The council `seated` beside the seat of what `feed` shows, from its beginning. `schemas` are
-    /// the texts of writers' schemas that are kept beside the log; none where no registry was asked.
+    /// The council `seated` beside the seat of what `feed` shows, from its beginning. `schemas`
+    /// are the texts of writers' schemas that are kept beside the log; none where no registry was
+    /// asked.
     pub fn new(partition: i64, feed: F, schemas: Option<&[String]>, seated: Arc<Seated>) -> Self {
         let shadow = Shadow::new(partition, seated.file().id());
         let (reader, line) = (Reading::of(schemas), Line::default());

@@ -6,8 +6,8 @@ use super::recorded::Standing;
 use super::report::{DIVERGENCES_LISTED_MAX, Report};
 use crate::council::{CouncilSeat, Models, Seated, digest};
 use crate::error::{Error, Result};
+use conclave_core::council::Run;
 use conclave_core::council::recount::Testimony;
-use conclave_core::council::{Run, Runner};
 use conclave_core::units::Offset;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,7 +131,8 @@ impl Found {
     }
 
     fn check(&mut self, Batch { seated, runs, rounds, .. }: Batch) {
-        let all = seated.engine().run(&runs);
+        let votes = rounds.iter().flat_map(|round| &round.testimonies).map(Testimony::votes);
+        let all = seated.engine().answer(&runs, votes.sum::<usize>() as u64);
         assert_eq!(all.len(), runs.len(), "every run has its result");
         let mut ran = runs.iter().zip(&all);
         for Round { testimonies, standings } in rounds {

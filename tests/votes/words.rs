@@ -25,7 +25,7 @@ pub(crate) fn change(event: &mut Event, word: usize) {
         Event::CouncilRemembered(memory) => match word % 50 {
             0 => memory.stepped_at_ms.0 += 1,
             1 => memory.heard -= 1,
-            2 => drop(memory.words.pop()),
+            2 => memory.words.truncate(100),
             _ => {
                 let words = memory.words.len();
                 memory.words[word % words] ^= 1;
@@ -47,7 +47,9 @@ fn change_vote(voted: &mut CouncilVoted, word: usize) {
         5 => voted.memory.0[word % 8] ^= 1,
         6 => voted.elapsed_ms.0 += 1,
         7 => voted.features[word % features] ^= 1,
-        8 => drop(voted.members.pop()),
+        8 => voted.members.truncate(4),
+        9 => voted.weights_seq += 1,
+        10 => voted.members[3].counted = !voted.members[3].counted,
         kind => {
             let member = &mut voted.members[word % members];
             match kind % 5 {

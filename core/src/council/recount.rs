@@ -10,9 +10,9 @@
 //! testimonies are what is computed. Neither alone proves anything.
 
 use super::hearing::{Case, Heard, Hearing, Place, Spoken, Way, heard_of};
-use super::quorum::{Ground, Tally, Weights};
+use super::quorum::{Ground, SEATED_MEMBERS, Tally, Weights};
 use super::run::{Ran, Run};
-use super::{Council, CouncilLogits, HiddenState, Member, PerMille};
+use super::{Council, HiddenState, Member, PerMille};
 use crate::decision::{CouncilRemembered, CouncilVoted, Decision, Event, MemberVote, Verdict};
 use crate::round::{Ballot, Grounds, Question, Vote, Votes};
 use crate::units::{Hash8, Offset, PoolId, RequestId, TenantId};
@@ -36,7 +36,7 @@ pub struct Testimony {
     pool: PoolId,
     tenant: TenantId,
     votes: Vec<RecordedVote>,
-    /// What the members' words counted when the round opened.
+    /// What each member's word counted.
     weights: Weights,
     /// The decision that records the state after the last step.
     state_at: Offset,
@@ -48,7 +48,7 @@ pub struct Testimony {
 struct RecordedVote {
     at: Offset,
     request: RequestId,
-    asked: Question,
+    question: Question,
     /// Which of the tenant's steps in this round.
     step: usize,
     memory: Hash8,
@@ -89,8 +89,9 @@ impl Ballot {
             taken.votes.memories.entry(at).or_default().push(said);
             let votes = record.votes_on(hearing, heard, &way, &mut taken.votes);
             let (pool, tenant) = (heard.pool.clone(), heard.tenant.clone());
-            let weights = hearing.weights;
-            taken.testimonies.push(Testimony { pool, tenant, votes, weights, state_at: at, state });
+            let (weights, state_at) = (hearing.weights, at);
+            let testimony = Testimony { pool, tenant, votes, weights, state_at, state };
+            taken.testimonies.push(testimony);
             taken.runs.push(run);
         }
         record.is_all_taken(&taken.testimonies).then_some(taken)
@@ -128,23 +129,22 @@ impl<'r> Record<'r> {
         let ended = heard.memory.outcomes().count();
         let mut taken = vec![];
         for (step, case) in (ended..).zip(&heard.cases) {
-            let asked = self.ballot.question(case.place);
-            let attempt = asked.attempt;
+            let question = self.ballot.question(case.place);
+            let attempt = question.attempt;
             let recorded = self.vote_on(heard, case, attempt).map(|(at, voted)| RecordedVote {
                 at,
                 request: voted.request.clone(),
-                asked: asked.clone(),
+                question: question.clone(),
                 step,
                 memory: voted.memory,
                 members: voted.members.clone(),
                 tally: tally_of(voted),
             });
             let said = recorded.as_ref().map(|one| (one.memory, one.members.clone(), one.tally));
-            let (memory, members, tally) =
-                said.unwrap_or_else(|| (Hash8::default(), vec![], SILENCE));
+            let (memory, members, tally) = said.unwrap_or_else(silence);
             let Tally { verdict, ground, confidence } = tally;
             let (elapsed_ms, features) = (way.elapsed_ms[step], case.features);
-            let grounds = Grounds::Council(Box::new(Spoken {
+            let spoken = Spoken {
                 model: hearing.model,
                 memory,
                 elapsed_ms,
@@ -153,7 +153,8 @@ impl<'r> Record<'r> {
                 members,
                 ground,
                 confidence,
-            }));
+            };
+            let grounds = Grounds::Council(Box::new(spoken));
             votes.put(case.place, Vote { attempt, verdict, grounds });
             taken.extend(recorded);
         }
@@ -192,9 +193,21 @@ impl<'r> Record<'r> {
     }
 }
 
-/// What no council says of a request that it was asked about: no member says anything with it.
-const SILENCE: Tally =
-    Tally { verdict: Verdict::Defer, ground: Ground::NoQuorum, confidence: PerMille(0) };
+/// What stands in for a vote that is recorded nowhere: whoever hears it finds one that the record
+/// does not have.
+fn silence() -> (Hash8, Vec<MemberVote>, Tally) {
+    let (ground, confidence) = (Ground::NoQuorum, PerMille(0));
+    let member = MemberVote {
+        verdict: Verdict::Defer,
+        confidence_per_mille: 0,
+        approve: 0,
+        deny: 0,
+        defer: 0,
+        counted: true,
+    };
+    let tally = Tally { verdict: Verdict::Defer, ground, confidence };
+    (Hash8::default(), vec![member; SEATED_MEMBERS], tally)
+}
 
 fn tally_of(voted: &CouncilVoted) -> Tally {
     let CouncilVoted { verdict, ground, confidence_per_mille, .. } = voted;
@@ -235,9 +248,9 @@ impl Testimony {
         let mut found = vec![];
         for vote in &self.votes {
             let before = digest(run.state_before(ran, vote.step));
-            if let Some(what) =
-                vote.difference(council, &self.weights, before, &ran.logits[vote.step])
-            {
+            let logits = &ran.logits[vote.step];
+            let computed = heard_of(council, &self.weights, &vote.question, logits);
+            if let Some(what) = vote.difference(council, before, &computed) {
                 let RecordedVote { at, request, step, .. } = vote;
                 let whose = format!("request '{request}' of tenant '{tenant}' in '{pool}'");
                 let (at, request) = (*at, Some(request.clone()));
@@ -259,16 +272,14 @@ impl Testimony {
 }
 
 impl RecordedVote {
-    /// The first word that is not what the networks say from a state with the digest `before`.
+    /// The first word that is not what was computed from a state with the digest `before`.
     fn difference(
         &self,
         council: &Council,
-        weights: &Weights,
         before: Hash8,
-        logits: &CouncilLogits,
+        (tally, members): &(Tally, Vec<MemberVote>),
     ) -> Option<String> {
-        let (tally, members) = heard_of(council, weights, &self.asked, logits);
-        let each = self.members.iter().zip(&members).zip(&council.parts().members);
+        let each = self.members.iter().zip(members).zip(&council.parts().members);
         word("state before it", self.memory, before)
             .or_else(|| word("members", self.members.len(), members.len()))
             .or_else(|| each.into_iter().find_map(|((was, is), member)| spoken(member, was, is)))

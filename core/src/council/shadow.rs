@@ -5,19 +5,22 @@
 //! code opens its ballots, whoever sits there and whatever version decides. Outcomes and times do
 //! not depend on words, so a tenant's steps of many rounds are one run: nothing is computed
 //! before somebody [`settle`](Shadow::settle)s it.
+//!
+//! What members earn or lose in the seat (weights, quarantine) is the seat's: a shadow counts with
+//! the weights of its file, unless its own council sits there.
 
 use super::hearing::{Case, Heard, Place, heard_of};
 use super::quorum::{Tally, Weights};
 use super::run::{Ran, Run, Runner};
 use super::{Council, HiddenState, ModelId};
 use crate::decision::{
-    CouncilActivated, CouncilRemembered, CouncilVoted, Decision, Event, MemberVote, Outcome,
-    RequestVoted, SeatKind, Verdict,
+    CouncilRemembered, CouncilVoted, Decision, Event, MemberVote, Outcome, RequestVoted, SeatKind,
+    Verdict,
 };
 use crate::evolve::evolve;
 use crate::input::Input;
 use crate::round::{Ballot, Question, open_round};
-use crate::state::State;
+use crate::state::{Bench, State};
 use crate::units::{Offset, PoolId, RequestId, TenantId};
 use std::collections::BTreeMap;
 
@@ -25,12 +28,13 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct Shadow {
     model: ModelId,
-    /// Who sits in the seat.
-    seated: Option<ModelId>,
     /// The log's, with the shadow in the seat.
     state: State,
     /// What it remembers of tenants, as far as that is computed.
     known: BTreeMap<(PoolId, TenantId), HiddenState>,
+    /// Who sits in the seat in truth, and how the members stand.
+    seated: Option<ModelId>,
+    bench: Bench,
     open: Open,
     counts: Counts,
 }
@@ -54,7 +58,6 @@ struct Asked {
     tenant: TenantId,
     request: RequestId,
     question: Question,
-    /// What the members' words count: what outcomes made of them while the shadow itself sat.
     weights: Weights,
     seat: Verdict,
     /// What the members of the same council said.
@@ -134,7 +137,7 @@ impl Shadow {
     pub fn new(partition: i64, model: ModelId) -> Self {
         let (known, open, counts) = (BTreeMap::new(), Open::default(), Counts::default());
         let state = State { council: Some(model), ..State::new(partition) };
-        Self { model, seated: None, state, known, open, counts }
+        Self { model, state, known, seated: None, bench: Bench::default(), open, counts }
     }
 
     /// The version that reads the next command.
@@ -178,7 +181,7 @@ impl Shadow {
         for mut decision in decisions {
             self.counts.decisions += 1;
             let own = remembered.remove(&decision.offset).unwrap_or_default();
-            self.replace_memories(&mut decision, own);
+            self.take_the_place(&mut decision, own);
             evolve(&mut self.state, &decision);
         }
     }
@@ -192,9 +195,9 @@ impl Shadow {
     ) -> BTreeMap<Offset, Vec<CouncilRemembered>> {
         let all: usize = decisions.iter().map(|decision| votes(decision).count()).sum();
         let before = self.open.asked.len();
+        let weights = self.weights();
         let mut remembered: BTreeMap<Offset, Vec<CouncilRemembered>> = BTreeMap::new();
-        let Some(hearing) = &ballot.hearing else { return remembered };
-        for heard in &hearing.tenants {
+        for heard in ballot.hearing.iter().flat_map(|hearing| &hearing.tenants) {
             let (steps, left_with) = heard.steps(council);
             let run = self.run_of(council, heard);
             let first = self.open.runs[run].steps.len() + heard.memory.outcomes().count();
@@ -208,7 +211,7 @@ impl Shadow {
                         tenant: heard.tenant.clone(),
                         request: said.subject().1.clone(),
                         question: ballot.question(case.place).clone(),
-                        weights: hearing.weights,
+                        weights,
                         seat: said.verdict(),
                         by: said.by(self.model),
                         run,
@@ -236,28 +239,52 @@ impl Shadow {
         run
     }
 
-    /// Puts the shadow's memories where those of the seat are, and leaves out what is said of
-    /// another council's members. When the shadow's own council takes the seat, it begins anew, as
-    /// the seat does.
-    fn replace_memories(&mut self, decision: &mut Decision, own: Vec<CouncilRemembered>) {
-        let is_own = |activated: &CouncilActivated| activated.model == Some(self.model);
-        for event in &decision.events {
-            if let Event::CouncilActivated(activated) = event {
-                self.seated = activated.model;
+    /// What each member's word counts: what the file says, as for a council that has just begun;
+    /// and where the shadow's own council sits, what it earned there.
+    fn weights(&self) -> Weights {
+        let is_seated = self.seated == Some(self.model);
+        if is_seated { self.bench.weights() } else { Weights::default() }
+    }
+
+    /// Puts the shadow in the place of the council that sits: its memories stand where those of the
+    /// seat are, and what was said there and of whom is noted without being obeyed. When the
+    /// shadow's own council takes the seat, it begins anew, as the seat does.
+    fn take_the_place(&mut self, decision: &mut Decision, own: Vec<CouncilRemembered>) {
+        let events = std::mem::take(&mut decision.events);
+        decision.events = own.into_iter().map(Event::CouncilRemembered).collect();
+        for event in events {
+            decision.events.extend(self.as_seen_from_the_seat(event));
+        }
+    }
+
+    fn as_seen_from_the_seat(&mut self, event: Event) -> Option<Event> {
+        if let Event::CouncilActivated(activated) = &event {
+            (self.seated, self.bench) = (activated.model, Bench::default());
+            if self.seated != Some(self.model) {
+                return None;
             }
+            self.forget();
+        } else if let Event::CouncilVoted(voted) = &event {
+            return Some(Event::RequestVoted(counted(voted)));
+        } else if let Event::MemberQuarantined(gone) = &event {
+            self.bench.member_mut(gone.member).quarantined = Some(gone.cause);
+            return None;
+        } else if let Event::MemberReturned(back) = &event {
+            self.bench.member_mut(back.member).quarantined = None;
+            return None;
+        } else if let Event::CouncilWeighed(weighed) = &event {
+            self.bench.weigh(weighed);
+            return None;
+        } else if matches!(event, Event::CouncilRemembered(_)) {
+            return None;
         }
-        let sits = self.seated == Some(self.model);
-        decision.events.retain(|event| {
-            let is_others = matches!(event, Event::CouncilActivated(one) if !is_own(one))
-                || (is_of_members(event) && !sits);
-            !is_others && !matches!(event, Event::CouncilRemembered(_))
-        });
-        if decision.events.iter().any(|event| matches!(event, Event::CouncilActivated(_))) {
-            self.known.clear();
-            self.open.places.clear();
-            self.open.owners.iter_mut().for_each(|owner| *owner = None);
-        }
-        decision.events.splice(..0, own.into_iter().map(Event::CouncilRemembered));
+        Some(event)
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.open.places.clear();
+        self.open.owners.iter_mut().for_each(|owner| *owner = None);
     }
 
     /// Computes everything that is open, in the order in which it was seen.
@@ -281,7 +308,8 @@ impl Shadow {
 impl Asked {
     fn opinion(self, council: &Council, all: &[Ran]) -> Opinion {
         let Self { at, pool, tenant, request, question, weights, seat, by, run, step } = self;
-        let (tally, members) = heard_of(council, &weights, &question, &all[run].logits[step]);
+        let logits = &all[run].logits[step];
+        let (tally, members) = heard_of(council, &weights, &question, logits);
         let attempt = question.attempt;
         let given_by = match by {
             By::Rules(kind) => GivenBy::Rules(kind),
@@ -290,14 +318,6 @@ impl Asked {
         };
         Opinion { at, pool, tenant, request, attempt, seat, given_by, tally, members }
     }
-}
-
-/// Whether it says how members stand.
-fn is_of_members(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::MemberQuarantined(_) | Event::MemberReturned(_) | Event::CouncilWeighed(_)
-    )
 }
 
 /// The seat's vote on a case; none where nobody had a use for one.
@@ -330,6 +350,23 @@ fn votes(decision: &Decision) -> impl Iterator<Item = Said<'_>> {
             None
         }
     })
+}
+
+/// A vote that counts as an attempt, whoever gave it.
+fn counted(voted: &CouncilVoted) -> RequestVoted {
+    RequestVoted {
+        pool: voted.pool.clone(),
+        request: voted.request.clone(),
+        attempt: voted.attempt,
+        seat: SeatKind::Rules,
+        mode: voted.mode,
+        verdict: voted.verdict,
+        score: 0,
+        priority_points: 0,
+        size_points: 0,
+        duration_points: 0,
+        preemptible_points: 0,
+    }
 }
 
 impl<'v> Said<'v> {

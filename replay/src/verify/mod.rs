@@ -5,7 +5,9 @@ mod text;
 use crate::args::VerifyArguments;
 use crate::view::{View, check_any_reaches};
 use conclave::cli::Output;
+use conclave::cli::engine::{EngineVotes, for_mass_work};
 use conclave::cli::page::{Page, say};
+use conclave::council::Engines;
 use conclave::error::{Error, Result};
 use conclave::log::LogReader as _;
 use conclave::report::show::count;
@@ -26,6 +28,20 @@ struct Verified<'a> {
     /// On Kafka.
     #[serde(skip_serializing_if = "Option::is_none")]
     partition: Option<i64>,
+    /// Of all partitions, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recounted: Option<Recounted>,
+}
+
+/// Votes of networks that were computed again.
+#[derive(Serialize)]
+struct Recounted {
+    /// With the same words.
+    votes: u64,
+    /// Of the whole time that verifying took.
+    votes_per_second: u64,
+    /// What computed them, differing ones included.
+    by: EngineVotes,
 }
 
 /// The reports of all partitions, where there are several.
@@ -37,10 +53,13 @@ struct Everything<'a> {
     expected_head: Option<bool>,
     /// The worst one.
     verdict: Verdict,
+    /// Where networks voted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recounted: Option<Recounted>,
 }
 
 pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
-    let VerifyArguments { log, expect_head, until, output } = arguments;
+    let VerifyArguments { log, expect_head, until, council, software_gpu, output } = arguments;
     let views = log.views(&[*until])?;
     views.iter().try_for_each(|view| view.check_begins(None))?;
     let until = until.map(|until| until.offset);
@@ -51,12 +70,14 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
     let kept = views.first().map_or(Ok(None), |view| log.source.schemas(&view.place))?;
     let expected_head = expect_head.filter(|_| is_one);
     let scope = Scope { until, expected_head, schemas: kept.as_deref() };
+    let engines = for_mass_work(*council, *software_gpu)?;
     let started = Instant::now();
     let reports: Vec<Report> =
-        views.iter().map(|view| verify_one(view, scope)).collect::<Result<_>>()?;
-    say_speed(&reports, started);
+        views.iter().map(|view| verify_one(view, scope, &engines)).collect::<Result<_>>()?;
+    let recounted = Recounted::of(&reports, &engines, started);
+    say_speed(&reports, started, recounted.as_ref());
     let judged = views.iter().zip(&reports).map(|(view, report)| judge(view, report));
-    let everything = together(judged.collect::<Result<_>>()?, *expect_head);
+    let everything = together(judged.collect::<Result<_>>()?, *expect_head, recounted);
     let mut page = Page::open();
     let lines = |page: &mut Page, lines: Vec<String>| lines.iter().try_for_each(|l| page.line(l));
     match (output, &everything.partitions[..]) {
@@ -75,7 +96,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
     Ok(exit_code(everything.verdict))
 }
 
-fn verify_one(view: &View, scope: Scope<'_>) -> Result<Report> {
+fn verify_one(view: &View, scope: Scope<'_>, engines: &Engines) -> Result<Report> {
     let until = scope.until.map(|until| Offset(until.0 + 1));
     let end = until.map_or(view.ends.decisions_next, |until| until.min(view.ends.decisions_next));
     let bar = progress_bar(end);
@@ -88,7 +109,8 @@ fn verify_one(view: &View, scope: Scope<'_>) -> Result<Report> {
     };
     let scope = Scope { until, ..scope };
     let (log, partition) = (&view.log, view.log.partition());
-    let report = verify_by_councils(log, partition, view.models(), &scope, |next| {
+    let models = view.models().computed_by(engines);
+    let report = verify_by_councils(log, partition, &models, &scope, |next| {
         bar.set_position(next.0.unsigned_abs());
     })?;
     bar.finish_and_clear();
@@ -101,11 +123,29 @@ fn progress_bar(end: Offset) -> ProgressBar {
     ProgressBar::new(end.0.unsigned_abs()).with_style(style)
 }
 
-fn say_speed(reports: &[Report], started: Instant) {
-    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+fn say_speed(reports: &[Report], started: Instant, recounted: Option<&Recounted>) {
+    let ms = elapsed_ms(started);
     let looked_at = reports.iter().map(|report| report.decisions - report.unchecked).sum::<u64>();
     let speed = looked_at.saturating_mul(1_000) / ms;
     say(&format!("{} in {ms} ms, {speed} decisions/s", count(looked_at, "decision")));
+    if let Some(Recounted { votes, votes_per_second, by }) = recounted {
+        let (votes, by) = (count(*votes, "vote"), by.sentence());
+        say(&format!("{votes} of networks verified, {votes_per_second} votes/s: {by}"));
+    }
+}
+
+fn elapsed_ms(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+impl Recounted {
+    /// None where no networks voted.
+    fn of(reports: &[Report], engines: &Engines, started: Instant) -> Option<Self> {
+        let votes: u64 = reports.iter().map(|report| report.council_votes).sum();
+        let by = EngineVotes::of(engines);
+        let votes_per_second = votes.saturating_mul(1_000) / elapsed_ms(started);
+        (by.cpu + by.gpu > 0).then_some(Self { votes, votes_per_second, by })
+    }
 }
 
 fn judge<'a>(view: &View, report: &'a Report) -> Result<Verified<'a>> {
@@ -115,17 +155,25 @@ fn judge<'a>(view: &View, report: &'a Report) -> Result<Verified<'a>> {
     let lost_from = if is_corrupt { view.log.lost_from()? } else { None };
     let verdict = if is_corrupt { Verdict::Corrupt } else { report.verdict() };
     let (should_end_before, partition) = (lost_from.map(|offset| offset.0), view.partition());
-    Ok(Verified { report, verdict, damage, should_end_before, partition })
+    Ok(Verified { report, verdict, damage, should_end_before, partition, recounted: None })
 }
 
-fn together(partitions: Vec<Verified<'_>>, expected: Option<Hash32>) -> Everything<'_> {
+fn together(
+    mut partitions: Vec<Verified<'_>>,
+    expected: Option<Hash32>,
+    recounted: Option<Recounted>,
+) -> Everything<'_> {
     let heads: Vec<Hash32> = partitions.iter().map(|verified| verified.report.head).collect();
     let head = chain_head(&heads);
     let expected_head = expected.map(|expected| expected == head);
     let worst = partitions.iter().map(|verified| verified.verdict).max();
     let other_log = expected_head.filter(|is_expected| !is_expected).map(|_| Verdict::Differs);
     let verdict = worst.max(other_log).unwrap_or(Verdict::Clean);
-    Everything { partitions, chain_head: head.to_string(), expected_head, verdict }
+    let mut recounted = recounted;
+    if let [only] = &mut partitions[..] {
+        only.recounted = recounted.take();
+    }
+    Everything { partitions, chain_head: head.to_string(), expected_head, verdict, recounted }
 }
 
 fn exit_code(verdict: Verdict) -> u8 {

@@ -5,7 +5,7 @@ use conclave::report::show::count;
 use conclave::verify::{Report, Verdict};
 
 /// What is counted, in the order in which it is shown.
-fn numbers(report: &Report) -> [(&'static str, u64); 13] {
+fn numbers(report: &Report) -> [(&'static str, u64); 14] {
     [
         ("decisions", report.decisions),
         ("verified", report.verified),
@@ -16,6 +16,7 @@ fn numbers(report: &Report) -> [(&'static str, u64); 13] {
         ("other_version", report.other_version),
         ("unchecked", report.unchecked),
         ("skipped", report.skipped),
+        ("council_votes", report.council_votes),
         ("undecided", report.undecided),
         ("snapshots_checked", report.snapshots_checked),
         ("snapshots_damaged", report.snapshots_damaged),

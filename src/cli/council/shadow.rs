@@ -3,6 +3,7 @@
 mod text;
 
 use crate::cli::Output;
+use crate::cli::engine::{EngineArguments, for_mass_work};
 use crate::cli::metrics;
 use crate::cli::page::{Page, say};
 use crate::cli::source::{Place, SourceArguments};
@@ -45,6 +46,8 @@ pub(super) struct ShadowArguments {
     /// Only this partition [default: all of them]
     #[arg(long, value_name = "P")]
     partition: Option<i64>,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// How many of the latest disagreements are listed
     #[arg(long, value_name = "N", default_value_t = 10)]
     latest: usize,
@@ -78,7 +81,9 @@ struct Line {
 }
 
 pub(super) fn run(arguments: &ShadowArguments) -> Result<u8> {
-    let seated = seated(&arguments.council_file)?;
+    let EngineArguments { council, software_gpu } = arguments.engine;
+    let engines = for_mass_work(council, software_gpu)?;
+    let seated = seated(&arguments.council_file, &engines)?;
     let place = arguments.source.place()?;
     let kept = arguments.source.schemas(&place)?;
     let partitions = arguments.partition.map_or_else(|| place.partitions(), |one| vec![one]);
@@ -92,12 +97,12 @@ pub(super) fn run(arguments: &ShadowArguments) -> Result<u8> {
     if arguments.follow { watches.follow(arguments) } else { watches.once(arguments.output) }
 }
 
-fn seated(path: &Path) -> Result<Arc<Seated>> {
+fn seated(path: &Path, engines: &Engines) -> Result<Arc<Seated>> {
     let bytes = std::fs::read(path).map_err(|error| {
         Error::invalid(format!("{} cannot be read", path.display())).caused_by(error)
     })?;
     let file = read_to_vote(&bytes, model_id(&bytes))?;
-    let seated = Seated::new(file, &Engines::cpu())
+    let seated = Seated::new(file, engines)
         .map_err(|why| Error::invalid(format!("{} cannot vote: {why}", path.display())))?;
     Ok(Arc::new(seated))
 }

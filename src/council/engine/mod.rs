@@ -47,6 +47,8 @@ pub struct Engines {
     choice: EngineChoice,
     threads: NonZeroUsize,
     gpus: Arc<Gpus>,
+    /// Among which adapters `auto` looks before it begins; none where devices are given.
+    among: Option<Software>,
     figures: Arc<Figures>,
 }
 
@@ -73,14 +75,15 @@ impl Engines {
         if choice == EngineChoice::Gpu {
             gpus::named(software)?;
         }
-        Ok(Self::of(choice, Gpus::of_this_machine(software)))
+        let engines = Self::of(choice, Gpus::of_this_machine(software));
+        Ok(Self { among: Some(software), ..engines })
     }
 
     /// As chosen, on devices that `gpus` opens.
     #[must_use]
     pub fn of(choice: EngineChoice, gpus: Gpus) -> Self {
         let (gpus, figures) = (Arc::new(gpus), Arc::default());
-        Self { choice, threads: NonZeroUsize::MIN, gpus, figures }
+        Self { choice, threads: NonZeroUsize::MIN, gpus, among: None, figures }
     }
 
     /// With so many threads where there is work for them: a live ballot is too small.
@@ -114,9 +117,16 @@ impl Engines {
         let gpu = match self.choice {
             EngineChoice::Cpu => None,
             EngineChoice::Gpu => Some(guarded().opened()),
+            EngineChoice::Auto if self.lacks_gpus() => None,
             EngineChoice::Auto => Some(guarded().measured_beside()),
         };
         Ok(CouncilEngine { cpu, gpu, figures })
+    }
+}
+
+impl Engines {
+    fn lacks_gpus(&self) -> bool {
+        self.among.is_some_and(|software| gpus::named(software).is_err())
     }
 }
 

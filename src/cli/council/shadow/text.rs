@@ -38,7 +38,8 @@ fn member(member: &MemberSums) -> String {
     let MemberSums { label, said, agreed_per_mille, confidence_per_mille } = member;
     let Verdicts { approve, deny, defer } = said;
     format!(
-        "member      {label}: {approve} approve, {deny} deny, {defer} defer; with the seat in {}, {}",
+        "member      {label}: {approve} approve, {deny} deny, {defer} defer; with the seat in {}, \
+         {}",
         per_cent(*agreed_per_mille),
         sure(*confidence_per_mille)
     )
