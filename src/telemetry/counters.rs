@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn every_counter_of_the_table_is_sampled_under_its_label_from_the_start() {
-        // Those of engines, the API, transactions and the validator are their own: they count
-        // elsewhere.
-        let others = ["engine", "gpu", "http", "kafka", "validator"];
+        // Those of engines, the API, transactions, shadows and the validator are their own: they
+        // count elsewhere.
+        let others = ["engine", "gpu", "http", "kafka", "shadow", "validator"];
         let others = others.map(|room| format!("conclave_{room}_"));
         let is_ours = |text: &str| !others.iter().any(|other| text.starts_with(other));
         let table = TABLE.iter().filter(|name| name.kind == Kind::Counter && is_ours(name.text));

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 pub(crate) enum Then {
     /// It goes on.
     Honest,
+    /// It goes on, and takes its time for every run.
+    IsSlow,
     /// It never answers.
     Hangs,
     /// It panics.
@@ -27,6 +29,9 @@ pub(crate) enum Then {
     /// The first bit of every state is turned, golden ones among them.
     LiesAlways,
 }
+
+/// What a slow machine takes for a run, on top of what the reference does.
+const SLOW: Duration = Duration::from_micros(50);
 
 struct Shim {
     council: Council,
@@ -49,6 +54,7 @@ impl Machine for Shim {
         }
         match self.then {
             Then::Honest => {}
+            Then::IsSlow => thread::sleep(SLOW * u32::try_from(batch.len()).unwrap()),
             Then::Hangs => thread::sleep(Duration::from_secs(20)),
             Then::Panics => panic!("as drivers do"),
             Then::IsShort => drop(all.pop()),
