@@ -125,7 +125,7 @@ fn a_member_whose_state_is_at_the_rails_is_saturated() {
 }
 
 #[test]
-fn a_member_that_votes_otherwise_than_at_first_drifts() {
+fn a_member_that_approves_far_more_than_at_first_drifts() {
     let mut pool = advised(|vote, members| {
         behave(vote, members);
         if (300..900).contains(&vote) {
@@ -142,6 +142,20 @@ fn a_member_that_votes_otherwise_than_at_first_drifts() {
     let back = changes(&mut pool, 1_000..1_700);
     assert_eq!(back.len(), 1, "{back:?}");
     assert_eq!((back[0].1, back[0].2), ("returns", 1));
+}
+
+/// To deny more than at first only puts off, and a pool that fills is a reason to: whoever sees it
+/// has to be listened to.
+#[test]
+fn a_member_that_turns_against_everything_is_listened_to() {
+    let mut pool = advised(|vote, members| {
+        behave(vote, members);
+        if vote >= 300 {
+            members[1].verdict = Verdict::Deny;
+            members[2].verdict = Verdict::Defer;
+        }
+    });
+    assert_eq!(changes(&mut pool, 0..1_000), []);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Gauges of the councils in the seats: how each member stands, by its number. A partition where the
-//! rules sit has none.
+//! Gauges of the councils in the seats: how each member stands, by its number. A partition where
+//! the rules sit has none.
 
 use super::app::App;
 use crate::fold::Folded;

@@ -93,7 +93,7 @@ fn quarantine(gone: &MemberQuarantined) -> String {
             "{found} basis points of its hidden states are at the rails, {bound} are too many"
         ),
         Cause::Drifting => format!(
-            "it is {} votes away from how it voted at first, {} are too many",
+            "it approved {} requests more than by how it voted at first, {} are too many",
             found / 256,
             bound / 256
         ),

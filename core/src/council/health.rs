@@ -14,9 +14,9 @@ pub const RAIL: i64 = 16_057;
 pub const SATURATED_BP: i64 = 5_000;
 /// A member's first votes, which later ones are compared with.
 pub const FIRST_VOTES: i64 = 256;
-/// What a vote may differ from the first ones without being noted, in 1/256 of a vote.
+/// What its share of approvals may rise by without being noted, in 1/256.
 const SLACK: i64 = 64;
-/// So many votes too many, or too few, for one verdict, in 1/256 of a vote: it drifts.
+/// So many approvals too many, in 1/256 of a vote: it drifts.
 pub const DRIFT_BOUND: i64 = 128 * FIRST_VOTES;
 /// Votes in a row in which every measure is at most half of its bound, before a member returns.
 pub const CALM_VOTES: i64 = 256;
@@ -29,7 +29,7 @@ pub enum Cause {
     Stuck,
     /// Its hidden state is at the rails, so it cannot tell much apart any more.
     Saturated,
-    /// It votes otherwise than it did after its council was activated.
+    /// It approves far more than it did after its council was activated.
     Drifting,
 }
 
@@ -58,12 +58,10 @@ pub struct Health {
     words_at_rails: i64,
     /// Share at the rails in the latest whole window.
     saturated_bp: i64,
-    /// How often it gave each verdict in its first votes.
-    first: [i64; 3],
-    /// How far each verdict is ahead of that, in 1/256 of a vote.
-    ahead: [i64; 3],
-    /// How far it is behind.
-    behind: [i64; 3],
+    /// How often it approved in its first votes.
+    first_approvals: i64,
+    /// How far its approvals are ahead of that, in 1/256 of a vote.
+    ahead: i64,
     /// Votes in a row in which it behaved.
     calm_votes: i64,
 }
@@ -78,23 +76,16 @@ impl Health {
         } else if is_news {
             self.same_votes = (self.same_votes + 1).min(STUCK_VOTES);
         }
-        let said = place(vote.verdict);
+        let approvals = i64::from(vote.verdict == Verdict::Approve);
         if votes <= FIRST_VOTES {
-            self.first[said] += 1;
+            self.first_approvals += approvals;
         } else {
-            self.compare(said);
+            // One side of Page's test: a member that denies more than it did can only put off,
+            // and is right to when the pool fills.
+            let more = approvals * FIRST_VOTES - self.first_approvals;
+            self.ahead = (self.ahead + more - SLACK).clamp(0, DRIFT_BOUND);
         }
         self.calm_votes = if self.is_calm() { (self.calm_votes + 1).min(CALM_VOTES) } else { 0 };
-    }
-
-    /// Two one-sided sums for each verdict, as in Page's test.
-    fn compare(&mut self, said: usize) {
-        for at in 0..self.first.len() {
-            let voted = if at == said { FIRST_VOTES } else { 0 };
-            let more = voted - self.first[at];
-            self.ahead[at] = (self.ahead[at] + more - SLACK).clamp(0, DRIFT_BOUND);
-            self.behind[at] = (self.behind[at] - more - SLACK).clamp(0, DRIFT_BOUND);
-        }
     }
 
     /// Its words of a tenant's state. `is_last` when the window ends with them.
@@ -110,12 +101,11 @@ impl Health {
 
     /// Each measure with its bound.
     fn measures(&self) -> [Finding; 3] {
-        let drift = self.ahead.into_iter().chain(self.behind).max().unwrap_or(0);
         let of = |cause, found, bound| Finding { cause, found, bound };
         [
             of(Cause::Stuck, self.same_votes, STUCK_VOTES),
             of(Cause::Saturated, self.saturated_bp, SATURATED_BP),
-            of(Cause::Drifting, drift, DRIFT_BOUND),
+            of(Cause::Drifting, self.ahead, DRIFT_BOUND),
         ]
     }
 
@@ -139,14 +129,6 @@ impl Health {
     #[must_use]
     pub fn calm_votes(&self) -> i64 {
         self.calm_votes
-    }
-}
-
-fn place(verdict: Verdict) -> usize {
-    match verdict {
-        Verdict::Approve => 0,
-        Verdict::Deny => 1,
-        Verdict::Defer => 2,
     }
 }
 
