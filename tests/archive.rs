@@ -326,6 +326,7 @@ fn the_program_archives_a_demo_and_validates_the_file() {
     assert_eq!(manifest["chain_head"], told["chain_head"]);
     assert_eq!(manifest["partitions"][0]["decisions"], told["decisions"]);
     assert_eq!(manifest["partitions"][0]["time_source"], "carried");
+    assert_eq!(manifest["models"].as_array().unwrap().len(), 1, "the council that voted");
     let again = conclave(&format!("archive --to {place}/b --archive {place}/a --until 100"));
     assert_eq!(again.0, 0, "{again:?}");
     assert!(again.1.contains("every decision verified"), "{again:?}");

@@ -5,7 +5,7 @@ mod progress;
 use super::engine::{EngineArguments, EngineVotes};
 use super::page::say;
 use super::{Output, print};
-use crate::council::keep;
+use crate::council::{keep, keep_released};
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run_on, run_on_kafka};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
@@ -64,9 +64,12 @@ pub(super) struct DemoArguments {
     /// How nodes are chosen
     #[arg(long, value_enum, default_value_t = PolicyName::Fgd)]
     policy: PolicyName,
-    /// A council of networks in the seat instead of the rules: its file, kept beside the log
+    /// The file of the council in the seat, kept beside the log [default: the released one]
     #[arg(long, value_name = "FILE")]
     council_file: Option<PathBuf>,
+    /// The rule score in the seat, and no networks
+    #[arg(long, conflicts_with_all = ["council_file", "council"])]
+    rules: bool,
     #[command(flatten)]
     engine: EngineArguments,
     /// What an acknowledged write outlives: kill -9, or a power cut as well
@@ -132,8 +135,11 @@ impl From<DurabilityName> for Durability {
 pub(super) fn run(arguments: &DemoArguments) -> Result<()> {
     let engines = arguments.engine.engines()?;
     let mut workload = workload(arguments)?;
-    if let Some(file) = &arguments.council_file {
-        workload = workload.under_council(keep(file, &arguments.data)?);
+    if !arguments.rules {
+        let released = || keep_released(&arguments.data);
+        let named = |file: &PathBuf| keep(file, &arguments.data);
+        let council = arguments.council_file.as_ref().map_or_else(released, named)?;
+        workload = workload.under_council(council);
     }
     let durability = arguments.durability.into();
     let accept_loss_at = arguments.accept_loss_at.map(Offset);

@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use conclave_core::council::ModelId;
 use std::path::Path;
 
+/// The council that this release brings along: `models/council-1.md` is its card.
+pub const RELEASED: &[u8] = include_bytes!("../../models/council-1.council");
+
 /// Reads the council in `file` and finds out whether it can sit here.
 ///
 /// # Errors
@@ -28,6 +31,16 @@ pub fn fit(file: &Path) -> Result<(ModelId, Vec<u8>)> {
 pub fn keep(file: &Path, data: &Path) -> Result<ModelId> {
     let (id, bytes) = fit(file)?;
     store(&bytes, id, &dir_beside(data))?;
+    Ok(id)
+}
+
+/// Keeps the council that this release brings along beside the log in the directory `data`.
+///
+/// # Errors
+/// `Unavailable` when it cannot be written.
+pub fn keep_released(data: &Path) -> Result<ModelId> {
+    let id = model_id(RELEASED);
+    store(RELEASED, id, &dir_beside(data))?;
     Ok(id)
 }
 

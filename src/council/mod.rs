@@ -11,7 +11,7 @@ mod x86;
 
 pub use depot::Depot;
 pub use engine::{CouncilEngine, EngineChoice, EngineKind, Engines};
-pub use keep::{fit, keep};
+pub use keep::{RELEASED, fit, keep, keep_released};
 pub use seat::{CouncilSeat, Models, Seated, digest, dir_beside, file_name};
 
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use crate::system_common::council::write;
 use crate::tale::conclave;
-use conclave::council::feature_schema;
+use conclave::council::{RELEASED, feature_schema, file_name, model_id};
 use conclave_gpu::{GpuAdapter, Software};
 use serde_json::Value;
 use std::fs;
@@ -142,8 +142,30 @@ fn a_demo_under_networks_repeats_and_keeps_their_file_beside_its_log() {
     assert_eq!(fs::read_dir(dir.path().join("one/models")).unwrap().count(), 1);
     let data = dir.path().join("one");
     let demo = format!("demo --headless --requests 400 --data {}", data.display());
-    let rules = conclave(&demo, None);
-    assert_eq!(rules.code, 2, "another log: {rules:?}");
+    for other in ["", " --rules"] {
+        let answer = conclave(&format!("{demo}{other}"), None);
+        assert_eq!(answer.code, 2, "another log: {answer:?}");
+    }
+}
+
+#[test]
+fn a_demo_votes_with_the_released_council_unless_the_rules_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = |name: &str, more: &str| {
+        let data = dir.path().join(name);
+        let demo = format!("demo --headless --requests 100 --data {}", data.display());
+        json(&format!("{demo} --output json{more}"))
+    };
+    let (networks, rules) = (demo("networks", ""), demo("rules", " --rules"));
+    assert!(networks["votes"]["cpu"].as_u64().unwrap() >= 100, "{networks}");
+    assert_eq!(rules["votes"], Value::Null, "{rules}");
+    let kept = dir.path().join("networks/models").join(file_name(model_id(RELEASED)));
+    assert_eq!(fs::read(kept).unwrap(), RELEASED);
+    assert!(!dir.path().join("rules/models").exists());
+    // What the release brings along may sit.
+    let released = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/council-1.council");
+    let verified = json(&format!("council verify {} --output json", released.display()));
+    assert_eq!(verified["cannot_sit"], Value::Null, "{verified}");
 }
 
 #[test]
