@@ -241,3 +241,24 @@ fn an_archive_brings_the_councils_that_sat_and_is_not_made_without_them() {
     let error = ArchiveFile::open(&dir.path().join("damaged")).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt);
 }
+
+#[test]
+fn a_bad_copy_hides_no_good_one() {
+    let (bad, good) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, model) = council_file(good.path());
+    keep(&path, good.path()).unwrap();
+    let dir = |of: &tempfile::TempDir| of.path().join("models");
+    std::fs::create_dir(dir(&bad)).unwrap();
+    std::fs::write(dir(&bad).join(file_name(model)), "").unwrap();
+    let only_bad = Models::in_dirs([dir(&bad)]);
+    let why = only_bad.get(model).unwrap_err();
+    assert!(why.contains("take the file from its release again"), "{why}");
+    Models::in_dirs([dir(&bad), dir(&good)]).get(model).unwrap();
+    // Nor one that came along with the log.
+    let file = std::fs::read(&path).unwrap();
+    let depot = std::collections::BTreeMap::from([(model, file)]);
+    let models = only_bad.or_from(Arc::new(depot));
+    assert!(models.seated(model).is_none(), "nobody has looked for it");
+    models.get(model).unwrap();
+    assert!(models.seated(model).is_some());
+}

@@ -124,7 +124,7 @@ impl State {
                 self.bench.member_mut(gone.member).quarantined = Some(gone.cause);
             }
             Event::MemberReturned(back) => self.bench.member_mut(back.member).quarantined = None,
-            Event::CouncilWeighed(weighed) => self.bench.weigh(weighed),
+            Event::CouncilWeighed(weighed) => self.weigh(weighed),
         }
     }
 

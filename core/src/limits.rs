@@ -43,6 +43,9 @@ pub const DUE_VOTES_MAX: usize = 64;
 pub const DUE_VOTES_OF_NETWORKS_MAX: usize = 24;
 /// Leases of a tenant that ended and that the council was not told of yet.
 pub const OUTCOMES_MAX: usize = 8;
+/// Log time between two outcomes of one tenant in a pool that change what members' words count: who
+/// holds a lease says itself how its work ended.
+pub const OUTCOME_EVERY_MS: DurationMs = DurationMs(3_600_000);
 /// Partitions of one log.
 pub const PARTITION_COUNT_MAX: i64 = 1_024;
 

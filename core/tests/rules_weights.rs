@@ -229,3 +229,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tenant_is_heard_once_an_hour_however_many_leases_it_ends() {
+    let mut pool = advised();
+    for number in 1..=3 {
+        pool.send(MINUTE, request(number).into());
+    }
+    let mut seqs = vec![];
+    for (name, at_ms) in [("r1", HOUR), ("r2", 2 * HOUR - 1), ("r3", 2 * HOUR)] {
+        let release = end(&pool, name, WorkOutcome::Failed);
+        let decision = decide(&mut pool, at_ms, release);
+        seqs.push(weighed(&decision).iter().map(|weighed| weighed.seq).collect::<Vec<_>>());
+    }
+    assert_eq!(seqs, [vec![1], vec![], vec![2]]);
+}

@@ -3,6 +3,7 @@
 use super::seat::{Seated, dir_beside, file_name};
 use super::{Engines, model_id, read_to_vote};
 use crate::error::{Error, Result};
+use crate::log::file::{create_directory, replace, sync_names};
 use conclave_core::council::ModelId;
 use std::path::Path;
 
@@ -49,16 +50,10 @@ pub fn keep_released(data: &Path) -> Result<ModelId> {
 /// # Errors
 /// `Unavailable` when the disk refuses.
 pub(super) fn store(bytes: &[u8], id: ModelId, dir: &Path) -> Result<()> {
-    let kept = dir.join(file_name(id));
-    let part = kept.with_extension(format!("{}.part", std::process::id()));
-    std::fs::create_dir_all(dir).map_err(|error| away("made", dir, error))?;
-    // In one piece: somebody may be looking for it.
-    std::fs::write(&part, bytes).map_err(|error| away("written", &part, error))?;
-    match std::fs::rename(&part, &kept) {
-        // Another partition of this process was as fast.
-        Err(_) if kept.exists() => Ok(()),
-        renamed => renamed.map_err(|error| away("written", &kept, error)),
-    }
+    let written = create_directory(dir)
+        .and_then(|()| replace(dir, &file_name(id), bytes))
+        .and_then(|()| sync_names(dir));
+    written.map_err(|error| away("written", &dir.join(file_name(id)), error))
 }
 
 fn away(what: &str, path: &Path, error: std::io::Error) -> Error {

@@ -3,7 +3,7 @@
 use super::depot::Depot;
 use super::engine::Asked;
 use super::keep::store;
-use super::{CouncilEngine, CpuCouncil, Engines, model_id, read_to_vote};
+use super::{CouncilEngine, CpuCouncil, Engines, model_id, read_as, read_to_vote};
 use conclave_core::council::hearing::Sitting;
 use conclave_core::council::quorum::SEATED_MEMBERS;
 use conclave_core::council::{Council, CouncilFile, HiddenState, ModelId};
@@ -40,6 +40,8 @@ struct Places {
 #[derive(Debug)]
 struct Shelf {
     places: Places,
+    /// One for each council that was ever looked for.
+    looks: Mutex<BTreeMap<ModelId, Arc<Mutex<()>>>>,
     read: Mutex<BTreeMap<ModelId, Found>>,
 }
 
@@ -104,7 +106,7 @@ impl Models {
     }
 
     fn of(places: Places) -> Self {
-        Self(Arc::new(Shelf { places, read: Mutex::default() }))
+        Self(Arc::new(Shelf { places, looks: Mutex::default(), read: Mutex::default() }))
     }
 
     /// What they are computed by.
@@ -119,16 +121,30 @@ impl Models {
     /// A sentence that says why it cannot sit here, and what to do.
     pub fn get(&self, id: ModelId) -> Result<Arc<Seated>, String> {
         // Every round asks: the disk is not, once the council is here.
+        match self.0.known(id) {
+            Known::Sits(seated) => return Ok(seated),
+            Known::Unfit(why) => return Err(why),
+            Known::Unknown(_) => {}
+        }
+        // Whoever wants the same one waits for this look. Others go on: a partition whose council is
+        // here waits for none that is not.
+        let look = self.0.look(id);
+        let _looking = look.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = match self.0.known(id) {
             Known::Sits(seated) => return Ok(seated),
             Known::Unfit(why) => return Err(why),
             Known::Unknown(stamp) => stamp,
         };
-        // Others go on meanwhile: a partition whose council is here waits for none that is not.
         let found = self.0.seat(id).map(Arc::new);
         let unfit = |why| Unfit { at: Instant::now(), file: stamp, why };
         self.0.read().insert(id, found.clone().map_err(unfit));
         found
+    }
+
+    /// The council `id` if somebody has looked for it before and it sits: nothing is asked.
+    #[must_use]
+    pub fn seated(&self, id: ModelId) -> Option<Arc<Seated>> {
+        self.0.read().get(&id)?.as_ref().ok().map(Arc::clone)
     }
 
     /// The bytes of the file of the council that the log calls `id`.
@@ -152,6 +168,12 @@ enum Known {
 impl Shelf {
     fn read(&self) -> MutexGuard<'_, BTreeMap<ModelId, Found>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is held by whoever looks for a council.
+    fn look(&self, id: ModelId) -> Arc<Mutex<()>> {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(looks.entry(id).or_default())
     }
 
     fn known(&self, id: ModelId) -> Known {
@@ -185,26 +207,31 @@ impl Shelf {
         read_to_vote(&bytes, id).map_err(|error| format!("{place}: {error}"))
     }
 
-    /// The bytes of a council's file, and where they were.
+    /// The bytes of a council's file, and where they were. What lies somewhere under its name and
+    /// is another file hides no good one.
     fn bytes(&self, id: ModelId) -> Result<(Vec<u8>, String), String> {
         let name = file_name(id);
-        for dir in &self.places.dirs {
-            let path = dir.join(&name);
-            let Ok(about) = std::fs::metadata(&path) else { continue };
-            if about.len() > FILE_BYTES_MAX {
-                return Err(format!("{} has {} bytes, too many", path.display(), about.len()));
+        let mut wrong = None;
+        for path in self.places.dirs.iter().map(|dir| dir.join(&name)) {
+            match bytes_at(&path, id) {
+                Ok(Some(bytes)) => return Ok((bytes, path.display().to_string())),
+                Ok(None) => {}
+                Err(why) => drop(wrong.get_or_insert(why)),
             }
-            let bytes = std::fs::read(&path)
-                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-            return Ok((bytes, path.display().to_string()));
         }
-        self.ask_for(id)?.ok_or_else(|| {
-            let dirs = self.places.dirs.iter().map(|dir| dir.display().to_string());
-            let places: Vec<_> =
-                dirs.chain(self.places.depot.iter().map(|depot| depot.name())).collect();
-            let places = if places.is_empty() { "nowhere".to_owned() } else { places.join(" or ") };
-            format!("its file {name} is not in {places}: put it there; nothing is lost meanwhile")
-        })
+        match self.ask_for(id) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Err(wrong.unwrap_or_else(|| self.nowhere(&name))),
+            Err(why) => Err(wrong.unwrap_or(why)),
+        }
+    }
+
+    fn nowhere(&self, name: &str) -> String {
+        let dirs = self.places.dirs.iter().map(|dir| dir.display().to_string());
+        let places: Vec<_> =
+            dirs.chain(self.places.depot.iter().map(|depot| depot.name())).collect();
+        let places = if places.is_empty() { "nowhere".to_owned() } else { places.join(" or ") };
+        format!("its file {name} is not in {places}: put it there; nothing is lost meanwhile")
     }
 
     fn ask_for(&self, id: ModelId) -> Result<Option<(Vec<u8>, String)>, String> {
@@ -213,13 +240,27 @@ impl Shelf {
             return Ok(None);
         };
         if let Some(dir) = &self.places.kept_in
-            && model_id(&bytes) == id
             && let Err(error) = store(&bytes, id, dir)
         {
             tracing::warn!(%error, "a council is not kept: the next start asks for it again");
         }
         Ok(Some((bytes, depot.name())))
     }
+}
+
+/// The council `id` in the file at `path`, when there is one.
+fn bytes_at(path: &Path, id: ModelId) -> Result<Option<Vec<u8>>, String> {
+    let shown = path.display();
+    let Ok(about) = std::fs::metadata(path) else { return Ok(None) };
+    if about.len() > FILE_BYTES_MAX {
+        return Err(format!("{shown} has {} bytes, too many", about.len()));
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    if model_id(&bytes) != id {
+        let why = read_as(&bytes, id).err().map_or_else(String::new, |error| error.to_string());
+        return Err(format!("{shown}: {why}"));
+    }
+    Ok(Some(bytes))
 }
 
 impl Seated {
@@ -267,6 +308,12 @@ impl Seated {
         Sitting { runner: self.evaluator(), council: self.council(), digest }.answer(ballot)
     }
 
+    /// What its file calls its members.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        self.council().parts().members.iter().map(|member| member.label.clone()).collect()
+    }
+
     /// The votes on a ballot.
     #[must_use]
     pub fn answer(&self, ballot: &Ballot) -> Votes {
@@ -304,8 +351,14 @@ impl CouncilSeat {
     #[must_use]
     pub fn labels(&self, model: &str) -> Option<Vec<String>> {
         let seated = self.models.get(ModelId(Hash32::from_hex(model)?)).ok()?;
-        let members = &seated.file.council().parts().members;
-        Some(members.iter().map(|member| member.label.clone()).collect())
+        Some(seated.labels())
+    }
+
+    /// The same where it sits already: nobody waits for a disk or brokers.
+    #[must_use]
+    pub fn labels_at_once(&self, model: &str) -> Option<Vec<String>> {
+        let seated = self.models.seated(ModelId(Hash32::from_hex(model)?))?;
+        Some(seated.labels())
     }
 
     /// The council that is to answer `ballot`; none when that is for the rules.

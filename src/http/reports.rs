@@ -79,7 +79,7 @@ pub(super) async fn status(
     let mut report = StatusReport::sum(app.ask_states(partition, at, of).await?);
     if !report.councils.is_empty() {
         let seat = app.partitions()[0].seat();
-        report.name_members(|model| seat.labels(model));
+        report.name_members(|model| seat.labels_at_once(model));
     }
     Ok(Json(report))
 }

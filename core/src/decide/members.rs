@@ -4,6 +4,7 @@
 use crate::command::{CouncilMode, ReleaseLease, WorkOutcome};
 use crate::decision::{CouncilWeighed, Event};
 use crate::draft::Draft;
+use crate::limits::OUTCOME_EVERY_MS;
 use crate::units::PoolId;
 
 /// Sends members into quarantine that crossed a bound in this decision, and takes back those that
@@ -15,13 +16,16 @@ pub(super) fn review(draft: &mut Draft) {
     }
 }
 
-/// What the end of a lease teaches, as long as the lease is there: nothing unless its holder says
-/// that the work succeeded or failed, and the council in the seat was the last to vote on it.
-pub(super) fn weighed_by(
-    draft: &Draft,
-    pool: &PoolId,
-    release: &ReleaseLease,
-) -> Option<CouncilWeighed> {
+/// What the end of a lease teaches, as long as the lease is there.
+pub(super) fn weigh(draft: &mut Draft, pool: &PoolId, release: &ReleaseLease) {
+    if let Some(weighed) = weighed_by(draft, pool, release) {
+        draft.emit(Event::CouncilWeighed(weighed));
+    }
+}
+
+/// Nothing unless its holder says that the work succeeded or failed, and the council in the seat was
+/// the last to vote on it. A tenant speaks for itself, so it is heard once in a while only.
+fn weighed_by(draft: &Draft, pool: &PoolId, release: &ReleaseLease) -> Option<CouncilWeighed> {
     let ended_well = match release.outcome {
         WorkOutcome::Succeeded => true,
         WorkOutcome::Failed => false,
@@ -30,17 +34,14 @@ pub(super) fn weighed_by(
     };
     let state = &draft.state;
     let found = state.pool(pool);
-    let said = found.request(&release.request)?.said.as_deref()?;
-    let is_heard = found.policy.council != CouncilMode::Off && state.council == Some(said.model);
+    let request = found.request(&release.request)?;
+    let said = request.said.as_deref()?;
+    let last = found.tenants.get(&request.ask.tenant)?.memory.weighed_at_ms;
+    let is_due = last.is_none_or(|last| state.time_ms.since(last) >= OUTCOME_EVERY_MS);
+    let is_heard =
+        is_due && found.policy.council != CouncilMode::Off && state.council == Some(said.model);
     is_heard.then(|| {
         let about = (pool.clone(), release.request.clone());
         state.bench.weighed(said, about, ended_well)
     })
-}
-
-/// Makes it true.
-pub(super) fn weigh(draft: &mut Draft, weighed: Option<CouncilWeighed>) {
-    if let Some(weighed) = weighed {
-        draft.emit(Event::CouncilWeighed(weighed));
-    }
 }

@@ -20,7 +20,7 @@ pub(super) fn decide(
     release: &ReleaseLease,
 ) -> Result<(), Rejected> {
     lease_of(draft, command, &release.request, release.fencing)?;
-    let weighed = members::weighed_by(draft, &command.pool, release);
+    members::weigh(draft, &command.pool, release);
     draft.freed.insert(command.pool.clone());
     draft.emit(Event::LeaseEnded(LeaseEnded {
         pool: command.pool.clone(),
@@ -29,6 +29,5 @@ pub(super) fn decide(
         outcome: release.outcome,
         utilisation_bp: release.utilisation_bp,
     }));
-    members::weigh(draft, weighed);
     Ok(())
 }

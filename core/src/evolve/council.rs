@@ -3,7 +3,9 @@
 use crate::command::CouncilMode;
 use crate::council::Features;
 use crate::council::features::Ended;
-use crate::decision::{CouncilActivated, CouncilRemembered, CouncilVoted, LeaseEnded};
+use crate::decision::{
+    CouncilActivated, CouncilRemembered, CouncilVoted, CouncilWeighed, LeaseEnded,
+};
 use crate::state::memory::Outcome;
 use crate::state::{Bench, Memory, Said, State};
 
@@ -29,6 +31,15 @@ impl State {
         self.bench.note_state(words);
         let tenant = self.pool_mut(pool).tenant_mut(tenant);
         tenant.memory.step(words, *stepped_at_ms, *heard);
+    }
+
+    /// The lease is still there.
+    pub(super) fn weigh(&mut self, weighed: &CouncilWeighed) {
+        self.bench.weigh(weighed);
+        let at_ms = self.time_ms;
+        let pool = self.pool_mut(&weighed.pool);
+        let tenant = pool.requests[&weighed.request].ask.tenant.clone();
+        pool.tenant_mut(&tenant).memory.weighed_at_ms = Some(at_ms);
     }
 
     /// Keeps what the council will be told of a lease that ends, as the pool stands while the lease

@@ -20,6 +20,8 @@ pub struct Memory {
     outcomes: VecDeque<Outcome>,
     /// How many leases ended before those.
     heard: i64,
+    /// Log time of the latest outcome that changed what members' words count.
+    pub weighed_at_ms: Option<TimeMs>,
 }
 
 /// How a lease ended, as the council is told it.

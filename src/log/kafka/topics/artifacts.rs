@@ -22,8 +22,9 @@ const STORED: Duration = Duration::from_secs(10);
 /// Bytes of all values that are held at most; far more than all texts that a log meets.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Bytes of one record: what the topic takes, a council's file among it (`topics/artifacts.toml`).
-const RECORD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one record: a council's file of the largest size, its name and what is around them. The
+/// topic takes no more (`topics/artifacts.toml`).
+const RECORD_BYTES_MAX: usize = 8 * 1024 * 1024 + 64 * 1024;
 
 /// `PREFIX.artifacts` of one log.
 #[derive(Clone, Debug)]
