@@ -104,7 +104,7 @@ impl<F: Feed> Watch<F> {
     }
 
     fn settle(&mut self, sums: &mut Sums) {
-        let opinions = self.shadow.settle(self.seated.file().council(), self.seated.engine());
+        let opinions = self.shadow.settle(self.seated.file().council(), &self.seated.engine().bulk());
         opinions.into_iter().for_each(|opinion| sums.note(self.partition, opinion));
     }
 

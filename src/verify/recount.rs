@@ -132,7 +132,7 @@ impl Found {
 
     fn check(&mut self, Batch { seated, runs, rounds, .. }: Batch) {
         let votes = rounds.iter().flat_map(|round| &round.testimonies).map(Testimony::votes);
-        let all = seated.engine().answer(&runs, votes.sum::<usize>() as u64);
+        let all = seated.engine().bulk().answer(&runs, votes.sum::<usize>() as u64);
         assert_eq!(all.len(), runs.len(), "every run has its result");
         let mut ran = runs.iter().zip(&all);
         for Round { testimonies, standings } in rounds {

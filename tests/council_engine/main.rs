@@ -143,6 +143,22 @@ fn a_device_that_lies_is_found_out_by_the_first_word_and_never_asked_again() {
 }
 
 #[test]
+fn every_live_vote_is_recomputed_and_mass_work_is_sampled() {
+    let seldom = Treatment { recheck_first: 0, recheck_one_in: u64::MAX, ..treatment() };
+    let gpus = Gpus::opened_by(seldom, |file, _| shim(file, 2, Then::LiesOnce));
+    let engines = Engines::of(EngineChoice::Gpu, gpus);
+    let (file, figures) = (file(), Arc::clone(engines.figures()));
+    let engine = Arc::new(engines.engine(&file).unwrap());
+    check(&engine);
+    assert_eq!(figures.rechecks(), ballot(&file).len() as u64);
+    assert!(engine.bulk().run(&ballot(&file)) == file.council().run(&ballot(&file)));
+    assert_eq!(figures.rechecks(), ballot(&file).len() as u64, "not this time");
+    // Here it begins to lie, in a run that no sample would see.
+    check(&engine);
+    assert_eq!((figures.mismatches(), engine.has_device()), (1, false));
+}
+
+#[test]
 fn a_device_that_cannot_be_opened_is_tried_again_beside() {
     let absent_at_first = |file: &Arc<CouncilFile>, opened: usize| match opened {
         0 => panic!("as whoever lists drivers may"),

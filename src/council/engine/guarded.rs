@@ -1,5 +1,6 @@
 //! A device behind a breaker: used while it is sound, replaced by the processor at once when it is
-//! not, opened and tested anew beside, and recomputed by the processor, at first all of it.
+//! not, opened and tested anew beside, and recomputed by the processor: all of it, or in mass work
+//! a sample.
 //!
 //! ```text
 //!  runs ─▶ is it worth it? ─▶ open? ─▶ device ─▶ words ─▶ recheck ─▶ answer
@@ -22,6 +23,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
+
+/// How much of what a device computed the processor computes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recheck {
+    /// Every run: the answer is a live vote.
+    All,
+    /// What the treatment of devices says: nothing is decided by the answer.
+    Sample,
+}
 
 /// A device of one council, if it can be had.
 pub(super) struct Guarded {
@@ -100,12 +110,12 @@ impl Guarded {
 
     /// What becomes of `runs` on the device; none when it is not worth it, there is none, or it
     /// failed.
-    pub(super) fn run(self: &Arc<Self>, runs: &[Run]) -> Option<Vec<Ran>> {
+    pub(super) fn run(self: &Arc<Self>, runs: &[Run], recheck: Recheck) -> Option<Vec<Ran>> {
         let (device, permit) = self.device(steps(runs))?;
         let patience = self.gpus.treatment.patience(device.is_software());
         let computed = in_batches(runs, |batch| device.gpu.compute(batch.to_vec(), patience));
         let checked = computed.and_then(|all| {
-            all.map(|all| self.recheck(&device, runs, &all).map(|()| all)).transpose()
+            all.map(|all| self.recheck(&device, runs, &all, recheck).map(|()| all)).transpose()
         });
         match checked {
             Ok(all) => {
@@ -188,10 +198,18 @@ impl Guarded {
     }
 
     /// Recomputes what the device answered, or a part of it.
-    fn recheck(&self, device: &Device, runs: &[Run], all: &[Ran]) -> Result<(), GpuFault> {
+    fn recheck(
+        &self,
+        device: &Device,
+        runs: &[Run],
+        all: &[Ran],
+        recheck: Recheck,
+    ) -> Result<(), GpuFault> {
         let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
         let first = device.answered.fetch_add(count, Ordering::Relaxed);
-        let is_checked = |(number, _): &(u64, (&Run, &Ran))| self.gpus.treatment.rechecks(*number);
+        let is_checked = |(number, _): &(u64, (&Run, &Ran))| {
+            recheck == Recheck::All || self.gpus.treatment.samples(*number)
+        };
         let checked = (first..).zip(runs.iter().zip(all)).filter(is_checked);
         let (runs, found): (Vec<Run>, Vec<&Ran>) =
             checked.map(|(_, (run, ran))| (run.clone(), ran)).unzip();
