@@ -123,7 +123,7 @@ impl Guarded {
                 all
             }
             Err(fault) => {
-                self.failed(&device, permit, &fault);
+                self.failed(&device, Some(permit), &fault);
                 None
             }
         }
@@ -218,12 +218,27 @@ impl Guarded {
         if expected.iter().eq(found) {
             return Ok(());
         }
+        Err(self.mismatch())
+    }
+
+    fn mismatch(&self) -> GpuFault {
         self.figures.mismatched();
-        Err(GpuFault::corrupt("its answer is not what the processor finds"))
+        GpuFault::corrupt("its answer is not what the processor finds")
+    }
+
+    /// What a mismatch leads to that was found after the answer was given: whatever is open now is
+    /// banned.
+    pub(super) fn erred(&self) {
+        let fault = self.mismatch();
+        let mut known = self.known();
+        let Some(device) = known.device.clone() else { return };
+        let permit = known.breaker.ask(self.now());
+        drop(known);
+        self.failed(&device, permit.ok(), &fault);
     }
 
     /// What a fault leads to. One of the moment leads to nothing, one of the device ends it.
-    fn failed(&self, device: &Arc<Device>, permit: Permit, fault: &GpuFault) {
+    fn failed(&self, device: &Arc<Device>, permit: Option<Permit>, fault: &GpuFault) {
         let is_busy = matches!(fault, GpuFault::Unavailable { .. }) && device.gpu.fault().is_none();
         let class = if is_busy { FaultClass::Busy } else { FaultClass::of(fault) };
         self.figures.failed(class);
@@ -235,7 +250,10 @@ impl Guarded {
         };
         GpuFailed { adapter, class: class.as_str(), then, reason: fault }.emit();
         match then {
-            AfterFault::GoesOn => return self.finish(permit, Outcome::Neutral),
+            AfterFault::GoesOn => {
+                permit.into_iter().for_each(|permit| self.finish(permit, Outcome::Neutral));
+                return;
+            }
             AfterFault::OpenedAgain => {}
             AfterFault::Banned => self.gpus.banned.ban(adapter),
         }
@@ -245,7 +263,9 @@ impl Guarded {
             known.device = None;
             self.figures.device_is(None);
         }
-        known.breaker.finish(permit, self.now(), Outcome::Failure);
+        if let Some(permit) = permit {
+            known.breaker.finish(permit, self.now(), Outcome::Failure);
+        }
         self.figures.breaker_is(known.breaker.state());
     }
 

@@ -156,6 +156,14 @@ impl CouncilEngine {
         all
     }
 
+    /// Tells that this processor found another word than the device in mass work: the device is not
+    /// used again in this process.
+    pub fn erred(&self) {
+        if let Some(gpu) = &self.gpu {
+            gpu.erred();
+        }
+    }
+
     /// What this processor computes one step after the other.
     #[must_use]
     pub fn cpu(&self) -> &CpuCouncil {
