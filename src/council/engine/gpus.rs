@@ -60,7 +60,8 @@ pub struct Treatment {
     pub patience: Duration,
     /// How long a council that begins waits for a device that was chosen outright.
     pub opening_patience: Duration,
-    /// How long a faulty device is left alone at first; twice as long each time that opening fails.
+    /// How long a faulty device is left alone at first; twice as long each time that it
+    /// cannot be opened, or fails at its first batch.
     pub alone: Duration,
     /// Runs that are all rechecked after a device was opened, in mass work: live votes always are.
     pub recheck_first: u64,
@@ -81,7 +82,7 @@ impl Default for Treatment {
 }
 
 impl Treatment {
-    /// Opens at the first fault, and closes when one opening succeeded.
+    /// Opens at the first fault, and closes when a device that was opened answered.
     pub(super) fn breaker(&self) -> BreakerSettings {
         BreakerSettings {
             window: WindowSize::Calls(1),
