@@ -112,7 +112,8 @@ impl<F: Feed> Watch<F> {
     }
 
     fn settle(&mut self, sums: &mut Sums) {
-        let opinions = self.shadow.settle(self.seated.file().council(), &self.seated.engine().bulk());
+        let opinions =
+            self.shadow.settle(self.seated.file().council(), &self.seated.engine().bulk());
         opinions.into_iter().for_each(|opinion| sums.note(self.partition, opinion));
     }
 
@@ -129,9 +130,7 @@ impl<F: Feed> Watch<F> {
         self.line
             .check_place(at, &DecisionHead::of(&decision))
             .map_err(|misplaced| self.broken(at, &misplaced))?;
-        self.line
-            .check_link(record, decision.prev_hash)
-            .map_err(|link| self.broken(at, &link))?;
+        self.line.check_link(record, decision.prev_hash).map_err(|link| self.broken(at, &link))?;
         self.line.go_on(at, record.hash);
         self.round.push(decision);
         Ok(())
@@ -148,8 +147,7 @@ impl<F: Feed> Watch<F> {
         let commands = self.inputs(&decisions);
         let (shadow, council) = (&mut self.shadow, self.seated.file().council());
         let taken = caught(|| shadow.take(council, commands.as_deref(), decisions));
-        taken
-            .map_err(|why| self.broken(last, &format!("its round cannot have happened: {why}")))
+        taken.map_err(|why| self.broken(last, &format!("its round cannot have happened: {why}")))
     }
 
     /// Reads commands up to the one at `last`, as far as there are any.

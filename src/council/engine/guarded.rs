@@ -11,7 +11,7 @@
 use super::cpu::Cpu;
 use super::figures::{FaultClass, Figures};
 use super::gpus::Gpus;
-use super::plan::{Crossover, crossover, in_batches, steps};
+use super::plan::{Crossover, crossover, in_batches, side_by_side};
 use crate::resilience::breaker::{Breaker, Permit};
 use crate::resilience::{Moment, Outcome};
 use crate::telemetry::events::{AfterFault, GpuAbsent, GpuFailed, GpuOpened};
@@ -111,7 +111,7 @@ impl Guarded {
     /// What becomes of `runs` on the device; none when it is not worth it, there is none, or it
     /// failed.
     pub(super) fn run(self: &Arc<Self>, runs: &[Run], recheck: Recheck) -> Option<Vec<Ran>> {
-        let (device, permit) = self.device(steps(runs))?;
+        let (device, permit) = self.device(side_by_side(runs))?;
         let patience = self.gpus.treatment.patience(device.is_software());
         let computed = in_batches(runs, |batch| device.gpu.compute(batch.to_vec(), patience));
         let checked = computed.and_then(|all| {
@@ -129,15 +129,15 @@ impl Guarded {
         }
     }
 
-    /// The device for so many steps, with leave to use it. Where there is none and it is time to
+    /// The device for so many steps side by side, with leave to use it. Where there is none and it is time to
     /// look again, somebody does, beside.
-    fn device(self: &Arc<Self>, steps: usize) -> Option<(Arc<Device>, Permit)> {
+    fn device(self: &Arc<Self>, width: usize) -> Option<(Arc<Device>, Permit)> {
         let mut known = self.known();
         let Some(device) = known.device.clone() else {
             self.open_beside(&mut known);
             return None;
         };
-        if 0 < steps && device.takes(steps) {
+        if 0 < width && device.takes(width) {
             let permit = known.breaker.ask(self.now()).ok()?;
             return Some((device, permit));
         }
@@ -287,8 +287,8 @@ impl Guarded {
 }
 
 impl Device {
-    fn takes(&self, steps: usize) -> bool {
-        self.crossover.is_none_or(|crossover| crossover.favours_gpu(steps))
+    fn takes(&self, side_by_side: usize) -> bool {
+        self.crossover.is_none_or(|crossover| crossover.favours_gpu(side_by_side))
     }
 
     fn is_software(&self) -> bool {
