@@ -41,7 +41,9 @@ pub struct Watch<F> {
     /// Read, and not needed yet.
     commands: VecDeque<StoredCommand>,
     line: Line,
-    /// Decisions of a round that has not ended.
+    /// Decisions that were read, and are not taken yet.
+    waiting: VecDeque<DecisionRecord>,
+    /// Decisions of a round that has not ended, or whose commands could not be read yet.
     round: Vec<Decision>,
     shadow: Shadow,
     seated: Arc<Seated>,
@@ -54,8 +56,8 @@ impl<F: Feed> Watch<F> {
     pub fn new(partition: i64, feed: F, schemas: Option<&[String]>, seated: Arc<Seated>) -> Self {
         let shadow = Shadow::new(partition, seated.file().id());
         let (reader, line) = (Reading::of(schemas), Line::default());
-        let (commands, round) = (VecDeque::new(), vec![]);
-        Self { partition, feed, reader, commands, line, round, shadow, seated }
+        let (commands, waiting, round) = (VecDeque::new(), VecDeque::new(), vec![]);
+        Self { partition, feed, reader, commands, line, waiting, round, shadow, seated }
     }
 
     /// What was counted so far besides opinions.
@@ -80,20 +82,26 @@ impl<F: Feed> Watch<F> {
     /// opinion. Whether anything was new.
     ///
     /// # Errors
-    /// `Corrupt` when the log is not what was written, `Unavailable` when it cannot be read now.
+    /// `Corrupt` when the log is not what was written, `Unavailable` when it cannot be read now:
+    /// the next look goes on where this one stopped.
     pub fn look(&mut self, sums: &mut Sums) -> Result<bool> {
         self.feed.look()?;
         let mut is_news = false;
         for _ in 0..LOOK_BATCHES_MAX {
-            let records = self.feed.decisions(BATCH_BYTES_MAX)?;
-            // What is none of ours proves nothing: the chain says whether anything is missing.
-            drop(self.feed.foreign());
-            if records.is_empty() {
+            // What a look before this one could not finish.
+            self.end_round()?;
+            if self.waiting.is_empty() {
+                self.waiting.extend(self.feed.decisions(BATCH_BYTES_MAX)?);
+                // What is none of ours proves nothing: the chain says whether anything is missing.
+                drop(self.feed.foreign());
+            }
+            if self.waiting.is_empty() {
                 break;
             }
             is_news = true;
-            for record in &records {
-                self.take(record)?;
+            while let Some(record) = self.waiting.pop_front() {
+                self.take(&record)?;
+                self.end_round()?;
                 if self.shadow.open_steps() >= BATCH_STEPS {
                     self.settle(sums);
                 }
@@ -104,63 +112,73 @@ impl<F: Feed> Watch<F> {
     }
 
     fn settle(&mut self, sums: &mut Sums) {
-        let opinions = self.shadow.settle(self.seated.file().council(), self.seated.engine());
+        let opinions =
+            self.shadow.settle(self.seated.file().council(), &self.seated.engine().bulk());
         opinions.into_iter().for_each(|opinion| sums.note(self.partition, opinion));
     }
 
+    fn broken(&self, at: Offset, what: &dyn std::fmt::Display) -> Error {
+        let partition = self.partition;
+        Error::corrupt(format!(
+            "decision {at} of partition {partition}: {what}; `replay verify` says more"
+        ))
+    }
+
     fn take(&mut self, record: &DecisionRecord) -> Result<()> {
-        let (at, partition) = (record.offset, self.partition);
-        let broken = |what: &dyn std::fmt::Display| {
-            Error::corrupt(format!(
-                "decision {at} of partition {partition}: {what}; `replay verify` says more"
-            ))
-        };
+        let at = record.offset;
         let decision = decode_decision(&record.body)?;
         self.line
             .check_place(at, &DecisionHead::of(&decision))
-            .map_err(|misplaced| broken(&misplaced))?;
-        self.line.check_link(record, decision.prev_hash).map_err(|link| broken(&link))?;
+            .map_err(|misplaced| self.broken(at, &misplaced))?;
+        self.line.check_link(record, decision.prev_hash).map_err(|link| self.broken(at, &link))?;
         self.line.go_on(at, record.hash);
-        let is_last = decision.round_count.is_some();
         self.round.push(decision);
-        if is_last {
-            let decisions = std::mem::take(&mut self.round);
-            let commands = self.inputs(&decisions)?;
-            let (shadow, council) = (&mut self.shadow, self.seated.file().council());
-            caught(|| shadow.take(council, commands.as_deref(), decisions))
-                .map_err(|why| broken(&format!("its round cannot have happened: {why}")))?;
+        Ok(())
+    }
+
+    /// Votes on the round when it is complete. It stays as it is while its commands cannot be read.
+    fn end_round(&mut self) -> Result<()> {
+        let Some(last) = self.round.last().filter(|last| last.round_count.is_some()) else {
+            return Ok(());
+        };
+        let last = last.offset;
+        self.read_commands(last)?;
+        let decisions = std::mem::take(&mut self.round);
+        let commands = self.inputs(&decisions);
+        let (shadow, council) = (&mut self.shadow, self.seated.file().council());
+        let taken = caught(|| shadow.take(council, commands.as_deref(), decisions));
+        taken.map_err(|why| self.broken(last, &format!("its round cannot have happened: {why}")))
+    }
+
+    /// Reads commands up to the one at `last`, as far as there are any.
+    fn read_commands(&mut self, last: Offset) -> Result<()> {
+        while self.commands.back().is_none_or(|stored| stored.offset < last) {
+            let more = self.feed.commands(BATCH_BYTES_MAX)?;
+            if more.is_empty() {
+                break;
+            }
+            self.commands.extend(more);
         }
         Ok(())
     }
 
-    /// The commands of a round; none when one is not there, or its schema is not kept.
-    fn inputs(&mut self, decisions: &[Decision]) -> Result<Option<Vec<Input>>> {
+    /// The commands of a round, which were read; none when one is not there, or its schema is not
+    /// kept.
+    fn inputs(&mut self, decisions: &[Decision]) -> Option<Vec<Input>> {
         let version = self.shadow.decide_version();
         let mut inputs = Vec::with_capacity(decisions.len());
         for decision in decisions {
-            let Some(stored) = self.command(decision.offset)? else { return Ok(None) };
+            let stored = self.command(decision.offset)?;
             let recorded = || decision.input_hash;
-            match self.reader.read_as(self.partition, &stored, recorded, version) {
-                Ok(input) => inputs.push(input),
-                Err(_) => return Ok(None),
-            }
+            inputs.push(self.reader.read_as(self.partition, &stored, recorded, version).ok()?);
         }
-        Ok(Some(inputs))
+        Some(inputs)
     }
 
-    fn command(&mut self, offset: Offset) -> Result<Option<StoredCommand>> {
-        loop {
-            while self.commands.front().is_some_and(|stored| stored.offset < offset) {
-                self.commands.pop_front();
-            }
-            if !self.commands.is_empty() {
-                return Ok(self.commands.pop_front_if(|stored| stored.offset == offset));
-            }
-            let more = self.feed.commands(BATCH_BYTES_MAX)?;
-            if more.is_empty() {
-                return Ok(None);
-            }
-            self.commands.extend(more);
+    fn command(&mut self, offset: Offset) -> Option<StoredCommand> {
+        while self.commands.front().is_some_and(|stored| stored.offset < offset) {
+            self.commands.pop_front();
         }
+        self.commands.pop_front_if(|stored| stored.offset == offset)
     }
 }

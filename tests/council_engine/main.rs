@@ -114,8 +114,8 @@ fn a_device_that_fails_costs_no_word_and_another_one_takes_its_place() {
         assert!(0 < figures.votes(EngineKind::Cpu), "{then:?}");
         check_returns(&engine);
         assert_eq!(opened.load(Ordering::SeqCst), 2, "{then:?}");
-        assert_eq!(figures.breaker(), Some(BreakerState::Closed), "{then:?}");
         check(&engine);
+        assert_eq!(figures.breaker(), Some(BreakerState::Closed), "{then:?}");
         assert!(votes < figures.votes(EngineKind::Gpu), "{then:?}");
     }
 }
@@ -143,6 +143,22 @@ fn a_device_that_lies_is_found_out_by_the_first_word_and_never_asked_again() {
 }
 
 #[test]
+fn every_live_vote_is_recomputed_and_mass_work_is_sampled() {
+    let seldom = Treatment { recheck_first: 0, recheck_one_in: u64::MAX, ..treatment() };
+    let gpus = Gpus::opened_by(seldom, |file, _| shim(file, 2, Then::LiesOnce));
+    let engines = Engines::of(EngineChoice::Gpu, gpus);
+    let (file, figures) = (file(), Arc::clone(engines.figures()));
+    let engine = Arc::new(engines.engine(&file).unwrap());
+    check(&engine);
+    assert_eq!(figures.rechecks(), ballot(&file).len() as u64);
+    assert!(engine.bulk().run(&ballot(&file)) == file.council().run(&ballot(&file)));
+    assert_eq!(figures.rechecks(), ballot(&file).len() as u64, "not this time");
+    // Here it begins to lie, in a run that no sample would see.
+    check(&engine);
+    assert_eq!((figures.mismatches(), engine.has_device()), (1, false));
+}
+
+#[test]
 fn a_device_that_cannot_be_opened_is_tried_again_beside() {
     let absent_at_first = |file: &Arc<CouncilFile>, opened: usize| match opened {
         0 => panic!("as whoever lists drivers may"),
@@ -153,6 +169,28 @@ fn a_device_that_cannot_be_opened_is_tried_again_beside() {
     assert!(!engine.has_device());
     check_returns(&engine);
     assert_eq!((opened.load(Ordering::SeqCst), fault_count(&figures, "unavailable")), (3, 2));
+}
+
+#[test]
+fn a_device_that_opens_well_and_never_answers_is_left_alone_for_longer_each_time() {
+    let (opening, openings) = sync_channel(99);
+    let (engine, ..) = council(EngineChoice::Gpu, move |file, _| {
+        opening.send(Instant::now()).unwrap();
+        shim(file, 0, Then::IsLost)
+    });
+    let mut before = openings.recv().unwrap();
+    for pauses in [1, 2, 4, 8] {
+        let next = loop {
+            check(&engine);
+            if let Ok(next) = openings.recv_timeout(Duration::from_millis(5)) {
+                break next;
+            }
+            assert!(before.elapsed() < SOON, "no device came back");
+        };
+        let pause = next.duration_since(before);
+        assert!(treatment().alone * pauses <= pause, "{pauses} {pause:?}");
+        before = next;
+    }
 }
 
 #[test]

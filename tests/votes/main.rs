@@ -3,6 +3,7 @@
 //! the same decision. Beside the seat: what a council would have said.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod errs;
 mod forge;
 mod liars;
 mod shadow;

@@ -5,7 +5,7 @@ use crate::system_common::*;
 use crate::{Act, beginning, forge, networks, story, told, told_in};
 use conclave::council::{Engines, Seated, model_id, read_to_vote};
 use conclave::engine::Engine;
-use conclave::error::{ErrorKind, Result};
+use conclave::error::{Error, ErrorKind, Result};
 use conclave::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
 use conclave::shadow::{Report, Sums, Watch};
 use conclave::validate::LogFeed;
@@ -14,6 +14,7 @@ use conclave_core::decision::{Decision, Event};
 use conclave_core::seat::RuleSeat;
 use conclave_core::units::Offset;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn seated(bytes: &[u8]) -> Arc<Seated> {
     let file = read_to_vote(bytes, model_id(bytes)).unwrap();
@@ -173,6 +174,64 @@ impl LogReader for Without {
     fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
         self.0.snapshot(offset)
     }
+}
+
+/// A log that is read in small pieces, and cannot be read at every fifth of them.
+struct Faltering(Disk, AtomicUsize);
+
+impl Faltering {
+    fn read<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.1.fetch_add(1, Ordering::Relaxed) % 5 == 4 {
+            return Err(Error::unavailable("an outage that passes"));
+        }
+        read()
+    }
+}
+
+impl LogReader for Faltering {
+    fn ends(&self) -> Result<LogEnds> {
+        self.0.ends()
+    }
+
+    fn commands(&self, from: Offset, _: usize) -> Result<Vec<StoredCommand>> {
+        self.read(|| self.0.commands(from, 700))
+    }
+
+    fn decisions(&self, from: Offset, _: usize) -> Result<Vec<DecisionRecord>> {
+        self.read(|| self.0.decisions(from, 9_000))
+    }
+
+    fn dead_letters(&self, from: Offset, bytes_max: usize) -> Result<Vec<DeadLetterRecord>> {
+        self.0.dead_letters(from, bytes_max)
+    }
+
+    fn snapshots(&self) -> Result<Vec<Offset>> {
+        self.0.snapshots()
+    }
+
+    fn snapshot(&self, offset: Offset) -> Result<Vec<u8>> {
+        self.0.snapshot(offset)
+    }
+}
+
+#[test]
+fn a_passing_outage_costs_no_round_and_no_vote() {
+    let disk = told(&story(), networks());
+    let (mut watch, mut sums) = watch(Faltering(disk.clone(), AtomicUsize::new(0)), &own());
+    let mut outages = 0;
+    loop {
+        match watch.look(&mut sums) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+                outages += 1;
+            }
+        }
+    }
+    assert!(outages > 5, "{outages}");
+    let model = own().file().id().0.to_string();
+    assert_eq!(sums.report(model, watch.counts()), report(disk, &own()));
 }
 
 #[test]

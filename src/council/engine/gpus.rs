@@ -18,7 +18,8 @@ const SOFTWARE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the first ballot waits for a device that was chosen outright: opening and testing one
 /// takes less as a rule.
 const OPENING_PATIENCE: Duration = Duration::from_secs(1);
-/// Runs of a device that are all recomputed by the processor after it was opened.
+/// Runs of a device in mass work that are all recomputed by the processor after it was opened. Live
+/// votes always are.
 const RECHECK_FIRST: u64 = 10_000;
 /// Later, one of so many is.
 const RECHECK_ONE_IN: u64 = 16;
@@ -59,9 +60,10 @@ pub struct Treatment {
     pub patience: Duration,
     /// How long a council that begins waits for a device that was chosen outright.
     pub opening_patience: Duration,
-    /// How long a faulty device is left alone at first; twice as long each time that opening fails.
+    /// How long a faulty device is left alone at first; twice as long each time that it
+    /// cannot be opened, or fails at its first batch.
     pub alone: Duration,
-    /// Runs that are all rechecked after a device was opened.
+    /// Runs that are all rechecked after a device was opened, in mass work: live votes always are.
     pub recheck_first: u64,
     /// Later, one of so many is. At least 1.
     pub recheck_one_in: u64,
@@ -80,7 +82,7 @@ impl Default for Treatment {
 }
 
 impl Treatment {
-    /// Opens at the first fault, and closes when one opening succeeded.
+    /// Opens at the first fault, and closes when a device that was opened answered.
     pub(super) fn breaker(&self) -> BreakerSettings {
         BreakerSettings {
             window: WindowSize::Calls(1),
@@ -96,8 +98,9 @@ impl Treatment {
         }
     }
 
-    /// Whether the `count`th run since the device was opened is recomputed by the processor.
-    pub(super) fn rechecks(&self, count: u64) -> bool {
+    /// Whether the `count`th run since the device was opened is recomputed by the processor in mass
+    /// work.
+    pub(super) fn samples(&self, count: u64) -> bool {
         count < self.recheck_first || count.is_multiple_of(self.recheck_one_in)
     }
 

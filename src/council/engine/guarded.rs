@@ -1,5 +1,6 @@
 //! A device behind a breaker: used while it is sound, replaced by the processor at once when it is
-//! not, opened and tested anew beside, and recomputed by the processor, at first all of it.
+//! not, opened and tested anew beside, and recomputed by the processor: all of it, or in mass work
+//! a sample.
 //!
 //! ```text
 //!  runs ─▶ is it worth it? ─▶ open? ─▶ device ─▶ words ─▶ recheck ─▶ answer
@@ -10,7 +11,7 @@
 use super::cpu::Cpu;
 use super::figures::{FaultClass, Figures};
 use super::gpus::Gpus;
-use super::plan::{Crossover, crossover, in_batches, steps};
+use super::plan::{Crossover, crossover, in_batches, side_by_side};
 use crate::resilience::breaker::{Breaker, Permit};
 use crate::resilience::{Moment, Outcome};
 use crate::telemetry::events::{AfterFault, GpuAbsent, GpuFailed, GpuOpened};
@@ -22,6 +23,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
+
+/// How much of what a device computed the processor computes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recheck {
+    /// Every run: the answer is a live vote.
+    All,
+    /// What the treatment of devices says: nothing is decided by the answer.
+    Sample,
+}
 
 /// A device of one council, if it can be had.
 pub(super) struct Guarded {
@@ -100,12 +110,12 @@ impl Guarded {
 
     /// What becomes of `runs` on the device; none when it is not worth it, there is none, or it
     /// failed.
-    pub(super) fn run(self: &Arc<Self>, runs: &[Run]) -> Option<Vec<Ran>> {
-        let (device, permit) = self.device(steps(runs))?;
+    pub(super) fn run(self: &Arc<Self>, runs: &[Run], recheck: Recheck) -> Option<Vec<Ran>> {
+        let (device, permit) = self.device(side_by_side(runs))?;
         let patience = self.gpus.treatment.patience(device.is_software());
         let computed = in_batches(runs, |batch| device.gpu.compute(batch.to_vec(), patience));
         let checked = computed.and_then(|all| {
-            all.map(|all| self.recheck(&device, runs, &all).map(|()| all)).transpose()
+            all.map(|all| self.recheck(&device, runs, &all, recheck).map(|()| all)).transpose()
         });
         match checked {
             Ok(all) => {
@@ -113,21 +123,21 @@ impl Guarded {
                 all
             }
             Err(fault) => {
-                self.failed(&device, permit, &fault);
+                self.failed(&device, Some(permit), &fault);
                 None
             }
         }
     }
 
-    /// The device for so many steps, with leave to use it. Where there is none and it is time to
+    /// The device for so many steps side by side, with leave to use it. Where there is none and it is time to
     /// look again, somebody does, beside.
-    fn device(self: &Arc<Self>, steps: usize) -> Option<(Arc<Device>, Permit)> {
+    fn device(self: &Arc<Self>, width: usize) -> Option<(Arc<Device>, Permit)> {
         let mut known = self.known();
         let Some(device) = known.device.clone() else {
             self.open_beside(&mut known);
             return None;
         };
-        if 0 < steps && device.takes(steps) {
+        if 0 < width && device.takes(width) {
             let permit = known.breaker.ask(self.now()).ok()?;
             return Some((device, permit));
         }
@@ -168,7 +178,9 @@ impl Guarded {
                 device.opened().emit();
                 self.figures.device_is(Some(device.gpu.card()));
                 known.device = Some(Arc::new(device));
-                Outcome::Success
+                // Only an answer proves a device: one that opens well and then is late is left
+                // alone for longer each time.
+                Outcome::Neutral
             }
             Err(fault) => {
                 self.figures.failed(FaultClass::of(&fault));
@@ -188,10 +200,18 @@ impl Guarded {
     }
 
     /// Recomputes what the device answered, or a part of it.
-    fn recheck(&self, device: &Device, runs: &[Run], all: &[Ran]) -> Result<(), GpuFault> {
+    fn recheck(
+        &self,
+        device: &Device,
+        runs: &[Run],
+        all: &[Ran],
+        recheck: Recheck,
+    ) -> Result<(), GpuFault> {
         let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
         let first = device.answered.fetch_add(count, Ordering::Relaxed);
-        let is_checked = |(number, _): &(u64, (&Run, &Ran))| self.gpus.treatment.rechecks(*number);
+        let is_checked = |(number, _): &(u64, (&Run, &Ran))| {
+            recheck == Recheck::All || self.gpus.treatment.samples(*number)
+        };
         let checked = (first..).zip(runs.iter().zip(all)).filter(is_checked);
         let (runs, found): (Vec<Run>, Vec<&Ran>) =
             checked.map(|(_, (run, ran))| (run.clone(), ran)).unzip();
@@ -200,12 +220,27 @@ impl Guarded {
         if expected.iter().eq(found) {
             return Ok(());
         }
+        Err(self.mismatch())
+    }
+
+    fn mismatch(&self) -> GpuFault {
         self.figures.mismatched();
-        Err(GpuFault::corrupt("its answer is not what the processor finds"))
+        GpuFault::corrupt("its answer is not what the processor finds")
+    }
+
+    /// What a mismatch leads to that was found after the answer was given: whatever is open now is
+    /// banned.
+    pub(super) fn erred(&self) {
+        let fault = self.mismatch();
+        let mut known = self.known();
+        let Some(device) = known.device.clone() else { return };
+        let permit = known.breaker.ask(self.now());
+        drop(known);
+        self.failed(&device, permit.ok(), &fault);
     }
 
     /// What a fault leads to. One of the moment leads to nothing, one of the device ends it.
-    fn failed(&self, device: &Arc<Device>, permit: Permit, fault: &GpuFault) {
+    fn failed(&self, device: &Arc<Device>, permit: Option<Permit>, fault: &GpuFault) {
         let is_busy = matches!(fault, GpuFault::Unavailable { .. }) && device.gpu.fault().is_none();
         let class = if is_busy { FaultClass::Busy } else { FaultClass::of(fault) };
         self.figures.failed(class);
@@ -217,7 +252,10 @@ impl Guarded {
         };
         GpuFailed { adapter, class: class.as_str(), then, reason: fault }.emit();
         match then {
-            AfterFault::GoesOn => return self.finish(permit, Outcome::Neutral),
+            AfterFault::GoesOn => {
+                permit.into_iter().for_each(|permit| self.finish(permit, Outcome::Neutral));
+                return;
+            }
             AfterFault::OpenedAgain => {}
             AfterFault::Banned => self.gpus.banned.ban(adapter),
         }
@@ -227,7 +265,9 @@ impl Guarded {
             known.device = None;
             self.figures.device_is(None);
         }
-        known.breaker.finish(permit, self.now(), Outcome::Failure);
+        if let Some(permit) = permit {
+            known.breaker.finish(permit, self.now(), Outcome::Failure);
+        }
         self.figures.breaker_is(known.breaker.state());
     }
 
@@ -247,8 +287,8 @@ impl Guarded {
 }
 
 impl Device {
-    fn takes(&self, steps: usize) -> bool {
-        self.crossover.is_none_or(|crossover| crossover.favours_gpu(steps))
+    fn takes(&self, side_by_side: usize) -> bool {
+        self.crossover.is_none_or(|crossover| crossover.favours_gpu(side_by_side))
     }
 
     fn is_software(&self) -> bool {

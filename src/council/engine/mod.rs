@@ -1,5 +1,7 @@
 //! Which machine computes votes: this processor, or a GPU beside it. Both find the same words, so
-//! what is chosen and whatever happens to it changes how long a vote takes, and no vote.
+//! what is chosen and whatever happens to it changes how long a vote takes, and no vote. Live votes
+//! hold to that whatever a device computes: the processor computes each of them, too. Mass work,
+//! where nothing is decided, is sampled ([`CouncilEngine::bulk`]).
 //!
 //! [`Engines`] (what a process chose and counts) → [`CouncilEngine`] (one council: the processor,
 //! and maybe a device) → `cpu` (threads for mass work) → `plan` (which of the two is faster) →
@@ -22,7 +24,7 @@ use clap::ValueEnum;
 use conclave_core::council::{CouncilFile, Ran, Run, Runner};
 use conclave_gpu::Software;
 use cpu::Cpu;
-use guarded::Guarded;
+use guarded::{Guarded, Recheck};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -132,15 +134,34 @@ impl Engines {
 
 impl CouncilEngine {
     /// What becomes of `runs`, which `votes` are read out of: they count for the engine that
-    /// computed them.
+    /// computed them. Whatever a device finds is computed by this processor, too.
     #[must_use]
     pub fn answer(&self, runs: &[Run], votes: u64) -> Vec<Ran> {
+        self.answer_checked(runs, votes, Recheck::All)
+    }
+
+    /// The same engine for mass work in which nothing is decided: the processor computes a device's
+    /// first runs again, and later a sample of them.
+    #[must_use]
+    pub fn bulk(&self) -> Bulk<'_> {
+        Bulk(self)
+    }
+
+    fn answer_checked(&self, runs: &[Run], votes: u64, recheck: Recheck) -> Vec<Ran> {
         let began = Instant::now();
-        let by_gpu = self.gpu.as_ref().and_then(|gpu| gpu.run(runs));
+        let by_gpu = self.gpu.as_ref().and_then(|gpu| gpu.run(runs, recheck));
         let by = if by_gpu.is_some() { EngineKind::Gpu } else { EngineKind::Cpu };
         let all = by_gpu.unwrap_or_else(|| self.cpu.run(runs));
         self.figures.answered(by, votes, began.elapsed());
         all
+    }
+
+    /// Tells that this processor found another word than the device in mass work: the device is not
+    /// used again in this process.
+    pub fn erred(&self) {
+        if let Some(gpu) = &self.gpu {
+            gpu.erred();
+        }
     }
 
     /// What this processor computes one step after the other.
@@ -158,6 +179,25 @@ impl CouncilEngine {
 
 /// Every step is a vote, or would be one.
 impl Runner for CouncilEngine {
+    fn run(&self, runs: &[Run]) -> Vec<Ran> {
+        self.answer(runs, u64::try_from(plan::steps(runs)).unwrap_or(u64::MAX))
+    }
+}
+
+/// An engine at mass work: see [`CouncilEngine::bulk`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bulk<'e>(&'e CouncilEngine);
+
+impl Bulk<'_> {
+    /// What becomes of `runs`, which `votes` are read out of.
+    #[must_use]
+    pub fn answer(self, runs: &[Run], votes: u64) -> Vec<Ran> {
+        self.0.answer_checked(runs, votes, Recheck::Sample)
+    }
+}
+
+/// Every step is a vote, or would be one.
+impl Runner for Bulk<'_> {
     fn run(&self, runs: &[Run]) -> Vec<Ran> {
         self.answer(runs, u64::try_from(plan::steps(runs)).unwrap_or(u64::MAX))
     }

@@ -1,4 +1,4 @@
-//! From how many steps on a device is the faster one, and how they are handed to it.
+//! From how many steps side by side on a device is the faster one, and how they are handed to it.
 
 use super::cpu::Cpu;
 use conclave_core::council::{Ran, Run, Runner};
@@ -38,9 +38,9 @@ impl Crossover {
         self.0
     }
 
-    /// Whether so many steps are better computed on the device.
-    pub(super) fn favours_gpu(self, steps: usize) -> bool {
-        self.0.is_some_and(|least| least <= steps)
+    /// Whether so many steps side by side are better computed on the device.
+    pub(super) fn favours_gpu(self, side_by_side: usize) -> bool {
+        self.0.is_some_and(|least| least <= side_by_side)
     }
 }
 
@@ -75,6 +75,13 @@ pub fn shortest(runner: &impl Runner, batch: &[Run]) -> Duration {
 /// Steps of all runs together.
 pub(super) fn steps(runs: &[Run]) -> usize {
     runs.iter().map(|run| run.steps.len()).sum()
+}
+
+/// Steps that a device computes at a time, on average: those of one run follow each other, so it
+/// takes as many turns as the longest run has steps. What was measured is batches of one turn.
+pub(super) fn side_by_side(runs: &[Run]) -> usize {
+    let turns = runs.iter().map(|run| run.steps.len()).max().unwrap_or(0);
+    steps(runs).checked_div(turns).unwrap_or(0)
 }
 
 /// Computes `runs` with `compute`, in as many batches as it takes. None when a run is too long for
@@ -143,6 +150,22 @@ mod tests {
             time: TimeCode::new(0).expect("a code"),
         };
         Run { state: HiddenState::new(file.council()), steps: vec![step; steps] }
+    }
+
+    #[test]
+    fn steps_of_one_run_are_not_side_by_side() {
+        let file = read(include_bytes!("../../../tests/golden/council/narrow.council")).unwrap();
+        let check = |lengths: &[usize], expected| {
+            let runs: Vec<_> = lengths.iter().map(|steps| run(&file, *steps)).collect();
+            assert_eq!(side_by_side(&runs), expected, "{lengths:?}");
+        };
+        check(&[], 0);
+        check(&[0, 0], 0);
+        check(&[1; 300], 300);
+        check(&[300], 1);
+        check(&[3, 3, 3, 0], 3);
+        check(&[100, 1, 1], 1);
+        check(&[4, 2, 2], 2);
     }
 
     #[test]
