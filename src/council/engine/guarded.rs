@@ -129,8 +129,8 @@ impl Guarded {
         }
     }
 
-    /// The device for so many steps side by side, with leave to use it. Where there is none and it is time to
-    /// look again, somebody does, beside.
+    /// The device for so many steps side by side, with leave to use it. Where there is none and it
+    /// is time to look again, somebody does, beside.
     fn device(self: &Arc<Self>, width: usize) -> Option<(Arc<Device>, Permit)> {
         let mut known = self.known();
         let Some(device) = known.device.clone() else {
