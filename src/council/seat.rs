@@ -126,8 +126,8 @@ impl Models {
             Known::Unfit(why) => return Err(why),
             Known::Unknown(_) => {}
         }
-        // Whoever wants the same one waits for this look. Others go on: a partition whose council is
-        // here waits for none that is not.
+        // Whoever wants the same one waits for this look. Others go on: a partition whose council
+        // is here waits for none that is not.
         let look = self.0.look(id);
         let _looking = look.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = match self.0.known(id) {

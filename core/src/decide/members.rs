@@ -23,8 +23,8 @@ pub(super) fn weigh(draft: &mut Draft, pool: &PoolId, release: &ReleaseLease) {
     }
 }
 
-/// Nothing unless its holder says that the work succeeded or failed, and the council in the seat was
-/// the last to vote on it. A tenant speaks for itself, so it is heard once in a while only.
+/// Nothing unless its holder says that the work succeeded or failed, and the council in the seat
+/// was the last to vote on it. A tenant speaks for itself, so it is heard once in a while only.
 fn weighed_by(draft: &Draft, pool: &PoolId, release: &ReleaseLease) -> Option<CouncilWeighed> {
     let ended_well = match release.outcome {
         WorkOutcome::Succeeded => true,
