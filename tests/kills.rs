@@ -6,12 +6,12 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+use conclave::council::{CouncilSeat, Models};
 use conclave::error::ErrorKind;
 use conclave::log::rocks::RocksReader;
 use conclave::log::{LogReader, heads};
 use conclave::verify::verify;
 use conclave_core::placement::draw::Draw;
-use conclave_core::seat::RuleSeat;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -53,7 +53,9 @@ fn check_log(directory: &Path) -> Option<(i64, i64)> {
         }
         reader => reader.unwrap_or_else(|error| panic!("{error}")),
     };
-    let report = verify(&reader, 0, &mut RuleSeat).unwrap();
+    // The demo's council lies beside its log.
+    let mut seat = CouncilSeat::new(Models::beside(directory));
+    let report = verify(&reader, 0, &mut seat).unwrap();
     assert!(report.is_clean(), "{report:?}");
     let ends = reader.ends().unwrap();
     let named = heads::read(directory).unwrap().expect("it is there before the store is");

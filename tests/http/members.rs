@@ -38,14 +38,14 @@ fn status_and_metrics_show_how_members_stand() {
     let mut released = command("release-1", &json!({"ReleaseLease": release}));
     released["pool"] = json!(POOL);
     let events = served.decide(&released)["events"].clone();
-    assert_eq!(events[1]["event"], "CouncilWeighed", "{events}");
+    assert_eq!(events[0]["event"], "CouncilWeighed", "{events}");
 
     let status = served.get_json("/v1/status");
     let [council] = &status["councils"].as_array().unwrap()[..] else { panic!("{status}") };
     assert_eq!(council["model"], untrained_id().0.to_string());
     assert_eq!((&council["votes"], &council["weights_seq"]), (&json!(1), &json!(1)));
     let members = council["members"].as_array().unwrap();
-    let weighed = events[1]["members"].as_array().unwrap();
+    let weighed = events[0]["members"].as_array().unwrap();
     assert_eq!((members.len(), weighed.len()), (5, 5));
     let body = served.get("/metrics").body;
     for (number, (member, weight)) in (1..).zip(members.iter().zip(weighed)) {
