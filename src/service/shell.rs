@@ -227,6 +227,9 @@ impl Shell {
     }
 
     fn answer(&mut self, decisions: Vec<Decision>, head: Hash32) {
+        if let Some(first) = decisions.first().filter(|first| first.covered_before < Offset(0)) {
+            self.shared.view.begin(first.time_ms);
+        }
         // Each decision names the digest of the one before it, and the head is the last one's.
         let next_hashes = decisions.iter().skip(1).map(|next| next.prev_hash);
         let hashes: Vec<_> = next_hashes.chain([head]).collect();

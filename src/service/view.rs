@@ -44,6 +44,11 @@ impl View {
         *self.next.borrow()
     }
 
+    /// When the log's first command came in: known to whoever decided it before the view has read it.
+    pub(super) fn begin(&self, at: TimeMs) {
+        let _is_known_now = self.began_at.set(at);
+    }
+
     pub(super) fn began_at(&self) -> TimeMs {
         self.began_at.get().copied().unwrap_or_default()
     }
