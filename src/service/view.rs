@@ -44,7 +44,7 @@ impl View {
         *self.next.borrow()
     }
 
-    /// When the log's first command came in: known to whoever decided it before the view has read it.
+    /// When the log's first command came in: whoever decided it knows before the view has read it.
     pub(super) fn begin(&self, at: TimeMs) {
         let _is_known_now = self.began_at.set(at);
     }
