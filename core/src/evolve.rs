@@ -205,9 +205,10 @@ impl State {
         self.leave_stage(pool, request);
         self.set_timer(pool, request, *retry_at_ms, TimerKind::DeferralIsDue);
         let pool = self.pool_mut(pool);
-        pool.deferred_count += 1;
         let request = pool.requests.get_mut(request).expect("leave_stage found it");
         request.stage = Stage::Deferred { retry_at_ms: *retry_at_ms };
+        let tenant = request.ask.tenant.clone();
+        pool.count_deferred(&tenant, 1);
     }
 
     fn mark_due(&mut self, due: &DeferralDue) {
@@ -216,9 +217,10 @@ impl State {
             panic!("request {request} is due without having been deferred");
         };
         let pool_state = self.pool_mut(pool);
-        pool_state.deferred_count += 1;
-        let stage = &mut pool_state.requests.get_mut(request).expect("leave_stage found it").stage;
-        *stage = Stage::Due { retry_at_ms };
+        let live = pool_state.requests.get_mut(request).expect("leave_stage found it");
+        live.stage = Stage::Due { retry_at_ms };
+        let tenant = live.ask.tenant.clone();
+        pool_state.count_deferred(&tenant, 1);
         self.due.insert(DueVote { retry_at_ms, request: request.clone(), pool: pool.clone() });
     }
 
@@ -340,6 +342,7 @@ impl State {
         let request = pool.requests.get_mut(id);
         let request = request.unwrap_or_else(|| panic!("request {id} is not live"));
         let stage = std::mem::replace(&mut request.stage, Stage::Admitted);
+        let tenant = request.ask.tenant.clone();
         match &stage {
             Stage::Admitted => {}
             Stage::Waiting { .. } => {
@@ -347,11 +350,11 @@ impl State {
                 pool.queue.leave(&group, arrival);
             }
             Stage::Deferred { retry_at_ms } => {
-                pool.deferred_count -= 1;
+                pool.count_deferred(&tenant, -1);
                 self.stop_timer(pool_id, id, *retry_at_ms, TimerKind::DeferralIsDue);
             }
             Stage::Due { retry_at_ms } => {
-                pool.deferred_count -= 1;
+                pool.count_deferred(&tenant, -1);
                 let (request, pool) = (id.clone(), pool_id.clone());
                 self.due.remove(&DueVote { retry_at_ms: *retry_at_ms, request, pool });
             }

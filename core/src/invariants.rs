@@ -57,11 +57,13 @@ fn check_capacity(id: &PoolId, pool: &Pool) {
 
 fn check_quota(id: &PoolId, pool: &Pool) {
     let mut used: BTreeMap<&TenantId, i64> = BTreeMap::new();
-    let mut live: BTreeMap<&TenantId, (i64, i64)> = BTreeMap::new();
+    let mut live: BTreeMap<&TenantId, (i64, i64, i64)> = BTreeMap::new();
     for request in pool.requests.values() {
         *used.entry(&request.ask.tenant).or_default() += request.held_gpu_milli().0;
-        let (waiting, running) = live.entry(&request.ask.tenant).or_default();
+        let (waiting, deferred, running) = live.entry(&request.ask.tenant).or_default();
         *if request.lease().is_some() { running } else { waiting } += 1;
+        let is_put_off = matches!(request.stage, Stage::Deferred { .. } | Stage::Due { .. });
+        *deferred += i64::from(is_put_off);
     }
     let (mut promised, mut unused) = (0, 0);
     for (name, tenant) in &pool.tenants {
@@ -69,7 +71,7 @@ fn check_quota(id: &PoolId, pool: &Pool) {
         assert_eq!(tenant.used_gpu_milli, held, "pool {id}: {name} uses what no lease of it holds");
         assert!(held <= tenant.ceiling_gpu_milli, "pool {id}: {name} is over its limit");
         let live = live.get(name).copied().unwrap_or_default();
-        let counted = (tenant.waiting_count, tenant.running_count);
+        let counted = (tenant.waiting_count, tenant.deferred_count, tenant.running_count);
         assert_eq!(counted, live, "pool {id}: live requests of {name} are miscounted");
         promised += tenant.quota.guarantee_gpu_milli.0;
         unused += tenant.unused_guarantee().0;

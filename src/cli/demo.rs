@@ -5,7 +5,7 @@ mod progress;
 use super::engine::{EngineArguments, EngineVotes};
 use super::page::say;
 use super::{Output, print};
-use crate::council::{keep, keep_released};
+use crate::council::{dir_beside, keep, keep_released};
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run_on, run_on_kafka};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
@@ -258,7 +258,7 @@ fn text(
     arguments: &DemoArguments,
 ) -> String {
     let Summary { commands, decisions, granted, queued, refused, cancelled, .. } = summary;
-    let Summary { deferred, dead_letters, .. } = summary;
+    let Summary { put_off, deferred, dead_letters, .. } = summary;
     let gpus: i64 = workload.nodes.iter().map(|node| node.gpu_count).sum();
     let (nodes, load) = (workload.nodes.len(), summary.load_permille / 10);
     let per_second = summary.decisions.unsigned_abs() * 1_000 / summary.elapsed_ms.max(1);
@@ -268,7 +268,8 @@ fn text(
     line(format!("pool          {nodes} nodes, {gpus} GPUs, load {load} %"));
     line(format!("commands      {commands}, each with one decision ({decisions})"));
     let ended = format!("{refused} refused, {cancelled} withdrawn");
-    line(format!("requests      {granted} granted, {queued} waiting, {ended}"));
+    let live = format!("{queued} waiting, {put_off} put off");
+    line(format!("requests      {granted} granted, {live}, {ended}"));
     let short = |ModelId(digest)| format!("{:.16}, ", Hash32::to_string(&digest));
     let seat = workload.council.map_or_else(String::new, short);
     line(format!("council       {seat}{deferred} put off at least once"));
@@ -281,7 +282,13 @@ fn text(
     let replay = shell_word(&replay_binary());
     let log = match &arguments.brokers {
         None => format!("--log {data}"),
-        Some(brokers) => format!("--brokers {brokers} --prefix {}", arguments.prefix),
+        Some(brokers) => {
+            // The council of a demo is kept beside its snapshots, not in the topic of artifacts.
+            let models = shell_word(&dir_beside(&arguments.data));
+            let models =
+                workload.council.map_or_else(String::new, |_| format!(" --models {models}"));
+            format!("--brokers {brokers} --prefix {}{models}", arguments.prefix)
+        }
     };
     line(format!("  {replay} verify {log} --expect-head {}", summary.chain_head));
     line(format!("  {replay} --from {} {log}", (summary.decisions - 10).max(0)));

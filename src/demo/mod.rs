@@ -47,6 +47,8 @@ pub struct Summary {
     pub granted: u64,
     /// Requests that wait for capacity at the end.
     pub queued: i64,
+    /// Requests that stand put off at the end.
+    pub put_off: i64,
     /// Requests that were refused, by a rule or by the council.
     pub refused: u64,
     /// Requests that ended without a lease: withdrawn, or past their deadline.
@@ -213,6 +215,7 @@ fn feed_watched<L: EventLog, S: Seat>(
     }
     let folded = engine.folded();
     summary.queued = folded.state.pools.values().map(|pool| pool.queue.len()).sum();
+    summary.put_off = folded.state.pools.values().map(|pool| pool.deferred_count).sum();
     summary.chain_head = chain_head(&[folded.head]).to_string();
     // Everything that was accepted is decided.
     summary.commands = summary.decisions;

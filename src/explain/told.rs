@@ -76,7 +76,8 @@ impl Subject<'_> {
         let Some(tenant) = self.pool.tenants.get(&self.asked.ask.tenant) else {
             return Some("nothing is known of its tenant".to_owned());
         };
-        let Tenant { quota, used_gpu_milli, waiting_count, running_count, .. } = tenant;
+        let Tenant { quota, used_gpu_milli, running_count, .. } = tenant;
+        let waiting = tenant.waiting_count - tenant.deferred_count;
         let used = gpus(*used_gpu_milli);
         let history = tenant.history.at(self.now);
         Some(match name {
@@ -87,7 +88,7 @@ impl Subject<'_> {
                 let promised = some_gpus(quota.guarantee_gpu_milli);
                 format!("its tenant holds {used} of {promised} promised to it")
             }
-            "waiting" => format!("its tenant has {} waiting", number(*waiting_count, "request")),
+            "waiting" => format!("its tenant has {} waiting", number(waiting, "request")),
             "running" => format!("its tenant has {} running", number(*running_count, "lease")),
             "asks" => {
                 format!("its tenant asked {} times lately", faded(history.count(Counted::Asked)))
@@ -111,7 +112,7 @@ impl Subject<'_> {
                 format!("{} of {} that would do are free", gpus(free), some_gpus(among.total_milli))
             }
             "queue" => {
-                let waiting = pool.queue.len() + pool.deferred_count;
+                let waiting = pool.queue.len();
                 format!("{} in the pool's queue", number(waiting, "request"))
             }
             "held_for_others" => {

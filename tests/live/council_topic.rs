@@ -51,7 +51,8 @@ fn an_instance_that_began_with_nothing_votes_with_a_council_from_the_topic() {
         "lease_grace": "0ms", "wait_bound": "1h", "defer_retry": "30m", "queue_max": 5000}});
     // The service takes the second one only when the council could sit.
     let seat = String::from_utf8(kept.stdout).unwrap();
-    let seat = seat.lines().map(|line| serde_json::from_str(line).unwrap());
+    let line = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["payload"].take();
+    let seat = seat.lines().map(line);
     for (number, payload) in [policy].into_iter().chain(seat).enumerate() {
         let mut sent = command(&format!("seat-{number}"), &payload);
         if number > 0 {

@@ -220,7 +220,9 @@ impl<'a> Standing<'a> {
         [
             share(self.used(), self.limit(), ONE),
             share(self.used(), guarantee, ONE),
-            magnitude(self.tenant.map_or(0, |tenant| tenant.waiting_count)),
+            // Whoever was put off is not told to the council that did it: it would see a crowd of its
+            // own making.
+            magnitude(self.tenant.map_or(0, |tenant| tenant.waiting_count - tenant.deferred_count)),
             magnitude(self.tenant.map_or(0, |tenant| tenant.running_count)),
             magnitude(self.tenant.map_or(0, asks)),
         ]
@@ -257,7 +259,7 @@ impl<'a> Standing<'a> {
         [
             share(free, all, 0),
             share(free_acceptable, acceptable.total_milli.0, 0),
-            magnitude(pool.queue.len() + pool.deferred_count),
+            magnitude(pool.queue.len()),
             share(pool.unused_guarantees.0 - own, all, 0),
         ]
     }

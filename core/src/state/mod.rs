@@ -108,6 +108,8 @@ pub struct Tenant {
     pub rate_paid_us: i64,
     /// Its live requests that have no lease: waiting, deferred or due for a vote.
     pub waiting_count: i64,
+    /// Those of them that were put off: they are not in the queue.
+    pub deferred_count: i64,
     /// Its live requests that have one.
     pub running_count: i64,
     /// What the council is told of its past.
@@ -246,6 +248,7 @@ impl Tenant {
             ceiling_gpu_milli,
             rate_paid_us: 0,
             waiting_count: 0,
+            deferred_count: 0,
             running_count: 0,
             history: History::default(),
             memory: Memory::default(),
@@ -260,6 +263,12 @@ impl Tenant {
 }
 
 impl Pool {
+    /// So many more of a tenant's requests are put off.
+    pub(crate) fn count_deferred(&mut self, tenant: &TenantId, more: i64) {
+        self.deferred_count += more;
+        self.tenant_mut(tenant).deferred_count += more;
+    }
+
     /// Follows other rules from now on.
     pub(crate) fn set_policy(&mut self, policy: SetPoolPolicy) {
         self.placer = Placer::new(policy.placement, &policy.target_workload);

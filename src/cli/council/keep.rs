@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &KeepArguments) -> Result<u8> {
         (None, None) => return Err(Error::invalid("--data or --brokers is missing")),
     };
     let mut page = Page::open();
-    page.line(r#"{"ActivateDecider": {"version": 2}}"#)?;
-    page.line(&format!(r#"{{"ActivateCouncil": {{"model": "{digest}"}}}}"#))?;
+    page.line(r#"{"payload": {"ActivateDecider": {"version": 2}}}"#)?;
+    page.line(&format!(r#"{{"payload": {{"ActivateCouncil": {{"model": "{digest}"}}}}}}"#))?;
     page.flush().map(|()| 0)
 }

@@ -109,7 +109,7 @@ pub const FEATURES: [FeatureRow; FEATURE_COUNT] = [
         Share,
         "of its guarantee, what its leases hold; 64 when it is 0",
     ),
-    row(14, Tenant, "waiting", Magnitude("requests"), "its live requests without a lease"),
+    row(14, Tenant, "waiting", Magnitude("requests"), "its requests in the queue"),
     row(15, Tenant, "running", Magnitude("requests"), "its leases"),
     row(16, Tenant, "asks", Magnitude("64ths of a request"), "its requests lately, faded"),
     row(
@@ -134,7 +134,7 @@ pub const FEATURES: [FeatureRow; FEATURE_COUNT] = [
     row(22, Tenant, "utilisation", Share, "mean use of their GPUs where reported [of this one]"),
     row(23, Pool, "free", Share, "of the GPUs that accept work, those that are free; 0 of none"),
     row(24, Pool, "free_acceptable", Share, "the same among the models that would do"),
-    row(25, Pool, "queue", Magnitude("requests"), "requests that wait or were put off"),
+    row(25, Pool, "queue", Magnitude("requests"), "requests in the queue"),
     row(
         26,
         Pool,
