@@ -220,8 +220,7 @@ impl<'a> Standing<'a> {
         [
             share(self.used(), self.limit(), ONE),
             share(self.used(), guarantee, ONE),
-            // Whoever was put off is not told to the council that did it: it would see a crowd of its
-            // own making.
+            // The council is not told of those that it put off: it would see a crowd of its own.
             magnitude(self.tenant.map_or(0, |tenant| tenant.waiting_count - tenant.deferred_count)),
             magnitude(self.tenant.map_or(0, |tenant| tenant.running_count)),
             magnitude(self.tenant.map_or(0, asks)),

@@ -287,7 +287,7 @@ impl Shadow {
         self.open.owners.iter_mut().for_each(|owner| *owner = None);
     }
 
-    /// Computes everything that is open, in the order in which it was seen.
+    /// Computes everything that is open, and says it in the order of the log.
     ///
     /// # Panics
     /// When `runner` loses a run.
@@ -295,7 +295,10 @@ impl Shadow {
         let Open { runs, owners, asked, .. } = std::mem::take(&mut self.open);
         let all = runner.run(&runs);
         assert_eq!(all.len(), runs.len(), "every run has its result");
-        let opinions = asked.into_iter().map(|asked| asked.opinion(council, &all)).collect();
+        let opinions = asked.into_iter().map(|asked| asked.opinion(council, &all));
+        let mut opinions: Vec<Opinion> = opinions.collect();
+        // Within a round they were seen tenant by tenant.
+        opinions.sort_by_key(|opinion| opinion.at);
         for (owner, ran) in owners.into_iter().zip(all) {
             if let (Some(owner), Some(state)) = (owner, ran.states.into_iter().next_back()) {
                 self.known.insert(owner, state);
