@@ -8,7 +8,8 @@
 //! [`adapters`] lists what there is, best first → [`GpuCouncil::start`] opens one for a council's
 //! file, and refuses it unless it finds every golden word ([`GpuCouncil::start_best`] goes down the
 //! list) → [`GpuCouncil::compute`] answers a batch of [runs](conclave_core::council::Run), or says
-//! within a second why it does not. The states after all steps and the logits come from the device as well.
+//! within a second why it does not. The states after all steps and the logits come from the device
+//! as well.
 //!
 //! Reading order, from words to silicon and back: `Run` → `wave` (what is submitted at once)
 //! → `layout` (its bytes) → `model` (the council's bytes) → `shader` and `wgsl/council.wgsl` (what
