@@ -342,7 +342,6 @@ impl State {
         let request = pool.requests.get_mut(id);
         let request = request.unwrap_or_else(|| panic!("request {id} is not live"));
         let stage = std::mem::replace(&mut request.stage, Stage::Admitted);
-        let tenant = request.ask.tenant.clone();
         match &stage {
             Stage::Admitted => {}
             Stage::Waiting { .. } => {
@@ -350,10 +349,12 @@ impl State {
                 pool.queue.leave(&group, arrival);
             }
             Stage::Deferred { retry_at_ms } => {
+                let tenant = request.ask.tenant.clone();
                 pool.count_deferred(&tenant, -1);
                 self.stop_timer(pool_id, id, *retry_at_ms, TimerKind::DeferralIsDue);
             }
             Stage::Due { retry_at_ms } => {
+                let tenant = request.ask.tenant.clone();
                 pool.count_deferred(&tenant, -1);
                 let (request, pool) = (id.clone(), pool_id.clone());
                 self.due.remove(&DueVote { retry_at_ms: *retry_at_ms, request, pool });

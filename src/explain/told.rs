@@ -77,7 +77,6 @@ impl Subject<'_> {
             return Some("nothing is known of its tenant".to_owned());
         };
         let Tenant { quota, used_gpu_milli, running_count, .. } = tenant;
-        let waiting = tenant.waiting_count - tenant.deferred_count;
         let used = gpus(*used_gpu_milli);
         let history = tenant.history.at(self.now);
         Some(match name {
@@ -88,7 +87,9 @@ impl Subject<'_> {
                 let promised = some_gpus(quota.guarantee_gpu_milli);
                 format!("its tenant holds {used} of {promised} promised to it")
             }
-            "waiting" => format!("its tenant has {} waiting", number(waiting, "request")),
+            "waiting" => {
+                format!("its tenant has {} waiting", number(tenant.queued_count(), "request"))
+            }
             "running" => format!("its tenant has {} running", number(*running_count, "lease")),
             "asks" => {
                 format!("its tenant asked {} times lately", faded(history.count(Counted::Asked)))

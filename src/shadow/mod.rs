@@ -112,8 +112,7 @@ impl<F: Feed> Watch<F> {
     }
 
     fn settle(&mut self, sums: &mut Sums) {
-        let opinions =
-            self.shadow.settle(self.seated.file().council(), &self.seated.engine().bulk());
+        let opinions = self.shadow.settle(self.seated.council(), &self.seated.engine().bulk());
         opinions.into_iter().for_each(|opinion| sums.note(self.partition, opinion));
     }
 
@@ -145,7 +144,7 @@ impl<F: Feed> Watch<F> {
         self.read_commands(last)?;
         let decisions = std::mem::take(&mut self.round);
         let commands = self.inputs(&decisions);
-        let (shadow, council) = (&mut self.shadow, self.seated.file().council());
+        let (shadow, council) = (&mut self.shadow, self.seated.council());
         let taken = caught(|| shadow.take(council, commands.as_deref(), decisions));
         taken.map_err(|why| self.broken(last, &format!("its round cannot have happened: {why}")))
     }

@@ -46,7 +46,7 @@ impl Seat for RecordSeat<'_> {
             return Ok(Votes::by_rules(ballot));
         };
         let decisions = self.decisions();
-        let council = seated.file().council();
+        let council = seated.council();
         let on_record = decisions.and_then(|decisions| ballot.on_record(council, &decisions));
         let Some(OnRecord { votes, runs, testimonies }) = on_record else {
             return Ok(seated.answer(ballot));

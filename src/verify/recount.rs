@@ -131,7 +131,7 @@ fn differing_words(
     run: &Run,
     ran: &Ran,
 ) -> Vec<Discrepancy> {
-    let council = seated.file().council();
+    let council = seated.council();
     let found = testimony.check(council, digest, run, ran);
     if found.is_empty() {
         return found;

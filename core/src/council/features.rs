@@ -221,7 +221,7 @@ impl<'a> Standing<'a> {
             share(self.used(), self.limit(), ONE),
             share(self.used(), guarantee, ONE),
             // The council is not told of those that it put off: it would see a crowd of its own.
-            magnitude(self.tenant.map_or(0, |tenant| tenant.waiting_count - tenant.deferred_count)),
+            magnitude(self.tenant.map_or(0, Tenant::queued_count)),
             magnitude(self.tenant.map_or(0, |tenant| tenant.running_count)),
             magnitude(self.tenant.map_or(0, asks)),
         ]

@@ -239,6 +239,12 @@ impl Pool {
 }
 
 impl Tenant {
+    /// Its requests in the queue: those that wait for capacity, and were not put off.
+    #[must_use]
+    pub fn queued_count(&self) -> i64 {
+        self.waiting_count - self.deferred_count
+    }
+
     /// A tenant that uses nothing.
     pub(crate) fn new(quota: SetQuota) -> Self {
         let ceiling_gpu_milli = quota.limit_gpu_milli;

@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &ShadowArguments) -> Result<u8> {
         Ok(Watch::new(partition, feed, kept.as_deref(), Arc::clone(&seated)))
     };
     let all = partitions.into_iter().map(watch).collect::<Result<_>>()?;
-    let sums = Sums::new(seated.file().council(), arguments.latest);
+    let sums = Sums::new(seated.council(), arguments.latest);
     let mut watches = Watches { seated, all, sums };
     if arguments.follow { watches.follow(arguments) } else { watches.once(arguments.output) }
 }
