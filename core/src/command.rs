@@ -89,6 +89,8 @@ pub enum Payload {
     Appeal(Appeal),
     /// Puts a council of networks into the seat; from `decide_version` 2 on.
     ActivateCouncil(ActivateCouncil),
+    /// Orders the pool's queue by fair share, or by arrival again; from `decide_version` 3 on.
+    SetFairShare(SetFairShare),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -180,7 +182,8 @@ pub struct SetQuota {
     pub rate_per_minute: i64,
     /// Use of others' idle guarantee. Later rule: must be 0.
     pub borrow_gpu_milli: GpuMilli,
-    /// Share of what is left over. Later rule: must be 1.
+    /// What it may use beside others in the fair share, 1 to 1000; from `decide_version` 3 on, 1
+    /// before.
     pub weight: i64,
     /// GPU-hours per window. Later rule: must be null.
     pub gpu_hour_budget: Option<i64>,
@@ -209,6 +212,14 @@ pub struct SetPoolPolicy {
     pub target_workload: Vec<TargetShape>,
     /// Prices per GPU model. Later rule: must be empty.
     pub prices: Vec<GpuPrice>,
+}
+
+/// Orders the pool's queue by fair share, or by arrival again: among requests of one priority, that
+/// of the tenant comes first that has used least for its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetFairShare {
+    /// What was used so long ago counts half; a minute to ten years. Null: by arrival.
+    pub half_life_ms: Option<DurationMs>,
 }
 
 /// What the council's verdict does.

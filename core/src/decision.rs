@@ -14,7 +14,8 @@ pub use council::{
 pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
 
 use crate::command::{
-    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
+    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetFairShare, SetPoolPolicy, SetQuota,
+    WorkOutcome,
 };
 use crate::rejection::RejectionCode;
 use crate::text::Text;
@@ -172,6 +173,8 @@ pub enum Event {
     MemberReturned(MemberReturned),
     /// An outcome changed what the members' words count.
     CouncilWeighed(CouncilWeighed),
+    /// The order of a pool's queue changed.
+    FairShareSet(FairShareSet),
 }
 
 /// The log began.
@@ -233,6 +236,15 @@ pub struct PoolPolicySet {
     pub pool: PoolId,
     /// The rules.
     pub policy: SetPoolPolicy,
+}
+
+/// The order of a pool's queue changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FairShareSet {
+    /// Which pool.
+    pub pool: PoolId,
+    /// By fair share, or by arrival.
+    pub fair_share: SetFairShare,
 }
 
 /// The council voted.

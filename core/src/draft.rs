@@ -125,6 +125,7 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::NodeDrained(_)
         | Event::NodeRemoved(_)
         | Event::QuotaSet(_)
+        | Event::FairShareSet(_)
         | Event::RequestVoted(_)
         | Event::RequestQueued(_)
         | Event::RequestDeferred(_)

@@ -6,14 +6,14 @@ mod council;
 
 use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
 use crate::decision::{
-    AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
-    NodeRegistered, Outcome as Answer, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd,
-    RequestEnded, RequestQueued,
+    AppealFiled, Decision, DeferralDue, Event, FairShareSet, LeaseEnded, LeaseGranted,
+    LeaseRenewed, LeaseShrunk, NodeRegistered, Outcome as Answer, QuotaSet, RequestAdmitted,
+    RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
 };
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
 use crate::state::{
-    Denial, DueVote, Group, Lease, Pool, Request, Said, Seen, Stage, State, Tenant, Timer,
+    Amounts, Denial, DueVote, Group, Lease, Pool, Request, Said, Seen, Stage, State, Tenant, Timer,
     TimerKind, Waiter,
 };
 use crate::units::{
@@ -92,6 +92,7 @@ impl State {
                 let pool = self.pools.entry(set.pool.clone()).or_insert_with(new);
                 pool.set_policy(set.policy.clone());
             }
+            Event::FairShareSet(set) => self.set_fair_share(set),
             Event::RequestVoted(voted) => {
                 self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
@@ -149,6 +150,15 @@ impl State {
             tenant.quota = quota.clone();
             tenant.ceiling_gpu_milli = quota.limit_gpu_milli.max(tenant.used_gpu_milli);
         });
+    }
+
+    /// What was used until now fades as it did.
+    fn set_fair_share(&mut self, set: &FairShareSet) {
+        let now = self.time_ms;
+        let pool = self.pool_mut(&set.pool);
+        let half_life = pool.half_life();
+        pool.tenants.values_mut().for_each(|tenant| tenant.ledger.fade_to(now, half_life));
+        pool.half_life_ms = set.fair_share.half_life_ms;
     }
 
     fn count_vote(
@@ -275,7 +285,9 @@ impl State {
         });
         let ask = request.ask.clone();
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
+        let (taken, half_life) = (Amounts::of(&ask, ask.replicas), pool.half_life());
         pool.use_quota(&ask.tenant, ask.total_gpu_milli(), |tenant| {
+            tenant.ledger.take(&taken, granted_at_ms, half_life);
             tenant.waiting_count -= 1;
             tenant.running_count += 1;
             tenant.history.note(granted_at_ms, Counted::Granted);
@@ -303,13 +315,15 @@ impl State {
         assert!(keep < lease.replicas.len(), "lease {id} shrinks to {keep}");
         lease.fencing = *fencing;
         let freed = lease.replicas.split_off(keep);
-        let span = lease.held_until(now);
+        let (since, span) = (lease.granted_at_ms, lease.held_until(now));
         let pool = self.pool_mut(pool);
         let ask = pool.requests[id].ask.clone();
         let count = i64::try_from(freed.len()).expect("a gang is bounded");
         freed.iter().for_each(|replica| pool.give_back(replica, &ask));
         let gpus = GpuMilli(count * ask.replica_gpu_milli().0);
+        let (given, half_life) = (Amounts::of(&ask, count), pool.half_life());
         pool.use_quota(&ask.tenant, GpuMilli(-gpus.0), |tenant| {
+            tenant.ledger.give_back(&given, since, span, half_life);
             note_given_back(tenant, now, &ask, gpus, span);
         });
     }
@@ -327,8 +341,10 @@ impl State {
         let lease = request.lease().expect("lease_mut found it");
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
         let (gpus, span) = (request.held_gpu_milli(), lease.held_until(now));
+        let (given, half_life) = (request.held_amounts(), pool.half_life());
         pool.use_quota(&request.ask.tenant, GpuMilli(-gpus.0), |tenant| {
             tenant.running_count -= 1;
+            tenant.ledger.give_back(&given, lease.granted_at_ms, span, half_life);
             note_given_back(tenant, now, &request.ask, gpus, span);
             let way = Counted::ending(*reason, *outcome);
             tenant.history.note_ended(now, way, *utilisation_bp);

@@ -57,9 +57,12 @@ fn check_capacity(id: &PoolId, pool: &Pool) {
 
 fn check_quota(id: &PoolId, pool: &Pool) {
     let mut used: BTreeMap<&TenantId, i64> = BTreeMap::new();
+    let mut ledgers: BTreeMap<&TenantId, [i128; 3]> = BTreeMap::new();
     let mut live: BTreeMap<&TenantId, (i64, i64, i64)> = BTreeMap::new();
     for request in pool.requests.values() {
         *used.entry(&request.ask.tenant).or_default() += request.held_gpu_milli().0;
+        let amounts = ledgers.entry(&request.ask.tenant).or_default();
+        *amounts = std::array::from_fn(|at| amounts[at] + request.held_amounts().0[at]);
         let (waiting, deferred, running) = live.entry(&request.ask.tenant).or_default();
         *if request.lease().is_some() { running } else { waiting } += 1;
         let is_put_off = matches!(request.stage, Stage::Deferred { .. } | Stage::Due { .. });
@@ -70,6 +73,8 @@ fn check_quota(id: &PoolId, pool: &Pool) {
         let held = GpuMilli(used.get(name).copied().unwrap_or(0));
         assert_eq!(tenant.used_gpu_milli, held, "pool {id}: {name} uses what no lease of it holds");
         assert!(held <= tenant.ceiling_gpu_milli, "pool {id}: {name} is over its limit");
+        let amounts = ledgers.get(name).copied().unwrap_or_default();
+        assert_eq!(tenant.ledger.held().0, amounts, "pool {id}: the ledger of {name} is off");
         let live = live.get(name).copied().unwrap_or_default();
         let counted = (tenant.waiting_count, tenant.deferred_count, tenant.running_count);
         assert_eq!(counted, live, "pool {id}: live requests of {name} are miscounted");

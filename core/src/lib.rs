@@ -22,6 +22,7 @@ pub mod decision;
 mod draft;
 pub mod evolve;
 pub mod explain;
+pub mod fairness;
 pub mod input;
 pub mod invariants;
 pub mod limits;

@@ -6,8 +6,8 @@ use crate::units::{DurationMs, TimeMs};
 /// The `decide_version` of a log that has just been opened: later ones have to be activated.
 pub const DECIDE_VERSION_FIRST: i64 = 1;
 /// The newest `decide_version` that this release knows; it knows all before. 2: a council of
-/// networks may be activated.
-pub const DECIDE_VERSION_NEWEST: i64 = 2;
+/// networks may be activated. 3: tenants have weights, and a pool may order its queue by fair share.
+pub const DECIDE_VERSION_NEWEST: i64 = 3;
 
 /// Whether this release decides by `version`, and can fold and verify what it decided.
 #[must_use]
@@ -75,6 +75,12 @@ pub const MEMORY_MIB_MAX: i64 = 64 * 1024 * 1024;
 pub const GPU_MILLI_WHOLE: i64 = 1_000;
 /// A quota that nobody reaches: 10 million GPUs.
 pub const QUOTA_GPU_MILLI_MAX: i64 = 10_000_000_000;
+/// Highest weight of a tenant in the fair share; the lowest is 1.
+pub const WEIGHT_MAX: i64 = 1_000;
+/// Shortest time after which what was used counts half in the fair share: a minute.
+pub const HALF_LIFE_MS_MIN: DurationMs = DurationMs(60_000);
+/// That time in a pool whose queue is not ordered by fair share, for whoever asks: a week.
+pub const HALF_LIFE_MS_DEFAULT: DurationMs = DurationMs(7 * 24 * 3_600_000);
 /// Commands per minute that a rate limit may allow.
 pub const RATE_PER_MINUTE_MAX: i64 = 60_000_000;
 

@@ -1,4 +1,5 @@
-//! Granting those who wait, in one documented order: priority descending, then arrival.
+//! Granting those who wait, in one documented order: priority descending, then arrival; or in a
+//! pool with fair share priority, then the tenant that has used least for its weight, then arrival.
 //!
 //! - Whoever fits starts, in that order; somebody who does not fit is passed by smaller ones, but
 //!   not for ever: see [`overtaking`](crate::overtaking).
@@ -8,6 +9,7 @@
 use crate::command::RequestAllocation;
 use crate::decision::{Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp};
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
+use crate::fairness::FairOrder;
 use crate::limits::TIME_MS_MAX;
 use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
@@ -103,11 +105,18 @@ enum Walk {
 fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
     let pool = draft.state.pool(pool_id);
     let mut barriers = Barriers::of(pool, draft.now);
-    let (mut firsts, mut is_somebody_kept_back) = (firsts_of_groups(pool), false);
-    while let Some(Reverse((_, _, id))) = firsts.pop() {
+    let mut order = FairOrder::of(pool, draft.now);
+    let (mut firsts, mut is_somebody_kept_back) = (firsts_of_groups(pool, &mut order), false);
+    while let Some(Reverse(first)) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
-        let request = &pool.requests[&id];
-        let group = Group::of(&request.ask);
+        let request = &pool.requests[&first.request];
+        let fair_key = order.key(pool, &request.ask.tenant);
+        if fair_key > first.fair_key {
+            // Its tenant was granted something since: others come first now.
+            firsts.push(Reverse(First { fair_key, ..first }));
+            continue;
+        }
+        let (id, group) = (first.request, Group::of(&request.ask));
         let Group { tenant, need, .. } = &group;
         if barriers.before(pool, request).is_some() {
             is_somebody_kept_back = true;
@@ -121,26 +130,35 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
             Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, group.need),
             Try::Granted => {
                 no_place.after_grant();
+                order.after_grant(&group.tenant);
                 let pool = draft.state.pool(pool_id);
                 if barriers.after_grant(pool, draft.now) && is_somebody_kept_back {
                     return Walk::BarrierIsGone;
                 }
-                firsts.extend(first_of(pool, &group));
+                firsts.extend(first_of(pool, &group, &mut order));
             }
         }
     }
     Walk::Ended
 }
 
-type First = Reverse<(Reverse<i64>, Offset, RequestId)>;
-
-fn firsts_of_groups(pool: &Pool) -> BinaryHeap<First> {
-    pool.queue.groups().keys().filter_map(|group| first_of(pool, group)).collect()
+/// The first of a group, by its place in the order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct First {
+    priority: Reverse<i64>,
+    fair_key: i128,
+    arrival: Offset,
+    request: RequestId,
 }
 
-fn first_of(pool: &Pool, group: &Group) -> Option<First> {
+fn firsts_of_groups(pool: &Pool, order: &mut FairOrder) -> BinaryHeap<Reverse<First>> {
+    pool.queue.groups().keys().filter_map(|group| first_of(pool, group, order)).collect()
+}
+
+fn first_of(pool: &Pool, group: &Group, order: &mut FairOrder) -> Option<Reverse<First>> {
     let (arrival, waiter) = pool.queue.groups().get(group)?.first_key_value()?;
-    Some(Reverse((group.priority, *arrival, waiter.request.clone())))
+    let (priority, fair_key) = (group.priority, order.key(pool, &group.tenant));
+    Some(Reverse(First { priority, fair_key, arrival: *arrival, request: waiter.request.clone() }))
 }
 
 enum Try {

@@ -214,10 +214,15 @@ proptest! {
             let ends_are_left = state.timers.first().is_some_and(|t| t.at_ms <= decision.time_ms);
             assert!(!ends_are_left, "{granted:?} starts before all ends have happened");
             let pool = &state.pools[&granted.pool];
-            let place = |request: &Request| (Reverse(request.ask.priority), request.arrival);
+            let place = |request: &Request| {
+                let tenant = &pool.tenants[&request.ask.tenant];
+                let is_fair = pool.half_life_ms.is_some();
+                let key = if is_fair { pool.fair_use(tenant, decision.time_ms).key } else { 0 };
+                (Reverse(request.ask.priority), key, request.arrival)
+            };
             let own = place(&pool.requests[&granted.request]);
             let barriers = Barriers::of(pool, decision.time_ms);
-            for (_, _, waiter) in pool.queue.in_order() {
+            for (_, _, waiter) in pool.in_order(decision.time_ms) {
                 let request = &pool.requests[&waiter.request];
                 let is_passed = place(request) < own && can_start(pool, &barriers, request);
                 assert!(!is_passed, "{granted:?} passes {request:?}, who could start");

@@ -40,6 +40,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::NodeHealthChanged(_) => "NodeHealthChanged",
         Event::QuotaSet(_) => "QuotaSet",
         Event::PoolPolicySet(_) => "PoolPolicySet",
+        Event::FairShareSet(_) => "FairShareSet",
         Event::RequestAdmitted(_) => "RequestAdmitted",
         Event::RequestVoted(voted) if voted.attempt == 1 => "RequestVoted",
         Event::RequestVoted(voted) if is_appeal && is_subject(&voted.request) => "RequestVoted",

@@ -10,6 +10,7 @@ mod decided;
 mod demo;
 pub mod engine;
 mod explain;
+mod fairness;
 mod import;
 mod input;
 mod kafka;
@@ -98,6 +99,8 @@ enum Command {
     Nodes(nodes::NodesArguments),
     /// Shows and sets who may use how much
     Quota(quota::QuotaArguments),
+    /// Shows who has used how much for its weight; orders the queue by it
+    Fairness(fairness::FairnessArguments),
     /// Shows live requests and their leases
     Requests(requests::RequestsArguments),
     /// Withdraws a request that has no lease yet
@@ -165,6 +168,7 @@ impl Command {
             Self::Queue(queue) => queue::run(queue),
             Self::Nodes(nodes) => nodes::run(nodes),
             Self::Quota(quota) => quota::run(quota),
+            Self::Fairness(fairness) => fairness::run(fairness),
             Self::Requests(requests) => requests::run(requests),
             Self::Cancel(cancel) => lease::cancel(cancel),
             Self::Release(release) => lease::release(release),

@@ -49,6 +49,9 @@ struct SetArguments {
     /// Commands per minute; 0 is unlimited
     #[arg(long, value_name = "COMMANDS", default_value_t = 0)]
     rate_per_minute: i64,
+    /// What it may use beside others, where the queue is ordered by fair share
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1)]
+    weight: i64,
     #[command(flatten)]
     id: IdArguments,
 }
@@ -59,7 +62,8 @@ pub(super) fn run(arguments: &QuotaArguments) -> Result<u8> {
     let sending = Sending { pool: pool.as_ref(), id: &set.id, service: read.to_send()? };
     send(&sending, "SetQuota", |_, _| {
         Ok(json!({"tenant": set.tenant, "guarantee_gpu_milli": set.guarantee,
-                  "limit_gpu_milli": set.limit, "rate_per_minute": set.rate_per_minute}))
+                  "limit_gpu_milli": set.limit, "rate_per_minute": set.rate_per_minute,
+                  "weight": set.weight}))
     })
 }
 

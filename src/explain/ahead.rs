@@ -4,10 +4,17 @@ use super::report::{Ahead, InItsWay};
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use conclave_core::overtaking::Barriers;
 use conclave_core::state::{Group, Pool, Request, State, Waiter};
-use conclave_core::units::{Offset, PoolId, RequestId, TimeMs};
+use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
+use std::collections::BTreeSet;
 
 /// Requests that are named one by one.
 const NAMED_MAX: usize = 5;
+
+/// The rules by which somebody stands before a request, or keeps it back.
+const PRIORITY: &str = "priority";
+const FAIR_SHARE: &str = "fair_share";
+const ARRIVAL: &str = "arrival";
+const BOUNDED_OVERTAKING: &str = "bounded_overtaking";
 
 /// Those before `request`; none when it does not wait in the queue.
 #[must_use]
@@ -16,10 +23,13 @@ pub fn ahead(state: &State, pool: &PoolId, request: &RequestId, viewer: &Viewer)
     let request = pool.request(request)?;
     let since_ms = request.waits_since()?;
     let own = Group::of(&request.ask);
-    let look = Look { pool, viewer };
-    let mut before = look.before(&own, request.arrival);
-    before.sort_by_key(|(group, arrival, _)| (group.priority, *arrival));
-    let by_priority = before.iter().filter(|(group, ..)| group.priority < own.priority).count();
+    let look = Look::of(pool, viewer, request, state.time_ms);
+    let before: Vec<_> = pool
+        .in_order(state.time_ms)
+        .take_while(|(.., waiter)| waiter.request != request.ask.request)
+        .collect();
+    let count = |rule| before.iter().filter(|one| look.rule(one, request) == rule).count();
+    let (by_priority, by_fair_share) = (count(PRIORITY), count(FAIR_SHARE));
     let shares = |(group, ..): &&Before<'_>| group.need.shares_a_model_with(&own.need);
     let in_its_way = before.iter().filter(shares).take(NAMED_MAX);
     let barriers = Barriers::of(pool, state.time_ms);
@@ -27,10 +37,11 @@ pub fn ahead(state: &State, pool: &PoolId, request: &RequestId, viewer: &Viewer)
     Some(Ahead {
         place: before.len() + 1,
         by_priority,
-        by_arrival: before.len() - by_priority,
+        by_fair_share,
+        by_arrival: before.len() - by_priority - by_fair_share,
         sharing_a_model: before.iter().filter(shares).count(),
         first: before.iter().take(NAMED_MAX).map(|(group, _, one)| look.name(group, one)).collect(),
-        in_its_way: in_its_way.map(|(group, _, one)| look.row(group, one, &own)).collect(),
+        in_its_way: in_its_way.map(|one| look.row(one, look.rule(one, request))).collect(),
         protected: protected.filter_map(|one| look.protected(&one.request)).collect(),
         is_protected: barriers.protect(&request.ask.request),
         protected_from_ms: look.protected_from(request, since_ms, state.time_ms),
@@ -42,21 +53,31 @@ type Before<'a> = (&'a Group, Offset, &'a Waiter);
 struct Look<'a> {
     pool: &'a Pool,
     viewer: &'a Viewer,
+    /// Tenants that come before the request's own in the fair share.
+    used_less: BTreeSet<&'a TenantId>,
 }
 
 impl<'a> Look<'a> {
-    /// Everybody of a higher priority, and whoever of the same came earlier.
-    fn before(&self, own: &Group, arrival: Offset) -> Vec<Before<'a>> {
-        let mut before = Vec::new();
-        for (group, waiters) in self.pool.queue.groups() {
-            if group.priority > own.priority {
-                continue;
-            }
-            let is_higher = group.priority < own.priority;
-            let earlier = waiters.iter().take_while(|(at, _)| is_higher || **at < arrival);
-            before.extend(earlier.map(|(at, waiter)| (group, *at, waiter)));
+    fn of(pool: &'a Pool, viewer: &'a Viewer, request: &Request, now: TimeMs) -> Self {
+        let key = |tenant| pool.fair_use(tenant, now).key;
+        let own = key(&pool.tenants[&request.ask.tenant]);
+        let used_less = pool.tenants.iter().filter(|(_, tenant)| key(tenant) < own);
+        let is_fair = pool.half_life_ms.is_some();
+        let used_less = used_less.filter(|_| is_fair).map(|(name, _)| name).collect();
+        Self { pool, viewer, used_less }
+    }
+
+    /// Why one of those before `request` stands there. Arrival says nothing of two tenants of which
+    /// one has used less.
+    fn rule(&self, before: &Before<'_>, request: &Request) -> &'static str {
+        let group = before.0;
+        if group.priority.0 > request.ask.priority {
+            PRIORITY
+        } else if self.used_less.contains(&group.tenant) {
+            FAIR_SHARE
+        } else {
+            ARRIVAL
         }
-        before
     }
 
     fn name(&self, group: &Group, waiter: &Waiter) -> String {
@@ -67,8 +88,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn row(&self, group: &Group, waiter: &Waiter, own: &Group) -> InItsWay {
-        let rule = if group.priority < own.priority { "priority" } else { "arrival" };
+    fn row(&self, (group, _, waiter): &Before<'_>, rule: &str) -> InItsWay {
         InItsWay {
             request: self.name(group, waiter),
             tenant: self.viewer.name_of(&group.tenant),
@@ -82,8 +102,7 @@ impl<'a> Look<'a> {
         let request = self.pool.request(id)?;
         let group = Group::of(&request.ask);
         let waiter = Waiter { request: id.clone(), since_ms: request.waits_since()? };
-        let row = self.row(&group, &waiter, &group);
-        Some(InItsWay { rule: "bounded_overtaking".to_owned(), ..row })
+        Some(self.row(&(&group, request.arrival, &waiter), BOUNDED_OVERTAKING))
     }
 
     /// When W is over, if it would be protected then with everybody waiting on.

@@ -99,6 +99,10 @@ pub struct Ahead {
     pub place: usize,
     /// How many stand before it because their priority is higher.
     pub by_priority: usize,
+    /// How many of its own priority stand before it because their tenant has used less of the pool
+    /// for its weight; 0 where the queue is ordered by arrival.
+    #[serde(default)]
+    pub by_fair_share: usize,
     /// How many of its own priority stand before it because they came earlier.
     pub by_arrival: usize,
     /// How many of them could want a GPU that it wants: the others are not in its way.
@@ -123,7 +127,7 @@ pub struct InItsWay {
     pub request: String,
     /// Whose.
     pub tenant: String,
-    /// The rule: `priority`, `arrival` or `bounded_overtaking`.
+    /// The rule: `priority`, `fair_share`, `arrival` or `bounded_overtaking`.
     pub rule: String,
     /// Its priority.
     pub priority: i64,

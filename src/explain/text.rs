@@ -107,11 +107,15 @@ pub(super) fn place(ahead: &Ahead) -> Vec<String> {
     if ahead.place == 1 {
         return vec!["  nobody stands before it in the queue".to_owned()];
     }
-    let more = ahead.by_priority + ahead.by_arrival - ahead.first.len();
+    let more = ahead.place - 1 - ahead.first.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let fair = match ahead.by_fair_share {
+        0 => String::new(),
+        count => format!(" {count} of tenants that have used less for their weight,"),
+    };
     let mut lines = vec![
         format!(
-            "  before it in the queue: {} by priority, {} of the same priority came earlier \
+            "  before it in the queue: {} by priority,{fair} {} of the same priority came earlier \
              ({}{more})",
             ahead.by_priority,
             ahead.by_arrival,

@@ -63,7 +63,8 @@ fn change_of(event: &Event) -> Change {
         | Event::CouncilRemembered(_)
         | Event::MemberQuarantined(_)
         | Event::MemberReturned(_)
-        | Event::CouncilWeighed(_) => Change::Nothing,
+        | Event::CouncilWeighed(_)
+        | Event::FairShareSet(_) => Change::Nothing,
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => Change::Blocker,
         Event::NodeRegistered(_)
         | Event::NodeDrained(_)

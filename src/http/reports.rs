@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use crate::fold::Folded;
+use crate::report::fairness::FairnessReport;
 use crate::report::nodes::NodesReport;
 use crate::report::pools::{PoolReport, PoolsReport};
 use crate::report::queue::{QueueReport, ROWS_DEFAULT};
@@ -160,6 +161,11 @@ reports! {
     quotas, "/v1/pools/{pool}/quotas", QuotasReport,
     (("pool" = String, Path), ("at" = Option<i64>, Query)),
     |folded, viewer, pool; asked: At| QuotasReport::of(&folded.state, &pool, &viewer);
+
+    /// Who has used how much of a pool for its weight, and who stands above and below its part.
+    fairness, "/v1/pools/{pool}/fairness", FairnessReport,
+    (("pool" = String, Path), ("at" = Option<i64>, Query)),
+    |folded, viewer, pool; asked: At| FairnessReport::of(&folded.state, &pool, &viewer);
 
     /// Live requests of a pool.
     requests, "/v1/pools/{pool}/requests", RequestsReport,

@@ -110,6 +110,7 @@ impl<'a> Subject<'a> {
             Event::NodeRemoved(event) => within(&event.pool),
             Event::NodeHealthChanged(event) => within(&event.pool),
             Event::PoolPolicySet(event) => within(&event.pool),
+            Event::FairShareSet(event) => within(&event.pool),
             Event::QueueCarriedOver(event) => within(&event.pool),
             Event::QueueCaughtUp(event) => within(&event.pool),
             Event::QuotaSet(event) => {

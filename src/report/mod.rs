@@ -4,6 +4,7 @@
 pub mod council;
 pub mod decision;
 pub mod event;
+pub mod fairness;
 pub mod filter;
 pub mod members;
 pub mod nodes;

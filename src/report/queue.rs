@@ -148,7 +148,7 @@ fn section(rows: &[QueueRow], all: i64, now: TimeMs) -> String {
 
 impl View<'_> {
     fn waiting(&self, rows_max: usize) -> Vec<QueueRow> {
-        let in_order = (1..).zip(self.pool.queue.in_order().take(rows_max));
+        let in_order = (1..).zip(self.pool.in_order(self.now).take(rows_max));
         let row = |(place, (_, _, waiter)): (i64, (_, _, &conclave_core::state::Waiter))| {
             self.row(&self.pool.requests[&waiter.request], Some(place))
         };

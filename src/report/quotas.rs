@@ -44,6 +44,8 @@ pub struct QuotaReport {
     pub waiting_gpu_milli: i64,
     /// Commands per minute of log time; 0 is unlimited.
     pub rate_per_minute: i64,
+    /// What it may use beside others in the fair share.
+    pub weight: i64,
 }
 
 /// Tenants that the viewer may not see, together.
@@ -141,6 +143,7 @@ impl QuotaReport {
             waiting: demand.waiting,
             waiting_gpu_milli: demand.waiting_gpu_milli,
             rate_per_minute: tenant.quota.rate_per_minute,
+            weight: tenant.quota.weight,
         }
     }
 

@@ -152,7 +152,7 @@ impl RequestsReport {
         rows_max: usize,
     ) -> Result<Self> {
         let pool = find(state, id)?;
-        let places = places_of(pool);
+        let places = places_of(pool, state.time_ms);
         let (mut requests, mut count, mut of_others) = (vec![], 0, 0);
         for request in pool.requests.values() {
             let is_asked = stage.is_none_or(|stage| stage == StageName::of(&request.stage));
@@ -194,8 +194,8 @@ impl RequestsReport {
 }
 
 /// Where each waiting request stands in the order.
-fn places_of(pool: &Pool) -> BTreeMap<&RequestId, i64> {
-    (1..).zip(pool.queue.in_order()).map(|(place, (_, _, one))| (&one.request, place)).collect()
+fn places_of(pool: &Pool, now: TimeMs) -> BTreeMap<&RequestId, i64> {
+    (1..).zip(pool.in_order(now)).map(|(place, (_, _, one))| (&one.request, place)).collect()
 }
 
 impl RequestReport {
@@ -215,7 +215,7 @@ impl RequestReport {
         let Some(request) = seen else { return Ok(None) };
         let blockers = Blockers::of(state, id);
         let blocked = Blocked::of(&blockers, pool, request, state.time_ms, viewer);
-        let mut in_order = (1..).zip(pool.queue.in_order());
+        let mut in_order = (1..).zip(pool.in_order(state.time_ms));
         let place = in_order.find(|(_, (_, _, one))| one.request == request.ask.request);
         Ok(Some(Self {
             as_of: AsOf::of(state),

@@ -48,6 +48,15 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             gpus(set.quota.limit_gpu_milli)
         ),
         Event::PoolPolicySet(set) => format!("{}: {}", set.pool, policy(&set.policy)),
+        Event::FairShareSet(set) => match set.fair_share.half_life_ms {
+            Some(half_life) => format!(
+                "{}: whoever has used least for its weight comes first among equal priorities; what \
+                 was used {} ago counts half",
+                set.pool,
+                span(half_life)
+            ),
+            None => format!("{}: whoever came first comes first", set.pool),
+        },
         Event::RequestVoted(voted) => vote(voted),
         Event::RequestAdmitted(admitted) => ask(&admitted.request),
         Event::RequestQueued(queued) => format!("{} waits for capacity", queued.request),

@@ -149,6 +149,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::NodeHealthChanged(_) => &["ReportNodeHealth"],
         Event::QuotaSet(_) => &["SetQuota"],
         Event::PoolPolicySet(_) => &["SetPoolPolicy"],
+        Event::FairShareSet(_) => &["SetFairShare"],
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
@@ -212,6 +213,9 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::PoolPolicySet(event), Payload::SetPoolPolicy(asked)) => {
             in_pool(&event.pool) && event.policy == *asked
+        }
+        (Event::FairShareSet(event), Payload::SetFairShare(asked)) => {
+            in_pool(&event.pool) && event.fair_share == *asked
         }
         (Event::RequestAdmitted(event), payload) => {
             in_pool(&event.pool) && asked_for(payload) == Some(&event.request)

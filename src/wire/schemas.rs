@@ -28,25 +28,29 @@ pub const COMMAND_SCHEMA_1: &str = include_str!("../../schemas/released/command-
 /// The schema of commands that `decide_version` 1 reads by: without `ActivateCouncil`.
 pub const COMMAND_SCHEMA_2: &str = include_str!("../../schemas/released/command-2.avsc");
 
+/// The schema of commands that `decide_version` 2 reads by: without `SetFairShare`.
+pub const COMMAND_SCHEMA_3: &str = include_str!("../../schemas/released/command-3.avsc");
+
 /// The local table's id of [`COMMAND_SCHEMA`]. The next version takes the next id, and this one
 /// then names the text kept in `schemas/released/`, as id 1 names [`COMMAND_SCHEMA_1`].
-pub const COMMAND_SCHEMA_ID: u32 = 3;
+pub const COMMAND_SCHEMA_ID: u32 = 4;
 
 /// Versions of the schema of commands, the oldest first, as they were released.
-pub const COMMAND_SCHEMAS: [&str; VERSIONS] = [COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, COMMAND_SCHEMA];
+pub const COMMAND_SCHEMAS: [&str; VERSIONS] =
+    [COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, COMMAND_SCHEMA_3, COMMAND_SCHEMA];
 
 /// How many versions of the schema of commands there are: their local ids count from 1.
-pub const VERSIONS: usize = 3;
+pub const VERSIONS: usize = 4;
 
 /// Branches of the payload that each version of ours has, by its id from 1.
-const BRANCHES: [u32; VERSIONS] = [13, 16, 17];
+const BRANCHES: [u32; VERSIONS] = [13, 16, 17, 18];
 
 /// What each `decide_version`, from 1, reads commands by: the place of the newest schema that there
 /// was among [`COMMAND_SCHEMAS`]. It knows no later branch, field or symbol, whoever wrote it.
-const READ_BY: [usize; DECIDERS] = [1, 2];
+const READ_BY: [usize; DECIDERS] = [1, 2, 3];
 
 /// How many versions of the deciding rules this release knows: they count from 1.
-const DECIDERS: usize = 2;
+const DECIDERS: usize = 3;
 
 const _: () = assert!(DECIDE_VERSION_NEWEST == DECIDERS as i64);
 

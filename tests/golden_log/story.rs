@@ -77,12 +77,14 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     unreadable(&mut scroll);
     people(&mut scroll);
     networks(&mut scroll);
+    fairness(&mut scroll);
     scroll.batches
 }
 
 fn set_up(scroll: &mut Scroll) {
     scroll.send(Payload::ActivateDecider(ActivateDecider { version: 1 }));
-    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 3 }));
+    // No release knows it for a long time to come.
+    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 60_000 }));
     scroll.send(node("early", 8, "A100"));
     let shape = |gpu_count, gpu_milli, count| TargetShape {
         cpu_milli: CpuMilli(4_000),
@@ -295,6 +297,46 @@ fn networks(scroll: &mut Scroll) {
     }
     scroll.send(seat(""));
     scroll.send(small("net-last", "t"));
+}
+
+/// From `decide_version` 3 on: weights, and a queue that is ordered by fair share.
+fn fairness(scroll: &mut Scroll) {
+    let fair = |half_life_ms: Option<i64>| {
+        Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
+    };
+    let weighted =
+        |tenant: &str, weight| Payload::SetQuota(SetQuota { weight, ..share(tenant, 0, 20) });
+    // To version 2 an unknown branch, and a field whose rule is not built.
+    scroll.send(fair(Some(HOUR)));
+    scroll.send(weighted("t", 3));
+    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 3 }));
+    for payload in [
+        set(SetPoolPolicy { queue_max: 99, ..policy() }),
+        weighted("t", 3),
+        weighted("u", 1),
+        fair(Some(1)),
+        fair(Some(HOUR)),
+        fair(Some(HOUR)),
+        end("holder"),
+    ] {
+        scroll.send(payload);
+    }
+    let whole = |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]);
+    let first = scroll.send(whole("fair-u1", "u"));
+    let second = scroll.send(whole("fair-u2", "u"));
+    for (name, tenant) in [("fair-u3", "u"), ("fair-u4", "u"), ("fair-t1", "t"), ("fair-t2", "t")] {
+        scroll.send(whole(name, tenant));
+    }
+    scroll.now += MINUTE;
+    // To t, which has used nothing of late; then by weight.
+    scroll.send(release("fair-u1", first));
+    scroll.now += MINUTE;
+    scroll.send(release("fair-u2", second));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
+    scroll.send(fair(None));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

@@ -56,6 +56,7 @@ pub(crate) fn commands() -> Vec<Command> {
             ask: Some(Box::new(request_allocation())),
         }),
         Payload::ActivateCouncil(ActivateCouncil { model: "c5".repeat(32) }),
+        Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(604_800_000)) }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -72,7 +73,9 @@ pub(crate) fn commands() -> Vec<Command> {
 pub(crate) fn decisions() -> Vec<(String, Decision)> {
     let mut named = Vec::new();
     let later = later_events().into_iter().take(LATER_KINDS);
-    for event in events().into_iter().chain(later).chain(events_of_networks()) {
+    for event in
+        events().into_iter().chain(later).chain(events_of_networks()).chain(events_of_shares())
+    {
         let name = serde_json::to_value(&event).unwrap();
         let name = name.as_object().unwrap().keys().next().unwrap().clone();
         named.push((name, decision(Outcome::Accepted, vec![event])));
@@ -277,6 +280,12 @@ fn events_of_networks() -> Vec<Event> {
             ],
         }),
     ]
+}
+
+/// Those that `decide_version` 3 brought.
+fn events_of_shares() -> Vec<Event> {
+    let fair_share = SetFairShare { half_life_ms: None };
+    vec![Event::FairShareSet(FairShareSet { pool: "vision".into(), fair_share })]
 }
 
 fn open_log() -> OpenLog {

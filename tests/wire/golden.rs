@@ -5,7 +5,7 @@
 use crate::examples::{commands, decisions};
 use crate::{PARTITION, read};
 use conclave::wire::schemas::{
-    COMMAND_SCHEMA, COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, DECISION_SCHEMA,
+    COMMAND_SCHEMA, COMMAND_SCHEMA_1, COMMAND_SCHEMA_2, COMMAND_SCHEMA_3, DECISION_SCHEMA,
 };
 use conclave::wire::{
     CommandReader, admit, body_hash, decode_decision, encode_command, encode_decision,
@@ -98,10 +98,12 @@ fn schemas_have_their_golden_fingerprints() {
     let decision = body_hash(decision.as_bytes());
     let first = admit(COMMAND_SCHEMA_1).unwrap().fingerprint();
     let second = admit(COMMAND_SCHEMA_2).unwrap().fingerprint();
+    let third = admit(COMMAND_SCHEMA_3).unwrap().fingerprint();
     let golden = json!({
         "command": command.to_string(),
         "command-1": first.to_string(),
         "command-2": second.to_string(),
+        "command-3": third.to_string(),
         "decision": decision.to_string(),
     });
     check("fingerprints", &golden);

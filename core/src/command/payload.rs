@@ -24,6 +24,7 @@ impl Payload {
             Self::OverrideDecision(_) => "OverrideDecision",
             Self::Appeal(_) => "Appeal",
             Self::ActivateCouncil(_) => "ActivateCouncil",
+            Self::SetFairShare(_) => "SetFairShare",
         }
     }
 
@@ -48,6 +49,7 @@ impl Payload {
             Self::OverrideDecision(_) => 14,
             Self::Appeal(_) => 15,
             Self::ActivateCouncil(_) => 16,
+            Self::SetFairShare(_) => 17,
         }
     }
 
@@ -70,7 +72,8 @@ impl Payload {
             | Self::ReleaseLease(_)
             | Self::ReportNodeHealth(_)
             | Self::OverrideDecision(_)
-            | Self::Appeal(_) => false,
+            | Self::Appeal(_)
+            | Self::SetFairShare(_) => false,
         }
     }
 
@@ -87,6 +90,7 @@ impl Payload {
             | Self::RemoveNode(_)
             | Self::SetQuota(_)
             | Self::SetPoolPolicy(_)
+            | Self::SetFairShare(_)
             | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)

@@ -18,6 +18,7 @@ mod remove_node;
 mod renew_lease;
 mod report_node_health;
 mod request_allocation;
+mod set_fair_share;
 mod set_pool_policy;
 mod set_quota;
 mod shrink_lease;
@@ -144,6 +145,7 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::RemoveNode(remove) => remove_node::decide(draft, &command.pool, remove),
         Payload::SetQuota(quota) => set_quota::decide(draft, &command.pool, quota),
         Payload::SetPoolPolicy(policy) => set_pool_policy::decide(draft, &command.pool, policy),
+        Payload::SetFairShare(share) => set_fair_share::decide(draft, &command.pool, share),
         Payload::RequestAllocation(ask) => {
             request_allocation::decide(draft, &command.pool, ask, vote)
         }

@@ -4,18 +4,24 @@ use super::stage_one::Bounds;
 use crate::command::SetQuota;
 use crate::decision::{Event, QuotaSet, Rejected};
 use crate::draft::Draft;
-use crate::limits::{QUOTA_GPU_MILLI_MAX, RATE_PER_MINUTE_MAX, TENANTS_MAX};
+use crate::limits::{QUOTA_GPU_MILLI_MAX, RATE_PER_MINUTE_MAX, TENANTS_MAX, WEIGHT_MAX};
 use crate::rejection::{RejectionCode as Code, refuse};
 use crate::units::PoolId;
 
-pub(super) fn check(quota: &SetQuota) -> Result<(), Rejected> {
+/// The first `decide_version` with weights.
+const WEIGHTS_SINCE: i64 = 3;
+
+pub(super) fn check(quota: &SetQuota, version: i64) -> Result<(), Rejected> {
     Bounds::id("tenant", &quota.tenant.0)?;
     let limit = quota.limit_gpu_milli.0;
     Bounds::number("limit_gpu_milli", limit, 0, QUOTA_GPU_MILLI_MAX)?;
     Bounds::number("guarantee_gpu_milli", quota.guarantee_gpu_milli.0, 0, limit)?;
     Bounds::number("rate_per_minute", quota.rate_per_minute, 0, RATE_PER_MINUTE_MAX)?;
     Bounds::neutral("borrow_gpu_milli", quota.borrow_gpu_milli.0 == 0)?;
-    Bounds::neutral("weight", quota.weight == 1)?;
+    if version < WEIGHTS_SINCE {
+        Bounds::neutral("weight", quota.weight == 1)?;
+    }
+    Bounds::number("weight", quota.weight, 1, WEIGHT_MAX)?;
     Bounds::neutral("gpu_hour_budget", quota.gpu_hour_budget.is_none())?;
     Bounds::neutral("budget_window_ms", quota.budget_window_ms.0 == 0)
 }

@@ -3,8 +3,8 @@
 
 use super::{
     activate_council, activate_decider, appeal, drain_node, open_log, override_decision,
-    register_node, release_lease, renew_lease, request_allocation, set_pool_policy, set_quota,
-    shrink_lease,
+    register_node, release_lease, renew_lease, request_allocation, set_fair_share, set_pool_policy,
+    set_quota, shrink_lease,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
@@ -15,12 +15,12 @@ use crate::rejection::{RejectionCode as Code, refuse};
 use crate::state::{Request, State};
 use crate::units::{DurationMs, Offset, PoolId, RequestId, TenantId, TimeMs};
 
-/// Whether a command's fields are within their bounds, whatever the state: what a producer can
-/// check before sending.
+/// Whether a command's fields are within their bounds for the rules of `version`, whatever else the
+/// state is: what a producer can check before sending.
 ///
 /// # Errors
 /// `out_of_range` or `unsupported`, naming the field.
-pub fn is_within_bounds(command: &Command) -> Result<(), Rejected> {
+pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected> {
     let Command { command_id, pool, actor, submitted_at_ms: _, payload } = command;
     Bounds::id("command_id", &command_id.0)?;
     Bounds::id_or_empty("pool", &pool.0)?;
@@ -34,8 +34,9 @@ pub fn is_within_bounds(command: &Command) -> Result<(), Rejected> {
         Payload::RegisterNode(register) => register_node::check(register),
         Payload::DrainNode(drain) => drain_node::check(&drain.node, &drain.reason),
         Payload::RemoveNode(remove) => drain_node::check(&remove.node, &remove.reason),
-        Payload::SetQuota(quota) => set_quota::check(quota),
+        Payload::SetQuota(quota) => set_quota::check(quota, version),
         Payload::SetPoolPolicy(policy) => set_pool_policy::check(policy),
+        Payload::SetFairShare(share) => set_fair_share::check(share),
         Payload::RequestAllocation(ask) => request_allocation::check(ask),
         Payload::CancelRequest(cancel) => {
             Bounds::id("request", &cancel.request.0)?;
@@ -128,6 +129,7 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::DrainNode(_)
         | Payload::RemoveNode(_)
         | Payload::SetPoolPolicy(_)
+        | Payload::SetFairShare(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
@@ -158,6 +160,7 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::RemoveNode(_)
         | Payload::SetQuota(_)
         | Payload::SetPoolPolicy(_)
+        | Payload::SetFairShare(_)
         | Payload::ReportNodeHealth(_) => None,
     }
 }
@@ -172,7 +175,7 @@ pub(crate) fn passes(state: &State, input: &Input, command: &Command) -> bool {
 pub(super) fn check(state: &State, key: &[u8], command: &Command) -> Result<(), Rejected> {
     check_open(state, &command.payload)?;
     check_place(state, key, command)?;
-    is_within_bounds(command)?;
+    is_within_bounds(command, state.decide_version)?;
     check_permission(command)?;
     check_names(state, command)
 }

@@ -246,6 +246,15 @@ pub const COMMANDS: &[CommandRow] = &[
         events: &["CouncilActivated"],
         rejections: &[UnknownVersion],
     },
+    CommandRow {
+        name: "SetFairShare",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer, and the pool exists; what is set already changes \
+                       nothing",
+        events: &["FairShareSet"],
+        rejections: &[UnknownPool, UnknownVersion],
+    },
 ];
 
 /// The row of a command.

@@ -7,6 +7,7 @@ impl Event {
     #[must_use]
     pub fn since(&self) -> i64 {
         match self {
+            Self::FairShareSet(_) => 3,
             Self::CouncilActivated(_)
             | Self::CouncilVoted(_)
             | Self::CouncilRemembered(_)

@@ -67,6 +67,7 @@ impl Pool {
             unused_guarantees: self.unused_guarantees,
             duplicates,
             denials: self.denials.clone(),
+            half_life_ms: self.half_life_ms,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::history::History;
 use super::node::{Node, NodeClass};
 use super::shape::{GpuSet, Need, Shape};
 use crate::limits::NODES_MAX;
+use crate::state::Amounts;
 use crate::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub struct Fleet {
     classes: BTreeMap<NodeClass, i64>,
     gpus: GpuTotals,
     gpus_accepting: GpuTotals,
+    /// CPU and memory of all nodes.
+    cpu_milli_total: i128,
+    memory_mib_total: i128,
     pub(super) history: History,
 }
 
@@ -87,6 +91,8 @@ impl Fleet {
         self.index.remove(id);
         self.index.values_mut().filter(|at| **at > index).for_each(|at| *at -= 1);
         self.gpus.total_milli.0 -= node.gpu_milli_total();
+        self.cpu_milli_total -= i128::from(node.class().cpu_milli.0);
+        self.memory_mib_total -= i128::from(node.class().memory_mib.0);
         if node.accepts_work() {
             self.accepting_changes(node.class().model, -node.gpu_milli_total(), 0);
             self.uncount(node.class());
@@ -144,6 +150,13 @@ impl Fleet {
     #[must_use]
     pub fn gpus(&self) -> GpuTotals {
         self.gpus
+    }
+
+    /// What all nodes have, whether they accept work or not.
+    #[must_use]
+    pub fn capacity(&self) -> Amounts {
+        let gpu_milli = i128::from(self.gpus.total_milli.0);
+        Amounts([gpu_milli, self.cpu_milli_total, self.memory_mib_total])
     }
 
     /// The GPUs of the nodes that accept work.
@@ -263,6 +276,8 @@ impl Fleet {
         let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
         self.gpus.total_milli.0 += total;
         self.gpus.used_milli.0 += used;
+        self.cpu_milli_total += i128::from(node.class().cpu_milli.0);
+        self.memory_mib_total += i128::from(node.class().memory_mib.0);
         if node.accepts_work() {
             self.accepting_changes(node.class().model, total, used);
             *self.classes.entry(*node.class()).or_insert(0) += 1;

@@ -92,6 +92,7 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
         | Payload::RemoveNode(_)
         | Payload::SetQuota(_)
         | Payload::SetPoolPolicy(_)
+        | Payload::SetFairShare(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)

@@ -4,6 +4,7 @@ pub mod bench;
 mod denials;
 mod duplicates;
 pub mod history;
+mod ledger;
 pub mod memory;
 mod place_table;
 mod queue;
@@ -15,6 +16,7 @@ pub use bench::{Bench, Said, Standing};
 pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
+pub use ledger::{Amounts, Ledger};
 pub use memory::Memory;
 pub use queue::{GangNeed, Group, Queue, Waiter};
 pub use request::{Lease, Request, Stage};
@@ -25,7 +27,7 @@ use crate::council::ModelId;
 use crate::decision::Placement;
 use crate::limits::{DECIDE_VERSION_FIRST, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
 use crate::placement::{Fleet, GpuSet, Need, Placer};
-use crate::units::{GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
+use crate::units::{DurationMs, GpuMilli, Offset, PoolId, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,6 +95,9 @@ pub struct Pool {
     pub duplicates: DuplicateWindow,
     /// Whom the council denied lately.
     pub denials: Denials,
+    /// What was used so long ago counts half in the order of the queue; none while it is ordered by
+    /// arrival.
+    pub half_life_ms: Option<DurationMs>,
 }
 
 /// A tenant's part of a pool.
@@ -116,6 +121,8 @@ pub struct Tenant {
     pub history: History,
     /// What the networks remember of it.
     pub memory: Memory,
+    /// What its leases have used.
+    pub ledger: Ledger,
 }
 
 impl State {
@@ -190,6 +197,7 @@ impl Pool {
             unused_guarantees: GpuMilli(0),
             duplicates: DuplicateWindow::new(ids_max, window_ms),
             denials: Denials::default(),
+            half_life_ms: None,
         }
     }
 
@@ -258,6 +266,7 @@ impl Tenant {
             running_count: 0,
             history: History::default(),
             memory: Memory::default(),
+            ledger: Ledger::default(),
         }
     }
 

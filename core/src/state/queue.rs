@@ -1,6 +1,6 @@
 //! Requests that wait for capacity, grouped so that one answer serves all that are alike.
 //!
-//! The order is priority descending, then arrival. Requests of one group differ in arrival only:
+//! The order is the pool's ([`Pool::in_order`](crate::state::Pool::in_order)). Requests of one group differ in arrival only:
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
 use crate::command::RequestAllocation;
@@ -130,17 +130,11 @@ impl Queue {
         &self.groups
     }
 
-    /// Where each waiting request stands: priority descending, then arrival.
-    pub fn in_order(&self) -> impl Iterator<Item = (&Group, Offset, &Waiter)> {
-        let mut all: Vec<_> = self
-            .groups
-            .iter()
-            .flat_map(|(group, waiters)| {
-                waiters.iter().map(move |(arrival, waiter)| (group, *arrival, waiter))
-            })
-            .collect();
-        all.sort_by_key(|(group, arrival, _)| (group.priority, *arrival));
-        all.into_iter()
+    /// All waiting requests, in no order that anybody should show.
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = (&Group, Offset, &Waiter)> {
+        self.groups.iter().flat_map(|(group, waiters)| {
+            waiters.iter().map(move |(arrival, waiter)| (group, *arrival, waiter))
+        })
     }
 
     /// Adds a request at the place that its arrival gives it.

@@ -1,6 +1,7 @@
 //! A request for GPUs from the day it is admitted to the end of its lease.
 
 use super::bench::Said;
+use super::ledger::Amounts;
 use crate::command::RequestAllocation;
 use crate::decision::Placement;
 use crate::units::{DurationMs, GpuMilli, GpuModel, Offset, TimeMs};
@@ -103,9 +104,21 @@ impl Request {
     /// Never: a gang is bounded.
     #[must_use]
     pub fn held_gpu_milli(&self) -> GpuMilli {
+        GpuMilli(self.held_replicas() * self.ask.replica_gpu_milli().0)
+    }
+
+    /// What it holds now.
+    ///
+    /// # Panics
+    /// Never: a gang is bounded.
+    #[must_use]
+    pub fn held_amounts(&self) -> Amounts {
+        Amounts::of(&self.ask, self.held_replicas())
+    }
+
+    fn held_replicas(&self) -> i64 {
         let replicas = self.lease().map_or(0, |lease| lease.replicas.len());
-        let replicas = i64::try_from(replicas).expect("a gang is bounded");
-        GpuMilli(replicas * self.ask.replica_gpu_milli().0)
+        i64::try_from(replicas).expect("a gang is bounded")
     }
 }
 

@@ -45,6 +45,11 @@ pub(crate) enum Act {
         guarantee: i64,
         limit: i64,
         rate: i64,
+        weight: i64,
+    },
+    /// By arrival when none.
+    FairShare {
+        half_life_ms: Option<i64>,
     },
     Policy {
         council: u8,
@@ -117,11 +122,14 @@ fn act() -> impl Strategy<Value = Act> {
 /// What an operator sends, and what nobody should.
 fn order() -> impl Strategy<Value = Act> {
     let rate = prop_oneof![4 => Just(0), 1 => 1..100_i64];
+    let weight = prop_oneof![4 => Just(1), 1 => 0..5_i64];
     prop_oneof![
         2 => Just(Act::Tick),
         2 => Just(Act::Garbage),
         1 => Just(Act::Open),
-        2 => (0..4_i64).prop_map(|version| Act::Activate { version }),
+        2 => (0..5_i64).prop_map(|version| Act::Activate { version }),
+        2 => prop::option::of(30_000..40_000_000_i64)
+            .prop_map(|half_life_ms| Act::FairShare { half_life_ms }),
         2 => (0..4_u8).prop_map(|model| Act::Seat { model }),
         4 => (0..6_u8, 0..=8_i64, 0..3_u8)
             .prop_map(|(node, gpus, model)| Act::Register { node, gpus, model }),
@@ -129,8 +137,10 @@ fn order() -> impl Strategy<Value = Act> {
         2 => (0..6_u8).prop_map(|node| Act::Remove { node }),
         4 => (0..4_u8, any::<bool>())
             .prop_map(|(node, is_healthy)| Act::Health { node, is_healthy }),
-        4 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, rate).prop_map(
-            |(tenant, guarantee, limit, rate)| Act::Quota { tenant, guarantee, limit, rate }
+        4 => (0..3_u8, 0..6_000_i64, 0..30_000_i64, rate, weight).prop_map(
+            |(tenant, guarantee, limit, rate, weight)| Act::Quota {
+                tenant, guarantee, limit, rate, weight
+            }
         ),
         2 => (0..3_u8, 0..3_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
             |(council, placement, queue_max, wait_ms)| Act::Policy {

@@ -44,17 +44,22 @@ pub(crate) struct Stream {
     is_crowded: bool,
     /// Whether networks sit in the seat from the beginning.
     is_seated: bool,
+    /// Whether the first two pools are ordered by fair share from the beginning.
+    is_fair: bool,
     pub(crate) steps: Vec<Step>,
 }
 
 pub(crate) fn streams() -> impl Strategy<Value = Stream> {
-    let of = |is_crowded, is_seated| move |steps| Stream { is_crowded, is_seated, steps };
+    let of = |is_crowded, is_seated| {
+        move |(steps, is_fair)| Stream { is_crowded, is_seated, is_fair, steps }
+    };
+    let steps = |count| (acts::steps(count), any::<bool>());
     prop_oneof![
-        3 => acts::steps(1..120).prop_map(of(false, false)),
-        2 => acts::steps(1..120).prop_map(of(false, true)),
+        3 => steps(1..120).prop_map(of(false, false)),
+        2 => steps(1..120).prop_map(of(false, true)),
         // What is carried over is worked off within a few commands.
-        1 => acts::steps(1..24).prop_map(of(true, false)),
-        1 => acts::steps(1..24).prop_map(of(true, true)),
+        1 => steps(1..24).prop_map(of(true, false)),
+        1 => steps(1..24).prop_map(of(true, true)),
     ]
 }
 
@@ -71,12 +76,19 @@ impl Stream {
     /// The world before the first step.
     pub(crate) fn begin(&self) -> World {
         let mut world = if self.is_crowded { crowd() } else { World::new() };
-        if self.is_seated {
-            let version = Payload::ActivateDecider(ActivateDecider { version: 2 });
-            world.send("", version);
-            world.send("", seat(0));
-            world.begin();
+        if self.is_seated || self.is_fair {
+            let version = if self.is_fair { 3 } else { 2 };
+            world.send("", Payload::ActivateDecider(ActivateDecider { version }));
         }
+        if self.is_seated {
+            world.send("", seat(0));
+        }
+        if self.is_fair {
+            world.send("p0", fair_share(Some(HOUR_MS)));
+            world.send("p1", fair_share(Some(48 * HOUR_MS)));
+            world.send("p1", weighted(quota(2, 1_000, 4_000, 0), 3));
+        }
+        world.begin();
         world
     }
 
@@ -221,9 +233,10 @@ impl World {
                 Payload::RemoveNode(RemoveNode { node: node_id(*node), reason: String::new() })
             }
             Act::Health { node, is_healthy } => health(*node, *is_healthy),
-            Act::Quota { tenant, guarantee, limit, rate } => {
-                quota(*tenant, *guarantee, *limit, *rate)
+            Act::Quota { tenant, guarantee, limit, rate, weight } => {
+                weighted(quota(*tenant, *guarantee, *limit, *rate), *weight)
             }
+            Act::FairShare { half_life_ms } => fair_share(*half_life_ms),
             Act::Policy { council, placement, queue_max, wait_ms } => {
                 policy(*council, *placement, *queue_max, *wait_ms)
             }

@@ -78,6 +78,15 @@ pub(crate) fn quota(tenant: u8, guarantee: i64, limit: i64, rate: i64) -> Payloa
     })
 }
 
+pub(crate) fn weighted(quota: Payload, weight: i64) -> Payload {
+    let Payload::SetQuota(quota) = quota else { panic!("no quota: {quota:?}") };
+    Payload::SetQuota(SetQuota { weight, ..quota })
+}
+
+pub(crate) fn fair_share(half_life_ms: Option<i64>) -> Payload {
+    Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
+}
+
 /// One whole GPU of any model for an hour, which every council approves.
 pub(crate) fn request(name: &str, tenant: u8) -> RequestAllocation {
     RequestAllocation {

@@ -37,7 +37,10 @@ pub(crate) fn told_at_open(state: &State, inputs: &[Input]) -> Vec<Told> {
             Payload::Appeal(appeal) => (appeal.ask.as_deref(), DEFERRALS_MAX + 1),
             _ => (None, 0),
         };
-        let pool = state.pools.get(&command.pool).filter(|_| is_within_bounds(command).is_ok());
+        let pool = state
+            .pools
+            .get(&command.pool)
+            .filter(|_| is_within_bounds(command, state.decide_version).is_ok());
         if let (Some(ask), Some(pool)) = (ask, pool) {
             let asked = Asked { ask, attempt, arrived_at_ms: now };
             let features = Features::of_request(pool, &asked, now);

@@ -68,6 +68,21 @@ pub(crate) fn share(tenant: &str, guarantee: i64, limit: i64) -> SetQuota {
     }
 }
 
+/// Later commands are decided by `version`.
+pub(crate) fn activate(version: i64) -> Payload {
+    Payload::ActivateDecider(ActivateDecider { version })
+}
+
+/// The queue is ordered by fair share: by arrival when none.
+pub(crate) fn fair_share(half_life_ms: Option<i64>) -> Payload {
+    Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
+}
+
+/// A tenant without a guarantee, with a limit in whole GPUs and a weight.
+pub(crate) fn weighted(tenant: &str, limit: i64, weight: i64) -> Payload {
+    Payload::SetQuota(SetQuota { weight, ..share(tenant, 0, limit) })
+}
+
 pub(crate) fn policy() -> SetPoolPolicy {
     SetPoolPolicy {
         council: CouncilMode::Off,

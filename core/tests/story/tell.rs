@@ -33,6 +33,10 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::NodeRemoved(removed) => format!("{} leaves", removed.node),
         Event::QuotaSet(set) => format!("{} has a quota", set.quota.tenant),
         Event::PoolPolicySet(_) => "the rules are set".to_owned(),
+        Event::FairShareSet(set) => match set.fair_share.half_life_ms {
+            Some(half_life) => format!("the queue is fair, by half after {half_life}"),
+            None => "the queue is by arrival".to_owned(),
+        },
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)

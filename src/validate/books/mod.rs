@@ -93,6 +93,7 @@ impl Books {
                 self.pools.entry(set.pool.clone()).or_default();
             }
             Event::DeciderActivated(_)
+            | Event::FairShareSet(_)
             | Event::CouncilActivated(_)
             | Event::CouncilVoted(_)
             | Event::CouncilRemembered(_)

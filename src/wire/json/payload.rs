@@ -5,8 +5,8 @@ use super::appeal::{AppealForm, OverrideDecisionForm};
 use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNodeHealthForm};
 use super::object::Object;
 use super::policy::{
-    ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetPoolPolicyForm, SetQuotaForm,
-    TickForm,
+    ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetFairShareForm, SetPoolPolicyForm,
+    SetQuotaForm, TickForm,
 };
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
@@ -87,6 +87,7 @@ enum Name {
     OverrideDecision,
     Appeal,
     ActivateCouncil,
+    SetFairShare,
 }
 
 /// What a sender may ask for in its own name.
@@ -152,6 +153,7 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::OverrideDecision => form::<OverrideDecisionForm, _>(map),
         Name::Appeal => form::<AppealForm, _>(map),
         Name::ActivateCouncil => form::<ActivateCouncilForm, _>(map),
+        Name::SetFairShare => form::<SetFairShareForm, _>(map),
     }
 }
 

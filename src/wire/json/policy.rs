@@ -6,7 +6,7 @@ use super::payload::Form;
 use super::quantity::{Gpus, Span, gpus, span, whole_gpu};
 use conclave_core::command::{
     ActivateCouncil, ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy,
-    SetPoolPolicy, SetQuota, TargetShape, TimeSource,
+    SetFairShare, SetPoolPolicy, SetQuota, TargetShape, TimeSource,
 };
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MicroUsd, TenantId};
@@ -71,6 +71,20 @@ pub(super) struct ActivateCouncilForm {
 impl Form for ActivateCouncilForm {
     fn payload(self) -> Result<Payload, String> {
         Ok(Payload::ActivateCouncil(ActivateCouncil { model: self.model }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetFairShareForm {
+    half_life_ms: Option<DurationMs>,
+    half_life: Option<Span>,
+}
+
+impl Form for SetFairShareForm {
+    fn payload(self) -> Result<Payload, String> {
+        let half_life_ms = span("half_life", self.half_life_ms, self.half_life)?;
+        Ok(Payload::SetFairShare(SetFairShare { half_life_ms }))
     }
 }
 
