@@ -57,6 +57,13 @@ pub enum Blocker {
         /// How many it wants.
         replicas: i64,
     },
+    /// Leases end for it.
+    RoomIsMade {
+        /// How many.
+        leases: i64,
+        /// When the last of them does.
+        until_ms: TimeMs,
+    },
     /// The nodes that accept work could not hold it even if they were empty; with those that take
     /// no new work they could.
     NodesOutOfService {
@@ -147,7 +154,8 @@ impl<'a> Blockers<'a> {
         let limit = tenant_limit(pool, ask);
         // Over its limit a tenant waits for its own leases, whatever is promised to whom.
         let held = limit.is_none().then(|| held_for_others(pool, &self.on_draining, ask)).flatten();
-        let rules = [limit, self.too_small(ask), held, behind(pool, &self.barriers, request)];
+        let behind = behind(pool, &self.barriers, request);
+        let rules = [limit, self.too_small(ask), held, behind, room_is_made(pool, request)];
         let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
         let no_room = (!preferences(ask).any(fits)).then(|| no_room(pool, ask));
         rules.into_iter().flatten().chain(no_room).collect()
@@ -163,6 +171,7 @@ impl<'a> Blockers<'a> {
             .or_else(|| self.too_small(ask))
             .or_else(|| held_for_others(pool, &self.on_draining, ask))
             .or_else(behind)
+            .or_else(|| room_is_made(pool, request))
             .unwrap_or_else(|| no_room(pool, ask))
     }
 
@@ -213,6 +222,14 @@ fn held_for_others(
 fn behind(pool: &Pool, barriers: &Barriers, request: &Request) -> Option<Blocker> {
     let barrier = barriers.before(pool, request)?;
     Some(Blocker::BehindProtected { protected: barrier.request.clone() })
+}
+
+fn room_is_made(pool: &Pool, request: &Request) -> Option<Blocker> {
+    let claim = pool.preemption.claims.get(&request.ask.request)?;
+    let ends = claim.victims.iter().filter_map(|victim| pool.request(victim)?.lease());
+    let until_ms = ends.map(|lease| lease.ends_at_ms).max()?;
+    let leases = i64::try_from(claim.victims.len()).expect("they are bounded");
+    (claim.arrival == request.arrival).then_some(Blocker::RoomIsMade { leases, until_ms })
 }
 
 fn no_room(pool: &Pool, ask: &RequestAllocation) -> Blocker {

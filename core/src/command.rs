@@ -5,6 +5,9 @@
 //! end.
 
 mod payload;
+mod sharing;
+
+pub use sharing::{PreemptionRules, SetFairShare, SetPreemption};
 
 use crate::units::{
     CommandId, CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MemoryMib, MicroUsd, NodeId,
@@ -91,6 +94,9 @@ pub enum Payload {
     ActivateCouncil(ActivateCouncil),
     /// Orders the pool's queue by fair share, or by arrival again; from `decide_version` 3 on.
     SetFairShare(SetFairShare),
+    /// Lets requests of the pool take running ones' places, or none any more; from
+    /// `decide_version` 3 on.
+    SetPreemption(SetPreemption),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -214,14 +220,6 @@ pub struct SetPoolPolicy {
     pub prices: Vec<GpuPrice>,
 }
 
-/// Orders the pool's queue by fair share, or by arrival again: among requests of one priority, that
-/// of the tenant comes first that has used least for its weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetFairShare {
-    /// What was used so long ago counts half; a minute to ten years. Null: by arrival.
-    pub half_life_ms: Option<DurationMs>,
-}
-
 /// What the council's verdict does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -295,7 +293,7 @@ pub struct RequestAllocation {
     pub expected_duration_ms: DurationMs,
     /// 1 (least) to 10.
     pub priority: i64,
-    /// May be interrupted for others; the rule score likes it.
+    /// May be interrupted for others, in pools with preemption; the rule score likes it.
     pub preemptible: bool,
     /// Not worth starting after this.
     pub deadline_ms: Option<TimeMs>,

@@ -5,6 +5,7 @@
 
 mod council;
 mod people;
+mod sharing;
 mod since;
 
 pub use council::{
@@ -12,10 +13,12 @@ pub use council::{
     MemberReturned, MemberVote, MemberWeight,
 };
 pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
+pub use sharing::{
+    FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionRight, PreemptionSet, QuotaSet,
+};
 
 use crate::command::{
-    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetFairShare, SetPoolPolicy, SetQuota,
-    WorkOutcome,
+    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, WorkOutcome,
 };
 use crate::rejection::RejectionCode;
 use crate::text::Text;
@@ -175,6 +178,12 @@ pub enum Event {
     CouncilWeighed(CouncilWeighed),
     /// The order of a pool's queue changed.
     FairShareSet(FairShareSet),
+    /// Who may be preempted changed.
+    PreemptionSet(PreemptionSet),
+    /// A running request is told that its lease ends for another one.
+    PreemptionNoticed(PreemptionNoticed),
+    /// Its lease ended, and it waits again.
+    LeasePreempted(LeasePreempted),
 }
 
 /// The log began.
@@ -220,15 +229,6 @@ pub struct NodeRemoved {
     pub node: NodeId,
 }
 
-/// A tenant's share changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuotaSet {
-    /// In this pool.
-    pub pool: PoolId,
-    /// The share.
-    pub quota: SetQuota,
-}
-
 /// The pool's rules changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolPolicySet {
@@ -236,15 +236,6 @@ pub struct PoolPolicySet {
     pub pool: PoolId,
     /// The rules.
     pub policy: SetPoolPolicy,
-}
-
-/// The order of a pool's queue changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FairShareSet {
-    /// Which pool.
-    pub pool: PoolId,
-    /// By fair share, or by arrival.
-    pub fair_share: SetFairShare,
 }
 
 /// The council voted.

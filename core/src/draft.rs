@@ -21,6 +21,8 @@ const HEADER_BYTES_MAX: usize = 4 * 1024;
 const INTEGER_BYTES_MAX: usize = 10;
 /// Ids and integers of any event but the ones that are counted one by one.
 const EVENT_BYTES_MAX: usize = 3 * (ID_BYTES_MAX + INTEGER_BYTES_MAX) + 16 * INTEGER_BYTES_MAX;
+/// One with four ids: who has to go and for whom.
+const PREEMPTION_BYTES_MAX: usize = EVENT_BYTES_MAX + ID_BYTES_MAX + INTEGER_BYTES_MAX;
 /// A mark that says that a queue was carried over or caught up with: one id.
 const CARRY_MARK_BYTES_MAX: usize = ID_BYTES_MAX + 4 * INTEGER_BYTES_MAX;
 /// Digests, features and the members of a vote of networks: two digests, a byte or two for each
@@ -106,6 +108,14 @@ impl<'a> Draft<'a> {
                 <= DECISION_BYTES_MAX
     }
 
+    /// Whether `count` events about a preemption fit beside those marks.
+    pub(crate) fn has_room_for_preemption(&self, count: usize) -> bool {
+        let marks = self.freed.len() + self.newcomers.len() + CARRIED_POOLS_MAX;
+        self.events.len() + count + marks <= DECISION_EVENTS_MAX
+            && self.bytes + count * PREEMPTION_BYTES_MAX + marks * CARRY_MARK_BYTES_MAX
+                <= DECISION_BYTES_MAX
+    }
+
     pub(crate) fn into_events(self) -> Vec<Event> {
         self.events
     }
@@ -126,6 +136,7 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::NodeRemoved(_)
         | Event::QuotaSet(_)
         | Event::FairShareSet(_)
+        | Event::PreemptionSet(_)
         | Event::RequestVoted(_)
         | Event::RequestQueued(_)
         | Event::RequestDeferred(_)
@@ -137,6 +148,7 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::CouncilActivated(_)
         | Event::MemberQuarantined(_)
         | Event::MemberReturned(_) => EVENT_BYTES_MAX,
+        Event::PreemptionNoticed(_) | Event::LeasePreempted(_) => PREEMPTION_BYTES_MAX,
         Event::CouncilWeighed(_) => EVENT_BYTES_MAX + COUNCIL_WEIGHTS_BYTES_MAX,
         Event::CouncilVoted(_) => EVENT_BYTES_MAX + COUNCIL_VOTE_BYTES_MAX,
         Event::CouncilRemembered(remembered) => {

@@ -3,12 +3,13 @@
 //! sentence.
 
 mod council;
+mod sharing;
 
 use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
 use crate::decision::{
-    AppealFiled, Decision, DeferralDue, Event, FairShareSet, LeaseEnded, LeaseGranted,
-    LeaseRenewed, LeaseShrunk, NodeRegistered, Outcome as Answer, QuotaSet, RequestAdmitted,
-    RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
+    AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
+    NodeRegistered, Outcome as Answer, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd,
+    RequestEnded, RequestQueued,
 };
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
@@ -93,6 +94,9 @@ impl State {
                 pool.set_policy(set.policy.clone());
             }
             Event::FairShareSet(set) => self.set_fair_share(set),
+            Event::PreemptionSet(set) => self.set_preemption(set),
+            Event::PreemptionNoticed(noticed) => self.notice(noticed),
+            Event::LeasePreempted(preempted) => self.preempt(preempted),
             Event::RequestVoted(voted) => {
                 self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
@@ -152,15 +156,6 @@ impl State {
         });
     }
 
-    /// What was used until now fades as it did.
-    fn set_fair_share(&mut self, set: &FairShareSet) {
-        let now = self.time_ms;
-        let pool = self.pool_mut(&set.pool);
-        let half_life = pool.half_life();
-        pool.tenants.values_mut().for_each(|tenant| tenant.ledger.fade_to(now, half_life));
-        pool.half_life_ms = set.fair_share.half_life_ms;
-    }
-
     fn count_vote(
         &mut self,
         pool: &PoolId,
@@ -183,6 +178,7 @@ impl State {
             ask: ask.clone(),
             attempts: 0,
             is_appealed: false,
+            preemptions: 0,
             said: None,
             stage: Stage::Admitted,
         };
@@ -282,6 +278,7 @@ impl State {
             ends_at_ms: *ends_at_ms,
             gpu_model: gpu_model.clone(),
             replicas: replicas.clone(),
+            notice: None,
         });
         let ask = request.ask.clone();
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
@@ -339,6 +336,9 @@ impl State {
         let pool = self.pool_mut(pool);
         let request = pool.requests.remove(id).expect("lease_mut found it");
         let lease = request.lease().expect("lease_mut found it");
+        if let Some(notice) = &lease.notice {
+            pool.settle_notice(&notice.by, id);
+        }
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
         let (gpus, span) = (request.held_gpu_milli(), lease.held_until(now));
         let (given, half_life) = (request.held_amounts(), pool.half_life());
@@ -363,6 +363,7 @@ impl State {
             Stage::Waiting { .. } => {
                 let (group, arrival) = (Group::of(&request.ask), request.arrival);
                 pool.queue.leave(&group, arrival);
+                pool.preemption.served.remove(id);
             }
             Stage::Deferred { retry_at_ms } => {
                 let tenant = request.ask.tenant.clone();

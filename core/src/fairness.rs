@@ -8,7 +8,7 @@
 
 use crate::limits::HALF_LIFE_MS_DEFAULT;
 use crate::state::{Amounts, Group, Pool, Tenant, Waiter};
-use crate::units::{DurationMs, Offset, TenantId, TimeMs};
+use crate::units::{DurationMs, Offset, RequestId, TenantId, TimeMs};
 use std::collections::BTreeMap;
 
 /// The use of whoever holds all of a resource, and always did.
@@ -100,6 +100,19 @@ impl Pool {
 }
 
 impl Pool {
+    /// The first of each group that waits, in that order.
+    pub(crate) fn firsts_in_order(&self, now: TimeMs) -> impl Iterator<Item = RequestId> {
+        let mut order = FairOrder::of(self, now);
+        let firsts = self.queue.groups().iter().filter_map(|(group, waiters)| {
+            let (arrival, waiter) = waiters.first_key_value()?;
+            let key = order.key(self, &group.tenant);
+            Some((group.priority, key, *arrival, waiter.request.clone()))
+        });
+        let mut firsts: Vec<_> = firsts.collect();
+        firsts.sort_unstable();
+        firsts.into_iter().map(|(.., request)| request)
+    }
+
     /// Where each waiting request stands at `now`: priority descending, then in a pool with fair
     /// share whose tenant has used least for its weight, then arrival. A grant moves what else its
     /// tenant waits for behind that of others.

@@ -18,6 +18,7 @@ pub fn check(state: &State) {
         check_capacity(id, pool);
         check_quota(id, pool);
         check_queue(id, pool);
+        check_preemption(id, pool);
         assert!(pool.denials.is_sound(), "pool {id}: denials are lost or too many");
         for request in pool.requests.values() {
             timers += check_timers(state, id, request);
@@ -111,6 +112,28 @@ fn check_queue(id: &PoolId, pool: &Pool) {
     }
     assert_eq!(pool.queue.len(), waiting, "pool {id}: somebody in the queue is not waiting");
     assert_eq!(pool.deferred_count, deferred, "pool {id}: deferred requests are miscounted");
+}
+
+/// Whoever has notice has it for a claim, and whoever was made room for waits.
+fn check_preemption(id: &PoolId, pool: &Pool) {
+    let mut noticed = 0;
+    for request in pool.requests.values() {
+        let Some(notice) = request.lease().and_then(|lease| lease.notice.as_ref()) else {
+            continue;
+        };
+        let claim = pool.preemption.claims.get(&notice.by);
+        let is_claimed = claim.is_some_and(|claim| claim.victims.contains(&request.ask.request));
+        assert!(is_claimed, "pool {id}: {} has notice for nobody", request.ask.request);
+        noticed += 1;
+    }
+    let claims = pool.preemption.claims.values();
+    assert!(claims.clone().all(|claim| !claim.victims.is_empty()), "pool {id}: an empty claim");
+    let claimed: usize = claims.map(|claim| claim.victims.len()).sum();
+    assert_eq!(claimed, noticed, "pool {id}: a claim on a lease without notice");
+    for served in &pool.preemption.served {
+        let stage = pool.request(served).map(|request| &request.stage);
+        assert!(matches!(stage, Some(Stage::Waiting { .. })), "pool {id}: {served} is {stage:?}");
+    }
 }
 
 /// Every live request has exactly the timers that its stage needs; returns how many.

@@ -30,6 +30,7 @@ mod no_place;
 pub mod overtaking;
 pub mod partition;
 pub mod placement;
+mod preemption;
 pub mod queue;
 pub mod quota;
 pub mod rejection;

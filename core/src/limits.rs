@@ -81,6 +81,14 @@ pub const WEIGHT_MAX: i64 = 1_000;
 pub const HALF_LIFE_MS_MIN: DurationMs = DurationMs(60_000);
 /// That time in a pool whose queue is not ordered by fair share, for whoever asks: a week.
 pub const HALF_LIFE_MS_DEFAULT: DurationMs = DurationMs(7 * 24 * 3_600_000);
+/// How often one request may be preempted, at the most.
+pub const PREEMPTIONS_PER_REQUEST_MAX: i64 = 100;
+/// Leases of one tenant that may be preempted in a day, at the most.
+pub const PREEMPTIONS_PER_DAY_MAX: i64 = 1_000_000;
+/// Leases that end for one request.
+pub const VICTIMS_MAX: usize = 64;
+/// Waiting requests of a pool for which one decision looks for leases to end.
+pub const PREEMPTORS_MAX: usize = 4;
 /// Commands per minute that a rate limit may allow.
 pub const RATE_PER_MINUTE_MAX: i64 = 60_000_000;
 

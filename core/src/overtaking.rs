@@ -216,7 +216,7 @@ fn waits_for_capacity(pool: &Pool, on_draining: &OnDraining, request: &RequestId
 }
 
 /// Whether a tenant's unused guarantee covers all of what it asks for.
-fn is_guaranteed(pool: &Pool, ask: &RequestAllocation) -> bool {
+pub(crate) fn is_guaranteed(pool: &Pool, ask: &RequestAllocation) -> bool {
     let wanted = ask.total_gpu_milli();
     wanted > GpuMilli(0) && wanted <= pool.tenants[&ask.tenant].unused_guarantee()
 }

@@ -14,8 +14,9 @@ use crate::limits::TIME_MS_MAX;
 use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
 use crate::placement::{Fleet, Placer, Shape, Spot, seed_of};
+use crate::preemption::{Search, preempt_for_waiters};
 use crate::quota::may_grant;
-use crate::state::{Group, Pool};
+use crate::state::{Group, Pool, Stage};
 use crate::units::{GpuModel, Offset, PoolId, RequestId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -63,18 +64,29 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
         return true;
     };
     let mut barriers = Barriers::of(pool, draft.now);
-    if barriers.before(pool, request).is_some()
-        || may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err()
-    {
+    if barriers.before(pool, request).is_some() {
         return true;
+    }
+    if may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err() {
+        return make_room(draft, pool_id, ids);
     }
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
-        Try::NoPlace => true,
+        Try::NoPlace => make_room(draft, pool_id, ids),
         Try::Granted if barriers.after_grant(draft.state.pool(pool_id), draft.now) => {
             grant_waiters(draft, pool_id)
         }
         Try::Granted => true,
+    }
+}
+
+/// Has leases end for newcomers that did not start; where they end at once, goes on with the queue.
+/// Returns whether all is done.
+fn make_room(draft: &mut Draft, pool: &PoolId, newcomers: &[RequestId]) -> bool {
+    match preempt_for_waiters(draft, pool, newcomers) {
+        Search::Nothing => true,
+        Search::NoRoom => false,
+        Search::Freed => grant_waiters(draft, pool),
     }
 }
 
@@ -84,7 +96,11 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
     let mut no_place = NoPlace::default();
     loop {
         match walk(draft, pool, &mut no_place) {
-            Walk::Ended => return true,
+            Walk::Ended => match preempt_for_waiters(draft, pool, &[]) {
+                Search::Nothing => return true,
+                Search::NoRoom => return false,
+                Search::Freed => no_place = NoPlace::default(),
+            },
             Walk::NoRoom => return false,
             Walk::BarrierIsGone => {}
         }
@@ -107,11 +123,16 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
     let mut barriers = Barriers::of(pool, draft.now);
     let mut order = FairOrder::of(pool, draft.now);
     let (mut firsts, mut is_somebody_kept_back) = (firsts_of_groups(pool, &mut order), false);
+    firsts.extend(pool.preemption.served.iter().map(|served| First::of_served(pool, served)));
     while let Some(Reverse(first)) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
         let request = &pool.requests[&first.request];
+        if matches!(request.stage, Stage::Running(_)) {
+            // It stood here twice: for itself, and as the first of its group.
+            continue;
+        }
         let fair_key = order.key(pool, &request.ask.tenant);
-        if fair_key > first.fair_key {
+        if fair_key > first.fair_key && first.is_served == Reverse(false) {
             // Its tenant was granted something since: others come first now.
             firsts.push(Reverse(First { fair_key, ..first }));
             continue;
@@ -142,13 +163,24 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
     Walk::Ended
 }
 
-/// The first of a group, by its place in the order.
+/// The first of a group, by its place in the order; or somebody for whom room was made.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct First {
+    /// Before all others.
+    is_served: Reverse<bool>,
     priority: Reverse<i64>,
     fair_key: i128,
     arrival: Offset,
     request: RequestId,
+}
+
+impl First {
+    fn of_served(pool: &Pool, id: &RequestId) -> Reverse<Self> {
+        let request = &pool.requests[id];
+        let (priority, arrival) = (Reverse(request.ask.priority), request.arrival);
+        let is_served = Reverse(true);
+        Reverse(Self { is_served, priority, fair_key: 0, arrival, request: id.clone() })
+    }
 }
 
 fn firsts_of_groups(pool: &Pool, order: &mut FairOrder) -> BinaryHeap<Reverse<First>> {
@@ -158,7 +190,8 @@ fn firsts_of_groups(pool: &Pool, order: &mut FairOrder) -> BinaryHeap<Reverse<Fi
 fn first_of(pool: &Pool, group: &Group, order: &mut FairOrder) -> Option<Reverse<First>> {
     let (arrival, waiter) = pool.queue.groups().get(group)?.first_key_value()?;
     let (priority, fair_key) = (group.priority, order.key(pool, &group.tenant));
-    Some(Reverse(First { priority, fair_key, arrival: *arrival, request: waiter.request.clone() }))
+    let (arrival, request, is_served) = (*arrival, waiter.request.clone(), Reverse(false));
+    Some(Reverse(First { is_served, priority, fair_key, arrival, request }))
 }
 
 enum Try {

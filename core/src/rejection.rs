@@ -98,6 +98,8 @@ codes! {
     NotHeldBack, "not_held_back", dead_letter: false;
     /// The request was appealed before.
     AlreadyAppealed, "already_appealed", dead_letter: false;
+    /// The lease ends for another request and is not renewed any more.
+    UnderNotice, "under_notice", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

@@ -4,6 +4,7 @@ use crate::command::WorkOutcome;
 use crate::decision::{DeferralDue, Event, LeaseEnd, LeaseEnded, RequestEnd, RequestEnded};
 use crate::draft::Draft;
 use crate::overtaking::lifts_a_barrier;
+use crate::preemption;
 use crate::state::{Timer, TimerKind};
 
 /// Fires due timers until none is left or the decision has no room for more: the next command goes
@@ -20,6 +21,9 @@ fn fire(draft: &mut Draft, timer: Timer) {
     match kind {
         TimerKind::LeaseEnds => {
             draft.freed.insert(pool.clone());
+            if preemption::ends_early(draft, &pool, &request) {
+                return preemption::preempt(draft, &pool, &request);
+            }
             let (reason, outcome) = (LeaseEnd::Expired, WorkOutcome::Unknown);
             let ended = LeaseEnded { pool, request, reason, outcome, utilisation_bp: None };
             draft.emit(Event::LeaseEnded(ended));

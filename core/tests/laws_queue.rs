@@ -140,6 +140,14 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             said == (free, held, want) && want > free - held && want > promised(pool, tenant)
         }
         Blocker::BehindProtected { protected } => is_behind(state, pool, request, protected),
+        Blocker::RoomIsMade { leases, until_ms } => {
+            let for_it = pool.requests.values().filter_map(|other| {
+                let lease = other.lease()?;
+                (lease.notice.as_ref()?.by == ask.request).then_some(lease.ends_at_ms)
+            });
+            let ends: Vec<_> = for_it.collect();
+            usize::try_from(*leases) == Ok(ends.len()) && ends.iter().max() == Some(until_ms)
+        }
         Blocker::PoolTooSmall => !finds_place(&as_new(pool), ask, ask.replicas),
         Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
             let nodes = || pool.fleet.nodes().iter().filter(|node| !node.accepts_work());
@@ -218,7 +226,9 @@ proptest! {
                 let tenant = &pool.tenants[&request.ask.tenant];
                 let is_fair = pool.half_life_ms.is_some();
                 let key = if is_fair { pool.fair_use(tenant, decision.time_ms).key } else { 0 };
-                (Reverse(request.ask.priority), key, request.arrival)
+                let is_served = pool.preemption.served.contains(&request.ask.request);
+                let key = if is_served { 0 } else { key };
+                (Reverse(is_served), Reverse(request.ask.priority), key, request.arrival)
             };
             let own = place(&pool.requests[&granted.request]);
             let barriers = Barriers::of(pool, decision.time_ms);

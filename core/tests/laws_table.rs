@@ -41,6 +41,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::QuotaSet(_) => "QuotaSet",
         Event::PoolPolicySet(_) => "PoolPolicySet",
         Event::FairShareSet(_) => "FairShareSet",
+        Event::PreemptionSet(_) => "PreemptionSet",
         Event::RequestAdmitted(_) => "RequestAdmitted",
         Event::RequestVoted(voted) if voted.attempt == 1 => "RequestVoted",
         Event::RequestVoted(voted) if is_appeal && is_subject(&voted.request) => "RequestVoted",
@@ -74,6 +75,8 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         | Event::RequestEnded(_)
         | Event::LeaseEnded(_)
         | Event::DeferralDue(_)
+        | Event::PreemptionNoticed(_)
+        | Event::LeasePreempted(_)
         | Event::QueueCarriedOver(_)
         | Event::QueueCaughtUp(_) => return None,
     };

@@ -199,16 +199,23 @@ impl Life {
             return "refused";
         }
         let last = self.events.iter().rev().find_map(|at| match at.event {
-            Event::RequestQueued(_) => Some("waiting"),
+            Event::RequestQueued(_) | Event::LeasePreempted(_) => Some("waiting"),
             Event::RequestDeferred(_) | Event::DeferralDue(_) => Some("put off by the council"),
-            Event::LeaseGranted(_) | Event::LeaseRenewed(_) | Event::LeaseShrunk(_) => {
-                Some("running")
-            }
+            Event::LeaseGranted(_)
+            | Event::LeaseRenewed(_)
+            | Event::LeaseShrunk(_)
+            | Event::PreemptionNoticed(_) => Some("running"),
             Event::RequestEnded(_) => Some("ended without a lease"),
             Event::LeaseEnded(_) => Some("ended"),
             _ => None,
         });
         last.unwrap_or("admitted")
+    }
+
+    /// The events as `viewer` may read them.
+    pub(super) fn events_for(&self, viewer: &Viewer) -> Vec<EventAt> {
+        let shown = |at: &EventAt| EventAt { event: viewer.hide_event(at.event.clone()), ..*at };
+        self.events.iter().map(shown).collect()
     }
 
     /// The intervals as `viewer` may read them.
@@ -296,6 +303,7 @@ fn kind(blocker: &Blocker) -> &'static str {
         Blocker::BehindProtected { .. } => "behind_protected",
         Blocker::PoolTooSmall => "pool_too_small",
         Blocker::NoRoom { .. } => "no_room",
+        Blocker::RoomIsMade { .. } => "room_is_made",
         Blocker::NodesOutOfService { .. } => "nodes_out_of_service",
     }
 }

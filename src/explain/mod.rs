@@ -178,7 +178,7 @@ fn report_of(
         refusal_numbers: refusal.numbers,
         changes,
         advice,
-        events: life.events.clone(),
+        events: life.events_for(viewer),
     }
 }
 

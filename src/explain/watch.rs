@@ -64,8 +64,11 @@ fn change_of(event: &Event) -> Change {
         | Event::MemberQuarantined(_)
         | Event::MemberReturned(_)
         | Event::CouncilWeighed(_)
-        | Event::FairShareSet(_) => Change::Nothing,
-        Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => Change::Blocker,
+        | Event::FairShareSet(_)
+        | Event::PreemptionSet(_) => Change::Nothing,
+        Event::PreemptionNoticed(_) | Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => {
+            Change::Blocker
+        }
         Event::NodeRegistered(_)
         | Event::NodeDrained(_)
         | Event::NodeRemoved(_)
@@ -74,7 +77,8 @@ fn change_of(event: &Event) -> Change {
         | Event::RequestEnded(_)
         | Event::LeaseGranted(_)
         | Event::LeaseShrunk(_)
-        | Event::LeaseEnded(_) => Change::Protection,
+        | Event::LeaseEnded(_)
+        | Event::LeasePreempted(_) => Change::Protection,
         Event::PoolPolicySet(_) => Change::Rules,
     }
 }

@@ -27,5 +27,6 @@ pub(super) fn shown(mut decision: Decision, viewer: &Viewer) -> Option<Decision>
         let is_about_it = subject.pool == Some(&pool) && subject.request == Some(&request);
         ((is_own || is_its_vote) && is_about_it) || subject.tenant == Some(own)
     });
+    decision.events = decision.events.into_iter().map(|event| viewer.hide_event(event)).collect();
     Some(decision)
 }

@@ -78,7 +78,11 @@ events!(
     CouncilRemembered,
     MemberQuarantined,
     MemberReturned,
-    CouncilWeighed
+    CouncilWeighed,
+    FairShareSet,
+    PreemptionSet,
+    PreemptionNoticed,
+    LeasePreempted
 );
 
 /// What an event names.
@@ -111,6 +115,9 @@ impl<'a> Subject<'a> {
             Event::NodeHealthChanged(event) => within(&event.pool),
             Event::PoolPolicySet(event) => within(&event.pool),
             Event::FairShareSet(event) => within(&event.pool),
+            Event::PreemptionSet(event) => within(&event.pool),
+            Event::PreemptionNoticed(event) => about(&event.pool, &event.request),
+            Event::LeasePreempted(event) => about(&event.pool, &event.request),
             Event::QueueCarriedOver(event) => within(&event.pool),
             Event::QueueCaughtUp(event) => within(&event.pool),
             Event::QuotaSet(event) => {

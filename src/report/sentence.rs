@@ -5,11 +5,11 @@ use crate::report::show::{between, clock, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
-    TimeSource, WorkOutcome,
+    SetPreemption, TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{
-    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd,
-    RequestVoted, SeatKind, Verdict,
+    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, PreemptionRight,
+    RequestEnd, RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 
@@ -57,6 +57,19 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             ),
             None => format!("{}: whoever came first comes first", set.pool),
         },
+        Event::PreemptionSet(set) => format!("{}: {}", set.pool, preemption(&set.preemption)),
+        Event::PreemptionNoticed(noticed) => {
+            let why = match noticed.right {
+                PreemptionRight::Priority => "which has the higher priority",
+                PreemptionRight::Guarantee => "which its tenant's guarantee covers",
+            };
+            let ends = moment(now, noticed.ends_at_ms);
+            format!("{} ends {ends} for {}, {why}", noticed.request, noticed.by)
+        }
+        Event::LeasePreempted(preempted) => format!(
+            "{} made room for {} and waits again; it was preempted {} time(s)",
+            preempted.request, preempted.by, preempted.count
+        ),
         Event::RequestVoted(voted) => vote(voted),
         Event::RequestAdmitted(admitted) => ask(&admitted.request),
         Event::RequestQueued(queued) => format!("{} waits for capacity", queued.request),
@@ -271,6 +284,18 @@ pub fn time_source(source: TimeSource) -> &'static str {
     }
 }
 
+fn preemption(set: &SetPreemption) -> String {
+    let Some(rules) = &set.rules else { return "nobody is preempted".to_owned() };
+    format!(
+        "preemptible requests make room for others after at least {} and a notice of {}, each at \
+         most {} time(s), of a tenant at most {} a day",
+        span(rules.min_run_ms),
+        span(rules.grace_ms),
+        rules.per_request,
+        rules.per_tenant_and_day
+    )
+}
+
 /// What keeps a request from running at `now`.
 #[must_use]
 pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
@@ -303,6 +328,13 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
         Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
             let out = out_of_service(*draining_nodes, *unhealthy_nodes);
             format!("it fits only with nodes that take no new work: {out}")
+        }
+        Blocker::RoomIsMade { leases, until_ms } => {
+            let ends = moment(now, *until_ms);
+            match leases {
+                1 => format!("a lease ends for it {ends}"),
+                leases => format!("{leases} leases end for it, the last one {ends}"),
+            }
         }
         Blocker::NoRoom { replicas_fit, replicas } => {
             format!("the nodes have room for {replicas_fit} of its {replicas} replica(s) now")

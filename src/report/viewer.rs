@@ -1,6 +1,7 @@
 //! Who looks at a report, and what that hides.
 
 use conclave_core::blocker::Blocker;
+use conclave_core::decision::{Event, LeasePreempted, PreemptionNoticed};
 use conclave_core::state::Pool;
 use conclave_core::units::{RequestId, TenantId};
 
@@ -30,6 +31,21 @@ impl Viewer {
     #[must_use]
     pub fn name_of(&self, tenant: &TenantId) -> String {
         if self.sees(tenant) { tenant.to_string() } else { ANOTHER_TENANT.to_owned() }
+    }
+
+    /// The same event, naming no request of anybody else.
+    #[must_use]
+    pub fn hide_event(&self, mut event: Event) -> Event {
+        let by = match &mut event {
+            Event::PreemptionNoticed(PreemptionNoticed { by, by_tenant, .. })
+            | Event::LeasePreempted(LeasePreempted { by, by_tenant, .. }) => (by, by_tenant),
+            _ => return event,
+        };
+        if !self.sees(by.1) {
+            *by.0 = RequestId::from(format!("a request of {ANOTHER_TENANT}"));
+            *by.1 = TenantId::from(ANOTHER_TENANT);
+        }
+        event
     }
 
     /// The same blocker, naming no request of anybody else.

@@ -199,7 +199,7 @@ impl Kind {
             Blocker::BehindProtected { .. } => Self::Behind,
             // The sentence beside it tells them apart.
             Blocker::PoolTooSmall | Blocker::NodesOutOfService { .. } => Self::TooSmall,
-            Blocker::NoRoom { .. } => Self::NoRoom,
+            Blocker::NoRoom { .. } | Blocker::RoomIsMade { .. } => Self::NoRoom,
         }
     }
 }

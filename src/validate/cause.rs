@@ -150,6 +150,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::QuotaSet(_) => &["SetQuota"],
         Event::PoolPolicySet(_) => &["SetPoolPolicy"],
         Event::FairShareSet(_) => &["SetFairShare"],
+        Event::PreemptionSet(_) => &["SetPreemption"],
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
@@ -177,6 +178,8 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         | Event::RequestDeferred(_)
         | Event::DeferralDue(_)
         | Event::LeaseGranted(_)
+        | Event::PreemptionNoticed(_)
+        | Event::LeasePreempted(_)
         | Event::QueueCarriedOver(_)
         | Event::QueueCaughtUp(_) => return None,
     })
@@ -216,6 +219,9 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::FairShareSet(event), Payload::SetFairShare(asked)) => {
             in_pool(&event.pool) && event.fair_share == *asked
+        }
+        (Event::PreemptionSet(event), Payload::SetPreemption(asked)) => {
+            in_pool(&event.pool) && event.preemption == *asked
         }
         (Event::RequestAdmitted(event), payload) => {
             in_pool(&event.pool) && asked_for(payload) == Some(&event.request)

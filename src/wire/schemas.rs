@@ -28,7 +28,7 @@ pub const COMMAND_SCHEMA_1: &str = include_str!("../../schemas/released/command-
 /// The schema of commands that `decide_version` 1 reads by: without `ActivateCouncil`.
 pub const COMMAND_SCHEMA_2: &str = include_str!("../../schemas/released/command-2.avsc");
 
-/// The schema of commands that `decide_version` 2 reads by: without `SetFairShare`.
+/// The schema of commands that `decide_version` 2 reads by: without what came with 3.
 pub const COMMAND_SCHEMA_3: &str = include_str!("../../schemas/released/command-3.avsc");
 
 /// The local table's id of [`COMMAND_SCHEMA`]. The next version takes the next id, and this one
@@ -43,7 +43,7 @@ pub const COMMAND_SCHEMAS: [&str; VERSIONS] =
 pub const VERSIONS: usize = 4;
 
 /// Branches of the payload that each version of ours has, by its id from 1.
-const BRANCHES: [u32; VERSIONS] = [13, 16, 17, 18];
+const BRANCHES: [u32; VERSIONS] = [13, 16, 17, 19];
 
 /// What each `decide_version`, from 1, reads commands by: the place of the newest schema that there
 /// was among [`COMMAND_SCHEMAS`]. It knows no later branch, field or symbol, whoever wrote it.

@@ -78,6 +78,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     people(&mut scroll);
     networks(&mut scroll);
     fairness(&mut scroll);
+    preemption(&mut scroll);
     scroll.batches
 }
 
@@ -337,6 +338,34 @@ fn fairness(scroll: &mut Scroll) {
     scroll.send(fair(None));
     scroll.now += 2 * HOUR;
     scroll.send(Payload::Tick);
+}
+
+/// The same version: requests that make room for others.
+fn preemption(scroll: &mut Scroll) {
+    let rules = |grace_ms, per_request| {
+        let min_run_ms = DurationMs(10 * MINUTE);
+        let (grace_ms, per_tenant_and_day) = (DurationMs(grace_ms), 100);
+        let rules = PreemptionRules { min_run_ms, grace_ms, per_request, per_tenant_and_day };
+        Payload::SetPreemption(SetPreemption { rules: Some(rules) })
+    };
+    let low =
+        |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]).priority(2).preemptible();
+    scroll.send(rules(0, 0));
+    scroll.send(rules(MINUTE, 2));
+    let first = scroll.send(low("low-1", "u"));
+    scroll.send(low("low-2", "u"));
+    scroll.send(low("low-3", "u"));
+    scroll.now += MINUTE;
+    scroll.send(ask("high-1", "t").gpus(8).on(&["A100"]).priority(9));
+    scroll.send(renew("low-1", first, HOUR));
+    scroll.send(renew("low-2", first + 1, HOUR));
+    scroll.now += 10 * MINUTE;
+    scroll.send(Payload::Tick);
+    scroll.send(rules(0, 2));
+    scroll.now += 10 * MINUTE;
+    scroll.send(ask("high-2", "t").slice(500).on(&["A100"]).priority(8));
+    scroll.send(Payload::SetPreemption(SetPreemption { rules: None }));
+    scroll.send(ask("high-3", "t").gpus(8).on(&["A100"]).priority(9));
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

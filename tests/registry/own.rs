@@ -84,7 +84,7 @@ fn our_ids_are_asked_for_once() {
     assert_eq!(missing.kind, ErrorKind::Invalid);
     assert!(missing.message.contains("conclave schemas register"), "{missing}");
     register(&settings(&stand_in), &subjects()).unwrap();
-    let ids = OwnIds { commands: [40, 41, 42], decisions: 43 };
+    let ids = OwnIds { commands: [40, 41, 42, 43], decisions: 44 };
     assert_eq!(own_ids(&registry(&stand_in, directory.path()), &subjects()).unwrap(), ids);
     stand_in.stop();
     assert_eq!(own_ids(&registry(&stand_in, directory.path()), &subjects()).unwrap(), ids);

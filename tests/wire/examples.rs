@@ -57,6 +57,7 @@ pub(crate) fn commands() -> Vec<Command> {
         }),
         Payload::ActivateCouncil(ActivateCouncil { model: "c5".repeat(32) }),
         Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(604_800_000)) }),
+        Payload::SetPreemption(SetPreemption { rules: Some(preemption_rules()) }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -90,7 +91,8 @@ pub(crate) fn decisions() -> Vec<(String, Decision)> {
     named.push(("Duplicate".into(), decision(Outcome::Duplicate(duplicate), vec![])));
     let failed = Failed { operator: "ada".into(), reason: "Absturz bei Befehl 17".into() };
     named.push(("Failed".into(), decision(Outcome::Failed(failed), vec![])));
-    let codes = [RejectionCode::NotHeldBack, RejectionCode::AlreadyAppealed];
+    let codes =
+        [RejectionCode::NotHeldBack, RejectionCode::AlreadyAppealed, RejectionCode::UnderNotice];
     for code in codes {
         let refused = Rejected { code, detail: String::new() };
         named.push((
@@ -284,8 +286,41 @@ fn events_of_networks() -> Vec<Event> {
 
 /// Those that `decide_version` 3 brought.
 fn events_of_shares() -> Vec<Event> {
-    let fair_share = SetFairShare { half_life_ms: None };
-    vec![Event::FairShareSet(FairShareSet { pool: "vision".into(), fair_share })]
+    let (pool, request) = (|| PoolId::from("vision"), || RequestId::from("r-7"));
+    vec![
+        Event::FairShareSet(FairShareSet {
+            pool: pool(),
+            fair_share: SetFairShare { half_life_ms: None },
+        }),
+        Event::PreemptionSet(PreemptionSet {
+            pool: pool(),
+            preemption: SetPreemption { rules: Some(preemption_rules()) },
+        }),
+        Event::PreemptionNoticed(PreemptionNoticed {
+            pool: pool(),
+            request: request(),
+            by: "r-9".into(),
+            by_tenant: "étoile".into(),
+            right: PreemptionRight::Guarantee,
+            ends_at_ms: TimeMs(1_700_000_120_000),
+        }),
+        Event::LeasePreempted(LeasePreempted {
+            pool: pool(),
+            request: request(),
+            by: "r-9".into(),
+            by_tenant: "étoile".into(),
+            count: 2,
+        }),
+    ]
+}
+
+fn preemption_rules() -> PreemptionRules {
+    PreemptionRules {
+        min_run_ms: DurationMs(600_000),
+        grace_ms: DurationMs(120_000),
+        per_request: 3,
+        per_tenant_and_day: 100,
+    }
 }
 
 fn open_log() -> OpenLog {

@@ -25,6 +25,7 @@ impl Payload {
             Self::Appeal(_) => "Appeal",
             Self::ActivateCouncil(_) => "ActivateCouncil",
             Self::SetFairShare(_) => "SetFairShare",
+            Self::SetPreemption(_) => "SetPreemption",
         }
     }
 
@@ -50,6 +51,7 @@ impl Payload {
             Self::Appeal(_) => 15,
             Self::ActivateCouncil(_) => 16,
             Self::SetFairShare(_) => 17,
+            Self::SetPreemption(_) => 18,
         }
     }
 
@@ -73,7 +75,8 @@ impl Payload {
             | Self::ReportNodeHealth(_)
             | Self::OverrideDecision(_)
             | Self::Appeal(_)
-            | Self::SetFairShare(_) => false,
+            | Self::SetFairShare(_)
+            | Self::SetPreemption(_) => false,
         }
     }
 
@@ -91,6 +94,7 @@ impl Payload {
             | Self::SetQuota(_)
             | Self::SetPoolPolicy(_)
             | Self::SetFairShare(_)
+            | Self::SetPreemption(_)
             | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)

@@ -20,6 +20,7 @@ mod report_node_health;
 mod request_allocation;
 mod set_fair_share;
 mod set_pool_policy;
+mod set_preemption;
 mod set_quota;
 mod shrink_lease;
 mod stage_one;
@@ -146,6 +147,7 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::SetQuota(quota) => set_quota::decide(draft, &command.pool, quota),
         Payload::SetPoolPolicy(policy) => set_pool_policy::decide(draft, &command.pool, policy),
         Payload::SetFairShare(share) => set_fair_share::decide(draft, &command.pool, share),
+        Payload::SetPreemption(set) => set_preemption::decide(draft, &command.pool, set),
         Payload::RequestAllocation(ask) => {
             request_allocation::decide(draft, &command.pool, ask, vote)
         }

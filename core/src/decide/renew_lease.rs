@@ -18,7 +18,13 @@ pub(super) fn decide(
     command: &Command,
     renew: &RenewLease,
 ) -> Result<(), Rejected> {
-    lease_of(draft, command, &renew.request, renew.fencing)?;
+    let lease = lease_of(draft, command, &renew.request, renew.fencing)?;
+    if lease.notice.is_some() {
+        // For whom is nothing that its tenant may be told.
+        let ends_at_ms = lease.ends_at_ms;
+        let detail = format!("the lease ends at {ends_at_ms} for another request: save its work");
+        return Err(refuse(Code::UnderNotice, detail));
+    }
     let lease_max_ms = draft.state.pool(&command.pool).policy.lease_max_ms;
     if renew.extend_ms > lease_max_ms {
         let detail = format!("extend_ms {} is over the pool's {lease_max_ms}", renew.extend_ms);

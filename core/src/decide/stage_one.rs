@@ -4,7 +4,7 @@
 use super::{
     activate_council, activate_decider, appeal, drain_node, open_log, override_decision,
     register_node, release_lease, renew_lease, request_allocation, set_fair_share, set_pool_policy,
-    set_quota, shrink_lease,
+    set_preemption, set_quota, shrink_lease,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
@@ -37,6 +37,7 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::SetQuota(quota) => set_quota::check(quota, version),
         Payload::SetPoolPolicy(policy) => set_pool_policy::check(policy),
         Payload::SetFairShare(share) => set_fair_share::check(share),
+        Payload::SetPreemption(set) => set_preemption::check(set),
         Payload::RequestAllocation(ask) => request_allocation::check(ask),
         Payload::CancelRequest(cancel) => {
             Bounds::id("request", &cancel.request.0)?;
@@ -130,6 +131,7 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::RemoveNode(_)
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
+        | Payload::SetPreemption(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
@@ -161,6 +163,7 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::SetQuota(_)
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
+        | Payload::SetPreemption(_)
         | Payload::ReportNodeHealth(_) => None,
     }
 }

@@ -5,8 +5,8 @@ use crate::command::{Payload, Role};
 use crate::rejection::RejectionCode::{
     self, AlreadyAppealed, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest,
     ExceedsLeaseMax, ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull, NoLease, NodeInUse,
-    NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing, UnknownNode, UnknownPool,
-    UnknownRequest, UnknownTenant, UnknownVersion,
+    NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing, UnderNotice, UnknownNode,
+    UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion,
 };
 
 /// One command.
@@ -151,6 +151,7 @@ pub const COMMANDS: &[CommandRow] = &[
             NoLease,
             StaleFencing,
             ExceedsLeaseMax,
+            UnderNotice,
         ],
     },
     CommandRow {
@@ -253,6 +254,15 @@ pub const COMMANDS: &[CommandRow] = &[
         precondition: "decide_version 3 or newer, and the pool exists; what is set already changes \
                        nothing",
         events: &["FairShareSet"],
+        rejections: &[UnknownPool, UnknownVersion],
+    },
+    CommandRow {
+        name: "SetPreemption",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer, and the pool exists; what is set already changes \
+                       nothing",
+        events: &["PreemptionSet"],
         rejections: &[UnknownPool, UnknownVersion],
     },
 ];

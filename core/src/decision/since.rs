@@ -7,7 +7,10 @@ impl Event {
     #[must_use]
     pub fn since(&self) -> i64 {
         match self {
-            Self::FairShareSet(_) => 3,
+            Self::FairShareSet(_)
+            | Self::PreemptionSet(_)
+            | Self::PreemptionNoticed(_)
+            | Self::LeasePreempted(_) => 3,
             Self::CouncilActivated(_)
             | Self::CouncilVoted(_)
             | Self::CouncilRemembered(_)

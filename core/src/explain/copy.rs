@@ -68,6 +68,7 @@ impl Pool {
             duplicates,
             denials: self.denials.clone(),
             half_life_ms: self.half_life_ms,
+            preemption: self.preemption.clone(),
         }
     }
 }

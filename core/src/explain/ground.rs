@@ -137,6 +137,7 @@ impl Ground {
             ask: ask.clone(),
             attempts: 0,
             is_appealed: false,
+            preemptions: 0,
             said: None,
             stage: Stage::Admitted,
         };

@@ -180,6 +180,13 @@ impl Node {
         on_gpus.min(replicas_beside_gpus(self.cpu_left, self.memory_left, shape.need()))
     }
 
+    /// The same if `given`, which sits here, were given back.
+    pub(crate) fn replicas_after(&self, shape: &Shape, given: &[(Need, GpuSet)]) -> i64 {
+        let mut after = self.clone();
+        given.iter().for_each(|(need, gpus)| after.give_back(need, *gpus));
+        after.replicas_that_fit(shape)
+    }
+
     /// The fully free GPUs with the lowest indices, as many as `shape` has; none for other kinds.
     ///
     /// # Panics

@@ -93,6 +93,7 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
         | Payload::SetQuota(_)
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
+        | Payload::SetPreemption(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)

@@ -7,6 +7,7 @@ pub mod history;
 mod ledger;
 pub mod memory;
 mod place_table;
+mod preemption;
 mod queue;
 mod rate;
 mod request;
@@ -18,8 +19,9 @@ pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
 pub use ledger::{Amounts, Ledger};
 pub use memory::Memory;
+pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Waiter};
-pub use request::{Lease, Request, Stage};
+pub use request::{Lease, Notice, Request, Stage};
 pub use timer::{Timer, TimerKind};
 
 use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota};
@@ -98,6 +100,8 @@ pub struct Pool {
     /// What was used so long ago counts half in the order of the queue; none while it is ordered by
     /// arrival.
     pub half_life_ms: Option<DurationMs>,
+    /// Who may be preempted, and who waits for whose lease to end.
+    pub preemption: Preemption,
 }
 
 /// A tenant's part of a pool.
@@ -123,6 +127,8 @@ pub struct Tenant {
     pub memory: Memory,
     /// What its leases have used.
     pub ledger: Ledger,
+    /// How many of its leases were told today that they end for others.
+    pub preempted: PreemptedOnDay,
 }
 
 impl State {
@@ -198,6 +204,7 @@ impl Pool {
             duplicates: DuplicateWindow::new(ids_max, window_ms),
             denials: Denials::default(),
             half_life_ms: None,
+            preemption: Preemption::default(),
         }
     }
 
@@ -267,6 +274,7 @@ impl Tenant {
             history: History::default(),
             memory: Memory::default(),
             ledger: Ledger::default(),
+            preempted: PreemptedOnDay::default(),
         }
     }
 

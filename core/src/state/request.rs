@@ -3,8 +3,8 @@
 use super::bench::Said;
 use super::ledger::Amounts;
 use crate::command::RequestAllocation;
-use crate::decision::Placement;
-use crate::units::{DurationMs, GpuMilli, GpuModel, Offset, TimeMs};
+use crate::decision::{Placement, PreemptionRight};
+use crate::units::{DurationMs, GpuMilli, GpuModel, Offset, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 
 /// A live request.
@@ -20,6 +20,8 @@ pub struct Request {
     pub attempts: i64,
     /// Whether somebody appealed: nobody does twice.
     pub is_appealed: bool,
+    /// How often it was preempted.
+    pub preemptions: i64,
     /// What the members of a council said of it when they last voted; none once the rules did.
     pub said: Option<Box<Said>>,
     /// Where it stands.
@@ -63,6 +65,21 @@ pub struct Lease {
     pub gpu_model: GpuModel,
     /// Where its replicas sit.
     pub replicas: Vec<Placement>,
+    /// For whom it ends before its time, when it does.
+    pub notice: Option<Notice>,
+}
+
+/// That a lease ends for another request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// For whom.
+    pub by: RequestId,
+    /// Whose request that is.
+    pub by_tenant: TenantId,
+    /// By which right.
+    pub right: PreemptionRight,
+    /// Whether it ends earlier than by itself: then its request waits again.
+    pub is_early: bool,
 }
 
 impl Lease {

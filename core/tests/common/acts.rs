@@ -51,6 +51,10 @@ pub(crate) enum Act {
     FairShare {
         half_life_ms: Option<i64>,
     },
+    /// Nobody is preempted when none.
+    Preemption {
+        rules: Option<(i64, i64, i64, i64)>,
+    },
     Policy {
         council: u8,
         placement: u8,
@@ -115,8 +119,46 @@ pub(super) fn steps(
     proptest::collection::vec(step, count)
 }
 
+/// Steps in which more is wanted than there is: mostly requests of any model, one soon after the
+/// other.
+pub(super) fn wanting(
+    count: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let act = prop_oneof![12 => want().prop_map(Act::Request), 3 => change(), 1 => order()];
+    let gap = prop_oneof![6 => 0..60_000_i64, 1 => 0..3_600_000_i64];
+    let step = (gap, 1..3_usize, act);
+    let step = step.prop_map(|(gap_ms, pool, act)| Step { gap_ms, pool, sender: None, act });
+    proptest::collection::vec(step, count)
+}
+
+/// One to three GPUs for one to three replicas, or a slice.
+fn want() -> impl Strategy<Value = Ask> {
+    let gpus = prop_oneof![3 => (1..=3_i64).prop_map(|count| (count, 1_000)), 1 => Just((1, 400))];
+    let replicas = prop_oneof![4 => Just(1), 1 => 2..=3_i64];
+    let rest = (1..40_i64, 1..11_i64, proptest::bool::weighted(0.8));
+    (0..24_u8, 0..3_u8, replicas, gpus, rest).prop_map(
+        |(request, tenant, replicas, (gpu_count, gpu_milli), (hours, priority, preemptible))| Ask {
+            request,
+            tenant,
+            replicas,
+            gpu_count,
+            gpu_milli,
+            models: vec![],
+            hours,
+            priority,
+            preemptible,
+            deadline_in_ms: None,
+        },
+    )
+}
+
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![10 => order(), 24 => ask().prop_map(Act::Request), 30 => change()]
+}
+
+/// Nothing, or a while.
+fn span() -> impl Strategy<Value = i64> {
+    prop_oneof![2 => Just(0), 3 => 0..7_200_000_i64]
 }
 
 /// What an operator sends, and what nobody should.
@@ -128,6 +170,8 @@ fn order() -> impl Strategy<Value = Act> {
         2 => Just(Act::Garbage),
         1 => Just(Act::Open),
         2 => (0..5_i64).prop_map(|version| Act::Activate { version }),
+        2 => prop::option::weighted(0.8, (span(), span(), 0..4_i64, 0..6_i64))
+            .prop_map(|rules| Act::Preemption { rules }),
         2 => prop::option::of(30_000..40_000_000_i64)
             .prop_map(|half_life_ms| Act::FairShare { half_life_ms }),
         2 => (0..4_u8).prop_map(|model| Act::Seat { model }),

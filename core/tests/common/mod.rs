@@ -44,7 +44,8 @@ pub(crate) struct Stream {
     is_crowded: bool,
     /// Whether networks sit in the seat from the beginning.
     is_seated: bool,
-    /// Whether the first two pools are ordered by fair share from the beginning.
+    /// Whether the first two pools are ordered by fair share, and requests preempted in the last
+    /// two, from the beginning.
     is_fair: bool,
     pub(crate) steps: Vec<Step>,
 }
@@ -56,11 +57,18 @@ pub(crate) fn streams() -> impl Strategy<Value = Stream> {
     let steps = |count| (acts::steps(count), any::<bool>());
     prop_oneof![
         3 => steps(1..120).prop_map(of(false, false)),
+        1 => wanting(),
         2 => steps(1..120).prop_map(of(false, true)),
         // What is carried over is worked off within a few commands.
         1 => steps(1..24).prop_map(of(true, false)),
         1 => steps(1..24).prop_map(of(true, true)),
     ]
+}
+
+/// Streams in pools with preemption and little room.
+pub(crate) fn wanting() -> impl Strategy<Value = Stream> {
+    let of = |steps| Stream { is_crowded: false, is_seated: false, is_fair: true, steps };
+    acts::wanting(1..80).prop_map(of)
 }
 
 /// Streams in which the rules keep the council seat, for whoever asks nobody else.
@@ -85,8 +93,23 @@ impl Stream {
         }
         if self.is_fair {
             world.send("p0", fair_share(Some(HOUR_MS)));
+            // Little room, and nothing else keeps anybody back.
+            for (pool, placement) in [("p1", 1), ("p2", 2)] {
+                world.send(pool, policy(0, placement, 200, 48 * HOUR_MS));
+                for node in 0..2 {
+                    world.send(pool, remove(node));
+                    world.send(pool, register(node, 3, 0));
+                }
+                for tenant in 0..3 {
+                    world.send(pool, quota(tenant, 0, 99_000, 0));
+                }
+            }
             world.send("p1", fair_share(Some(48 * HOUR_MS)));
-            world.send("p1", weighted(quota(2, 1_000, 4_000, 0), 3));
+            world.send("p1", weighted(quota(2, 3_000, 99_000, 0), 3));
+            world.send("p2", quota(1, 2_000, 99_000, 0));
+            // In one of the two by arrival, too.
+            world.send("p1", preemption(Some((0, 0, 3, 9))));
+            world.send("p2", preemption(Some((2 * HOUR_MS, HOUR_MS / 60, 2, 9))));
         }
         world.begin();
         world
@@ -229,14 +252,13 @@ impl World {
             Act::Drain { node } => {
                 Payload::DrainNode(DrainNode { node: node_id(*node), reason: String::new() })
             }
-            Act::Remove { node } => {
-                Payload::RemoveNode(RemoveNode { node: node_id(*node), reason: String::new() })
-            }
+            Act::Remove { node } => remove(*node),
             Act::Health { node, is_healthy } => health(*node, *is_healthy),
             Act::Quota { tenant, guarantee, limit, rate, weight } => {
                 weighted(quota(*tenant, *guarantee, *limit, *rate), *weight)
             }
             Act::FairShare { half_life_ms } => fair_share(*half_life_ms),
+            Act::Preemption { rules } => preemption(*rules),
             Act::Policy { council, placement, queue_max, wait_ms } => {
                 policy(*council, *placement, *queue_max, *wait_ms)
             }

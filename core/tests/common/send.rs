@@ -59,6 +59,10 @@ pub(crate) fn register(node: u8, gpus: i64, model: u8) -> Payload {
     })
 }
 
+pub(crate) fn remove(node: u8) -> Payload {
+    Payload::RemoveNode(RemoveNode { node: node_id(node), reason: String::new() })
+}
+
 pub(crate) fn health(node: u8, is_healthy: bool) -> Payload {
     let health = if is_healthy { NodeHealth::Healthy } else { NodeHealth::Unhealthy };
     let reason = "as the robot saw it".to_owned();
@@ -85,6 +89,17 @@ pub(crate) fn weighted(quota: Payload, weight: i64) -> Payload {
 
 pub(crate) fn fair_share(half_life_ms: Option<i64>) -> Payload {
     Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
+}
+
+/// Minimum run, grace, how often a request and how many of a tenant; nobody is preempted when none.
+pub(crate) fn preemption(rules: Option<(i64, i64, i64, i64)>) -> Payload {
+    let rules = rules.map(|(min_run, grace, per_request, per_tenant_and_day)| PreemptionRules {
+        min_run_ms: DurationMs(min_run),
+        grace_ms: DurationMs(grace),
+        per_request,
+        per_tenant_and_day,
+    });
+    Payload::SetPreemption(SetPreemption { rules })
 }
 
 /// One whole GPU of any model for an hour, which every council approves.

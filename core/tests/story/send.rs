@@ -78,6 +78,14 @@ pub(crate) fn fair_share(half_life_ms: Option<i64>) -> Payload {
     Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
 }
 
+/// Requests are preempted: after a minimum run, with a grace, each so often.
+pub(crate) fn preemption(min_run_ms: i64, grace_ms: i64, per_request: i64) -> Payload {
+    let (min_run_ms, grace_ms) = (DurationMs(min_run_ms), DurationMs(grace_ms));
+    let per_tenant_and_day = 3;
+    let rules = PreemptionRules { min_run_ms, grace_ms, per_request, per_tenant_and_day };
+    Payload::SetPreemption(SetPreemption { rules: Some(rules) })
+}
+
 /// A tenant without a guarantee, with a limit in whole GPUs and a weight.
 pub(crate) fn weighted(tenant: &str, limit: i64, weight: i64) -> Payload {
     Payload::SetQuota(SetQuota { weight, ..share(tenant, 0, limit) })

@@ -37,6 +37,14 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
             Some(half_life) => format!("the queue is fair, by half after {half_life}"),
             None => "the queue is by arrival".to_owned(),
         },
+        Event::PreemptionSet(_) => "the rules of preemption are set".to_owned(),
+        Event::PreemptionNoticed(noticed) => {
+            let (id, by, at) = (&noticed.request, &noticed.by, noticed.ends_at_ms);
+            format!("{id} ends at {at} for {by} by {:?}", noticed.right)
+        }
+        Event::LeasePreempted(preempted) => {
+            format!("{} makes room for {}", preempted.request, preempted.by)
+        }
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)

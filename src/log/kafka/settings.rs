@@ -58,7 +58,7 @@ impl GroupProtocol {
 impl Default for SchemaIds {
     /// Without a registry: the local table's. Decisions name their schema themselves.
     fn default() -> Self {
-        Self { commands: [1, 2, 3], decisions: 0 }
+        Self { commands: [1, 2, 3, 4], decisions: 0 }
     }
 }
 

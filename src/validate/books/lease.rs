@@ -100,8 +100,10 @@ impl PoolBook {
         }
         let (fencing, ends_at_ms) = (*fencing, *ends_at_ms);
         let (need, tenant) = (request.need, request.tenant.clone());
-        let models = std::mem::take(&mut request.gpu_models);
-        let lease = LeaseBook { fencing, ends_at_ms, replicas: replicas.clone() };
+        // It may be granted again, after it made room for another.
+        let models = request.gpu_models.clone();
+        let (replicas_at, makes_room_for) = (replicas.clone(), None);
+        let lease = LeaseBook { fencing, ends_at_ms, replicas: replicas_at, makes_room_for };
         request.stage = Stage::Running(lease);
         self.place(id, &need, replicas, entry);
         self.check_models(id, (&models, gpu_model), &need, replicas, entry);
@@ -199,7 +201,7 @@ impl PoolBook {
         self.requests.remove(id);
     }
 
-    fn free(&mut self, id: &RequestId, replicas: &[Placement], entry: &mut Entry<'_>) {
+    pub(super) fn free(&mut self, id: &RequestId, replicas: &[Placement], entry: &mut Entry<'_>) {
         let Some(request) = self.requests.get(id) else { return };
         let (need, tenant) = (request.need, request.tenant.clone());
         for Placement { node, gpus } in replicas {

@@ -5,6 +5,7 @@
 mod inventory;
 mod lease;
 mod node;
+mod preemption;
 mod request;
 
 use super::findings::Findings;
@@ -94,6 +95,7 @@ impl Books {
             }
             Event::DeciderActivated(_)
             | Event::FairShareSet(_)
+            | Event::PreemptionSet(_)
             | Event::CouncilActivated(_)
             | Event::CouncilVoted(_)
             | Event::CouncilRemembered(_)
@@ -126,6 +128,8 @@ impl Books {
             Event::LeaseRenewed(event) => self.pool(&event.pool, entry).renew(event, entry),
             Event::LeaseShrunk(event) => self.pool(&event.pool, entry).shrink(event, entry),
             Event::LeaseEnded(event) => self.pool(&event.pool, entry).end_lease(event, entry),
+            Event::PreemptionNoticed(event) => self.pool(&event.pool, entry).notice(event, entry),
+            Event::LeasePreempted(event) => self.pool(&event.pool, entry).preempt(event, entry),
             Event::QueueCarriedOver(event) => {
                 self.pool(&event.pool, entry);
             }

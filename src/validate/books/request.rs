@@ -3,7 +3,7 @@
 use super::node::Need;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::Placement;
-use conclave_core::units::{GpuModel, Offset, TenantId, TimeMs};
+use conclave_core::units::{GpuModel, Offset, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 
 /// A live request.
@@ -14,6 +14,10 @@ pub(super) struct RequestBook {
     pub(super) replicas: i64,
     pub(super) gpu_models: Vec<GpuModel>,
     pub(super) deadline_ms: Option<TimeMs>,
+    pub(super) priority: i64,
+    pub(super) preemptible: bool,
+    /// How often it was preempted.
+    pub(super) preemptions: i64,
     pub(super) stage: Stage,
 }
 
@@ -38,6 +42,8 @@ pub(super) struct LeaseBook {
     pub(super) fencing: Offset,
     pub(super) ends_at_ms: TimeMs,
     pub(super) replicas: Vec<Placement>,
+    /// For whom it ends early, when it does.
+    pub(super) makes_room_for: Option<RequestId>,
 }
 
 impl RequestBook {
@@ -48,6 +54,9 @@ impl RequestBook {
             replicas: ask.replicas,
             gpu_models: ask.gpu_models.clone(),
             deadline_ms: ask.deadline_ms,
+            priority: ask.priority,
+            preemptible: ask.preemptible,
+            preemptions: 0,
             stage: Stage::Admitted,
         }
     }

@@ -6,7 +6,7 @@ use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNo
 use super::object::Object;
 use super::policy::{
     ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetFairShareForm, SetPoolPolicyForm,
-    SetQuotaForm, TickForm,
+    SetPreemptionForm, SetQuotaForm, TickForm,
 };
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
@@ -88,6 +88,7 @@ enum Name {
     Appeal,
     ActivateCouncil,
     SetFairShare,
+    SetPreemption,
 }
 
 /// What a sender may ask for in its own name.
@@ -154,6 +155,7 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::Appeal => form::<AppealForm, _>(map),
         Name::ActivateCouncil => form::<ActivateCouncilForm, _>(map),
         Name::SetFairShare => form::<SetFairShareForm, _>(map),
+        Name::SetPreemption => form::<SetPreemptionForm, _>(map),
     }
 }
 

@@ -6,7 +6,7 @@ use super::payload::Form;
 use super::quantity::{Gpus, Span, gpus, span, whole_gpu};
 use conclave_core::command::{
     ActivateCouncil, ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy,
-    SetFairShare, SetPoolPolicy, SetQuota, TargetShape, TimeSource,
+    PreemptionRules, SetFairShare, SetPoolPolicy, SetPreemption, SetQuota, TargetShape, TimeSource,
 };
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MicroUsd, TenantId};
@@ -21,6 +21,14 @@ const LEASE_GRACE_MS: DurationMs = DurationMs(5 * MINUTE_MS);
 const WAIT_BOUND_MS: DurationMs = DurationMs(60 * MINUTE_MS);
 /// How long a deferred request rests.
 const DEFER_RETRY_MS: DurationMs = DurationMs(10 * MINUTE_MS);
+/// How long every lease runs before it may be preempted.
+const MIN_RUN_MS: DurationMs = DurationMs(10 * MINUTE_MS);
+/// From the notice to the end.
+const GRACE_MS: DurationMs = DurationMs(2 * MINUTE_MS);
+/// How often one request is preempted.
+const PREEMPTIONS_PER_REQUEST: i64 = 3;
+/// How many leases of one tenant are, in a day.
+const PREEMPTIONS_PER_DAY: i64 = 100;
 /// Requests that may wait at once.
 const QUEUE_MAX: i64 = 10_000;
 
@@ -85,6 +93,37 @@ impl Form for SetFairShareForm {
     fn payload(self) -> Result<Payload, String> {
         let half_life_ms = span("half_life", self.half_life_ms, self.half_life)?;
         Ok(Payload::SetFairShare(SetFairShare { half_life_ms }))
+    }
+}
+
+/// Without any rule nobody is preempted any more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetPreemptionForm {
+    min_run_ms: Option<DurationMs>,
+    min_run: Option<Span>,
+    grace_ms: Option<DurationMs>,
+    grace: Option<Span>,
+    per_request: Option<i64>,
+    per_tenant_and_day: Option<i64>,
+}
+
+impl Form for SetPreemptionForm {
+    fn payload(self) -> Result<Payload, String> {
+        let min_run = span("min_run", self.min_run_ms, self.min_run)?;
+        let grace = span("grace", self.grace_ms, self.grace)?;
+        let (per_request, per_tenant_and_day) = (self.per_request, self.per_tenant_and_day);
+        let is_any = min_run.is_some()
+            || grace.is_some()
+            || per_request.is_some()
+            || per_tenant_and_day.is_some();
+        let rules = is_any.then(|| PreemptionRules {
+            min_run_ms: min_run.unwrap_or(MIN_RUN_MS),
+            grace_ms: grace.unwrap_or(GRACE_MS),
+            per_request: per_request.unwrap_or(PREEMPTIONS_PER_REQUEST),
+            per_tenant_and_day: per_tenant_and_day.unwrap_or(PREEMPTIONS_PER_DAY),
+        });
+        Ok(Payload::SetPreemption(SetPreemption { rules }))
     }
 }
 
