@@ -242,6 +242,8 @@ pub enum PlacementPolicy {
     BestFit,
     /// Fragmentation gradient descent.
     Fgd,
+    /// FGD that also prices rests of GPUs, CPU and scarce models; from `decide_version` 3 on.
+    Default,
 }
 
 /// One shape of the target workload and how often it is asked for.

@@ -11,8 +11,12 @@ use conclave_core::units::*;
 use proptest::prelude::*;
 
 const MODELS: [&str; 3] = ["A10", "G2", "T4"];
-const POLICIES: [PlacementPolicy; 3] =
-    [PlacementPolicy::Random, PlacementPolicy::BestFit, PlacementPolicy::Fgd];
+const POLICIES: [PlacementPolicy; 4] = [
+    PlacementPolicy::Random,
+    PlacementPolicy::BestFit,
+    PlacementPolicy::Fgd,
+    PlacementPolicy::Default,
+];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -166,12 +170,35 @@ proptest! {
     }
 
     #[test]
-    fn a_placer_that_is_shown_another_fleet_notices(steps in steps(), target in target()) {
-        let mut placer = Placer::new(PlacementPolicy::Fgd, &target);
+    fn a_choice_by_prices_with_memory_is_the_choice_of_a_new_placer(
+        steps in steps(),
+        target in target(),
+    ) {
+        let mut placer = Placer::new(PlacementPolicy::Default, &target);
+        let mut world = World::default();
+        for step in &steps {
+            world.act(step, |fleet, shape| {
+                let chosen = placer.choose(fleet, shape, 0);
+                let mut fresh = Placer::new(PlacementPolicy::Default, &target);
+                assert_eq!(chosen, fresh.choose(fleet, shape, 0), "{shape:?}");
+                let spot = plain::choose(PlacementPolicy::BestFit, fleet, shape, &target);
+                assert_eq!(chosen.is_some(), spot.is_some(), "one of them finds what fits");
+                chosen
+            });
+        }
+    }
+
+    #[test]
+    fn a_placer_that_is_shown_another_fleet_notices(
+        steps in steps(),
+        target in target(),
+        policy in prop_oneof![Just(PlacementPolicy::Fgd), Just(PlacementPolicy::Default)],
+    ) {
+        let mut placer = Placer::new(policy, &target);
         let mut check = |world: &mut World, step: &Step| {
             world.act(step, |fleet, shape| {
                 let chosen = placer.choose(fleet, shape, 0);
-                assert_eq!(chosen, plain::choose(PlacementPolicy::Fgd, fleet, shape, &target));
+                assert_eq!(chosen, Placer::new(policy, &target).choose(fleet, shape, 0));
                 chosen
             });
         };

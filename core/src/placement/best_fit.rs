@@ -5,8 +5,8 @@ use super::node::Node;
 use super::shape::{GpuSet, Kind, Shape};
 
 /// The node sizes of the published formula: 128 CPUs and 8 GPUs.
-const CPU_SCALE: i64 = 128_000;
-const GPU_SCALE: i64 = 8_000;
+pub(super) const CPU_SCALE: i64 = 128_000;
+pub(super) const GPU_SCALE: i64 = 8_000;
 
 /// How well `shape` fits `node`, which fits it: 100 · (1 − ½ cpu left / 128,000 − ½ GPU left /
 /// 8,000) after placing, truncated towards zero. Nodes larger than that scale score below zero.
@@ -23,7 +23,7 @@ pub(super) fn score(node: &Node, shape: &Shape) -> Scored {
 }
 
 /// The fitting GPU with least left, the first among equals; free GPUs for whole ones.
-fn gpus(node: &Node, shape: &Shape) -> GpuSet {
+pub(super) fn gpus(node: &Node, shape: &Shape) -> GpuSet {
     match shape.kind() {
         Kind::CpuOnly => GpuSet::NONE,
         Kind::Whole => node.lowest_free(shape),

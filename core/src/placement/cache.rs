@@ -53,7 +53,7 @@ impl Cache {
         &mut self,
         fleet: &Fleet,
         shape: &Shape,
-        mut score: impl FnMut(&Node) -> Scored,
+        mut score: impl FnMut(usize, &Node) -> Scored,
     ) -> Option<Spot> {
         if !fleet.history.remembers(self.seen) {
             self.rows.clear();
@@ -63,7 +63,12 @@ impl Cache {
         row.refresh(fleet, &mut score);
         let node = row.best_node(fleet, shape)?;
         // The GPUs are worked out again for the chosen node: keeping them for all costs more.
-        Some(Spot { node, gpus: score(fleet.node(node)).gpus })
+        Some(Spot { node, gpus: score(node, fleet.node(node)).gpus })
+    }
+
+    /// Forgets every score: what they depend on besides fleet and shape changed.
+    pub(super) fn forget(&mut self) {
+        self.rows.clear();
     }
 
     fn row(&mut self, shape: &Shape) -> &mut Row {
@@ -91,23 +96,23 @@ impl Row {
     }
 
     /// Scores what changed since the last time; everything when that is too long ago.
-    fn refresh(&mut self, fleet: &Fleet, mut score: impl FnMut(&Node) -> Scored) {
+    fn refresh(&mut self, fleet: &Fleet, mut score: impl FnMut(usize, &Node) -> Scored) {
         if self.accepted.len() < fleet.models().len() {
             self.accepted = fleet.models_accepted(&self.shape);
         }
         let (shape, accepted) = (&self.shape, &self.accepted);
-        let mut scored = |node: &Node| {
+        let mut scored = |(index, node): (usize, &Node)| {
             let fits = accepted[node.class().model] && node.fits_beside_memory(shape);
-            if fits { score(node).score } else { UNFIT }
+            if fits { score(index, node).score } else { UNFIT }
         };
         let nodes = fleet.nodes();
         if self.scores.is_empty() || !fleet.history.remembers(self.seen) {
             self.scores.clear();
-            self.scores.extend(nodes.iter().map(scored));
+            self.scores.extend(nodes.iter().enumerate().map(scored));
         } else {
             self.scores.resize(nodes.len(), UNFIT);
             for index in fleet.history.touched_since(self.seen) {
-                self.scores[index] = scored(&nodes[index]);
+                self.scores[index] = scored((index, &nodes[index]));
             }
         }
         self.seen = fleet.history.now();

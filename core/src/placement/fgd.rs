@@ -1,240 +1,49 @@
 //! Fragmentation gradient descent (Weng et al., USENIX ATC 2023): the spot after which the expected
 //! workload can use most of what is left.
-//!
-//! A node's GPUs are usable to a task of the target workload when the task can run there: then all
-//! those with enough left for it. With `free` the sum of what is left on all GPUs, a node's
-//! expected fragmentation is `free` minus what is usable, averaged over the workload. Placing a
-//! task changes `free` by what the task takes, whatever the node, so only usable amounts have to be
-//! compared.
-//!
-//! They are sums over the target, but depend on it through few numbers. For given CPU left, a GPU
-//! with `left` milli is worth `left` times the count of slices that need at most `left`, and `f`
-//! free GPUs are worth 1000 · `f` times the count of tasks of 1 to `f` whole GPUs. A [`Row`] holds
-//! these counts.
 
 use super::cache::Scored;
 use super::fleet::Fleet;
-use super::node::{Node, WHOLE};
-use super::shape::{GpuSet, Kind, NODE_GPUS, Need, Shape};
+use super::fragments::Fragments;
+use super::node::Node;
+use super::shape::{GpuSet, Kind, Shape};
 use super::sigmoid::Sigmoid;
 use crate::command::TargetShape;
-use crate::units::{GpuModel, MemoryMib};
 
-/// Rows kept at once; beyond it all are dropped and built again as needed. One row holds at most
-/// 530 counts.
-const ROWS_MAX: usize = 4_096;
-
-/// The target workload, prepared for the models of a fleet.
+/// The policy for one target workload.
 #[derive(Clone, Debug)]
 pub(super) struct Fgd {
-    target: Vec<(Shape, i64)>,
-    /// Sum of all counts.
-    total: i64,
+    fragments: Fragments,
     sigmoid: Sigmoid,
-    /// Per model of the fleet, which of `classes` it belongs to, and the model's name.
-    class_of: Vec<(usize, GpuModel)>,
-    classes: Vec<Class>,
-    row_count: usize,
-}
-
-/// Models on which the same part of the target may run.
-#[derive(Clone, Debug)]
-struct Class {
-    /// Its part, by index into the target; without tasks that need no GPU, to which none is usable.
-    tasks: Vec<usize>,
-    /// The CPU needs of its tasks, ascending.
-    cpus: Vec<i64>,
-    /// Per milli left, how many of its distinct slice sizes fit.
-    level_of: Vec<u16>,
-    /// Per number of `cpus` within reach, the counts; built when first needed.
-    rows: Vec<Option<Box<Row>>>,
-}
-
-/// Counts of the tasks of a class whose CPU need is within reach.
-#[derive(Clone, Debug)]
-struct Row {
-    /// Per level: slices that fit.
-    slices: Vec<i64>,
-    /// Per number of free GPUs: tasks of 1 to so many whole GPUs.
-    wholes: [i64; NODE_GPUS + 1],
-}
-
-/// What GPUs are worth to the tasks of one row.
-struct Worth<'a> {
-    level_of: &'a [u16],
-    row: &'a Row,
 }
 
 impl Fgd {
     /// FGD for a pool that expects `target`. Without any, nothing is fragmented and the first node
     /// that fits wins.
     pub(super) fn new(target: &[TargetShape]) -> Self {
-        let shape = |t: &TargetShape| {
-            let (gpu_milli, cpu_milli) = (t.gpu_milli, t.cpu_milli);
-            let need = Need { gpu_milli, cpu_milli, memory_mib: MemoryMib(0) };
-            (Shape::new(t.gpu_count, need, &t.gpu_models), t.count)
-        };
-        let total = target.iter().map(|t| t.count).sum();
-        Self {
-            target: target.iter().map(shape).collect(),
-            total,
-            sigmoid: Sigmoid::new(total),
-            class_of: Vec::new(),
-            classes: Vec::new(),
-            row_count: 0,
-        }
+        let fragments = Fragments::new(target);
+        let sigmoid = Sigmoid::new(fragments.total());
+        Self { fragments, sigmoid }
     }
 
-    /// Makes sure that every model of `fleet` has its class.
+    /// Makes sure that every model of `fleet` is known.
     pub(super) fn meet(&mut self, fleet: &Fleet) {
-        let models = fleet.models();
-        let same = |((_, known), model): (&(usize, GpuModel), &GpuModel)| known == model;
-        if self.class_of.len() > models.len() || !self.class_of.iter().zip(models).all(same) {
-            self.class_of.clear();
-            self.classes.clear();
-            self.row_count = 0;
-        }
-        for model in &models[self.class_of.len()..] {
-            let class = self.class(model);
-            self.class_of.push((class, model.clone()));
-        }
+        self.fragments.meet(fleet);
     }
 
     /// What `shape` on `node`, which fits it, does to fragmentation, as a score.
     pub(super) fn score(&mut self, node: &Node, shape: &Shape) -> Scored {
-        let class = self.class_of[node.class().model].0;
-        let (cpu_now, cpu_then) = (node.cpu_left().0, node.cpu_left().0 - shape.need().cpu_milli.0);
-        let [now, then] = self.prepare(class, [cpu_now, cpu_then]);
-        let (worth_now, worth) = (self.worth(class, now), self.worth(class, then));
-        let gpu_left = node.gpu_left();
-        let free = gpu_left.iter().filter(|left| **left == WHOLE).count();
-        // Fragmentation before minus after, in counts: what is free shrinks by what is taken.
-        let gone = self.total * shape.gpu_milli_total() - worth_now.of_all(gpu_left, free);
-        let kept = gone + worth.of_all(gpu_left, free);
+        let change = self.fragments.change(node, shape);
+        let sigmoid = &self.sigmoid;
         match shape.kind() {
-            Kind::CpuOnly => Scored { score: self.sigmoid.score(kept), gpus: GpuSet::NONE },
+            Kind::CpuOnly => Scored { score: sigmoid.score(change.kept), gpus: GpuSet::NONE },
             Kind::Whole => {
-                let delta = kept + worth.change_of_free(free, free - shape.gpu_count());
-                Scored { score: self.sigmoid.score(delta), gpus: node.lowest_free(shape) }
+                let score = sigmoid.score(change.on_free(shape.gpu_count()));
+                Scored { score, gpus: node.lowest_free(shape) }
             }
             Kind::Slice => {
                 let wanted = shape.need().gpu_milli.0;
-                let change = |left: u16| match u16::try_from(i64::from(left) - wanted) {
-                    Ok(rest) => kept + worth.change(left, rest, free),
-                    Err(_) => i64::MIN,
-                };
-                self.first_best(gpu_left.iter().map(|left| change(*left)))
+                sigmoid.first_best(node.gpu_left().iter().map(|left| change.on(*left, wanted)))
             }
         }
-    }
-
-    /// The first GPU that earns the highest score. Scores, not deltas, are compared: a GPU that is
-    /// better by less than a step of the score does not win over an earlier one.
-    fn first_best(&self, deltas: impl Iterator<Item = i64> + Clone) -> Scored {
-        let best = deltas.clone().fold(i64::MIN, i64::max);
-        assert!(best > i64::MIN, "a node that fits a slice has a GPU for it");
-        let score = self.sigmoid.score(best);
-        // Above the mark of a GPU that does not fit, even where any delta earns the score.
-        let least = self.sigmoid.least_for(score).max(i64::MIN + 1);
-        let first = deltas.zip(0..).find(|(delta, _)| *delta >= least);
-        Scored { score, gpus: GpuSet::one(first.expect("the best one reaches its own score").1) }
-    }
-
-    fn class(&mut self, model: &GpuModel) -> usize {
-        let runs = |(shape, _): &(Shape, i64)| shape.gpu_count() > 0 && shape.accepts(model);
-        let tasks: Vec<usize> =
-            (0..self.target.len()).filter(|task| runs(&self.target[*task])).collect();
-        self.classes.iter().position(|class| class.tasks == tasks).unwrap_or_else(|| {
-            self.classes.push(Class::new(tasks, &self.target));
-            self.classes.len() - 1
-        })
-    }
-
-    fn worth(&self, class: usize, row: usize) -> Worth<'_> {
-        let class = &self.classes[class];
-        let row = class.rows[row].as_ref().expect("a row is prepared before it is read");
-        Worth { level_of: &class.level_of, row }
-    }
-
-    /// Builds the rows for amounts of CPU left where need be; says which they are.
-    fn prepare(&mut self, class: usize, cpus_left: [i64; 2]) -> [usize; 2] {
-        if self.row_count + cpus_left.len() > ROWS_MAX {
-            self.classes.iter_mut().for_each(|class| class.rows.fill(None));
-            self.row_count = 0;
-        }
-        let class = &mut self.classes[class];
-        cpus_left.map(|cpu_left| {
-            let reached = class.cpus.partition_point(|cpu| *cpu <= cpu_left);
-            if class.rows[reached].is_none() {
-                class.rows[reached] = Some(Box::new(class.row(cpu_left, &self.target)));
-                self.row_count += 1;
-            }
-            reached
-        })
-    }
-}
-
-impl Class {
-    fn new(tasks: Vec<usize>, target: &[(Shape, i64)]) -> Self {
-        let mut cpus: Vec<i64> = tasks.iter().map(|t| target[*t].0.need().cpu_milli.0).collect();
-        cpus.sort_unstable();
-        cpus.dedup();
-        let slices = tasks.iter().map(|t| &target[*t].0).filter(|s| s.kind() == Kind::Slice);
-        let mut sizes: Vec<i64> = slices.map(|slice| slice.need().gpu_milli.0).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
-        let level = |left: u16| sizes.partition_point(|size| *size <= i64::from(left));
-        let level_of = (0..=WHOLE)
-            .map(|left| u16::try_from(level(left)).expect("fewer sizes than milli in a GPU"))
-            .collect();
-        let rows = vec![None; cpus.len() + 1];
-        Self { tasks, cpus, level_of, rows }
-    }
-
-    fn row(&self, cpu_left: i64, target: &[(Shape, i64)]) -> Row {
-        let levels = usize::from(self.level_of[usize::from(WHOLE)]);
-        let mut row = Row { slices: vec![0; levels + 1], wholes: [0; NODE_GPUS + 1] };
-        for (shape, count) in self.tasks.iter().map(|task| &target[*task]) {
-            if shape.need().cpu_milli.0 > cpu_left {
-                continue;
-            }
-            if shape.kind() == Kind::Slice {
-                let size = usize::try_from(shape.need().gpu_milli.0).expect("a slice is positive");
-                row.slices[usize::from(self.level_of[size])..].iter_mut().for_each(|c| *c += count);
-            } else {
-                let needed = shape.gpu_count().min(row.wholes.len());
-                row.wholes[needed..].iter_mut().for_each(|c| *c += count);
-            }
-        }
-        row
-    }
-}
-
-impl Worth<'_> {
-    /// Of all GPUs of a node, `free` of which are fully free.
-    fn of_all(&self, gpu_left: &[u16], free: usize) -> i64 {
-        gpu_left.iter().map(|left| self.to_slices(*left)).sum::<i64>() + self.to_wholes(free)
-    }
-
-    /// What changes when a GPU with `left` has `rest` left instead.
-    fn change(&self, left: u16, rest: u16, free: usize) -> i64 {
-        let free_lost =
-            if left == WHOLE { self.to_wholes(free - 1) - self.to_wholes(free) } else { 0 };
-        self.to_slices(rest) - self.to_slices(left) + free_lost
-    }
-
-    /// What changes when `then` instead of `now` GPUs are fully free and the others are used up.
-    fn change_of_free(&self, now: usize, then: usize) -> i64 {
-        let gone = i64::try_from(now - then).expect("at most 16 GPUs");
-        self.to_wholes(then) - self.to_wholes(now) - gone * self.to_slices(WHOLE)
-    }
-
-    fn to_slices(&self, left: u16) -> i64 {
-        i64::from(left) * self.row.slices[usize::from(self.level_of[usize::from(left)])]
-    }
-
-    fn to_wholes(&self, free: usize) -> i64 {
-        let milli = i64::from(WHOLE) * i64::try_from(free).expect("at most 16 GPUs");
-        milli * self.row.wholes[free]
     }
 }

@@ -29,6 +29,8 @@ pub struct Fleet {
     models: Vec<GpuModel>,
     /// Per model, the GPUs of the nodes that accept work.
     accepting_by_model: Vec<GpuTotals>,
+    /// Per model, the GPU milli of all its nodes.
+    gpu_milli_by_model: Vec<i64>,
     nodes: Vec<Node>,
     index: BTreeMap<NodeId, usize>,
     /// How many nodes of each class accept work.
@@ -59,6 +61,7 @@ impl Fleet {
         let model = self.models.iter().position(|known| known == model).unwrap_or_else(|| {
             self.models.push(model.clone());
             self.accepting_by_model.push(GpuTotals::default());
+            self.gpu_milli_by_model.push(0);
             self.models.len() - 1
         });
         self.push(Node::new(id, NodeClass { model, gpu_count, cpu_milli, memory_mib }));
@@ -93,6 +96,7 @@ impl Fleet {
         self.gpus.total_milli.0 -= node.gpu_milli_total();
         self.cpu_milli_total -= i128::from(node.class().cpu_milli.0);
         self.memory_mib_total -= i128::from(node.class().memory_mib.0);
+        self.gpu_milli_by_model[node.class().model] -= node.gpu_milli_total();
         if node.accepts_work() {
             self.accepting_changes(node.class().model, -node.gpu_milli_total(), 0);
             self.uncount(node.class());
@@ -237,6 +241,11 @@ impl Fleet {
         &self.models
     }
 
+    /// Per model, the GPU milli of all its nodes, whether they accept work or not.
+    pub(super) fn gpu_milli_by_model(&self) -> &[i64] {
+        &self.gpu_milli_by_model
+    }
+
     /// Changes what decides whether a node accepts work, and the sums over those that do.
     fn change(&mut self, id: &NodeId, change: impl FnOnce(&mut Node)) {
         let index = self.known(id);
@@ -275,6 +284,7 @@ impl Fleet {
         assert!(before.is_none(), "{} is in the pool already", node.id());
         let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
         self.gpus.total_milli.0 += total;
+        self.gpu_milli_by_model[node.class().model] += total;
         self.gpus.used_milli.0 += used;
         self.cpu_milli_total += i128::from(node.class().cpu_milli.0);
         self.memory_mib_total += i128::from(node.class().memory_mib.0);
@@ -295,6 +305,7 @@ impl Fleet {
         }
         self.models.remove(model);
         self.accepting_by_model.remove(model);
+        self.gpu_milli_by_model.remove(model);
         self.nodes.iter_mut().for_each(|node| node.forget_model(model));
         self.classes.clear();
         for node in self.nodes.iter().filter(|node| node.accepts_work()) {
@@ -338,7 +349,9 @@ impl TryFrom<FleetImage> for Fleet {
     /// A snapshot is input: what contradicts itself is refused, never repaired.
     fn try_from(image: FleetImage) -> Result<Self, String> {
         let accepting_by_model = vec![GpuTotals::default(); image.models.len()];
-        let mut fleet = Self { models: image.models, accepting_by_model, ..Self::default() };
+        let gpu_milli_by_model = vec![0; image.models.len()];
+        let models = image.models;
+        let mut fleet = Self { models, accepting_by_model, gpu_milli_by_model, ..Self::default() };
         if image.nodes.len() > NODES_MAX {
             return Err(format!("a fleet of {} nodes", image.nodes.len()));
         }

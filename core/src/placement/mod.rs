@@ -4,14 +4,17 @@
 //! (the choice), then one file per policy. Preference among GPU models is not decided here: a shape
 //! carries a set of models, and the caller asks once per preferred model.
 
+pub mod baseline;
 mod best_fit;
 mod cache;
 pub mod draw;
 mod fgd;
 pub mod fleet;
+mod fragments;
 mod history;
 pub mod node;
 mod out_of_service;
+mod priced;
 mod random;
 mod room;
 pub mod shape;
@@ -28,6 +31,7 @@ pub use shape::{GpuSet, Kind, Need, Shape};
 use crate::command::{PlacementPolicy, TargetShape};
 use cache::Cache;
 use fgd::Fgd;
+use priced::Priced;
 use serde::{Deserialize, Serialize};
 
 /// Where one replica goes.
@@ -62,10 +66,11 @@ enum Policy {
     Random,
     BestFit,
     Fgd(Box<Fgd>),
+    Default(Box<Priced>),
 }
 
 impl Placer {
-    /// A placer for a pool that expects `target`; only FGD reads it.
+    /// A placer for a pool that expects `target`; only FGD and the default policy read it.
     #[must_use]
     pub fn new(policy: PlacementPolicy, target: &[TargetShape]) -> Self {
         PlacerImage { policy, target: target.to_vec() }.into()
@@ -76,10 +81,19 @@ impl Placer {
     pub fn choose(&mut self, fleet: &Fleet, shape: &Shape, seed: u64) -> Option<Spot> {
         match &mut self.policy {
             Policy::Random => random::choose(fleet, shape, seed),
-            Policy::BestFit => self.cache.best(fleet, shape, |node| best_fit::score(node, shape)),
+            Policy::BestFit => {
+                self.cache.best(fleet, shape, |_, node| best_fit::score(node, shape))
+            }
             Policy::Fgd(fgd) => {
                 fgd.meet(fleet);
-                self.cache.best(fleet, shape, |node| fgd.score(node, shape))
+                self.cache.best(fleet, shape, |_, node| fgd.score(node, shape))
+            }
+            Policy::Default(priced) => {
+                if priced.meet(fleet) {
+                    self.cache.forget();
+                }
+                let least = priced.least_scarcity_ppm(fleet, shape);
+                self.cache.best(fleet, shape, |_, node| priced.score(node, shape, least))
             }
         }
     }
@@ -131,6 +145,7 @@ impl From<PlacerImage> for Placer {
             PlacementPolicy::Random => Policy::Random,
             PlacementPolicy::BestFit => Policy::BestFit,
             PlacementPolicy::Fgd => Policy::Fgd(Box::new(Fgd::new(&image.target))),
+            PlacementPolicy::Default => Policy::Default(Box::new(Priced::new(&image.target))),
         };
         Self { image, policy, cache: Cache::default() }
     }

@@ -7,6 +7,9 @@
 //! A target workload has counts, not shares. With counts that sum to T, the delta over counts is T
 //! times the delta, so both sides are multiplied by T and the thresholds become integers.
 
+use super::cache::Scored;
+use super::shape::GpuSet;
+
 /// ln(k / (100 − k)) in millionths, for k from 1 to 99, rounded to the nearest. A test computes it
 /// again.
 const THRESHOLDS_MICRO: [i64; 99] = [
@@ -44,8 +47,19 @@ impl Sigmoid {
         i16::try_from(reached).expect("there are 99 thresholds")
     }
 
+    /// The first GPU that earns the highest score; deltas per GPU, `None` where a slice does not fit.
+    /// Scores, not deltas, are compared: a GPU that is better by less than a step of the score does
+    /// not win over an earlier one.
+    pub(super) fn first_best(&self, deltas: impl Iterator<Item = Option<i64>> + Clone) -> Scored {
+        let best = deltas.clone().flatten().max();
+        let score = self.score(best.expect("a node that fits a slice has a GPU for it"));
+        let least = self.least_for(score);
+        let first = deltas.zip(0..).find(|(delta, _)| delta.is_some_and(|delta| delta >= least));
+        Scored { score, gpus: GpuSet::one(first.expect("the best one reaches its own score").1) }
+    }
+
     /// The smallest delta over counts that earns `score`.
-    pub(super) fn least_for(&self, score: i16) -> i64 {
+    fn least_for(&self, score: i16) -> i64 {
         match usize::try_from(score) {
             Ok(above @ 1..) => self.thresholds[above - 1],
             Ok(0) | Err(_) => i64::MIN,

@@ -17,6 +17,7 @@ pub(crate) fn choose(
             let left = After::of(node, shape, gpus);
             let score = match policy {
                 PlacementPolicy::Random => panic!("a draw has no formula"),
+                PlacementPolicy::Default => panic!("its formula stands beside it, in the core"),
                 PlacementPolicy::BestFit => left.best_fit_score(),
                 PlacementPolicy::Fgd => {
                     let now = After::of(node, &idle(), GpuSet::NONE);
