@@ -214,7 +214,8 @@ pub struct SetPoolPolicy {
     pub queue_max: i64,
     /// How nodes are chosen.
     pub placement: PlacementPolicy,
-    /// What the pool expects to be asked for; at most 512 shapes. FGD reads it.
+    /// What the pool expects to be asked for; at most 512 shapes. FGD and the default
+    /// policy read it.
     pub target_workload: Vec<TargetShape>,
     /// Prices per GPU model. Later rule: must be empty.
     pub prices: Vec<GpuPrice>,

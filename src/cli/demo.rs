@@ -100,6 +100,8 @@ pub(super) enum PolicyName {
     BestFit,
     /// Fragmentation gradient descent
     Fgd,
+    /// FGD with rests of GPUs, CPU and scarce models priced
+    Default,
 }
 
 impl From<PolicyName> for PlacementPolicy {
@@ -108,6 +110,7 @@ impl From<PolicyName> for PlacementPolicy {
             PolicyName::Random => Self::Random,
             PolicyName::BestFit => Self::BestFit,
             PolicyName::Fgd => Self::Fgd,
+            PolicyName::Default => Self::Default,
         }
     }
 }

@@ -65,7 +65,7 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Makes a log of a published trace, with the trace's own times
     Import(import::ImportArguments),
-    /// Runs the published inflation experiment with one placement policy
+    /// Runs the published inflation experiment with one placement policy, or a table of all
     Place(place::PlaceArguments),
     /// Runs the service
     Serve(serve::ServeArguments),

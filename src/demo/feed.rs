@@ -8,7 +8,7 @@
 use super::workload::{Arrival, FeedEnd, Workload};
 use conclave_core::command::{
     ActivateCouncil, ActivateDecider, Actor, CancelRequest, Command, OpenLog, Payload,
-    ReleaseLease, Role, TimeSource, WorkOutcome,
+    PlacementPolicy, ReleaseLease, Role, TimeSource, WorkOutcome,
 };
 use conclave_core::council::ModelId;
 use conclave_core::decision::{Decision, Event, Outcome};
@@ -183,12 +183,18 @@ impl<'a> Feed<'a> {
     /// How many commands there are before the first arrival.
     fn opening_count(&self) -> usize {
         let Workload { council, nodes, quotas, .. } = self.workload;
-        let seated = if council.is_some() { 2 } else { 0 };
-        2 + seated + nodes.len() + quotas.len()
+        let (newer, seated) = (self.needs_newest_rules(), council.is_some());
+        2 + usize::from(newer) + usize::from(seated) + nodes.len() + quotas.len()
     }
 
-    /// The commands before the first arrival, one decision each: `OpenLog` and who sits in the
-    /// council seat, the policy, then the nodes and the quotas.
+    /// Whether a log that has just been opened would refuse the seat or the policy.
+    fn needs_newest_rules(&self) -> bool {
+        let Workload { council, policy, .. } = self.workload;
+        council.is_some() || policy.placement == PlacementPolicy::Default
+    }
+
+    /// The commands before the first arrival, one decision each: `OpenLog` and the rules, who sits
+    /// in the council seat, the policy, then the nodes and the quotas.
     fn opening(&self) -> impl Iterator<Item = Timed> {
         let Workload { log_id, starts_at_ms, council, policy, nodes, quotas, .. } = self.workload;
         let open = OpenLog {
@@ -199,13 +205,14 @@ impl<'a> Feed<'a> {
             duplicate_ids: DUPLICATE_IDS_MAX,
             duplicate_window_ms: DUPLICATE_WINDOW_MS_MAX,
         };
+        let newest = ActivateDecider { version: DECIDE_VERSION_NEWEST };
+        let newest = self.needs_newest_rules().then_some(Payload::ActivateDecider(newest));
         let seated = council.map(|ModelId(digest)| {
-            let version = ActivateDecider { version: DECIDE_VERSION_NEWEST };
-            let model = digest.to_string();
-            [Payload::ActivateDecider(version), Payload::ActivateCouncil(ActivateCouncil { model })]
+            Payload::ActivateCouncil(ActivateCouncil { model: digest.to_string() })
         });
         let payloads = std::iter::once(Payload::OpenLog(open))
-            .chain(seated.into_iter().flatten())
+            .chain(newest)
+            .chain(seated)
             .chain([Payload::SetPoolPolicy(policy.clone())]);
         let nodes = nodes.iter().cloned().map(Payload::RegisterNode);
         let quotas = quotas.iter().cloned().map(Payload::SetQuota);

@@ -251,6 +251,7 @@ pub fn policy(policy: &SetPoolPolicy) -> String {
         PlacementPolicy::Random => "random",
         PlacementPolicy::BestFit => "best_fit",
         PlacementPolicy::Fgd => "fgd",
+        PlacementPolicy::Default => "default",
     };
     format!(
         "{}, placement {placement} ({} target shapes), lease at most {} + {}, nobody overtakes \

@@ -199,14 +199,18 @@ impl<'s> Adapter<'s> {
     }
 }
 
-/// Their symbols by position, the unknown ones replaced where the default may stand for them.
+/// What no type of ours has: for symbols that ours lacks, which a newer version's types may have.
+const UNHEARD_OF: &str = "unheard of";
+
+/// Their symbols by position, the unknown ones replaced: by the default where that may stand for
+/// them.
 fn symbols(theirs: &EnumSchema, ours: &EnumSchema) -> EnumSchema {
-    let stand_in = ours.default.as_ref().filter(|_| SAYS_NOT_KNOWN.contains(&ours.name.name()));
-    let symbols = theirs.symbols.iter().map(|symbol| match stand_in {
-        Some(default) if !ours.symbols.contains(symbol) => default.clone(),
-        _ => symbol.clone(),
-    });
-    EnumSchema { symbols: symbols.collect(), ..theirs.clone() }
+    let says_not_known = SAYS_NOT_KNOWN.contains(&ours.name.name());
+    let stand_in = ours.default.as_deref().filter(|_| says_not_known).unwrap_or(UNHEARD_OF);
+    let known = |symbol: &String| {
+        if ours.symbols.contains(symbol) { symbol.clone() } else { stand_in.to_owned() }
+    };
+    EnumSchema { symbols: theirs.symbols.iter().map(known).collect(), ..theirs.clone() }
 }
 
 fn is_empty(schema: &Schema) -> bool {

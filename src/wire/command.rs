@@ -5,11 +5,12 @@
 
 use super::datum::write;
 use super::schemas::{
-    Branched, DatumReader, VERSIONS, WriterSchema, admit, fingerprint, local_commands, oldest_id,
+    DatumReader, VERSIONS, Versioned, WriterSchema, admit, fingerprint, local_commands,
+    oldest_with_branch,
 };
 use crate::error::Result;
 use crate::log::{CommandRecord, StoredCommand};
-use conclave_core::command::{Actor, Command, Payload};
+use conclave_core::command::{Actor, Command, Payload, PlacementPolicy};
 use conclave_core::decision::{Rejected, Remembered};
 use conclave_core::input::{Content, Input};
 use conclave_core::rejection::{RejectionCode, refuse};
@@ -147,9 +148,17 @@ pub(super) fn unreadable_input(partition: i64, stored: &StoredCommand, why: Reje
     Input { offset: *offset, time_ms, key, input_hash, content: Content::Unreadable(why) }
 }
 
-impl Branched for Command {
-    fn branch(&self) -> u32 {
-        self.payload.branch()
+/// The local id of the first version with the placement policy called default.
+const DEFAULT_PLACEMENT_ID: u32 = 4;
+
+impl Versioned for Command {
+    fn oldest_id(&self) -> u32 {
+        match &self.payload {
+            Payload::SetPoolPolicy(policy) if policy.placement == PlacementPolicy::Default => {
+                DEFAULT_PLACEMENT_ID
+            }
+            payload => oldest_with_branch(payload.branch()),
+        }
     }
 }
 
@@ -158,7 +167,7 @@ impl Branched for Command {
 pub fn encode_command(command: &Command) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(COMMAND_BYTES_USUAL);
     bytes.push(MAGIC);
-    bytes.extend(oldest_id(command.payload.branch()).to_be_bytes());
+    bytes.extend(command.oldest_id().to_be_bytes());
     write(command, &mut bytes);
     bytes
 }

@@ -4,7 +4,7 @@
 //! that wrote it, so a body can be read without anything beside it.
 
 use super::datum::{read, write};
-use super::schemas::{Branched, DECISION_READER};
+use super::schemas::{DECISION_READER, Versioned};
 use crate::error::{Error, Result};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -79,8 +79,8 @@ fn is_known(decision: &Decision) -> bool {
 }
 
 /// A body names the version of its schema itself.
-impl Branched for Decision {
-    fn branch(&self) -> u32 {
+impl Versioned for Decision {
+    fn oldest_id(&self) -> u32 {
         0
     }
 }

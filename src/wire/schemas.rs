@@ -94,9 +94,9 @@ impl WriterSchema {
 
 /// Reads what one schema wrote as one version of ours knows it.
 pub(super) struct DatumReader {
-    /// How many branches of the payload both have, when the writer's schema is ours or was: the
-    /// types then mirror it field by field.
-    branches: Option<u32>,
+    /// The local id of the newest version that both know, when the writer's schema is ours or was:
+    /// the types then mirror it field by field.
+    newest_id: Option<u32>,
     reader: GenericDatumReader<'static>,
 }
 
@@ -106,10 +106,10 @@ impl DatumReader {
     /// # Errors
     /// A sentence of ours about the first thing that does not fit; never the crate's, whose wording
     /// must not reach a decision.
-    pub(super) fn read<T: Branched>(&self, datum: &[u8]) -> std::result::Result<T, String> {
-        if let Some(branches) = self.branches
+    pub(super) fn read<T: Versioned>(&self, datum: &[u8]) -> std::result::Result<T, String> {
+        if let Some(newest_id) = self.newest_id
             && let Some(value) = datum::read::<T>(datum)
-            && value.branch() < branches
+            && value.oldest_id() <= newest_id
         {
             return Ok(value);
         }
@@ -122,18 +122,18 @@ impl DatumReader {
     }
 }
 
-/// What is read under a schema that may lack the newest branches.
-pub(super) trait Branched: DeserializeOwned {
-    /// The branch of its union, where versions of its schema have more or fewer.
-    fn branch(&self) -> u32;
+/// What is read under a schema that may lack the newest branches and symbols.
+pub(super) trait Versioned: DeserializeOwned {
+    /// The local id of the oldest version of ours that can say it. It is what a command is framed
+    /// with: a service that has not been upgraded yet reads it as well.
+    fn oldest_id(&self) -> u32;
 }
 
-/// The local id of the oldest version of ours that can say what stands at `branch`. It is what a
-/// command is framed with: a service that has not been upgraded yet reads it as well.
+/// The local id of the oldest version of ours that has `branch`.
 ///
 /// # Panics
 /// When there is no such branch.
-pub(super) fn oldest_id(branch: u32) -> u32 {
+pub(super) fn oldest_with_branch(branch: u32) -> u32 {
     let found = (1..).zip(BRANCHES).find(|(_, branches)| branch < *branches);
     found.expect("the newest version has every branch").0
 }
@@ -156,8 +156,8 @@ pub fn admit(schema_text: &str) -> Result<WriterSchema> {
     let is_own = own.iter().position(|own| own.canonical_form() == form);
     let mut refusal = None;
     let readers = READ_BY.map(|version| {
-        let branches = is_own.map(|theirs| BRANCHES[theirs].min(BRANCHES[version]));
-        datum_reader(&theirs, &own[version], branches).map_err(|error| refusal = Some(error)).ok()
+        let newest_id = is_own.and_then(|theirs| (1..).nth(theirs.min(version)));
+        datum_reader(&theirs, &own[version], newest_id).map_err(|error| refusal = Some(error)).ok()
     });
     match refusal {
         Some(error) if readers.iter().all(Option::is_none) => Err(error),
@@ -213,13 +213,13 @@ fn parse(text: &str) -> Result<Schema> {
 
 /// The reader borrows its schema for as long as it lives, so the schema is leaked: once per
 /// version.
-fn datum_reader(theirs: &Schema, ours: &Schema, branches: Option<u32>) -> Result<DatumReader> {
+fn datum_reader(theirs: &Schema, ours: &Schema, newest_id: Option<u32>) -> Result<DatumReader> {
     let adapted: &'static Schema = Box::leak(Box::new(adapt(theirs, ours)?));
     let reader = GenericDatumReader::builder(adapted)
         .resolved_writer_schemata(no_names())
         .build()
         .expect("a reader without names to resolve has nothing to fail at");
-    Ok(DatumReader { branches, reader })
+    Ok(DatumReader { newest_id, reader })
 }
 
 /// Says in our words why a datum could not be read.

@@ -1,16 +1,17 @@
 //! Writers of other versions: what of theirs is read, what is refused, and what is never guessed.
 
 use crate::examples::commands;
-use crate::{content, read};
+use crate::{content, content_under, read};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use conclave::wire::schemas::{COMMAND_SCHEMA, COMMAND_SCHEMA_1};
 use conclave::wire::{CommandReader, admit, encode_command};
-use conclave_core::command::{Command, Payload, Role, WorkOutcome};
+use conclave_core::command::{Command, Payload, PlacementPolicy, Role, WorkOutcome};
 use conclave_core::decision::Remembered;
 use conclave_core::input::Content;
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use serde_json::{Value, json};
 
 /// The registry id of the schema under test.
@@ -306,8 +307,34 @@ fn a_new_symbol_is_read_as_not_known_where_the_enum_has_such_a_symbol() {
         Payload::ReleaseLease(release) => assert_eq!(release.outcome, WorkOutcome::Unknown),
         other => panic!("{other:?}"),
     }
-    let answer = send("SetPoolPolicy", "placement", 3).unwrap_err();
+    let answer = send("SetPoolPolicy", "placement", 4).unwrap_err();
     assert!(answer.ends_with("or is newer than this version"), "{answer}");
+}
+
+/// The placement policy that came with `decide_version` 3 is framed with the schema that has it, and
+/// to earlier versions it is nothing that they know.
+#[test]
+fn a_symbol_is_known_from_its_version_on() {
+    let mut command =
+        commands().into_iter().find(|command| command.payload.name() == "SetPoolPolicy").unwrap();
+    assert_eq!(encode_command(&command)[..5], [0, 0, 0, 0, 1]);
+    let Payload::SetPoolPolicy(policy) = &mut command.payload else { panic!("it was looked for") };
+    policy.placement = PlacementPolicy::Default;
+    let value = encode_command(&command);
+    assert_eq!(value[..5], [0, 0, 0, 0, 4]);
+    for version in 1..=DECIDE_VERSION_NEWEST {
+        let answer = content_under(&CommandReader::new(), version, &value);
+        if version < 3 {
+            let detail = answer.unwrap_err();
+            assert!(detail.ends_with("or is newer than this version"), "{version}: {detail}");
+        } else {
+            assert_eq!(answer, Ok(command.clone()));
+        }
+    }
+    let mut older = value;
+    older[4] = 3;
+    let answer = content(&CommandReader::new(), &older);
+    assert!(answer.is_err(), "no earlier schema has the symbol: {answer:?}");
 }
 
 #[test]

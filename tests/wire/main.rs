@@ -33,7 +33,12 @@ fn read(reader: &CommandReader, value: &[u8]) -> Input {
 
 /// The command in `value`, or the code and sentence that refuse it.
 fn content(reader: &CommandReader, value: &[u8]) -> Result<Command, String> {
-    match read(reader, value).content {
+    content_under(reader, DECIDE_VERSION_NEWEST, value)
+}
+
+/// The same to the rules of a version.
+fn content_under(reader: &CommandReader, version: i64, value: &[u8]) -> Result<Command, String> {
+    match reader.read(PARTITION, &stored(value.to_vec()), version).content {
         Content::Readable { command, .. } => Ok(*command),
         Content::Unreadable(rejected) => {
             Err(format!("{}: {}", rejected.code.as_str(), rejected.detail))

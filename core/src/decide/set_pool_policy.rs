@@ -1,7 +1,7 @@
 //! `SetPoolPolicy`: the pool's rules. The first one creates the pool.
 
 use super::stage_one::Bounds;
-use crate::command::{SetPoolPolicy, TargetShape};
+use crate::command::{PlacementPolicy, SetPoolPolicy, TargetShape};
 use crate::decision::{Event, PoolPolicySet, Rejected};
 use crate::draft::{Draft, shape_bytes_max};
 use crate::limits::{
@@ -14,13 +14,23 @@ use crate::units::PoolId;
 /// Bytes that a target workload may take: a quarter of a decision leaves room for due timers.
 const TARGET_BYTES_MAX: usize = DECISION_BYTES_MAX / 4;
 
-pub(super) fn check(policy: &SetPoolPolicy) -> Result<(), Rejected> {
+/// The first `decide_version` with the placement policy called default.
+const DEFAULT_PLACEMENT_SINCE: i64 = 3;
+
+pub(super) fn check(policy: &SetPoolPolicy, version: i64) -> Result<(), Rejected> {
     let span = |field, ms: i64, min| Bounds::number(field, ms, min, DURATION_MS_MAX.0);
     span("lease_max_ms", policy.lease_max_ms.0, 1)?;
     span("lease_grace_ms", policy.lease_grace_ms.0, 0)?;
     span("wait_bound_ms", policy.wait_bound_ms.0, 0)?;
     span("defer_retry_ms", policy.defer_retry_ms.0, 1)?;
     Bounds::number("queue_max", policy.queue_max, 0, QUEUE_MAX)?;
+    if version < DEFAULT_PLACEMENT_SINCE && policy.placement == PlacementPolicy::Default {
+        let detail = format!(
+            "version {version} decides, and the placement default comes with \
+             {DEFAULT_PLACEMENT_SINCE}: send ActivateDecider first, or choose fgd"
+        );
+        return Err(refuse(Code::Unsupported, detail));
+    }
     Bounds::count("target_workload", policy.target_workload.len(), TARGET_SHAPES_MAX)?;
     policy.target_workload.iter().try_for_each(check_shape)?;
     let bytes: usize = policy.target_workload.iter().map(shape_bytes_max).sum();

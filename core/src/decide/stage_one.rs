@@ -35,7 +35,7 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::DrainNode(drain) => drain_node::check(&drain.node, &drain.reason),
         Payload::RemoveNode(remove) => drain_node::check(&remove.node, &remove.reason),
         Payload::SetQuota(quota) => set_quota::check(quota, version),
-        Payload::SetPoolPolicy(policy) => set_pool_policy::check(policy),
+        Payload::SetPoolPolicy(policy) => set_pool_policy::check(policy, version),
         Payload::SetFairShare(share) => set_fair_share::check(share),
         Payload::SetPreemption(set) => set_preemption::check(set),
         Payload::RequestAllocation(ask) => request_allocation::check(ask),

@@ -1,12 +1,14 @@
 //! Since which version of the deciding rules an event exists.
 
 use super::Event;
+use crate::command::PlacementPolicy;
 
 impl Event {
     /// The first `decide_version` that has it.
     #[must_use]
     pub fn since(&self) -> i64 {
         match self {
+            Self::PoolPolicySet(set) if set.policy.placement == PlacementPolicy::Default => 3,
             Self::FairShareSet(_)
             | Self::PreemptionSet(_)
             | Self::PreemptionNoticed(_)

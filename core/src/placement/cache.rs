@@ -66,7 +66,7 @@ impl Cache {
         Some(Spot { node, gpus: score(node, fleet.node(node)).gpus })
     }
 
-    /// Forgets every score: what they depend on besides fleet and shape changed.
+    /// Drops every score: when what they depend on besides fleet and shape changed, it has to be.
     pub(super) fn forget(&mut self) {
         self.rows.clear();
     }

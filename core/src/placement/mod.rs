@@ -98,6 +98,11 @@ impl Placer {
         }
     }
 
+    /// Drops what is remembered of earlier choices: the next ones take longer and are the same.
+    pub fn forget(&mut self) {
+        self.cache.forget();
+    }
+
     /// Where `replicas` of `shape` go, in replica order; `None` unless all of them fit together.
     /// The fleet is afterwards what it was before: the grant takes the spots.
     ///

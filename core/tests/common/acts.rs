@@ -186,7 +186,7 @@ fn order() -> impl Strategy<Value = Act> {
                 tenant, guarantee, limit, rate, weight
             }
         ),
-        2 => (0..3_u8, 0..3_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
+        2 => (0..3_u8, 0..4_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
             |(council, placement, queue_max, wait_ms)| Act::Policy {
                 council, placement, queue_max, wait_ms
             }

@@ -36,8 +36,12 @@ pub(crate) fn policy(council: u8, placement: u8, queue_max: i64, wait_ms: i64) -
         wait_bound_ms: DurationMs(wait_ms),
         defer_retry_ms: DurationMs(RETRY_MS),
         queue_max,
-        placement: [PlacementPolicy::Random, PlacementPolicy::BestFit, PlacementPolicy::Fgd]
-            [usize::from(placement)],
+        placement: [
+            PlacementPolicy::Random,
+            PlacementPolicy::BestFit,
+            PlacementPolicy::Fgd,
+            PlacementPolicy::Default,
+        ][usize::from(placement)],
         target_workload: vec![
             shape(1, 1_000, 5),
             shape(1, 500, 3),

@@ -68,6 +68,11 @@ impl Contest {
         }
     }
 
+    /// Drops what is remembered of earlier choices: the next ones take longer and are the same.
+    pub fn forget(&mut self) {
+        self.cache.forget();
+    }
+
     /// Places a task where [`Contest::choose`] says.
     ///
     /// # Panics

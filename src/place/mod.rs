@@ -2,12 +2,20 @@
 //! by one, stay for ever, and are thrown away when nothing fits them ("Monte-Carlo workload
 //! inflation" of the FGD paper).
 
+mod contender;
+mod published;
+mod table;
+
+pub use contender::{Contender, Field};
+pub use published::published;
+pub use table::{Allocated, Line, Table};
+
 use crate::error::{Error, Result};
 use crate::trace::openb::{NodeRow, TaskRow};
-use conclave_core::command::{PlacementPolicy, TargetShape};
+use conclave_core::command::TargetShape;
 use conclave_core::placement::draw::Draw;
 use conclave_core::placement::target::most_frequent;
-use conclave_core::placement::{Fleet, Need, Placer, Shape};
+use conclave_core::placement::{Fleet, Need, Shape};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -25,7 +33,7 @@ pub struct PlaceExperiment<'a> {
     /// The trace.
     pub tasks: &'a [TaskRow],
     /// How nodes are chosen.
-    pub policy: PlacementPolicy,
+    pub policy: Contender,
     /// Decides the order of arrivals, the repeated tasks, and which of equal nodes comes first.
     pub seed: u64,
 }
@@ -34,7 +42,7 @@ pub struct PlaceExperiment<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlaceReport {
     /// How nodes were chosen.
-    pub policy: PlacementPolicy,
+    pub policy: Contender,
     /// The run's seed.
     pub seed: u64,
     /// Allocated share of all GPUs when 100 % of them were asked for.
@@ -56,7 +64,7 @@ pub struct PlaceReport {
 pub fn run(experiment: &PlaceExperiment) -> Result<PlaceReport> {
     let PlaceExperiment { nodes, tasks, policy, seed } = *experiment;
     let mut draw = Draw::new(seed);
-    let mut fleet = shuffled_fleet(nodes, &mut draw);
+    let fleet = shuffled_fleet(nodes, &mut draw);
     let total_milli = fleet.gpus().total_milli.0;
     if total_milli == 0 || tasks.iter().all(|task| task.gpu_count == 0) {
         return Err(Error::invalid(
@@ -65,15 +73,15 @@ pub fn run(experiment: &PlaceExperiment) -> Result<PlaceReport> {
     }
     let offers = inflated(tasks, total_milli * ASKED_PCT / 100, &mut draw)?;
     let shapes: Vec<Shape> = tasks.iter().map(shape).collect();
-    let mut placer = Placer::new(policy, &target_workload(tasks));
+    let mut field = policy.on(fleet, &target_workload(tasks));
     let mut curve = Curve::new(total_milli);
     let began = Instant::now();
     for offer in &offers {
         let shape = &shapes[*offer];
-        if let Some(spot) = placer.choose(&fleet, shape, draw.next_bits()) {
-            fleet.take(spot.node, shape.need(), spot.gpus);
+        if let Some(spot) = field.choose(shape, draw.next_bits()) {
+            field.place(shape, spot);
         }
-        curve.note(shape.gpu_milli_total(), fleet.gpus().used_milli.0);
+        curve.note(shape.gpu_milli_total(), field.fleet().gpus().used_milli.0);
     }
     let seconds = began.elapsed().as_secs_f64();
     let offered = u32::try_from(offers.len()).expect("offers are bounded");
@@ -86,7 +94,7 @@ pub fn run(experiment: &PlaceExperiment) -> Result<PlaceReport> {
     })
 }
 
-/// What FGD should expect, given a trace: its shapes by frequency, cut at 95 % of its tasks.
+/// What a policy should expect, given a trace: its shapes by frequency, cut at 95 % of its tasks.
 #[must_use]
 pub fn target_workload(tasks: &[TaskRow]) -> Vec<TargetShape> {
     let mut counts = BTreeMap::new();
