@@ -41,14 +41,14 @@ fn tell(data: &Path) {
         if command.value[0] != 0 {
             continue;
         }
-        reframe(&mut command.value, [810, 811, 812]);
+        reframe(&mut command.value, [810, 811, 812, 813]);
         if number % 3 == 2 {
             command.value[1..5].copy_from_slice(&NEWER.to_be_bytes());
             command.value.push(0);
         }
     }
     let (mut engine, _) = Engine::open(open(data), RuleSeat, 1_000_000).unwrap();
-    let [first, second, _] = COMMAND_SCHEMAS.map(str::to_owned);
+    let [first, second, ..] = COMMAND_SCHEMAS.map(str::to_owned);
     let listed = BTreeMap::from([(810, first), (811, second), (NEWER, newer())]);
     engine.ask_for_schemas(Box::new(Listed(listed)));
     engine.accept(&commands).unwrap();

@@ -34,7 +34,8 @@ pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
         | Code::NoLease
         | Code::StaleFencing
         | Code::ExceedsLeaseMax
-        | Code::NotSmaller => live_request(code),
+        | Code::NotSmaller
+        | Code::UnderNotice => live_request(code),
         Code::NotHeldBack | Code::AlreadyAppealed => looked_at_again(code),
     }
 }
@@ -243,6 +244,11 @@ fn live_request(code: Code) -> (&'static str, &'static str) {
              old \
              end, which still comes.",
             "Renew for at most what the detail says, and again before that is over.",
+        ),
+        Code::UnderNotice => (
+            "The lease ends for another request (docs/preemption.md), and is not renewed any more.",
+            "Save the work by then, and give the lease back when that is done. Nothing has to be \
+             sent again: the request waits at the place of its arrival and is granted anew.",
         ),
         Code::NotSmaller => (
             "A shrink has to keep fewer replicas than the lease has. Nothing was given back.",

@@ -26,7 +26,7 @@ type Deciding = Engine<Disk, RuleSeat>;
 /// A command with the ids that [`known`]'s registry gave.
 fn framed(id: &str, payload: Payload) -> CommandRecord {
     let mut record = record(0, &command(id, payload));
-    reframe(&mut record.value, [700, 701, 702]);
+    reframe(&mut record.value, [700, 701, 702, 703]);
     record
 }
 
@@ -103,7 +103,7 @@ fn the_same_command_has_one_digest_whatever_number_its_schema_bears() {
         let directory = tempfile::tempdir().unwrap();
         let mut disk = Disk::default();
         let mut record = record(0, &command("c", open_log()));
-        reframe(&mut record.value, [first_id, first_id + 1, first_id + 2]);
+        reframe(&mut record.value, [first_id, first_id + 1, first_id + 2, first_id + 3]);
         disk.accept(&[record]).unwrap();
         let mut engine = deciding(&disk, &stand_in, directory.path());
         let head = decide_all(&mut engine)[0].input_hash;

@@ -139,7 +139,7 @@ fn leases(pool: &Pool) -> Vec<(&Request, &Lease)> {
 fn waiting<'a>(state: &'a State, id: &'a PoolId, rows_max: usize) -> Vec<Waiting<'a>> {
     let pool = state.pool(id);
     let blockers = Blockers::of(state, id);
-    let in_order = pool.queue.in_order().take(rows_max).enumerate();
+    let in_order = pool.in_order(state.time_ms).take(rows_max).enumerate();
     let waiting = in_order.map(|(index, (_, _, waiter))| {
         let request = &pool.requests[&waiter.request];
         Waiting::of(&blockers, state.time_ms, request, Some(index + 1))
