@@ -6,7 +6,7 @@ mod keep;
 mod shadow;
 
 use super::{Output, page::Page};
-use crate::council::{CpuCouncil, Engines, Seated, Way, feature_schema, read};
+use crate::council::{CpuCouncil, Engines, Seated, Way, check_features, read};
 use crate::error::{Error, Result};
 use bench::Bench;
 use clap::{Args, Subcommand};
@@ -139,6 +139,14 @@ fn show<T: Serialize>(
     page.flush()
 }
 
+/// Why the seat of this release would not take it.
+fn cannot_sit(file: CouncilFile) -> Option<String> {
+    if let Err(error) = check_features(&file) {
+        return Some(error.to_string());
+    }
+    Seated::new(file, &Engines::cpu()).err()
+}
+
 impl Verified {
     fn of(file: CouncilFile) -> Self {
         let ways = Way::all().into_iter().map(|way| WayVerified {
@@ -150,15 +158,13 @@ impl Verified {
             golden_sequences: file.golden().len(),
             golden_steps: file.golden().iter().map(|sequence| sequence.steps.len()).sum(),
             ways: ways.collect(),
-            features_match: file.council().parts().schema == feature_schema(),
-            cannot_sit: Seated::new(file, &Engines::cpu()).err(),
+            features_match: check_features(&file).is_ok(),
+            cannot_sit: cannot_sit(file),
         }
     }
 
     fn is_sound(&self) -> bool {
-        self.ways.iter().all(|way| way.differs.is_none())
-            && self.features_match
-            && self.cannot_sit.is_none()
+        self.ways.iter().all(|way| way.differs.is_none()) && self.cannot_sit.is_none()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -174,7 +180,7 @@ impl Verified {
         }));
         lines.push(match self.features_match {
             true => "features   those that this release computes".to_owned(),
-            false => "features   OTHERS than this release computes: it may not vote".to_owned(),
+            false => "features   OTHERS than this release computes".to_owned(),
         });
         lines.push(match &self.cannot_sit {
             None => "seat       it can sit here".to_owned(),

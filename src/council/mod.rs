@@ -58,15 +58,24 @@ pub fn read_as(bytes: &[u8], id: ModelId) -> Result<CouncilFile> {
 /// `Invalid` when it wants other features than this release computes; otherwise as [`read_as`].
 pub fn read_to_vote(bytes: &[u8], id: ModelId) -> Result<CouncilFile> {
     let file = read_as(bytes, id)?;
-    let (wanted, ours) = (file.council().parts().schema, feature_schema());
-    if wanted != ours {
-        return Err(Error::invalid(format!(
-            "this council was trained on features of the schema {} and this release computes {}: \
-             take one that was made for this release (docs/council-features.md)",
-            wanted.0, ours.0
-        )));
-    }
+    check_features(&file)?;
     Ok(file)
+}
+
+/// That a council wants the features that this release computes.
+///
+/// # Errors
+/// `Invalid` when it wants others.
+pub fn check_features(file: &CouncilFile) -> Result<()> {
+    let (wanted, ours) = (file.council().parts().schema, feature_schema());
+    if wanted == ours {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "this council was trained on features of the schema {} and this release computes {}: take \
+         one that was made for this release (docs/council-features.md)",
+        wanted.0, ours.0
+    )))
 }
 
 /// The digest of the schema by which features are computed.

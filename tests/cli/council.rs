@@ -37,6 +37,12 @@ fn a_file_says_what_it_holds_and_whether_it_may_sit() {
     let answer = conclave(&format!("council verify {}", drawn.display()), None);
     assert_eq!(answer.code, 1, "{answer:?}");
     assert!(answer.out.contains("OTHERS than this release computes"), "{answer:?}");
+    let seat = answer.out.lines().find(|line| line.starts_with("seat ")).unwrap();
+    assert!(seat.contains("CANNOT sit here"), "{answer:?}");
+    assert!(seat.contains("take one that was made for this release"), "{answer:?}");
+    assert!(!answer.out.contains("it can sit here"), "{answer:?}");
+    let told = json(&format!("council verify {} --output json", drawn.display()));
+    assert!(told["cannot_sit"].as_str().is_some_and(|why| seat.ends_with(why)), "{told}");
 }
 
 #[test]
