@@ -3,7 +3,7 @@
 use super::Output;
 use super::page::{Page, say};
 use super::position::{Position, position};
-use super::source::{Place, Source, SourceArguments};
+use super::source::{Place, Source, SourceArguments, called_data};
 use crate::archive::{Archived, Plan, Refusal, make};
 use crate::error::{Error, Result};
 use crate::log::LogReader as _;
@@ -31,7 +31,7 @@ no file; 2 wrong usage, or the file is there already; 3 unavailable, or a part c
 /// Cuts commands, decisions and dead letters at the end of a round, proves every decision and keeps
 /// all of it with its schemas in one file that `replay --archive` reads.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("log", called_data))]
 pub(super) struct ArchiveArguments {
     /// File to make
     #[arg(long, value_name = "FILE")]

@@ -12,7 +12,8 @@ use crate::log::kafka::{StillReader, Uncommitted, partition_count};
 use crate::log::rocks::RocksReader;
 use crate::log::{DeadLetterRecord, DecisionRecord, LogEnds, LogReader, StoredCommand};
 use crate::registry::{kept_beside, shared_texts};
-use clap::{ArgGroup, Args};
+use clap::builder::{Resettable, Str};
+use clap::{Arg, ArgGroup, Args};
 use conclave_core::units::Offset;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,10 +26,10 @@ pub struct SourceArguments {
     /// Data directory of the log
     #[arg(long, value_name = "DIR", alias = "data")]
     pub log: Option<PathBuf>,
-    /// File that `conclave archive` made, instead of --log: needs neither brokers nor registry
+    /// File that `conclave archive` made, instead of a directory: needs no brokers, no registry
     #[arg(long, value_name = "FILE")]
     pub archive: Option<PathBuf>,
-    /// Kafka's brokers, instead of --log: nothing is written, and no group joined
+    /// Kafka's brokers, instead of a directory: nothing is written, and no group joined
     #[arg(long, value_name = "HOST:PORT,...")]
     pub brokers: Option<String>,
     /// What the names of the topics begin with [default: conclave]
@@ -44,6 +45,11 @@ pub struct SourceArguments {
 }
 
 /// A log that was found, not read yet.
+/// Names the data directory as every other command of `conclave` does: `--data`.
+pub(super) fn called_data(log: Arg) -> Arg {
+    log.alias(Resettable::<Str>::Reset).long("data").alias("log")
+}
+
 #[derive(Clone, Debug)]
 pub enum Place {
     /// An embedded log.

@@ -89,6 +89,15 @@ fn every_help_has_examples_that_can_be_parsed() {
     }
 }
 
+#[test]
+fn a_data_directory_is_called_alike_in_every_help() {
+    for name in ["archive", "council shadow", "council keep", "validate"] {
+        let help = conclave(&format!("{name} --help"), None);
+        let out = &help.out;
+        assert!(out.contains("--data <DIR>") && !out.contains("--log"), "{name}: {out}");
+    }
+}
+
 /// The names of all fields of `json`, but those that are a command's own.
 fn names_in(json: &serde_json::Value, names: &mut BTreeSet<String>) {
     match json {

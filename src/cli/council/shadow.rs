@@ -6,7 +6,7 @@ use crate::cli::Output;
 use crate::cli::engine::{EngineArguments, for_mass_work};
 use crate::cli::metrics;
 use crate::cli::page::{Page, say};
-use crate::cli::source::{Place, SourceArguments};
+use crate::cli::source::{Place, SourceArguments, called_data};
 use crate::council::{Engines, Seated, model_id, read_to_vote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::rocks::RocksReader;
@@ -36,7 +36,7 @@ It reads the log from its beginning, writes nothing and is asked by nobody: docs
 Exit codes: 0 done, 2 wrong usage or the file is refused, 3 unavailable, 4 corrupt log";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("log", called_data))]
 pub(super) struct ShadowArguments {
     /// The council that votes beside the seat
     #[arg(long, value_name = "FILE")]
