@@ -38,8 +38,19 @@ fn votes_are_computed_again_with_the_councils_file() {
     assert!(said.contains("put it there"), "{said}");
     let found = replay(&data, &format!("verify --models {} --output json", elsewhere.display()));
     assert_eq!(found.code, 0, "{found:?}");
-    // Another file under its name proves nothing.
     let file = std::fs::read_dir(&elsewhere).unwrap().next().unwrap().unwrap().path();
+    // A directory that was named is looked through: the digest counts, not the name.
+    let renamed = elsewhere.join("as-it-was-downloaded.council");
+    std::fs::rename(&file, &renamed).unwrap();
+    let found = replay(&data, &format!("verify --models {}", elsewhere.display()));
+    assert_eq!(found.code, 0, "{found:?}");
+    std::fs::rename(&renamed, &file).unwrap();
+    for no_directory in [dir.path().join("nowhere"), file.clone()] {
+        let refused = replay(&data, &format!("verify --models {}", no_directory.display()));
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{refused:?}");
+        assert!(refused.err.contains("is no directory: name the one that holds"), "{refused:?}");
+    }
+    // Another file under its name proves nothing.
     let mut bytes = std::fs::read(&file).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

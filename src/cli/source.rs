@@ -38,8 +38,8 @@ pub struct SourceArguments {
     /// File whose section [kafka] says how brokers are spoken to: TLS, SASL
     #[arg(long, value_name = "FILE", requires = "brokers")]
     pub config: Option<PathBuf>,
-    /// Directory of the files of councils that voted [default: models/ in --log, the archive, or
-    /// the topic of artifacts]
+    /// Directory of the files of councils that voted, whatever they are called [default: models/ in
+    /// the data directory, the archive, or the topic of artifacts]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
 }
@@ -68,6 +68,7 @@ impl SourceArguments {
         let beside = self.log.as_deref().map(dir_beside);
         let here = Models::in_dirs(self.models.clone().into_iter().chain(beside));
         match place {
+        let here = self.models.iter().fold(here, |models, dir| models.or_through(dir));
             Place::Directory(_) => here,
             Place::Topics(settings, _) => here.or_from(Arc::new(Artifacts::of(settings))),
             Place::Archive(archive) => here.or_from(Arc::new(archive.models().clone())),
@@ -77,10 +78,17 @@ impl SourceArguments {
     /// Finds the log, and on Kafka how many partitions it has. An archive is read whole once.
     ///
     /// # Errors
-    /// `Invalid` when a setting is refused or there are no such topics; `Unavailable` when brokers
-    /// do not answer; `Corrupt` when an archive is not what was written.
+    /// `Invalid` when a setting is refused or there are no such topics, or no such directory of
+    /// councils; `Unavailable` when brokers do not answer; `Corrupt` when an archive is not what
+    /// was written.
     pub fn place(&self) -> Result<Place> {
         if let Some(archive) = &self.archive {
+        if let Some(models) = self.models.as_ref().filter(|models| !models.is_dir()) {
+            return Err(Error::invalid(format!(
+                "--models {} is no directory: name the one that holds the files of councils",
+                models.display()
+            )));
+        }
             return ArchiveFile::open(archive).map(Place::Archive);
         }
         let Some(brokers) = &self.brokers else {

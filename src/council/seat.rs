@@ -30,6 +30,8 @@ pub struct Models(Arc<Shelf>);
 #[derive(Clone, Debug)]
 struct Places {
     dirs: Vec<PathBuf>,
+    /// Directories whose files are looked through when none bears a council's name.
+    searched: Vec<PathBuf>,
     /// Who is asked for what is in none of them.
     depot: Option<Arc<dyn Depot>>,
     /// Where what it has is kept, so that it need not be asked twice.
@@ -77,13 +79,22 @@ impl Models {
     #[must_use]
     pub fn in_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Self {
         let dirs = dirs.into_iter().collect();
-        Self::of(Places { dirs, depot: None, kept_in: None, engines: Engines::cpu() })
+        let (searched, engines) = (vec![], Engines::cpu());
+        Self::of(Places { dirs, searched, depot: None, kept_in: None, engines })
     }
 
     /// Those that are kept beside the log in the directory `data`.
     #[must_use]
     pub fn beside(data: &Path) -> Self {
         Self::in_dirs([dir_beside(data)])
+    }
+
+    /// The same, and those that lie in `dir` under whatever name.
+    #[must_use]
+    pub fn or_through(&self, dir: &Path) -> Self {
+        let mut places = self.0.places.clone();
+        places.searched.push(dir.to_owned());
+        Self::of(places)
     }
 
     /// The same, and those that are in `depot`; none of them is read yet.
@@ -219,6 +230,9 @@ impl Shelf {
                 Err(why) => drop(wrong.get_or_insert(why)),
             }
         }
+        if let Some(found) = self.places.searched.iter().find_map(|dir| by_digest(dir, id)) {
+            return Ok(found);
+        }
         match self.ask_for(id) {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(wrong.unwrap_or_else(|| self.nowhere(&name))),
@@ -246,6 +260,18 @@ impl Shelf {
         }
         Ok(Some((bytes, depot.name())))
     }
+}
+
+/// The council `id` in `dir`, whatever its file is called, and where it was.
+fn by_digest(dir: &Path, id: ModelId) -> Option<(Vec<u8>, String)> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // Of two copies the same one each time.
+    paths.sort();
+    paths.into_iter().filter(|path| path.is_file()).find_map(|path| {
+        let bytes = bytes_at(&path, id).ok()??;
+        Some((bytes, path.display().to_string()))
+    })
 }
 
 /// The council `id` in the file at `path`, when there is one.
