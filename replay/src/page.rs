@@ -1,8 +1,10 @@
 //! `replay timeline --html FILE`: the timeline as one page to keep. The file is whole or not there.
 
-use crate::args::PageArguments;
+use crate::args::{LogArguments, PageArguments};
+use crate::view::View;
 use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
+use conclave::log::LogReader as _;
 use conclave::report::show::count;
 use conclave::timeline::{Details, Options, Timeline, page};
 use std::fs;
@@ -23,6 +25,7 @@ pub(crate) fn run(arguments: &PageArguments) -> Result<u8> {
     let mut details =
         Details::of(&view.log, &timeline, &options).map_err(|error| view.explain(error))?;
     details.explain_votes(&view.log, view.models()).map_err(|error| view.explain(error))?;
+    details.source = source(log, &view);
     if until.is_none() {
         // A page of half a log would look like the whole one.
         view.end(0)?;
@@ -33,6 +36,15 @@ pub(crate) fn run(arguments: &PageArguments) -> Result<u8> {
     out.line(&said(html, &timeline, &details, text.len()))?;
     out.flush()?;
     view.end(0)
+}
+
+/// What finds the partition again.
+fn source(log: &LogArguments, view: &View) -> String {
+    let typed = log.source.typed();
+    match view.place.partition_count() {
+        1 => typed,
+        _ => format!("{typed} --partition {}", view.log.partition()),
+    }
 }
 
 fn said(html: &Path, timeline: &Timeline, details: &Details, bytes: usize) -> String {

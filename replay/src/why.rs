@@ -33,10 +33,11 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
     let folded =
         follow(&view.log, Offset(0), last, &mut follower).map_err(|error| view.explain(error))?;
     if follower.life(&folded.state).is_none() {
+        let source = log.source.typed();
         let place = pool.as_ref().map_or(String::new(), |pool| format!(" in pool '{pool}'"));
         return Err(Error::invalid(format!(
             "nobody asked for request '{request}'{place} up to decision {last}: check the \
-             spelling, or look for it with `replay --from 0 --tenant TENANT`"
+             spelling, or look for it with `replay --from 0 --tenant TENANT{source}`"
         )));
     }
     let mut report = explain(&view.log, &follower, &folded.state, &Viewer::Everything)

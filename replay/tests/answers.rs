@@ -199,6 +199,24 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 }
 
 #[test]
+fn the_line_that_a_page_suggests_works_as_it_is_pasted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, html) = (directory.path().join("our log"), directory.path().join("page.html"));
+    drop(decide_all(open(&data), &story()));
+    let answer = replay(&data, &format!("timeline --html {}", html.display()));
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let page = fs::read_to_string(&html).unwrap();
+    assert!(page.contains("replay --from ${offset} --until ${offset}${embedded.source}`"));
+    let (_, rest) = page.split_once("\"source\":").unwrap();
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+    let source = values.next().unwrap().unwrap();
+    let line = format!("{} --from 3 --until 3{source}", env!("CARGO_BIN_EXE_replay"));
+    let shown = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(shown.status.success(), "{line}: {shown:?}");
+    assert!(String::from_utf8(shown.stdout).unwrap().trim_start().starts_with("3  "), "{line}");
+}
+
+#[test]
 fn an_archive_answers_as_the_log_does() {
     let to = TOLD.path().with_extension("archive");
     let file = to.to_str().unwrap();

@@ -1,5 +1,6 @@
 //! Where a log is read from: a data directory, topics on Kafka, or an archive.
 
+use super::demo::shell_word;
 use super::kafka::named;
 use super::page::say;
 use crate::config::Config;
@@ -44,12 +45,12 @@ pub struct SourceArguments {
     pub models: Option<PathBuf>,
 }
 
-/// A log that was found, not read yet.
 /// Names the data directory as every other command of `conclave` does: `--data`.
 pub(super) fn called_data(log: Arg) -> Arg {
     log.alias(Resettable::<Str>::Reset).long("data").alias("log")
 }
 
+/// A log that was found, not read yet.
 #[derive(Clone, Debug)]
 pub enum Place {
     /// An embedded log.
@@ -67,8 +68,8 @@ impl SourceArguments {
     pub fn councils(&self, place: &Place) -> Models {
         let beside = self.log.as_deref().map(dir_beside);
         let here = Models::in_dirs(self.models.clone().into_iter().chain(beside));
-        match place {
         let here = self.models.iter().fold(here, |models, dir| models.or_through(dir));
+        match place {
             Place::Directory(_) => here,
             Place::Topics(settings, _) => here.or_from(Arc::new(Artifacts::of(settings))),
             Place::Archive(archive) => here.or_from(Arc::new(archive.models().clone())),
@@ -82,22 +83,39 @@ impl SourceArguments {
     /// councils; `Unavailable` when brokers do not answer; `Corrupt` when an archive is not what
     /// was written.
     pub fn place(&self) -> Result<Place> {
-        if let Some(archive) = &self.archive {
         if let Some(models) = self.models.as_ref().filter(|models| !models.is_dir()) {
             return Err(Error::invalid(format!(
                 "--models {} is no directory: name the one that holds the files of councils",
                 models.display()
             )));
         }
+        if let Some(archive) = &self.archive {
             return ArchiveFile::open(archive).map(Place::Archive);
         }
         let Some(brokers) = &self.brokers else {
-            let directory = self.log.clone().ok_or_else(|| Error::invalid("--log is missing"))?;
+            let directory = self.log.clone().ok_or_else(|| Error::invalid("no log is named"))?;
             return Ok(Place::Directory(directory));
         };
         let settings = named(self.config.as_deref(), brokers, self.prefix.as_ref())?;
         let partitions = partition_count(&settings)?;
         Ok(Place::Topics(Box::new(settings), partitions))
+    }
+
+    /// The same as arguments of `replay` in a shell, each after a space.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        let Self { log, archive, brokers, prefix, config, models } = self;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let named = [
+            ("--log", path(log)),
+            ("--archive", path(archive)),
+            ("--brokers", brokers.clone()),
+            ("--prefix", prefix.clone()),
+            ("--config", path(config)),
+            ("--models", path(models)),
+        ];
+        let given = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        given.map(|(name, value)| format!(" {name} {}", shell_word(value.as_ref()))).collect()
     }
 
     /// The texts of writers' schemas that are kept beside the log, which was found at `place`: in

@@ -113,7 +113,7 @@ pub fn explain(
 fn nobody_asked(request: &RequestId, last: Offset) -> Error {
     Error::invalid(format!(
         "nobody asked for request '{request}' up to decision {last}: check the spelling, or look \
-         for it with `replay --from 0 --tenant TENANT`"
+         for it with `replay --from 0 --tenant TENANT --log DIR`"
     ))
 }
 

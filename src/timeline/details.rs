@@ -38,6 +38,9 @@ pub struct Details {
     /// The newest votes of networks on the requests, with each member's first reason: one JSON
     /// object each, in order, once they are explained.
     pub votes: Vec<String>,
+    /// Arguments by which `replay` finds the log, each after a space: the page names them where it
+    /// leaves a decision out.
+    pub source: String,
     recorded_votes: VecDeque<RecordedVote>,
 }
 

@@ -25,16 +25,17 @@
     const kept = () => {
       if (!embedded) {
         const data = JSON.parse(document.getElementById("decision-data").textContent);
-        embedded = { leftOut: data.left_out, votes: data.votes, of: new Map(data.decisions.map((one) => [one.offset, one])) };
+        embedded = { leftOut: data.left_out, source: data.source, votes: data.votes, of: new Map(data.decisions.map((one) => [one.offset, one])) };
       }
       return embedded;
     };
     const findEmbedded = (offset) => {
       const embedded = kept();
       if (embedded.of.has(offset)) return embedded.of.get(offset);
+      const see = `See: replay --from ${offset} --until ${offset}${embedded.source}`;
       throw new Error(embedded.leftOut
-        ? `This page keeps the newest decisions only; ${Conclave.count(embedded.leftOut)} older ones are left out. See: replay --from ${offset} --until ${offset}`
-        : `This page keeps decisions that touch requests only. See: replay --from ${offset} --until ${offset}`);
+        ? `This page keeps the newest decisions only; ${Conclave.count(embedded.leftOut)} older ones are left out. ${see}`
+        : `This page keeps decisions that touch requests only. ${see}`);
     };
     const find = async (offset) =>
       page.live ? page.live.get(page.live.of(`v1/decisions/${offset}`)) : findEmbedded(offset);

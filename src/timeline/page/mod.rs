@@ -102,8 +102,11 @@ fn data(timeline: &Timeline, details: &Details) -> Result<String> {
     let lines: Vec<&str> = details.lines.iter().map(String::as_str).collect();
     let left_out = details.left_out;
     let (decisions, votes) = (lines.join(",\n"), details.votes.join(",\n"));
-    let decisions =
-        format!("{{\"left_out\":{left_out},\"decisions\":[{decisions}],\"votes\":[{votes}]}}");
+    let source = json(&details.source)?;
+    let decisions = format!(
+        "{{\"left_out\":{left_out},\"source\":{source},\"decisions\":[{decisions}],\
+         \"votes\":[{votes}]}}"
+    );
     Ok(format!(
         "<script type=\"application/json\" id=\"timeline-data\">{}</script>\n\
          <script type=\"application/json\" id=\"decision-data\" \
