@@ -11,6 +11,7 @@ pub use question::Question;
 pub use stream::Decisions;
 
 use crate::error::{Error, Result};
+use crate::http::Readiness;
 use answer::Failure;
 use std::fmt::Write;
 use std::time::Duration;
@@ -101,6 +102,21 @@ impl Client {
     /// `Unavailable` when no service answers or it is busy, otherwise what it says is wrong.
     pub fn get(&self, question: &Question) -> Result<String> {
         self.call(|| self.request(self.agent.get(self.url(question.as_str()))).call())
+    }
+
+    /// Whether the service is ready, and what of it is not: asked once, whatever the status.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody answers, `Invalid` when it is no service of this release.
+    pub fn readiness(&self) -> Result<Readiness> {
+        let asked = self.request(self.agent.get(self.url("/readyz"))).call();
+        let answered = asked.map_err(|error| Failure::no_answer(&self.address, error));
+        let text = answered.and_then(|response| self.text(response));
+        let text = text.map_err(|failure| failure.error)?;
+        serde_json::from_str(&text).map_err(|error| {
+            let message = format!("{} does not answer as this release does", self.address);
+            Error::invalid(message).caused_by(error)
+        })
     }
 
     /// The answer to what is sent.

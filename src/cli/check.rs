@@ -1,5 +1,8 @@
 //! `conclave check`: what is wrong with a set-up, and how to mend it.
 
+mod service;
+mod votes;
+
 use super::kafka::reached;
 use super::{Output, print};
 use crate::config::{Config, Tokens};
@@ -10,7 +13,6 @@ use crate::log::rocks::RocksReader;
 use clap::Args;
 use conclave_core::command::TimeSource;
 use serde::Serialize;
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "Examples:
@@ -60,8 +62,8 @@ impl Finding {
         Self { part, ok, warning: false, detail }
     }
 
-    fn warning(detail: String) -> Self {
-        Self { part: "kafka", ok: true, warning: true, detail }
+    fn warning(part: &'static str, detail: String) -> Self {
+        Self { part, ok: true, warning: true, detail }
     }
 }
 
@@ -79,11 +81,13 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
             }
             findings.push(Finding::of("configuration", Ok(said)));
             findings.push(Finding::of("tokens", tokens(&config)));
-            findings.push(Finding::of("address", address(&config)));
+            findings.extend(service::service(&config));
+            findings.push(votes::engine(&config));
             if config.kafka.is_set() {
                 findings.extend(kafka(&config));
             } else {
                 findings.push(Finding::of("log", log(&config)));
+                findings.extend(votes::seat(&config));
             }
         }
     }
@@ -120,20 +124,6 @@ fn tokens(config: &Config) -> Result<String> {
     }
 }
 
-fn address(config: &Config) -> Result<String> {
-    let listen = config.listen;
-    match TcpListener::bind(listen) {
-        Ok(_) => Ok(format!("{listen} is free")),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            Ok(format!("{listen} is in use: by a running conclave, one hopes"))
-        }
-        Err(error) => Err(Error::invalid(format!(
-            "nobody can listen on {listen} here: set `listen` to an address of this machine"
-        ))
-        .caused_by(error)),
-    }
-}
-
 /// Security, brokers and topics; each is looked at only when what it needs is there.
 fn kafka(config: &Config) -> Vec<Finding> {
     let settings = match config.kafka.settings() {
@@ -142,7 +132,8 @@ fn kafka(config: &Config) -> Vec<Finding> {
     };
     let told = || format!("{} with settings that make sense", settings.brokers);
     let mut findings = vec![Finding::of("kafka", Ok(told()))];
-    findings.extend(settings.warnings().into_iter().map(Finding::warning));
+    let warning = |detail| Finding::warning("kafka", detail);
+    findings.extend(settings.warnings().into_iter().map(warning));
     // What a registry has numbered reads like garbage to whoever does not ask it.
     let settings = match reached(config) {
         Ok((settings, _)) => settings,
@@ -163,9 +154,7 @@ fn kafka(config: &Config) -> Vec<Finding> {
                     warning: false,
                     detail: difference.to_string(),
                 },
-                Harm::Harmless => {
-                    Finding { part: "topics", ..Finding::warning(difference.to_string()) }
-                }
+                Harm::Harmless => Finding::warning("topics", difference.to_string()),
             }));
             if differences.is_empty() {
                 let sound = "all is as topics/*.toml have it".to_owned();

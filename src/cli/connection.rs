@@ -158,6 +158,11 @@ impl Stored {
         records.iter().map(json).collect()
     }
 
+    /// Whether it was folded as far as the log goes, and not up to a past moment.
+    pub(super) fn is_at_its_end(&self) -> bool {
+        self.at.is_none()
+    }
+
     /// Whether the log has a decision at `from`, as far as it was looked at.
     pub(super) fn has_more(&self, from: Offset) -> Result<bool> {
         Ok(from < self.log.ends()?.decisions_next)

@@ -55,6 +55,11 @@ impl Decided {
         u8::from(self.text("outcome") == "rejected" || is_denied)
     }
 
+    /// Whether it stands for a decision that was not made while it was waited for.
+    pub(super) fn is_late(&self) -> bool {
+        self.0["status"].as_u64() == Some(408)
+    }
+
     /// What became of the request that it was about; none when nothing did.
     fn fate(&self) -> Option<&'static str> {
         let events = self.events();
@@ -118,6 +123,7 @@ impl Decided {
     /// Where no decision is, a problem says why.
     fn problem(&self) -> String {
         let said = [self.text("detail"), self.text("title")].into_iter().find(|it| !it.is_empty());
-        format!("not accepted: {}", said.unwrap_or("the service does not say why"))
+        let what = if self.is_late() { "not decided in time" } else { "not accepted" };
+        format!("{what}: {}", said.unwrap_or("the service does not say why"))
     }
 }

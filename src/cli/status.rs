@@ -5,6 +5,7 @@ use super::values;
 use crate::client::Question;
 use crate::council::{CouncilSeat, Models};
 use crate::error::Result;
+use crate::report::awaiting::Awaiting;
 use crate::report::pools::PoolReport;
 use crate::report::status::StatusReport;
 use crate::report::viewer::Viewer;
@@ -43,6 +44,10 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<u8> {
                 let mut report = StatusReport::of(&folded.state, folded.head, &Viewer::Everything);
                 let seat = CouncilSeat::new(Models::beside(&stored.data));
                 report.name_members(|model| seat.labels(model));
+                if stored.is_at_its_end() {
+                    let awaiting = Awaiting::of_log(&stored.log, &stored.folded, &seat)?;
+                    report.awaiting = awaiting.into_iter().collect();
+                }
                 Ok(report)
             })?;
             answer.show(output, StatusReport::text)?;

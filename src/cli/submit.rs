@@ -8,11 +8,17 @@ use super::input::{Written, commands_in, read};
 use super::page::say;
 use crate::client::{Client, Question, Sent};
 use crate::error::{Error, Result};
+use crate::report::status::StatusReport;
 use clap::Args;
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// Commands and bytes of one submission: far below what a service accepts.
 const BATCH_COMMANDS_MAX: usize = 200;
 const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// A decision that takes longer waits for something, as a rule.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = r#"Examples:
   conclave submit request.json --wait
@@ -47,10 +53,10 @@ pub(super) fn run(arguments: &SubmitArguments) -> Result<u8> {
     let commands = commands_in(&bytes, file)?;
     let prefix = id_prefix.clone().unwrap_or_else(new_id);
     let client = service.client()?;
-    let wait = if *wait { "decision" } else { "accepted" };
+    let until = if *wait { "decision" } else { "accepted" };
     let question =
-        Question::of(&["v1", "commands"]).with("wait", Some(wait)).with("partition", *partition);
-    let submission = Submission { client, question, prefix, output: service.output };
+        Question::of(&["v1", "commands"]).with("wait", Some(until)).with("partition", *partition);
+    let submission = Submission { client, question, waits: *wait, prefix, output: service.output };
     let sent = match commands.as_slice() {
         [only] => submission.send_one(only),
         all => submission.send_all(all),
@@ -69,6 +75,7 @@ pub(super) fn run(arguments: &SubmitArguments) -> Result<u8> {
 struct Submission {
     client: Client,
     question: Question,
+    waits: bool,
     prefix: String,
     output: Output,
 }
@@ -83,7 +90,7 @@ impl Submission {
             idempotency_key: (!command.has_id).then_some(&id),
             body: command.json.as_bytes(),
         };
-        let answer = self.client.post(&self.question, &sent)?;
+        let answer = self.post(&sent)?;
         let decided = Decided::read(&answer)?;
         match self.output {
             Output::Json => show(&answer)?,
@@ -114,7 +121,7 @@ impl Submission {
         let body = lines.concat();
         let content_type = "application/x-ndjson";
         let sent = Sent { content_type, idempotency_key: None, body: body.as_bytes() };
-        let answer = self.client.post(&self.question, &sent)?;
+        let answer = self.post(&sent)?;
         let answers: Vec<&str> = answer.lines().filter(|line| !line.is_empty()).collect();
         if answers.len() != commands.len() {
             let (got, count) = (answers.len(), commands.len());
@@ -129,13 +136,44 @@ impl Submission {
                 Output::Json => show(answer)?,
                 Output::Text => show(&format!("{number:>4}  {}", decided.line()))?,
             }
-            let is_problem = decided.offset().is_none();
-            Ok(code.max(if is_problem { 2 } else { decided.exit_code() }))
+            Ok(code.max(match decided.offset() {
+                Some(_) => decided.exit_code(),
+                None if decided.is_late() => 3,
+                None => 2,
+            }))
         })
+    }
+
+    /// Sends, and says meanwhile what the decisions wait for, when it takes long.
+    fn post(&self, sent: &Sent<'_>) -> Result<String> {
+        let (done, ended) = channel();
+        if self.waits {
+            let client = self.client.clone();
+            // It ends with the answer; nobody waits for its own last question.
+            std::thread::spawn(move || say_what_is_awaited(&client, &ended));
+        }
+        let answer = self.client.post(&self.question, sent);
+        drop(done);
+        answer
     }
 
     fn id_of(&self, number: usize) -> String {
         format!("{}-{number}", self.prefix)
+    }
+}
+
+/// Says each thing that decisions wait for once, until `ended` is closed.
+fn say_what_is_awaited(client: &Client, ended: &Receiver<()>) {
+    let mut said = BTreeSet::new();
+    while ended.recv_timeout(LOOK_AFTER) == Err(RecvTimeoutError::Timeout) {
+        // A service that cannot answer says so to whoever waits for the decision.
+        let Ok(json) = client.get(&Question::of(&["v1", "status"])) else { continue };
+        let Ok(report) = serde_json::from_str::<StatusReport>(&json) else { return };
+        for awaiting in report.awaiting {
+            if said.insert((awaiting.partition, awaiting.why.clone())) {
+                say(&format!("not decided yet: {}", awaiting.sentence()));
+            }
+        }
     }
 }
 

@@ -47,8 +47,8 @@ impl Patience {
         Ok(kept(position, stored.ok().and_then(Result::ok)))
     }
 
-    /// Waits for a decision: of a command that an outbox keeps not until nobody is told any more,
-    /// and not when nobody decides.
+    /// Waits for a decision: not until nobody is told any more and, of a command that an outbox
+    /// keeps, not when nobody decides.
     ///
     /// # Errors
     /// Why there is none; of a command that is kept with its position.
@@ -57,8 +57,17 @@ impl Patience {
         mut pending: Pending<Answer>,
         part: &Part,
     ) -> Result<Answer, Problem> {
-        let Some(position) = pending.kept().await else { return Ok(pending.wait().await?) };
         let until = self.began + self.limit.saturating_sub(LAST_WORDS.min(self.limit / 10));
+        let Some(position) = pending.kept().await else {
+            return match timeout_at(until, pending.wait()).await {
+                Ok(answered) => Ok(answered?),
+                Err(_) => Err(Problem::timeout(format!(
+                    "{}; it may have been accepted, and then will be decided: send it again with \
+                     the same id to hear how",
+                    self.too_late(part)
+                ))),
+            };
+        };
         let answered = tokio::select! {
             biased;
             answered = timeout_at(until, pending.wait()) => answered,
@@ -68,13 +77,20 @@ impl Patience {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error @ (SubmitError::Away(_) | SubmitError::Closing))) => error.to_string(),
             Ok(Err(error)) => return Err(error.into()),
-            Err(_) => format!("it was not decided within {} ms", self.limit.as_millis()),
+            Err(_) => self.too_late(part),
         };
         Err(Problem::timeout(format!(
             "{why}; the command is kept and will be decided: ask for \
              /v1/pools/POOL/commands/COMMAND_ID later, or send it again with the same id"
         ))
         .kept(position))
+    }
+
+    /// That there is no decision yet and, where it is known, what is waited for.
+    fn too_late(&self, part: &Part) -> String {
+        let awaiting = part.service().awaiting();
+        let why = awaiting.map_or_else(String::new, |one| format!(": {}", one.sentence()));
+        format!("it was not decided within {} ms{why}", self.limit.as_millis())
     }
 }
 

@@ -151,11 +151,14 @@ fn trouble(service: &Service) -> Option<String> {
     let is_flowing = is_away || service.owing().is_none_or(|owing| owing < FLOW_PATIENCE);
     match service.standing() {
         Standing::Deciding if is_flowing => None,
-        Standing::Deciding => Some(format!(
-            "{} commands wait and none was decided for {} s: see docs/runbooks/not-ready.md",
-            service.lag(),
-            FLOW_PATIENCE.as_secs()
-        )),
+        Standing::Deciding => Some(match service.awaiting() {
+            Some(awaiting) => awaiting.sentence(),
+            None => format!(
+                "{} commands wait and none was decided for {} s: see docs/runbooks/not-ready.md",
+                service.lag(),
+                FLOW_PATIENCE.as_secs()
+            ),
+        }),
         Standing::Away(_) if is_away => None,
         Standing::Away(why) => Some(format!("the log cannot be written: {why}")),
         Standing::Stopped(why) => Some(format!("deciding has stopped: {why}")),

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::caller::Caller;
+use super::parts::Part;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use crate::fold::Folded;
@@ -78,6 +79,11 @@ pub(super) async fn status(
     let of =
         move |folded: &Folded| (StatusReport::of(&folded.state, folded.head, &viewer), folded.head);
     let mut report = StatusReport::sum(app.ask_states(partition, at, of).await?);
+    if at.is_none() {
+        let is_meant = |part: &Part| partition.is_none_or(|it| it == part.service().partition());
+        let parts = app.parts().into_iter().filter(is_meant);
+        report.awaiting = parts.filter_map(|part| part.service().awaiting()).collect();
+    }
     if !report.councils.is_empty() {
         let seat = app.partitions()[0].seat();
         report.name_members(|model| seat.labels_at_once(model));

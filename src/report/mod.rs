@@ -1,6 +1,7 @@
 //! How decisions and states read: as JSON with documented fields, and in sentences for people.
 //! Everything here is a pure function of what the log holds.
 
+pub mod awaiting;
 pub mod council;
 pub mod decision;
 pub mod event;

@@ -1,5 +1,6 @@
 //! All partitions at a glance: one line per pool.
 
+use crate::report::awaiting::Awaiting;
 use crate::report::members::CouncilStatus;
 use crate::report::pools::PoolStatus;
 use crate::report::show::clock;
@@ -89,6 +90,9 @@ pub struct StatusReport {
     /// The councils in the seats of partitions, and how their members stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub councils: Vec<CouncilStatus>,
+    /// Partitions that cannot decide on, and what they wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaiting: Vec<Awaiting>,
     /// Each partition, when there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<PartitionStatus>,
@@ -105,6 +109,7 @@ impl StatusReport {
             decide_version: state.decide_version,
             pools: PoolStatus::all(state, viewer),
             councils: CouncilStatus::of(state).into_iter().collect(),
+            awaiting: vec![],
             partitions: vec![],
         }
     }
@@ -126,11 +131,12 @@ impl StatusReport {
             decide_version: one.decide_version,
         });
         let partitions: Vec<_> = partitions.collect();
-        let (mut pools, mut councils) = (vec![], vec![]);
+        let (mut pools, mut councils, mut awaiting) = (vec![], vec![], vec![]);
         let mut log_id = None;
         for (one, _) in each {
             pools.extend(one.pools);
             councils.extend(one.councils);
+            awaiting.extend(one.awaiting);
             log_id = log_id.or(one.log_id);
         }
         pools.sort_by(|one, other| one.pool.cmp(&other.pool));
@@ -141,6 +147,7 @@ impl StatusReport {
             decide_version: partitions.iter().map(|one| one.decide_version).min().unwrap_or(0),
             pools,
             councils,
+            awaiting,
             partitions,
         }
     }
@@ -157,7 +164,7 @@ impl StatusReport {
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { as_of, log_id, chain_head, decide_version, pools, councils, partitions } = self;
+        let Self { as_of, log_id, chain_head, decide_version, pools, .. } = self;
         let log = match log_id {
             Some(log_id) => format!("log {log_id}, decide_version {decide_version}, {as_of}"),
             None => "the log is not opened yet: the first command has to be OpenLog".to_owned(),
@@ -173,9 +180,11 @@ impl StatusReport {
                 _ => format!("partition {partition} after decision {offset}\n"),
             }
         };
-        let partitions: String = partitions.iter().map(line).collect();
-        let councils: String = councils.iter().map(CouncilStatus::text).collect();
-        format!("{log}\nchain head {chain_head}\n{partitions}{councils}\n{pools}")
+        let partitions: String = self.partitions.iter().map(line).collect();
+        let awaiting = self.awaiting.iter().map(|one| format!("{}\n", one.sentence()));
+        let awaiting: String = awaiting.collect();
+        let councils: String = self.councils.iter().map(CouncilStatus::text).collect();
+        format!("{log}\nchain head {chain_head}\n{partitions}{awaiting}{councils}\n{pools}")
     }
 }
 

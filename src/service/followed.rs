@@ -77,6 +77,11 @@ impl Notices {
         self.0.set_standing(standing);
     }
 
+    /// What the next command waits for before it can be decided here; nothing any more.
+    pub fn set_awaited(&self, why: Option<String>) {
+        self.0.set_awaited(why);
+    }
+
     /// What was counted so far by whoever decides it here.
     pub fn set_figures(&self, figures: Figures) {
         self.0.set_figures(figures);

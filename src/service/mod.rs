@@ -14,6 +14,7 @@
 //! ([`Service::follow`]): commands are sent to its log, and whoever sent them waits in a room
 //! beside the view until it has folded their decisions.
 
+mod awaiting;
 mod contact;
 mod followed;
 mod intake;

@@ -176,7 +176,10 @@ impl Shell {
                 return Err(error);
             }
         };
-        self.shared.set_owing(true);
+        if self.shared.owing_since().is_none() {
+            // Without a decision in between it still is the same wait.
+            self.shared.set_owing(true);
+        }
         for (reply, offset) in replies.into_iter().zip(first.0..) {
             match reply {
                 Reply::Accepted(to) => drop(to.send(Ok(Offset(offset)))),
@@ -217,12 +220,14 @@ impl Shell {
             tracing::warn!(%why, "a command waits: it is tried again and again");
         }
         self.is_stuck = true;
+        self.shared.set_awaited(Some(why.to_string()));
     }
 
     /// What a command waited for has come.
     fn go_on(&mut self) {
         if std::mem::take(&mut self.is_stuck) {
             tracing::info!("no command waits any more");
+            self.shared.set_awaited(None);
         }
     }
 

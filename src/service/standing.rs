@@ -76,6 +76,7 @@ pub(super) struct Shared {
     standing: Mutex<Standing>,
     figures: Mutex<Figures>,
     owing_since: Mutex<Option<Instant>>,
+    awaited: Mutex<Option<String>>,
     contact: Mutex<Contact>,
     /// Of a log that is kept elsewhere, if commands for it are kept here.
     pub(super) outbox: OnceLock<Arc<OutboxLevel>>,
@@ -102,6 +103,7 @@ impl Shared {
             standing: Mutex::new(Standing::Deciding),
             figures: Mutex::default(),
             owing_since: Mutex::default(),
+            awaited: Mutex::default(),
             contact: Mutex::default(),
             outbox: OnceLock::new(),
             deserted: watch::Sender::new(false),
@@ -138,6 +140,15 @@ impl Shared {
     /// Since when commands wait without any of them being decided; none when none waits.
     pub(super) fn owing_since(&self) -> Option<Instant> {
         *self.owing_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what the next command waits for; nothing any more.
+    pub(super) fn set_awaited(&self, why: Option<String>) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    pub(super) fn awaited(&self) -> Option<String> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn figures(&self) -> Figures {

@@ -131,6 +131,37 @@ fn a_gpu_that_is_not_here_is_refused_and_auto_says_that_the_processor_votes() {
 }
 
 #[test]
+fn a_gpu_that_the_configuration_wants_is_looked_for() {
+    let is_here = !adapters(Software::Refused).is_empty();
+    let dir = tempfile::tempdir().unwrap();
+    let check = |engine: &str| {
+        let config = dir.path().join("conclave.toml");
+        let text = format!("listen = '127.0.0.1:0'\n[council]\nengine = '{engine}'\n");
+        fs::write(&config, text).unwrap();
+        let answer = conclave(&format!("check --config {} --output json", config.display()), None);
+        let findings: Value = serde_json::from_str(&answer.out).unwrap();
+        let findings = findings["findings"].as_array().unwrap().iter();
+        let found = findings.filter(|one| one["part"] == "engine").collect::<Vec<_>>();
+        let [found] = found.as_slice() else { panic!("{answer:?}") };
+        (answer.code, Value::clone(found))
+    };
+    let (code, cpu) = check("cpu");
+    assert_eq!((code, &cpu["ok"], &cpu["warning"]), (0, &true.into(), &false.into()), "{cpu}");
+    let (code, gpu) = check("gpu");
+    assert_eq!((code == 0, &gpu["ok"]), (is_here, &is_here.into()), "{gpu}");
+    let (code, auto) = check("auto");
+    assert_eq!((code, &auto["warning"]), (0, &(!is_here).into()), "{auto}");
+    if is_here {
+        let name = adapters(Software::Refused)[0].card().to_string();
+        assert!(gpu["detail"].as_str().unwrap().contains(&name), "{gpu}");
+        assert!(auto["detail"].as_str().unwrap().contains(&name), "{auto}");
+    } else {
+        assert!(gpu["detail"].as_str().unwrap().contains("install the GPU's driver"), "{gpu}");
+        assert!(auto["detail"].as_str().unwrap().contains("no GPU is here"), "{auto}");
+    }
+}
+
+#[test]
 fn a_demo_under_networks_repeats_and_keeps_their_file_beside_its_log() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod api;
+mod awaiting;
 mod commands;
 #[path = "../system_common/council.rs"]
 mod council;

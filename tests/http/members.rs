@@ -8,12 +8,12 @@ fn log_command(id: &str, payload: &Value) -> Value {
     json!({"command_id": id, "pool": "", "payload": payload})
 }
 
-/// A service whose pool has a council that advises.
-fn advised() -> Served {
+/// A service with settings, whose pool has a council that advises.
+pub(crate) fn advised(settings: &str) -> Served {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path());
     conclave::council::keep(&file, &directory.path().join("data")).unwrap();
-    let served = Served::bare(directory, "", &[]);
+    let served = Served::bare(directory, settings, &[]);
     served.furnish();
     let policy = json!({"council": "advise", "lease_max": "48h", "lease_grace": "0ms",
         "wait_bound": "1h", "defer_retry": "30m", "queue_max": 5000});
@@ -31,7 +31,7 @@ fn advised() -> Served {
 
 #[test]
 fn status_and_metrics_show_how_members_stand() {
-    let served = advised();
+    let served = advised("");
     let granted = served.decide(&request("train-1", "vision", 1, "1h"));
     let release = json!({"request": "train-1", "fencing": granted["offset"],
         "outcome": "succeeded"});

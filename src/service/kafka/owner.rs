@@ -67,6 +67,8 @@ impl Post {
 pub(super) fn decide(post: &Post, assignment: Assignment) {
     let Assignment { partition, tenure, commands } = assignment;
     decide_while_wanted(post, partition, &tenure, commands);
+    // Whoever has it now says itself what it waits for.
+    post.notices.set_awaited(None);
     tenure.finish();
     tracing::info!(partition, "a partition is decided elsewhere from now on");
 }
@@ -252,7 +254,10 @@ impl Work<'_> {
                 pause = (2 * pause).clamp(ABORT_PAUSES.0, ABORT_PAUSES.1);
                 continue;
             }
-            (pause, self.input_pause) = (Duration::ZERO, None);
+            pause = Duration::ZERO;
+            if self.input_pause.take().is_some() {
+                self.post.notices.set_awaited(None);
+            }
             self.unregistered.look(self.post.log.partition, &decisions);
             crash::pass(CrashPoint::BeforePublish);
             self.post.notices.publish(ends);
@@ -274,6 +279,7 @@ impl Work<'_> {
             Some(last) => (2 * last).min(INPUT_PAUSES.1),
         };
         self.input_pause = Some(pause);
+        self.post.notices.set_awaited(Some(why.to_string()));
         let asks_again = Instant::now() + pause;
         while self.tenure.is_wanted() && Instant::now() < asks_again {
             std::thread::sleep(WORD_NAP);
