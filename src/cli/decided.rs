@@ -98,7 +98,13 @@ impl Decided {
 
     fn outcome(&self) -> String {
         match self.text("outcome") {
-            "rejected" => format!("refused: {}: {}", self.text("code"), self.text("detail")),
+            "rejected" => {
+                let advice = match self.text("advice") {
+                    "" => String::new(),
+                    advice => format!("; {advice}"),
+                };
+                format!("refused: {}: {}{advice}", self.text("code"), self.text("detail"))
+            }
             "duplicate" => {
                 format!("was asked before: decision {} is the answer", self.0["first_offset"])
             }

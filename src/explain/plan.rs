@@ -8,6 +8,7 @@ use super::report::{Ahead, Council, EventAt, Granted, Moment};
 use super::{ASK_NETWORKS, advice, if_networks_approve, sentences};
 use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::report::event::Subject;
+use crate::report::decision::advice;
 use crate::report::sentence;
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use crate::wire::{CommandReader, encode_command};
@@ -154,7 +155,7 @@ impl Plan<'_> {
             deferred_until_ms: self.own().find_map(deferred_until),
             blocked_by_sentences: sentences(&blocked_by, self.after),
             ahead: ahead(self.after, pool, request, self.viewer),
-            advice: self.advice(stands, &blocked_by, &changes),
+            advice: self.advice(stands, &blocked_by, &changes).or_else(|| advice(self.decision)),
             blocked_by,
             changes,
             also_count: also.len(),

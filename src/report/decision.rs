@@ -5,13 +5,15 @@ use crate::error::Result;
 use crate::report::event::{EventJson, name};
 use crate::report::sentence;
 use crate::report::show::{between, or_dash, span};
+use crate::wire::command_of_later_rules;
 use conclave_core::decision::{Decision, Outcome};
 use conclave_core::units::{Hash32, TimeMs};
 use serde::Serialize;
 
 /// The fields are those of the Avro record `Decision`, with these differences: `since_start_ms` and
-/// `hash` are added, digests are hexadecimal, the outcome is spread over four fields, and each
-/// event carries its name. `docs/replay.md` shows one.
+/// `hash` are added, and `advice` where later rules would have read the command; digests are
+/// hexadecimal, the outcome is spread over four fields, and each event carries its name.
+/// `docs/replay.md` shows one.
 #[derive(Debug, Serialize)]
 pub struct DecisionJson<'a> {
     offset: i64,
@@ -25,6 +27,8 @@ pub struct DecisionJson<'a> {
     outcome: &'static str,
     code: Option<&'static str>,
     detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
     first_offset: Option<i64>,
     events: Vec<EventJson<'a>>,
     decide_version: i64,
@@ -64,6 +68,7 @@ impl<'a> DecisionJson<'a> {
             outcome: outcome(&decision.outcome),
             code,
             detail,
+            advice: advice(decision),
             first_offset,
             events: decision.events.iter().map(EventJson).collect(),
             decide_version: decision.decide_version,
@@ -79,6 +84,19 @@ impl<'a> DecisionJson<'a> {
             hash: hash.to_string(),
         }
     }
+}
+
+/// What to do about a refusal, where the decision cannot say it: the rules that refused know
+/// nothing of the rules that came later.
+#[must_use]
+pub fn advice(decision: &Decision) -> Option<String> {
+    let Outcome::Rejected(no) = &decision.outcome else { return None };
+    let version = decision.decide_version;
+    let (name, since) = command_of_later_rules(version, &no.detail)?;
+    Some(format!(
+        "this partition decides by version {version}, which does not know {name}; send \
+         ActivateDecider {since} first"
+    ))
 }
 
 fn outcome(outcome: &Outcome) -> &'static str {
@@ -124,7 +142,10 @@ fn line(place: &str, decision: &Decision, began_at: TimeMs) -> String {
     let about = [&pool.0, &tenant.0, &request.0].map(|id| or_dash(id)).join("/");
     let detail = match answer {
         Outcome::Accepted => String::new(),
-        Outcome::Rejected(no) => format!(" {}: {}", no.code.as_str(), no.detail),
+        Outcome::Rejected(no) => {
+            let advice = advice(decision).map_or_else(String::new, |advice| format!("; {advice}"));
+            format!(" {}: {}{advice}", no.code.as_str(), no.detail)
+        }
         Outcome::Duplicate(again) => format!(" of decision {}", again.first_offset),
         Outcome::Failed(by) => format!(", skipped by {}: {}", by.operator, by.reason),
     };

@@ -10,6 +10,7 @@ use apache_avro::Schema;
 use apache_avro::error::Details;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema::ResolvedSchema;
+use conclave_core::decide::COMMANDS;
 use conclave_core::limits::DECIDE_VERSION_NEWEST;
 use conclave_core::units::Hash32;
 use serde::de::DeserializeOwned;
@@ -54,6 +55,9 @@ const DECIDERS: usize = 3;
 
 const _: () = assert!(DECIDE_VERSION_NEWEST == DECIDERS as i64);
 
+/// What stands between the two numbers of a branch that is not known.
+const KNOWN_BRANCHES: &str = " of a union of which this version knows ";
+
 /// Bytes of a schema's text.
 pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
 
@@ -90,6 +94,22 @@ impl WriterSchema {
         let reader = index.and_then(|index| self.readers.get(index));
         reader.unwrap_or_else(|| panic!("decide_version {decide_version}")).as_ref()
     }
+}
+
+/// The command that could not be read under `decide_version`, as `detail` of its refusal says,
+/// because its branch came with later rules; and the first version that knows it.
+#[must_use]
+pub fn command_of_later_rules(decide_version: i64, detail: &str) -> Option<(&'static str, i64)> {
+    let (branch, rest) = detail.strip_prefix("branch ")?.split_once(KNOWN_BRANCHES)?;
+    let branch: u32 = branch.parse().ok()?;
+    let branches = |version: &usize| BRANCHES[*version];
+    let known = READ_BY.get(usize::try_from(decide_version - 1).ok()?).map(branches)?;
+    if !rest.starts_with(&format!("{known}:")) {
+        return None;
+    }
+    let later = (1..).zip(READ_BY).skip_while(|(version, _)| *version <= decide_version);
+    let (since, _) = later.into_iter().find(|(_, read_by)| branch < branches(read_by))?;
+    Some((COMMANDS.get(branch as usize)?.name, since))
 }
 
 /// Reads what one schema wrote as one version of ours knows it.
@@ -229,11 +249,33 @@ fn misfit(details: &Details) -> String {
             "the value ends before its last field".to_owned()
         }
         Details::GetUnionVariant { index, num_variants } => format!(
-            "branch {index} of a union of which this version knows {num_variants}: \
+            "branch {index}{KNOWN_BRANCHES}{num_variants}: \
              the writer is newer, or the bytes are damaged"
         ),
         Details::ConvertToUtf8(_) => "a text is not UTF-8".to_owned(),
         Details::MemoryAllocation { .. } => "a text claims more bytes than are allowed".to_owned(),
         _ => "a value does not fit its field, or is newer than this version".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_that_came_with_later_rules_is_named_with_their_version() {
+        let unknown = |branch: usize, known: usize| {
+            let variants = Details::GetUnionVariant { index: branch as i64, num_variants: known };
+            misfit(&variants)
+        };
+        let named = |version, detail: &str| command_of_later_rules(version, detail);
+        assert_eq!(named(1, &unknown(16, 16)), Some(("ActivateCouncil", 2)));
+        // Nobody knows it, it is known already, or the writer's own schema lacks it.
+        assert_eq!(named(1, &unknown(17, 16)), None);
+        assert_eq!(named(2, &unknown(17, 17)), None);
+        assert_eq!(named(1, &unknown(13, 13)), None);
+        for other in ["a text is not UTF-8", "branch of a tree", ""] {
+            assert_eq!(named(1, other), None);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! How the members of a council stand, where people and Prometheus look.
 
+use crate::awaiting::conclave;
 use crate::council::{untrained_id, write};
 use crate::served::{POOL, Served, command, request};
 use serde_json::{Value, json};
@@ -61,6 +62,34 @@ fn status_and_metrics_show_how_members_stand() {
         let ratio = weight["factor"].as_f64().unwrap() / 65_536.0;
         // The last digit is rounded otherwise there.
         assert!((gauge("weight_ratio") - ratio).abs() < 1e-9, "member {number}: {body}");
+    }
+}
+
+#[test]
+fn a_council_that_is_activated_before_its_rules_is_refused_with_what_to_send_first() {
+    let served = Served::plain();
+    let early = log_command("early", &json!({"ActivateCouncil": {"model": ""}}));
+    let planned = served.ask("POST", "/v1/plan", "", early.to_string().as_bytes()).json();
+    let decided = served.decide(&early);
+    assert_eq!((&decided["outcome"], &decided["code"]), (&json!("rejected"), &json!("unreadable")));
+    let advice = "this partition decides by version 1, which does not know ActivateCouncil; send \
+                  ActivateDecider 2 first";
+    assert_eq!((&decided["advice"], &planned["advice"]), (&json!(advice), &json!(advice)));
+    let server = format!("http://{}", served.address);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("early.json");
+    let again = log_command("again", &json!({"ActivateCouncil": {"model": ""}}));
+    std::fs::write(&file, again.to_string()).unwrap();
+    let sent = conclave(&["submit", file.to_str().unwrap(), "--wait", "--server", &server]);
+    assert_eq!(sent.status.code(), Some(1), "{sent:?}");
+    assert!(String::from_utf8(sent.stdout).unwrap().contains(advice));
+    // What it advises helps, in one go as well.
+    let version = log_command("version", &json!({"ActivateDecider": {"version": 2}}));
+    let late = log_command("late", &json!({"ActivateCouncil": {"model": ""}}));
+    let answers = served.post("application/x-ndjson", &format!("{version}\n{late}"));
+    for answer in answers.body.lines() {
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        assert_eq!((&answer["outcome"], &answer["advice"]), (&json!("accepted"), &Value::Null));
     }
 }
 
