@@ -6,7 +6,7 @@ use crate::args::WhyArguments;
 use conclave::cli::Output;
 use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
-use conclave::explain::{ExplainReport, Follower, Networks, explain, follow, give_reasons, text};
+use conclave::explain::{ExplainReport, Follower, explain, follow, give_reasons, text};
 use conclave::report::viewer::Viewer;
 use conclave_core::units::Offset;
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
         }
     }
     page.flush()?;
-    match report.networks.as_ref().and_then(Networks::corruption) {
+    match report.corruption() {
         Some(sentence) => Err(Error::corrupt(sentence)),
         None => view.end(0),
     }

@@ -6,7 +6,7 @@ use super::values;
 use crate::client::Question;
 use crate::council::Models;
 use crate::error::{Error, Result};
-use crate::explain::{ExplainReport, Networks, explain_live, give_reasons, text};
+use crate::explain::{ExplainReport, explain_live, give_reasons, text};
 use crate::report::viewer::Viewer;
 use clap::Args;
 use conclave_core::units::{PoolId, RequestId};
@@ -60,8 +60,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
             Some(report)
         }
     };
-    let networks = report.as_ref().and_then(|report| report.networks.as_ref());
-    match networks.and_then(Networks::corruption) {
+    match report.as_ref().and_then(ExplainReport::corruption) {
         Some(sentence) => Err(Error::corrupt(sentence)),
         None => source.end(),
     }

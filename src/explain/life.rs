@@ -180,9 +180,14 @@ impl Life {
         let is_vote =
             |event: &Event| matches!(event, Event::RequestVoted(_) | Event::CouncilVoted(_));
         let last = self.events.iter().rev().find(|at| is_vote(&at.event))?;
-        match &last.event {
-            Event::CouncilVoted(voted) => Some((last.at, voted)),
-            _ => None,
+        voted(last)
+    }
+
+    /// The last vote of networks on it and when, where the rules voted after them.
+    pub(super) fn earlier_vote_of_networks(&self) -> Option<(Moment, &CouncilVoted)> {
+        match self.last_vote_of_networks() {
+            Some(_) => None,
+            None => self.events.iter().rev().find_map(voted),
         }
     }
 
@@ -289,6 +294,14 @@ impl Interval {
     fn shown_to(&self, viewer: &Viewer) -> Blocker {
         let is_hidden = self.named.as_ref().is_some_and(|tenant| !viewer.sees(tenant));
         if is_hidden { behind_another() } else { self.blocker.clone() }
+    }
+}
+
+/// A vote of networks.
+fn voted(at: &EventAt) -> Option<(Moment, &CouncilVoted)> {
+    match &at.event {
+        Event::CouncilVoted(voted) => Some((at.at, voted)),
+        _ => None,
     }
 }
 

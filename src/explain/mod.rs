@@ -4,11 +4,12 @@
 //! All of it is a function of the log: the answer for a past offset is always the same.
 //!
 //! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
-//! has to be looked up for them), [`mod@ahead`], `refusal`, [`mod@text`] (the same for people),
-//! [`mod@plan`]; of a vote of networks [`networks`] (what is said), `opened` (its round once
-//! more), `reasons` (proved, and said why), `told` (features in words), [`brief`] (many votes, in
-//! short).
+//! has to be looked up for them), [`mod@ahead`], `refusal`, `advice` (what would help),
+//! [`mod@text`] (the same for people), [`mod@plan`]; of a vote of networks [`networks`] (what is
+//! said), `opened` (its round once more), `reasons` (proved, and said why), `told` (features in
+//! words), [`brief`] (many votes, in short).
 
+mod advice;
 pub mod ahead;
 pub mod brief;
 pub mod life;
@@ -38,9 +39,10 @@ use crate::fold::{Folded, fold, fold_on};
 use crate::log::LogReader;
 use crate::report::sentence;
 use crate::report::viewer::Viewer;
+use advice::Known;
 use conclave_core::blocker::Blocker;
-use conclave_core::command::CouncilMode;
-use conclave_core::explain::{Change, all_blockers, smallest_changes};
+use conclave_core::decision::CouncilVoted;
+use conclave_core::explain::{all_blockers, smallest_changes};
 use conclave_core::state::State;
 use conclave_core::units::{Offset, PoolId, RequestId};
 
@@ -149,15 +151,21 @@ fn report_of(
     let shown = blocked.into_iter().map(|blocker| viewer.hide(state.pool(pool), blocker));
     let blocked_by: Vec<Blocker> = shown.collect();
     let changes = if is_live { smallest_changes(state, pool, request) } else { refusal.changes };
-    let asks_rules = refused.is_none_or(|refused| refusal::is_about_the_ask(refused.code));
     let stands = life.stands();
     let networks = life.last_vote_of_networks();
-    let is_held_back = life.is_held_back_by_the_council();
-    let advice = match networks {
-        Some(_) if is_held_back => Some(ASK_NETWORKS.to_owned()),
-        _ => asks_rules.then(|| advice(stands, state, &blocked_by, &changes)).flatten(),
+    let known = Known {
+        stands,
+        state,
+        pool,
+        request,
+        is_networks_word: networks.is_some(),
+        is_denied: life.is_held_back_by_the_council(),
+        is_about_the_ask: refused.is_none_or(|refused| refusal::is_about_the_ask(refused.code)),
+        blocked_by: &blocked_by,
+        changes: &changes,
     };
-    let advice = advice.map(|advice| if_networks_approve(advice, state, pool));
+    let advice = known.advice();
+    let said = |(at, voted): (Moment, &CouncilVoted)| Networks::of(voted, Some(at));
     ExplainReport {
         request: request.to_string(),
         pool: pool.to_string(),
@@ -174,7 +182,8 @@ fn report_of(
         waited_by: life.waited_by(as_of),
         ahead: ahead(state, pool, request, viewer),
         council: refusal::council(life),
-        networks: networks.map(|(at, voted)| Networks::of(voted, Some(at))),
+        networks: networks.map(said),
+        networks_before: life.earlier_vote_of_networks().map(said),
         refusal_numbers: refusal.numbers,
         changes,
         advice,
@@ -184,47 +193,4 @@ fn report_of(
 
 fn sentences(blockers: &[Blocker], state: &State) -> Vec<String> {
     blockers.iter().map(|blocker| sentence::blocker(blocker, state.time_ms)).collect()
-}
-
-/// Said of what networks denied or put off.
-const ASK_NETWORKS: &str = "networks voted: what they would say of another request is what \
-                            `conclave plan` answers, one request at a time";
-
-/// Advice about changes, where networks would be asked about a changed request.
-fn if_networks_approve(advice: String, state: &State, pool: &PoolId) -> String {
-    let mode = state.pools.get(pool).map(|pool| pool.policy.council);
-    let is_asked = state.council.is_some() && mode == Some(CouncilMode::Enforce);
-    let says_so = is_asked && advice != ASK_NETWORKS;
-    if says_so { format!("{advice}; networks have to approve, too") } else { advice }
-}
-
-/// What to make of the changes that were found, or of there being none.
-fn advice(
-    stands: &str,
-    state: &State,
-    blocked_by: &[Blocker],
-    changes: &[Change],
-) -> Option<String> {
-    let is_open = matches!(stands, "waiting" | "put off by the council" | "refused");
-    if !is_open {
-        return None;
-    }
-    Some(match (stands, changes, blocked_by.len()) {
-        ("refused", [], _) => "no change of one field would have let it in".to_owned(),
-        ("refused", ..) => "each of these alone would have let it in then".to_owned(),
-        ("put off by the council", [_, ..], _) => {
-            "each of these alone would be approved now: withdraw it, and ask again so".to_owned()
-        }
-        (_, [_, ..], _) => "each of these alone would start it now, as the pool stands; \
-                            a change by its sender means to withdraw it and to ask again"
-            .to_owned(),
-        (_, [], _) if state.needs_a_tick() => {
-            "votes or a queue are still being worked off: ask again after the next decisions"
-                .to_owned()
-        }
-        (_, [], 2..) => "no change of one field starts it now: more than one rule stands against \
-                         it"
-        .to_owned(),
-        (_, [], _) => "no change of one field starts it now: leases have to end first".to_owned(),
-    })
 }

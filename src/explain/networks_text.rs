@@ -15,10 +15,20 @@ const INDENT: &str = "           ";
 
 /// Lines for people.
 pub(super) fn networks(said: &Networks) -> Vec<String> {
+    told(said, "")
+}
+
+/// The same of a vote after which the rules voted.
+pub(super) fn networks_before(said: &Networks) -> Vec<String> {
+    let at = said.at.map_or_else(String::new, |at| format!(", at decision {}", at.offset));
+    told(said, &format!("before the rules voted{at}: "))
+}
+
+fn told(said: &Networks, when: &str) -> Vec<String> {
     let Networks { attempt, model, verdict, ground, confidence_per_mille, members, .. } = said;
     let mut lines = vec![format!(
-        "  council  vote {attempt} of {model:.16}: {verdict} ({ground}, {confidence_per_mille} per \
-         mille sure)"
+        "  council  {when}vote {attempt} of {model:.16}: {verdict} ({ground}, \
+         {confidence_per_mille} per mille sure)"
     )];
     for (number, member) in (1..).zip(members) {
         match (&member.label, &member.why) {

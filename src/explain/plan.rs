@@ -1,23 +1,27 @@
 //! What the rules would answer to a command that nobody has sent: the real decision code, on a copy
 //! of what the command can reach. Nothing is stored, and nothing is promised.
 
+use super::advice::Known;
 use super::ahead::ahead;
 use super::networks::Networks;
 use super::refusal::is_about_the_ask;
 use super::report::{Ahead, Council, EventAt, Granted, Moment};
-use super::{ASK_NETWORKS, advice, if_networks_approve, sentences};
+use super::sentences;
 use crate::log::{CommandRecord, Headers, StoredCommand};
-use crate::report::event::Subject;
 use crate::report::decision::advice;
+use crate::report::event::Subject;
 use crate::report::sentence;
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use crate::wire::{CommandReader, encode_command};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{Command, Payload, RequestAllocation};
 use conclave_core::decide::{decide, subject_request};
-use conclave_core::decision::{Decision, Event, LeaseGranted, Outcome, RequestVoted, SeatKind};
+use conclave_core::decision::{
+    Decision, Event, LeaseGranted, Outcome, Rejected, RequestVoted, SeatKind,
+};
 use conclave_core::explain::{Change, all_blockers, changes_that_admit, smallest_changes};
 use conclave_core::input::{Content, Input};
+use conclave_core::rejection::RejectionCode;
 use conclave_core::round::{Round, open_round};
 use conclave_core::seat::{APPROVE_SCORE, Absent, DEFER_SCORE, FINAL_SCORE, Seat};
 use conclave_core::state::State;
@@ -286,13 +290,19 @@ impl Plan<'_> {
         blocked_by: &[Blocker],
         changes: &[Change],
     ) -> Option<String> {
-        let says_no = |voted: &Networks| voted.verdict != "approve";
-        let is_held_back = stands.is_some_and(|stands| stands != "waiting");
-        if is_held_back && self.own().find_map(networks).is_some_and(|voted| says_no(&voted)) {
-            return Some(ASK_NETWORKS.to_owned());
-        }
-        let advice = advice(stands?, self.after, blocked_by, changes)?;
-        Some(if_networks_approve(advice, self.after, &self.command.pool))
+        let refused = |no: &Rejected| no.code == RejectionCode::CouncilDenied;
+        let known = Known {
+            stands: stands?,
+            state: self.after,
+            pool: &self.command.pool,
+            request: subject_request(&self.command.payload)?,
+            is_networks_word: self.own().find_map(networks).is_some(),
+            is_denied: matches!(&self.decision.outcome, Outcome::Rejected(no) if refused(no)),
+            is_about_the_ask: true,
+            blocked_by,
+            changes,
+        };
+        known.advice()
     }
 }
 

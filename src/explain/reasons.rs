@@ -31,15 +31,17 @@ use std::sync::Arc;
 ///
 /// Folds the log up to the vote's round once more.
 pub fn give_reasons(log: &dyn LogReader, models: &Models, report: &mut ExplainReport) {
-    let Some(networks) = &mut report.networks else { return };
-    let Some(at) = networks.at else { return };
-    let vote = VoteId {
-        at: Offset(at.offset),
-        pool: report.pool.as_str().into(),
-        request: report.request.as_str().into(),
-        attempt: networks.attempt,
-    };
-    networks.explain(prove(log, models, &vote));
+    let ExplainReport { pool, request, networks, networks_before, .. } = report;
+    for networks in [networks, networks_before].into_iter().flatten() {
+        let Some(at) = networks.at else { continue };
+        let vote = VoteId {
+            at: Offset(at.offset),
+            pool: pool.as_str().into(),
+            request: request.as_str().into(),
+            attempt: networks.attempt,
+        };
+        networks.explain(prove(log, models, &vote));
+    }
 }
 
 /// The same for a plan: `report` is what [`super::plan()`] said of `command` at `now` on `state`,

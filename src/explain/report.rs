@@ -57,6 +57,9 @@ pub struct ExplainReport {
     pub council: Option<Council>,
     /// The last vote of networks, when they voted last, with its reasons where they are proved.
     pub networks: Option<Networks>,
+    /// Where the rules voted last: the last vote of networks before that, with its reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks_before: Option<Networks>,
     /// The numbers that the refusing rule compared.
     pub refusal_numbers: BTreeMap<String, i64>,
     /// The smallest changes of one field that would let it start now; of a refused or deferred one,
@@ -67,6 +70,15 @@ pub struct ExplainReport {
     pub advice: Option<String>,
     /// Votes, grant, renewals, end.
     pub events: Vec<EventAt>,
+}
+
+impl ExplainReport {
+    /// The sentence about a vote that does not follow from the log; none when all of them do.
+    #[must_use]
+    pub fn corruption(&self) -> Option<&str> {
+        let votes = self.networks.iter().chain(&self.networks_before);
+        votes.filter_map(Networks::corruption).next()
+    }
 }
 
 /// What kept a request from running, from one decision to another.

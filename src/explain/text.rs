@@ -1,7 +1,7 @@
 //! An explanation for people: where it stands, what it waited for and how long, who is before it,
 //! what would help. Made of the report alone, so that whoever received it can print it.
 
-use super::networks_text::networks;
+use super::networks_text::{networks, networks_before};
 use super::report::{Ahead, Council, ExplainReport, Moment, WaitedBy};
 use crate::report::event::name;
 use crate::report::sentence;
@@ -34,6 +34,7 @@ pub fn text(report: &ExplainReport) -> String {
     }
     lines.extend(report.council.as_ref().map(council));
     lines.extend(report.networks.iter().flat_map(networks));
+    lines.extend(report.networks_before.iter().flat_map(networks_before));
     lines.extend(waited(report));
     lines.extend(blocked(&report.blocked_by_sentences));
     lines.extend(report.ahead.iter().flat_map(|ahead| before(ahead, report)));
