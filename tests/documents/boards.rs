@@ -140,11 +140,13 @@ fn every_alert_on_kafka_is_tried_where_it_fires_and_where_it_does_not() {
 }
 
 #[test]
-fn every_metric_on_kafka_is_drawn() {
+fn every_metric_on_kafka_and_of_the_council_is_drawn() {
     let drawn: Vec<_> = boards().iter().flat_map(|(_, board)| queries(board)).collect();
     let is_drawn = |name: &str| drawn.iter().any(|query| query.expr.contains(name));
     let is_metric = |kind| matches!(kind, Kind::Counter | Kind::Gauge | Kind::Histogram);
-    for name in TABLE.iter().filter(|name| name.text.starts_with("conclave_kafka_")) {
+    let families = ["kafka", "council", "engine", "gpu"].map(|part| format!("conclave_{part}_"));
+    let is_meant = |name: &&Name| families.iter().any(|family| name.text.starts_with(family));
+    for name in TABLE.iter().filter(is_meant) {
         assert!(!is_metric(name.kind) || is_drawn(name.text), "{} is on no board", name.text);
     }
 }
