@@ -5,7 +5,7 @@ mod progress;
 use super::engine::{EngineArguments, EngineVotes};
 use super::page::say;
 use super::{Output, print};
-use crate::council::{dir_beside, keep, keep_released};
+use crate::council::{keep, keep_released};
 use crate::demo::{JOBS_DEFAULT, Scale, Source, Summary, Workload, run_on, run_on_kafka};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::kafka::settings::{KafkaSettings, TopicNames};
@@ -285,13 +285,7 @@ fn text(
     let replay = shell_word(&replay_binary());
     let log = match &arguments.brokers {
         None => format!("--log {data}"),
-        Some(brokers) => {
-            // The council of a demo is kept beside its snapshots, not in the topic of artifacts.
-            let models = shell_word(&dir_beside(&arguments.data));
-            let models =
-                workload.council.map_or_else(String::new, |_| format!(" --models {models}"));
-            format!("--brokers {brokers} --prefix {}{models}", arguments.prefix)
-        }
+        Some(brokers) => format!("--brokers {brokers} --prefix {}", arguments.prefix),
     };
     line(format!("  {replay} verify {log} --expect-head {}", summary.chain_head));
     line(format!("  {replay} --from {} {log}", (summary.decisions - 10).max(0)));

@@ -15,12 +15,12 @@ pub use source::{Job, JobClass, Source};
 pub use synthetic::JOBS_DEFAULT;
 pub use workload::{Arrival, FeedEnd, Workload};
 
-use crate::council::{CouncilSeat, Engines, Models};
+use crate::council::{CouncilSeat, Depot as _, Engines, Models};
 use crate::engine::{Engine, SNAPSHOT_EVERY_DEFAULT};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_BYTES_MAX, with_advice};
 use crate::log::kafka::settings::KafkaSettings;
-use crate::log::kafka::topics::{self, Wish};
+use crate::log::kafka::topics::{self, Artifacts, Wish};
 use crate::log::kafka::{Alone, KafkaLog, KafkaLogOptions};
 use crate::log::rocks::{OpenOptions, RocksLog, SnapshotStore};
 use crate::log::{CommandRecord, EventLog, LogReader};
@@ -28,6 +28,7 @@ use crate::telemetry::Correlation;
 use crate::verify::chain_head;
 use crate::wire::{decode_decision, encode_command};
 use conclave_core::command::{Command, TimeSource};
+use conclave_core::council::ModelId;
 use conclave_core::decision::{Decision, Event, Outcome, RequestEnd};
 use conclave_core::seat::Seat;
 use conclave_core::units::{LogId, Offset, TimeMs};
@@ -155,6 +156,9 @@ pub fn run_on_kafka(
     let wish = Wish { source: TimeSource::Carried, partitions: Some(1), replication: None };
     topics::apply(settings, &wish)?;
     topics::refuse_harm(settings, TimeSource::Carried)?;
+    if let Some(council) = workload.council {
+        share(council, settings, snapshots)?;
+    }
     let group = format!("{}.demo", settings.topics.commands);
     let member = Arc::new(Alone::new(settings, &group)?);
     let store = Arc::new(SnapshotStore::open(snapshots)?);
@@ -162,6 +166,17 @@ pub fn run_on_kafka(
     let seat = CouncilSeat::new(Models::beside(snapshots).computed_by(engines));
     let (engine, _) = Engine::open(log, seat, SNAPSHOT_EVERY_DEFAULT)?;
     feed_to_the_end(workload, engine, progress).map(|(summary, _)| summary)
+}
+
+/// Puts the file of a council that is kept beside the snapshots into the topic of artifacts, where
+/// whoever proves the log looks for it.
+fn share(council: ModelId, settings: &KafkaSettings, snapshots: &Path) -> Result<()> {
+    let artifacts = Artifacts::of(settings);
+    if artifacts.file(council)?.is_some() {
+        return Ok(());
+    }
+    let file = Models::beside(snapshots).bytes(council).map_err(Error::unavailable)?;
+    artifacts.put_model(council, &file)
 }
 
 /// The same on any log.

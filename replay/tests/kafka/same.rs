@@ -5,7 +5,7 @@ use crate::common::{STORY, ask, decide_all, replay, story, tell};
 use crate::topics::{PATIENCE, Said, Topics};
 use conclave::archive::{Archived, Plan, make};
 use conclave::cli::source::Place;
-use conclave::council::Engines;
+use conclave::council::{Engines, keep_released};
 use conclave::demo::{Scale, Source, run, run_on_kafka};
 use conclave::log::LogReader as _;
 use conclave::log::rocks::OpenOptions;
