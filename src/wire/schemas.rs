@@ -270,9 +270,11 @@ mod tests {
         };
         let named = |version, detail: &str| command_of_later_rules(version, detail);
         assert_eq!(named(1, &unknown(16, 16)), Some(("ActivateCouncil", 2)));
-        // Nobody knows it, it is known already, or the writer's own schema lacks it.
-        assert_eq!(named(1, &unknown(17, 16)), None);
-        assert_eq!(named(2, &unknown(17, 17)), None);
+        assert_eq!(named(1, &unknown(17, 16)), Some(("SetFairShare", 3)));
+        assert_eq!(named(2, &unknown(17, 17)), Some(("SetFairShare", 3)));
+        // Nobody knows it, or the writer's own schema lacks it.
+        assert_eq!(named(1, &unknown(99, 16)), None);
+        assert_eq!(named(3, &unknown(19, 19)), None);
         assert_eq!(named(1, &unknown(13, 13)), None);
         for other in ["a text is not UTF-8", "branch of a tree", ""] {
             assert_eq!(named(1, other), None);

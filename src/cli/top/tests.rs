@@ -21,6 +21,7 @@ fn empty() -> StatusReport {
         decide_version: 1,
         pools: vec![],
         councils: vec![],
+        awaiting: vec![],
         partitions: vec![],
     }
 }
