@@ -1,5 +1,5 @@
-//! How long one choice takes on a full fleet, of openb's 1,213 nodes and of 10,000 like them, beside
-//! a choice by whoever remembers no earlier one: `cargo bench --bench place [-- TRACE ...]`.
+//! How long one choice takes on a full fleet, of openb's 1,213 nodes and of 10,000 like them,
+//! beside a choice by whoever remembers none: `cargo bench --bench place [-- TRACE ...]`.
 //!
 //! What each policy allocates is another table, `conclave place table`. `tests/place.rs` finds the
 //! traces the same way.

@@ -6,7 +6,7 @@ use crate::units::{DurationMs, TimeMs};
 /// The `decide_version` of a log that has just been opened: later ones have to be activated.
 pub const DECIDE_VERSION_FIRST: i64 = 1;
 /// The newest `decide_version` that this release knows; it knows all before. 2: a council of
-/// networks may be activated. 3: tenants have weights, a pool may order its queue by fair share, and
+/// networks may be activated. 3: tenants have weights, a pool may order its queue by fair share and
 /// place by the policy called default.
 pub const DECIDE_VERSION_NEWEST: i64 = 3;
 

@@ -111,7 +111,7 @@ fn as_older(value: &mut Avro) {
         fields.retain(|(name, _)| !gone.contains(&name.as_str()));
         for (name, value) in fields {
             if let (true, Avro::Enum(index, _)) = (name == "placement", value) {
-                *index = 2 - *index;
+                *index = 3 - *index;
             }
         }
     });
@@ -311,8 +311,8 @@ fn a_new_symbol_is_read_as_not_known_where_the_enum_has_such_a_symbol() {
     assert!(answer.ends_with("or is newer than this version"), "{answer}");
 }
 
-/// The placement policy that came with `decide_version` 3 is framed with the schema that has it, and
-/// to earlier versions it is nothing that they know.
+/// The placement policy that came with `decide_version` 3 is framed with the schema that has it,
+/// and to earlier versions it is nothing that they know.
 #[test]
 fn a_symbol_is_known_from_its_version_on() {
     let mut command =

@@ -47,9 +47,9 @@ impl Sigmoid {
         i16::try_from(reached).expect("there are 99 thresholds")
     }
 
-    /// The first GPU that earns the highest score; deltas per GPU, `None` where a slice does not fit.
-    /// Scores, not deltas, are compared: a GPU that is better by less than a step of the score does
-    /// not win over an earlier one.
+    /// The first GPU that earns the highest score; deltas per GPU, `None` where a slice does not
+    /// fit. Scores, not deltas, are compared: a GPU that is better by less than a step of the score
+    /// does not win over an earlier one.
     pub(super) fn first_best(&self, deltas: impl Iterator<Item = Option<i64>> + Clone) -> Scored {
         let best = deltas.clone().flatten().max();
         let score = self.score(best.expect("a node that fits a slice has a GPU for it"));

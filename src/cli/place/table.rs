@@ -110,7 +110,7 @@ fn show(lines: &[Line], page: &mut Page) -> Result<()> {
          mean above fgd here"
     ))?;
     let half = format!("{:>14}{:>8}{:>8}{:>8}", "mean ± sd", "publ.", "diff.", "> fgd");
-    page.line(&format!("{:35}{:>38}", "", "at 130 % asked"))?;
+    page.line(&format!("{:26}{:>38}{:>38}", "", "at 100 % asked", "at 130 % asked"))?;
     page.line(&format!("{:14}{:12}{half}{half}{:>8}", "trace", "policy", "mean us"))?;
     for line in lines {
         let fgd = lines.iter().find(|o| o.trace == line.trace && o.policy == Contender::Fgd);

@@ -69,13 +69,13 @@ mod tests {
         sizes.iter().map(|(milli, count)| (Shape::new(1, need(*milli), &[]), *count)).collect()
     }
 
-    /// Fewest GPUs for the demand in the long run: all ways to cut a GPU are listed, and the program
-    /// over them is solved by the simplex method on the dual's tableau, in floats.
+    /// Fewest GPUs for the demand in the long run: all ways to cut a GPU are listed, and the
+    /// program over them is solved by the simplex method on the dual's tableau, in floats.
     fn gpus_needed(sizes: &[(i64, i64)]) -> f64 {
         let mut cuts = vec![];
         list_cuts(sizes, 1_000, &mut vec![], &mut cuts);
-        // Maximise the demand's worth under prices by which no cut is worth more than a GPU. All prices
-        // 0 are feasible, so the slack basis begins.
+        // Maximise the demand's worth under prices by which no cut is worth more than a GPU. All
+        // prices 0 are feasible, so the slack basis begins.
         let (n, m) = (sizes.len(), cuts.len());
         let mut rows: Vec<Vec<f64>> = (0..m)
             .map(|row| {

@@ -6,7 +6,7 @@
 //! has a price here, in GPUs:
 //!
 //! - waste ([`RestValue`]): the value of what is left of a GPU sinks by more than the slice's size;
-//! - strand ([`strand_nano`](Priced::strand_nano)): GPUs that the CPU left cannot serve any more;
+//! - strand ([`ModelPrices::stranded_nano`]): GPUs that the CPU left cannot serve any more;
 //! - scarcity ([`scarcity`]): the load of the model with tasks that need it.
 //!
 //! The score is that of FGD with these prices subtracted and a sigmoid twice as wide.
