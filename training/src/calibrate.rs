@@ -10,22 +10,93 @@ use conclave_core::decision::Verdict;
 /// Approvals that hindsight agrees with may be vetoed this often.
 pub const FALSE_VETOES_MAX: f64 = 0.01;
 
-/// How often a verdict was right, by margin: the best fit that never falls (pooling adjacent
-/// violators). The origin's calibration fell as its network grew surer; this one cannot. Each
-/// answer has a weight.
+/// Answers by entry of the table: how many were right, and how many there were.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts([(f64, f64); CALIBRATION_ENTRIES]);
+
+impl Counts {
+    /// Counts `answers`: a margin, and whether the verdict was right.
+    #[must_use]
+    pub fn of(answers: impl Iterator<Item = (Margin, bool)>) -> Self {
+        let mut counts = [(0.0, 0.0); CALIBRATION_ENTRIES];
+        for (margin, is_right) in answers {
+            let (right, all) = &mut counts[usize::from(margin.0 >> 8).min(CALIBRATION_ENTRIES - 1)];
+            *right += f64::from(u8::from(is_right));
+            *all += 1.0;
+        }
+        Self(counts)
+    }
+
+    fn all(&self) -> f64 {
+        self.0.iter().map(|(_, all)| all).sum()
+    }
+
+    /// The sum of `all`, each by its weight.
+    fn sum<'a>(all: impl Iterator<Item = (&'a Self, f64)>) -> Self {
+        let mut sum = [(0.0, 0.0); CALIBRATION_ENTRIES];
+        for (counts, weight) in all {
+            for (sum, (right, all)) in sum.iter_mut().zip(counts.0) {
+                *sum = (sum.0 + weight * right, sum.1 + weight * all);
+            }
+        }
+        Self(sum)
+    }
+
+    /// The mean distance between what `calibration` says and how often that is right, less what it
+    /// would be by chance were `calibration` right.
+    fn excess(&self, calibration: &Calibration) -> f64 {
+        let entries: Vec<_> = calibration.entries().iter().zip(self.0).collect();
+        let groups = entries.chunk_by(|(one, _), (other, _)| one == other);
+        let distance = groups.map(|group| {
+            let said = f64::from(*group[0].0) / 1_000.0;
+            let right: f64 = group.iter().map(|(_, (right, _))| right).sum();
+            let all: f64 = group.iter().map(|(_, (_, all))| all).sum();
+            let by_chance = std::f64::consts::FRAC_2_PI * said * (1.0 - said) * all;
+            (said * all - right).abs() - by_chance.sqrt()
+        });
+        distance.sum::<f64>() / self.all().max(1.0)
+    }
+}
+
+/// Rounds in which the weights of sources change.
+const ROUNDS: usize = 40;
+/// How fast.
+const PACE: f64 = 8.0;
+
+/// How often a verdict was right, by margin, in sources that differ: one table for all, so that the
+/// source where it is furthest off is as little off as can be found. All count the same at first;
+/// then those count more where confidence is further from the truth.
 ///
 /// # Panics
-/// Never: what is pooled never falls.
+/// Never: there is a first round.
 #[must_use]
-pub fn calibration(answers: &[(Margin, bool, f64)]) -> Calibration {
-    let mut counts = [(0.0, 0.0); CALIBRATION_ENTRIES];
-    for (margin, is_right, weight) in answers {
-        let (right, all) = &mut counts[usize::from(margin.0 >> 8).min(CALIBRATION_ENTRIES - 1)];
-        *right += weight * f64::from(u8::from(*is_right));
-        *all += weight;
+pub fn calibration(sources: &[Counts]) -> Calibration {
+    let known: Vec<_> = sources.iter().filter(|source| 0.0 < source.all()).collect();
+    let all: f64 = known.iter().map(|source| source.all()).sum();
+    let mut weights = vec![1.0; known.len()];
+    let mut best: Option<(f64, Calibration)> = None;
+    for _ in 0..ROUNDS {
+        let total: f64 = weights.iter().sum();
+        let each = known.iter().zip(&weights);
+        let each = each.map(|(source, weight)| (*source, all * weight / total / source.all()));
+        let fit = pooled(&Counts::sum(each));
+        let off: Vec<_> = known.iter().map(|source| source.excess(&fit)).collect();
+        let most = off.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if best.as_ref().is_none_or(|(least, _)| most < *least) {
+            best = Some((most, fit));
+        }
+        for (weight, off) in weights.iter_mut().zip(off) {
+            *weight *= (PACE * off).exp();
+        }
     }
+    best.expect("there is a first round").1
+}
+
+/// The best fit that never falls (pooling adjacent violators). The origin's calibration fell as its
+/// network grew surer; this one cannot.
+fn pooled(counts: &Counts) -> Calibration {
     let mut blocks: Vec<Block> = Vec::new();
-    for (entry, (right, all)) in counts.into_iter().enumerate() {
+    for (entry, (right, all)) in counts.0.into_iter().enumerate() {
         if all == 0.0 {
             continue;
         }
@@ -92,9 +163,9 @@ mod tests {
     fn an_inverted_relation_becomes_flat_and_never_falls() {
         let mut draw = Draw::new(3, "inverted");
         let answers: Vec<_> = (0..4_000_u16)
-            .map(|n| (Margin(n * 4), draw.happens(0.9 - 0.8 * f64::from(n) / 4_000.0), 1.0))
+            .map(|n| (Margin(n * 4), draw.happens(0.9 - 0.8 * f64::from(n) / 4_000.0)))
             .collect();
-        let calibration = calibration(&answers);
+        let calibration = calibration(&[Counts::of(answers.into_iter())]);
         assert!(calibration.entries().is_sorted());
         let [first, .., last] = calibration.entries();
         assert_eq!(first, last, "what falls is pooled into one mean");
@@ -104,14 +175,24 @@ mod tests {
     fn confidence_is_how_often_it_was_right() {
         let mut draw = Draw::new(4, "sound");
         let answers: Vec<_> = (0..16_000_u16)
-            .map(|n| (Margin(n), draw.happens(0.4 + 0.5 * f64::from(n) / 16_000.0), 1.0))
+            .map(|n| (Margin(n), draw.happens(0.4 + 0.5 * f64::from(n) / 16_000.0)))
             .collect();
-        let calibration = calibration(&answers);
+        let calibration = calibration(&[Counts::of(answers.into_iter())]);
         for (margin, share) in [(1_000, 431), (8_000, 650), (15_000, 869)] {
             let said = calibration.confidence(Margin(margin)).0;
             assert!(said.abs_diff(share) < 60, "{margin}: {said}");
         }
         assert_eq!(super::calibration(&[]).entries(), &[0; CALIBRATION_ENTRIES]);
+    }
+
+    #[test]
+    fn the_source_that_is_furthest_off_counts_most() {
+        let source =
+            |count: usize, right: usize| Counts::of((0..count).map(|n| (Margin(1_000), n < right)));
+        // Equal weights would say 0.7: a long source that is right at that, two that are not.
+        let sources = [source(10_000, 9_000), source(10_000, 9_000), source(10_000, 3_000)];
+        let said = calibration(&sources).confidence(Margin(1_000)).0;
+        assert!((580..=620).contains(&said), "{said}");
     }
 
     #[test]

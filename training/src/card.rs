@@ -4,10 +4,10 @@ mod caveats;
 mod decisions;
 mod members;
 
+use crate::choice::Choice;
 use crate::dataset::Source;
 use crate::export::model_id;
 use crate::judge::{Judged, SEATS};
-use crate::lean::Choice;
 use crate::member::Role;
 use crate::network::train::Trained;
 use crate::report::{Line, Report};

@@ -1,5 +1,6 @@
 //! What is run through the core: who asks what and when, and what would then become of it.
 
+use crate::number::nearest;
 use conclave_core::command::WorkOutcome;
 
 /// A fleet, its tenants, and all that they ask.
@@ -81,6 +82,18 @@ pub enum Ending {
     Released(WorkOutcome),
     /// Nobody gives it back: the lease ends by its timer.
     Abandoned,
+}
+
+impl Scenario {
+    /// The same with `factor` times as much asked in the same time.
+    #[must_use]
+    pub fn at_load(mut self, factor: f64) -> Self {
+        let begin_ms = self.jobs.first().map_or(0, |job| job.at_ms);
+        for job in &mut self.jobs {
+            job.at_ms = begin_ms + nearest((job.at_ms - begin_ms) as f64 / factor);
+        }
+        self
+    }
 }
 
 impl Job {

@@ -3,8 +3,8 @@
 //! they will vote with; what comes out is one file and a model card made of its numbers.
 //!
 //! Reading order: [`job`] → [`trace`], [`simulate`] → [`world`] → [`member`] → [`split`] →
-//! [`dataset`] → [`network`] → [`quantise`] → [`calibrate`] → [`panel`] → [`trial`] → [`lean`] →
-//! [`report`] → [`judge`] → [`card`] → [`run`].
+//! [`dataset`] → [`network`] → [`quantise`] → [`calibrate`] → [`panel`] → [`trial`] → [`worth`] →
+//! [`lean`] → [`choice`] → [`report`] → [`judge`] → [`windows`] → [`card`] → [`run`].
 //! Floats are allowed here, a clock and the order of hashes are not: the same seed gives the same
 //! file.
 
@@ -13,6 +13,7 @@ pub mod answer;
 pub mod baseline;
 pub mod calibrate;
 pub mod card;
+pub mod choice;
 pub mod dataset;
 pub mod draw;
 pub mod error;
@@ -33,6 +34,8 @@ mod since;
 pub mod split;
 pub mod trace;
 pub mod trial;
+pub mod windows;
 pub mod world;
+pub mod worth;
 
 pub use error::{Error, Result};

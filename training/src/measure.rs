@@ -94,34 +94,41 @@ pub fn brier(all: &[Scored]) -> f64 {
     all.iter().map(error).sum::<f64>() / all.len().max(1) as f64
 }
 
-/// Mean distance of predicted and observed share in 15 bins of equal mass.
+/// Mean distance of predicted and observed share in at most 15 bins of about equal mass. What is
+/// scored the same is in the same bin: split by anything else, bins would differ by that.
 #[must_use]
 pub fn ece(all: &[Scored]) -> f64 {
-    let mut ordered: Vec<_> = all.iter().collect();
-    ordered.sort_by(|a, b| a.score.total_cmp(&b.score));
-    let mut sum = 0.0;
-    for bin in 0..BINS {
-        let (from, to) = (ordered.len() * bin / BINS, ordered.len() * (bin + 1) / BINS);
-        let inside = &ordered[from..to];
+    let distance = |inside: Vec<Scored>| {
         let said: f64 = inside.iter().map(|scored| scored.score).sum();
         let seen = inside.iter().filter(|scored| scored.happened).count() as f64;
-        sum += (said - seen).abs();
-    }
-    sum / ordered.len().max(1) as f64
+        (said - seen).abs()
+    };
+    bins(all).into_iter().map(distance).sum::<f64>() / all.len().max(1) as f64
 }
 
 /// What [`ece`] would be in the mean of predictions that are right: shares of finite bins differ by
 /// chance, by sqrt(2/π) of a standard deviation.
 #[must_use]
 pub fn ece_by_chance(all: &[Scored]) -> f64 {
-    let mut scores: Vec<_> = all.iter().map(|scored| scored.score).collect();
-    scores.sort_by(f64::total_cmp);
-    let of_bin = |bin: usize| {
-        let (from, to) = (scores.len() * bin / BINS, scores.len() * (bin + 1) / BINS);
-        let variance: f64 = scores[from..to].iter().map(|p| p * (1.0 - p)).sum();
+    let of_bin = |inside: Vec<Scored>| {
+        let variance: f64 = inside.iter().map(|Scored { score: p, .. }| p * (1.0 - p)).sum();
         (std::f64::consts::FRAC_2_PI * variance).sqrt()
     };
-    (0..BINS).map(of_bin).sum::<f64>() / scores.len().max(1) as f64
+    bins(all).into_iter().map(of_bin).sum::<f64>() / all.len().max(1) as f64
+}
+
+/// By score, from the least on.
+fn bins(all: &[Scored]) -> Vec<Vec<Scored>> {
+    let mut ordered = all.to_vec();
+    ordered.sort_by(|a, b| a.score.total_cmp(&b.score));
+    let mut bins: Vec<Vec<Scored>> = Vec::new();
+    for tied in ordered.chunk_by(|a, b| a.score == b.score) {
+        match bins.last_mut() {
+            Some(bin) if BINS * bin.len() < all.len() => bin.extend_from_slice(tied),
+            _ => bins.push(tied.to_vec()),
+        }
+    }
+    bins
 }
 
 /// Between which values 95 % of resamples lie: whole blocks are drawn, with repetition.
@@ -178,6 +185,11 @@ mod tests {
         assert!(ece(&scored(&sure)) < 1e-12);
         assert!(ece_by_chance(&scored(&sure)) < 1e-12);
         let coins: Vec<_> = (0..1_500).map(|n| (0.5, n % 2 == 0)).collect();
+        // One bin: what is scored the same is not split.
+        assert!((ece_by_chance(&scored(&coins)) - 0.0103).abs() < 1e-3);
+        assert!(ece(&scored(&coins)) < 1e-12);
+        let spread = |n| ((0.5 + f64::from(n) * 1e-6), n % 2 == 0);
+        let coins: Vec<_> = (0..1_500).map(spread).collect();
         // Fifteen bins of a hundred coins each.
         assert!((ece_by_chance(&scored(&coins)) - 0.0399).abs() < 1e-3);
         let wrong: Vec<_> = sure.iter().map(|(score, happened)| (1.0 - score, *happened)).collect();

@@ -2,11 +2,12 @@
 
 use crate::answer::{Answer, answers};
 use crate::card;
+use crate::choice::{Choice, choose, seated};
 use crate::dataset::{Lesson, Source};
 use crate::error::{Error, Result};
 use crate::export;
 use crate::judge::judge;
-use crate::lean::{Candidate, Choice, choose, seated};
+use crate::lean::Candidate;
 use crate::member::{ROLES, Role};
 use crate::network::exact::alone;
 use crate::network::train::{Plan, Trained, train};
@@ -14,7 +15,7 @@ use crate::report::{Fitted, Report, report};
 use crate::simulate::{self, Extent};
 use crate::split::Part;
 use crate::trace::{Rows, gentd, openb};
-use crate::trial::Range;
+use crate::windows::{JUDGED, chosen_by, judged_by};
 use conclave_core::council::Council;
 use std::path::Path;
 
@@ -44,8 +45,6 @@ pub const EXTENT: Extent = Extent { tenants: 96, days: 42, requests: 18_000 };
 const LEARNT: [u64; 2] = [201, 202];
 /// Seeds of the fleets that confidence, leans and the quorum's numbers are fitted to.
 const FITTED: [u64; 2] = [101, 102];
-/// Seeds of the fleets that nothing is learnt from or fitted to.
-pub const JUDGED: [u64; 5] = [11, 12, 13, 14, 15];
 
 /// The traces in `folder`, cut.
 ///
@@ -98,7 +97,7 @@ pub fn make(sources: &[Source], settings: &Settings, tell: &mut dyn FnMut(&str))
         learnt.push(learn(role, sources, settings.plan, tell)?);
     }
     let candidates: Vec<_> = learnt.iter().map(Learnt::candidate).collect();
-    let choice = choose(&candidates, &fitted(sources), tell)?;
+    let choice = choose(&candidates, &chosen_by(sources), tell)?;
     let council = seated(&candidates, &choice)?;
     let mut reports = Vec::with_capacity(ROLES.len());
     for (index, learnt) in learnt.into_iter().enumerate() {
@@ -107,7 +106,7 @@ pub fn make(sources: &[Source], settings: &Settings, tell: &mut dyn FnMut(&str))
         reports.push(report);
     }
     let file = export::file(&council, settings.plan.seed)?;
-    let judged = judge(&council, &judged(sources, settings));
+    let judged = judge(&council, &judged_by(sources, (settings.plan.seed, settings.extent)));
     judged.iter().for_each(|judged| tell(&card::tried(judged)));
     let card = card::card(settings, sources, (&reports, &choice, &judged), &file);
     Ok(Made { file, card })
@@ -169,40 +168,4 @@ fn measured(
     let member = &council.parts().members[index];
     let fitted = Fitted { role, best: (best, best_epoch), lean, member };
     Ok(report(&fitted, &lesson, &draws, seed))
-}
-
-/// What leans and the quorum's numbers are chosen by: the time between the cuts, and what is fitted
-/// to as a whole.
-fn fitted(sources: &[Source]) -> Vec<Range> {
-    let of = |source: &Source| {
-        let (split, scenario, name) = (&source.split, source.scenario.clone(), source.story.name);
-        match split.whole {
-            None => {
-                let (from, until) = (split.learnt_until_ms, split.fitted_until_ms);
-                Some(Range::between(name, scenario, from, until))
-            }
-            Some(Part::Calibrate) => Some(Range::new(name, scenario, 0)),
-            Some(_) => None,
-        }
-    };
-    sources.iter().filter_map(of).collect()
-}
-
-/// What the council is judged by: what comes later, and other fleets.
-fn judged(sources: &[Source], settings: &Settings) -> Vec<(&'static str, Vec<Range>)> {
-    let Settings { plan, extent, .. } = settings;
-    let cut = sources.iter().filter(|source| source.split.whole.is_none());
-    let mut all: Vec<_> = cut
-        .map(|source| {
-            let name = source.story.name;
-            let from_ms = source.split.fitted_until_ms;
-            (name, vec![Range::new(name, source.scenario.clone(), from_ms)])
-        })
-        .collect();
-    let fleet = |number| {
-        let scenario = simulate::scenario(plan.seed + number, extent.half());
-        Range::new("another fleet", scenario, 0)
-    };
-    all.push(("other fleets", JUDGED.map(fleet).into()));
-    all
 }

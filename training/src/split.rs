@@ -13,7 +13,7 @@ pub enum Part {
     Calibrate,
     /// Measured on: later than all of the above, any tenant that is not held out.
     Later,
-    /// Measured on: tenants that nothing was learnt from, later than all that was learnt from.
+    /// Measured on: tenants that nothing was learnt from, as late.
     Unseen,
     /// For nothing.
     Unused,
@@ -63,7 +63,8 @@ impl Split {
             return part;
         }
         match (self.is_held_out[tenant], at_ms) {
-            (true, at) if at < learnt_until_ms => Part::Unused,
+            // Leans are chosen by replays of the time before the second cut: these ask there, too.
+            (true, at) if at < fitted_until_ms => Part::Unused,
             (true, _) => Part::Unseen,
             (false, at) if at < learnt_until_ms => {
                 if known_ms < learnt_until_ms {

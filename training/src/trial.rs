@@ -25,6 +25,8 @@ pub struct Range {
     pub scenario: Scenario,
     /// What is asked before is not counted.
     pub from_ms: i64,
+    /// Which stretch of its source it is: the same stretch may be run at several loads.
+    pub stretch: usize,
 }
 
 /// How one seat did on one range.
@@ -56,7 +58,7 @@ impl Range {
     /// `scenario` from `from_ms` on.
     #[must_use]
     pub fn new(name: &str, scenario: Scenario, from_ms: i64) -> Self {
-        Self { name: name.to_owned(), scenario, from_ms }
+        Self { name: name.to_owned(), scenario, from_ms, stretch: 0 }
     }
 
     /// The part of `scenario` that is asked between two times. As much time before is run, too, so

@@ -5,14 +5,16 @@ use conclave_core::command::CouncilMode;
 use conclave_core::council::{Council, ModelId, PerMille, QuorumNumbers};
 use conclave_core::round::{Ballot, Votes};
 use conclave_core::seat::{Absent, Seat};
+use conclave_training::choice::{Choice, seated};
 use conclave_training::export::QUORUM;
 use conclave_training::job::Scenario;
-use conclave_training::lean::{Candidate, Choice, Lean, seated};
+use conclave_training::lean::{Candidate, Lean};
 use conclave_training::member::ROLES;
 use conclave_training::network::weights::Weights;
 use conclave_training::panel::{Networks, Nobody, Panel, Rules};
 use conclave_training::simulate::{Extent, scenario};
 use conclave_training::world::{Story, run_with};
+use conclave_training::worth::Worth;
 
 fn fleet() -> Scenario {
     scenario(3, Extent { tenants: 8, days: 4, requests: 300 })
@@ -23,8 +25,8 @@ fn leaning(deny: f64, defer: f64) -> Council {
     let nothing = |role| Candidate { role, weights: Weights::zeros(16), fitted: vec![] };
     let candidates = ROLES.map(nothing);
     let quorum = QuorumNumbers { confidence_min: PerMille(0), ..QUORUM };
-    let (leans, veto_min) = (vec![Lean { deny, defer }; 5], PerMille(500));
-    let choice = Choice { leans, quorum, veto_min, utility: 0.0, good: 0.0, gain: 0.0, tried: 0 };
+    let (leans, vetoes) = (vec![Lean { deny, defer }; 5], vec![PerMille(500); 5]);
+    let choice = Choice { leans, vetoes, quorum, worth: Worth::default(), tried: 0 };
     seated(&candidates, &choice).unwrap()
 }
 

@@ -75,7 +75,7 @@ fn parts_share_neither_tenants_nor_time() {
         };
         assert!(span(Part::Train).1 < span(Part::Calibrate).0, "{}", role.label);
         assert!(span(Part::Calibrate).1 < span(Part::Later).0, "{}", role.label);
-        assert!(span(Part::Train).1 < span(Part::Unseen).0, "{}", role.label);
+        assert!(span(Part::Calibrate).1 < span(Part::Unseen).0, "{}", role.label);
         for sequence in lesson.sequences() {
             for (at, class) in sequence.steps.iter().zip(&sequence.classes) {
                 let target = targets[*at].filter(|target| target.part == Part::Train);

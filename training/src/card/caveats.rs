@@ -27,9 +27,9 @@ first votes only.
 - What still ran when a story ended has no label where the end of the work says it: long work is \
 seen less often than it is asked for.
 - This is no frozen test. Nothing is fitted to the later parts of the sources and the other \
-fleets, but tables like these were looked at some ten times while it was made up what utility is, \
-how much good work has to start, and what a member learns from. A last word needs traces, and a \
-simulator, that nobody looked at.
+fleets, but tables like these were looked at some eleven times while it was made up what utility \
+is, how much good work has to start, what a loss counts, and what a member learns from. A last \
+word needs traces, and a simulator, that nobody looked at.
 - No other recurrent network stands beside it. What it is worth to be told the elapsed time: \
 `docs/training.md`.
 - Same seed, same processor type: the same bytes. Elsewhere the mathematical library may round \

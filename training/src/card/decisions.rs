@@ -1,10 +1,13 @@
 //! What the card says of the council in the seat.
 
 use super::push;
-use crate::judge::{Judged, SEATS};
-use crate::lean::Choice;
+use crate::choice::{Choice, STRICT};
+use crate::judge::{Judged, NOISE, NOISE_MEAN, SEATS, Verdict};
+use crate::lean::Lean;
 use crate::member::ROLES;
 use crate::trial::{Trial, WAIT_COST};
+use crate::windows::{CHOSEN_LOADS, JUDGED_LOADS};
+use crate::worth::OfSource;
 
 const COLUMNS: [&str; Trial::NUMBERS] =
     ["requests", "denied", "late", "wasted", "good", "useful", "bad", "Jain", "utility"];
@@ -14,49 +17,63 @@ const WASTED: usize = 3;
 const GOOD: usize = 4;
 const BAD: usize = 6;
 const UTILITY: usize = 8;
-/// Utilities that differ by less are about the same.
-const SAME: f64 = 0.01;
 /// Which of the numbers are shares, written in per cent.
 const SHARES: [bool; Trial::NUMBERS] = [false, true, true, true, true, true, true, false, false];
 
 pub(super) fn chosen(out: &mut String, choice: &Choice) {
-    push(
-        out,
+    let loads: Vec<_> = CHOSEN_LOADS.iter().map(|load| format!("{load}")).collect();
+    let text = format!(
         "\n## Leans and quorum\n\nWhat is added to a member's logits of deny and defer before \
-         they are rounded, and how sure and how heavy the members that agree have to be, were \
-         chosen on the part of each source between the cuts, and on two fleets that nothing else \
-         is drawn from but confidence: the largest utility (below) under which, on each source, \
-         the council starts at least 95 % of the good work that starts with nobody in the seat, \
-         and utility is no less than nobody's, as far as that was found. Members \
-         weigh the same in the file; what they learn on the job moves that by half at most.\n\n\
-         | member | deny | defer |\n|---|---|---|\n",
+         they are rounded, its least veto level, and how sure and how heavy the members that agree \
+         have to be, were chosen on replays before the second cut: of openb four \
+         stretches of 15 % of the requests with all that was asked before, at {} times the load; \
+         of GenTD26, where nobody waits, the time between the cuts; of the simulator that, and two \
+         fleets that nothing else is drawn from but confidence. Every source counts the same. The largest \
+         utility (below) is taken, less {STRICT} times what is lost to nobody in the seat on the \
+         stretches where anything is, less a hundred times what is missing of 95 % of the good \
+         work that starts with nobody in the seat; as far as that was found. Members weigh the \
+         same in the file; what they learn on the job moves that by half at most.\n\n\
+         | member | deny | defer | least veto level |\n|---|---|---|---|\n",
+        loads.join(", ")
     );
-    for (role, lean) in ROLES.iter().zip(&choice.leans) {
-        push(out, &format!("| {} | {:+.2} | {:+.2} |\n", role.label, lean.deny, lean.defer));
+    push(out, &text);
+    let leaning = ROLES.iter().zip(&choice.leans).zip(&choice.vetoes);
+    for ((role, lean), veto) in leaning {
+        let (label, Lean { deny, defer }) = (role.label, lean);
+        push(out, &format!("| {label} | {deny:+.2} | {defer:+.2} | {} ‰ |\n", veto.0));
     }
     let text = format!(
-        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰; least veto \
-         level: {} ‰. {} choices were tried; there, the utility is {:.3}, at least {:.1} % of \
-         that good work starts, and the utility of each source is at least {:+.3} more than \
-         nobody's.\n",
+        "\nWeight to approve: {} bp; to deny: {} bp; least confidence: {} ‰. {} choices were \
+         tried.\n",
         choice.quorum.approve_bp,
         choice.quorum.deny_bp,
         choice.quorum.confidence_min.0,
-        choice.veto_min.0,
         choice.tried,
-        choice.utility,
-        100.0 * choice.good,
-        choice.gain
     );
     push(out, &text);
+    push(
+        out,
+        "\n| what it was chosen by | ranges | utility | more than nobody | lost where anything is \
+         | good work |\n|---|---|---|---|---|---|\n",
+    );
+    for of in &choice.worth.sources {
+        let OfSource { name, ranges, utility, gain, loss, good } = of;
+        let good = 100.0 * good;
+        let line = format!(
+            "| {name} | {ranges} | {utility:.3} | {gain:+.4} | {loss:.4} | {good:.1} % |\n"
+        );
+        push(out, &line);
+    }
 }
 
 pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
+    let loads: Vec<_> = JUDGED_LOADS.iter().map(|load| format!("{load}")).collect();
     let text = format!(
         "\n## Decisions\n\nThe scenarios run again through the core (`decide_version` 2, the \
          live seat with its hidden states, deferrals, quarantine and factors, `council = \
-         enforce`): the last 15 % of each source, and fleets of the simulator that nothing was \
-         learnt from or fitted to, the mean over them ± the standard deviation. After three \
+         enforce`): the last 15 % of each source, the same at {} times the load where anybody \
+         waits, and fleets of the simulator that nothing was learnt from or fitted to: the mean \
+         over them ± the standard deviation. After three \
          deferrals of ten minutes the rule score decides. *Good* work succeeds or nobody says \
          how it ended, *bad* work fails, is stopped or never given back. *Late*: share of \
          requests not started within five minutes, whatever the reason. *Wasted*: GPU time held \
@@ -66,6 +83,7 @@ pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
          by GPU-hour of use by good work: what was started of it, less what bad work held, less \
          {WAIT_COST} of what good work waited over five minutes, at most half of its use.\n\n\
          | where | seat | {} |\n|---|---|{}\n",
+        loads.join(", "),
         COLUMNS.join(" | "),
         "---|".repeat(COLUMNS.len())
     );
@@ -94,7 +112,12 @@ pub(super) fn decisions(out: &mut String, judged: &[Judged]) {
 
 /// What the table says, in sentences.
 pub(super) fn in_short(out: &mut String, judged: &[Judged]) {
-    push(out, "\n## In short\n\nIn the seat, on what nothing was learnt from or fitted to:\n\n");
+    let text = format!(
+        "\n## In short\n\nIn the seat, on what nothing was learnt from or fitted to. Utilities of \
+         one range that differ by no more than {NOISE:.2} are about the same, and so are means \
+         that differ by no more than {NOISE_MEAN:.2} or two standard errors:\n\n"
+    );
+    push(out, &text);
     judged.iter().for_each(|judged| push(out, &verdict(judged)));
 }
 
@@ -106,9 +129,9 @@ fn verdict(judged: &Judged) -> String {
         format!("{council} (nobody in the seat {nobody}, the rule score {rules})")
     };
     let [nobody, rules, council] = judged.seats.map(|seat| seat[UTILITY].0);
-    let best = match council - nobody.max(rules) {
-        more if SAME < more => "**The council is worth its seat there**",
-        less if less < -SAME => "**The council is not worth its seat there**",
+    let best = match [judged.compared(0), judged.compared(1)] {
+        [Verdict::More, Verdict::More] => "**The council is worth its seat there**",
+        [Verdict::Less, _] | [_, Verdict::Less] => "**The council is not worth its seat there**",
         _ => "Somebody else is worth about the same there",
     };
     let ([won_open, won_rules], ranges) = (judged.won, judged.ranges);

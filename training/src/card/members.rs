@@ -8,8 +8,10 @@ pub(super) fn predictions(out: &mut String, reports: &[Report]) {
     push(
         out,
         "\n## Predictions\n\n*Later*: the last 15 % of the time, tenants that were learnt from or \
-         are new. *Unseen tenants*: held out, the last 30 %, and of the simulator a whole fleet. \
-         Lines with fewer than ten of either kind are left out. Logistic regression and boosting \
+         are new. *Unseen tenants*: held out, the same time, and of the simulator a whole fleet \
+         besides. Members learnt nothing from held-out tenants; leans were chosen on replays in \
+         which they ask, too, but earlier. Lines with fewer than ten of either kind are left out. \
+         Logistic regression and boosting \
          see all features, the tenant's own rate so far and the time since its last step. \
          Intervals: 95 % of 200 resamples of whole tenants. CfC is the member in integers, by the \
          core's reference; *trainings* from the least to the largest of all trainings, *float* the \
