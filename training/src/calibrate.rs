@@ -60,8 +60,8 @@ impl Counts {
 
 /// Rounds in which the weights of sources change.
 const ROUNDS: usize = 40;
-/// How fast.
-const PACE: f64 = 8.0;
+/// How fast at first; slower round by round, or the weights would swing.
+const PACE: f64 = 16.0;
 
 /// How often a verdict was right, by margin, in sources that differ: one table for all, so that the
 /// source where it is furthest off is as little off as can be found. All count the same at first;
@@ -75,7 +75,7 @@ pub fn calibration(sources: &[Counts]) -> Calibration {
     let all: f64 = known.iter().map(|source| source.all()).sum();
     let mut weights = vec![1.0; known.len()];
     let mut best: Option<(f64, Calibration)> = None;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let total: f64 = weights.iter().sum();
         let each = known.iter().zip(&weights);
         let each = each.map(|(source, weight)| (*source, all * weight / total / source.all()));
@@ -86,7 +86,7 @@ pub fn calibration(sources: &[Counts]) -> Calibration {
             best = Some((most, fit));
         }
         for (weight, off) in weights.iter_mut().zip(off) {
-            *weight *= (PACE * off).exp();
+            *weight *= (PACE / (round + 1) as f64 * off).exp();
         }
     }
     best.expect("there is a first round").1
