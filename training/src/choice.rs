@@ -34,11 +34,20 @@ const APPROVE_BP: [u16; 3] = [6_000, 6_750, 7_500];
 const DENY_BP: [u16; 3] = [4_000, 5_000, 6_000];
 /// The least veto levels that are tried: a veto puts off, however few of them are false.
 const VETOES: [u16; 4] = [500, 700, 900, 1_000];
-/// So many of the best that are tried first are made better.
-const STARTS: usize = 1;
-/// Rounds of the climb: changes of a lean that are tried, and how much a loss counts. Who is strict
-/// at once stays where everything is let in.
-const ROUNDS: [(f64, f64); 3] = [(0.5, 1.0), (0.5, STRICT), (0.25, STRICT)];
+/// Changes of a lean that are tried, round by round.
+const STEPS: [f64; 2] = [0.5, 0.25];
+/// A place to begin at, by member what it leans to deny and to defer and its least veto level:
+/// where a longer search ended, lenient to losses at first. Who is strict at once stays where
+/// everything is let in.
+const KNOWN: [(f64, f64, u16); ROLES.len()] = [
+    (-2.5, -1.0, 700),
+    (-1.0, -0.5, 1_000),
+    (-1.25, -1.5, 700),
+    (-1.25, -2.25, 700),
+    (-1.25, 1.0, 700),
+];
+/// How sure the council has to be there.
+const KNOWN_CONFIDENCE: PerMille = PerMille(500);
 /// What is lost anywhere counts as so many times as much as what is gained.
 pub const STRICT: f64 = 5.0;
 
@@ -87,38 +96,33 @@ pub fn seated(candidates: &[Candidate], choice: &Choice) -> Result<Council> {
 ///
 /// # Errors
 /// [`crate::Error::Bug`] only.
-///
-/// # Panics
-/// Never: some leans are always tried.
 pub fn choose(
     candidates: &[Candidate],
     ranges: &[Range],
     tell: &mut dyn FnMut(&str),
 ) -> Result<Choice> {
     let open = ranges.iter().map(|range| range.trial(&mut Nobody)).collect();
-    let mut search = Search { candidates, ranges, open, strictness: ROUNDS[0].1, tried: 0 };
-    let mut first = Vec::new();
+    let mut search = Search { candidates, ranges, open, tried: 0 };
+    let mut best = search.measured(known())?;
     for leans in first_leans() {
-        first.push(search.measured(Choice {
-            vetoes: vec![PerMille(VETOES[3]); leans.len()],
-            leans,
-            quorum: QuorumNumbers { confidence_min: PerMille(0), ..QUORUM },
-            worth: Worth::default(),
-            tried: 0,
-        })?);
+        let vetoes = vec![PerMille(VETOES[3]); leans.len()];
+        let quorum = QuorumNumbers { confidence_min: PerMille(0), ..QUORUM };
+        let first = Choice { leans, vetoes, quorum, worth: Worth::default(), tried: 0 };
+        search.is_better(&mut best, first)?;
     }
-    let rank = |choice: &Choice| choice.worth.rank(ROUNDS[0].1);
-    first.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
-    let mut ends = Vec::new();
-    for choice in first.into_iter().take(STARTS) {
-        tell(&choice.line("together"));
-        ends.push(search.climbed(choice, tell)?);
-    }
-    let better = |best: Choice, end: Choice| {
-        if best.worth.rank(STRICT) < end.worth.rank(STRICT) { end } else { best }
-    };
-    let best = ends.into_iter().reduce(better).expect("some leans were tried");
+    tell(&best.line("together"));
+    let best = search.climbed(best, tell)?;
     Ok(Choice { tried: search.tried, ..best })
+}
+
+fn known() -> Choice {
+    Choice {
+        leans: KNOWN.map(|(deny, defer, _)| Lean { deny, defer }).into(),
+        vetoes: KNOWN.map(|(_, _, veto)| PerMille(veto)).into(),
+        quorum: QuorumNumbers { confidence_min: KNOWN_CONFIDENCE, ..QUORUM },
+        worth: Worth::default(),
+        tried: 0,
+    }
 }
 
 /// Leans that are tried first. Three denials deny, so it takes the three that look at the work
@@ -144,8 +148,6 @@ struct Search<'a> {
     ranges: &'a [Range],
     /// With nobody in the seat, by range.
     open: Vec<Trial>,
-    /// How much a loss counts at the moment.
-    strictness: f64,
     tried: usize,
 }
 
@@ -160,9 +162,9 @@ impl Search<'_> {
         Ok(choice)
     }
 
+    /// `choice` made better, round by round.
     fn climbed(&mut self, mut choice: Choice, tell: &mut dyn FnMut(&str)) -> Result<Choice> {
-        for (step, strictness) in ROUNDS {
-            self.strictness = strictness;
+        for step in STEPS {
             for member in 0..self.candidates.len() {
                 for (deny, defer) in [(step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)] {
                     while self.is_moved(&mut choice, member, deny, defer)? {}
@@ -178,7 +180,7 @@ impl Search<'_> {
     /// Replaces `best` by `other` if that is better, and says whether it is.
     fn is_better(&mut self, best: &mut Choice, other: Choice) -> Result<bool> {
         let other = self.measured(other)?;
-        let is_better = best.worth.rank(self.strictness) < other.worth.rank(self.strictness);
+        let is_better = best.worth.rank(STRICT) < other.worth.rank(STRICT);
         if is_better {
             *best = other;
         }
