@@ -119,8 +119,10 @@ impl<'a> Follower<'a> {
                 continue;
             };
             let newcomers = touched.entry(pool).or_default();
-            if let Event::RequestQueued(queued) = event {
-                newcomers.push(queued.request.clone());
+            match event {
+                Event::RequestQueued(queued) => newcomers.push(queued.request.clone()),
+                Event::LeasePreempted(preempted) => newcomers.push(preempted.request.clone()),
+                _ => {}
             }
             // A node that joins and is granted at once has to be known before.
             if matches!(event, Event::NodeRegistered(_)) {
