@@ -37,8 +37,8 @@ const VETOES: [u16; 4] = [500, 700, 900, 1_000];
 /// Changes of a lean that are tried, round by round.
 const STEPS: [f64; 2] = [0.5, 0.25];
 /// A place to begin at, by member what it leans to deny and to defer and its least veto level:
-/// where a longer search ended, lenient to losses at first. Who is strict at once stays where
-/// everything is let in.
+/// where a longer search ended that began at the leans of the council before. From places where
+/// all members lean alike, the climb ends where hardly anything is kept out.
 const KNOWN: [(f64, f64, u16); ROLES.len()] = [
     (-2.5, -1.0, 700),
     (-1.0, -0.5, 1_000),
