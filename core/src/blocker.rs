@@ -1,8 +1,9 @@
 //! Why a request is not running: derived from the state at any offset, never stored.
 
-use crate::command::RequestAllocation;
+use crate::command::{RequestAllocation, Topology};
+use crate::explain::highest;
 use crate::overtaking::Barriers;
-use crate::placement::{OutOfService, Shape};
+use crate::placement::{Gang, OutOfService};
 use crate::queue::preferences;
 use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
@@ -71,6 +72,25 @@ pub enum Blocker {
         draining_nodes: i64,
         /// How many others were reported unhealthy.
         unhealthy_nodes: i64,
+    },
+    /// The nodes have room for the whole gang, but not as near each other as it wishes.
+    Topology {
+        /// What it wishes.
+        topology: Topology,
+        /// How many replicas would fit now on the node, or in the topology group, that holds most.
+        replicas_fit: i64,
+        /// How many it wants.
+        replicas: i64,
+        /// How many nodes have room for a replica: without the wish it would start on them.
+        nodes_with_room: i64,
+    },
+    /// Nodes left the pool: even empty, and with all nodes, no node or no topology group could hold
+    /// all of it. Without its wish the nodes that accept work could.
+    TopologyTooSmall {
+        /// What it wishes.
+        topology: Topology,
+        /// How many it wants.
+        replicas: i64,
     },
 }
 
@@ -156,8 +176,8 @@ impl<'a> Blockers<'a> {
         let held = limit.is_none().then(|| held_for_others(pool, &self.on_draining, ask)).flatten();
         let behind = behind(pool, &self.barriers, request);
         let rules = [limit, self.too_small(ask), held, behind, room_is_made(pool, request)];
-        let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
-        let no_room = (!preferences(ask).any(fits)).then(|| no_room(pool, ask));
+        let fits = gangs(ask).any(|gang| pool.fleet.can_hold(&gang));
+        let no_room = (!fits).then(|| no_room(pool, ask));
         rules.into_iter().flatten().chain(no_room).collect()
     }
 
@@ -182,13 +202,15 @@ impl<'a> Blockers<'a> {
     fn why_too_small(&self, ask: &RequestAllocation) -> Blocker {
         let fleet = &self.pool.fleet;
         let out = self.out_of_service.get_or_init(|| OutOfService::of(fleet));
-        let Some(out) = out else { return Blocker::PoolTooSmall };
-        let holds = |models| out.could_hold(fleet, &Shape::of(ask, models), ask.replicas);
-        if !preferences(ask).any(holds) {
-            return Blocker::PoolTooSmall;
+        let holds = |out: &&OutOfService| gangs(ask).any(|gang| out.could_hold(fleet, &gang));
+        if let Some(out) = out.as_ref().filter(holds) {
+            let OutOfService { draining_nodes, unhealthy_nodes, .. } = *out;
+            return Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes };
         }
-        let OutOfService { draining_nodes, unhealthy_nodes, .. } = *out;
-        Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes }
+        if gangs(ask).any(|gang| fleet.could_ever_hold(&gang.anywhere())) {
+            return Blocker::TopologyTooSmall { topology: ask.topology, replicas: ask.replicas };
+        }
+        Blocker::PoolTooSmall
     }
 }
 
@@ -233,14 +255,31 @@ fn room_is_made(pool: &Pool, request: &Request) -> Option<Blocker> {
 }
 
 fn no_room(pool: &Pool, ask: &RequestAllocation) -> Blocker {
-    let fit = |models| pool.fleet.replicas_that_fit(&Shape::of(ask, models));
-    let replicas_fit = preferences(ask).map(fit).max().unwrap_or(0).min(ask.replicas);
-    Blocker::NoRoom { replicas_fit, replicas: ask.replicas }
+    let (fleet, replicas) = (&pool.fleet, ask.replicas);
+    let fit = gangs(ask).map(|gang| fleet.replicas_that_fit(&gang));
+    let replicas_fit = fit.max().unwrap_or(0).min(replicas);
+    let with_wish = gangs(ask).filter(|gang| gang.topology() != Topology::None);
+    let anywhere = with_wish.map(|gang| gang.anywhere()).find(|gang| fleet.can_hold(gang));
+    let Some(anywhere) = anywhere else { return Blocker::NoRoom { replicas_fit, replicas } };
+    let nodes_with_room = fleet.nodes_with_room(&anywhere);
+    Blocker::Topology { topology: ask.topology, replicas_fit, replicas, nodes_with_room }
+}
+
+/// What is tried to be placed, in order of preference.
+fn gangs(ask: &RequestAllocation) -> impl Iterator<Item = Gang> {
+    preferences(ask).map(|models| Gang::of(ask, models))
 }
 
 /// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)
 /// if nothing else ran.
 #[must_use]
 pub fn could_ever_hold(pool: &Pool, ask: &RequestAllocation) -> bool {
-    preferences(ask).any(|models| pool.fleet.could_ever_hold(&Shape::of(ask, models), ask.replicas))
+    gangs(ask).any(|gang| pool.fleet.could_ever_hold(&gang))
+}
+
+/// How many replicas of `ask` those nodes could hold so; at most as many as it asks for.
+pub(crate) fn replicas_ever(pool: &Pool, ask: &RequestAllocation) -> i64 {
+    let mut holds =
+        |replicas: i64| could_ever_hold(pool, &RequestAllocation { replicas, ..ask.clone() });
+    highest(1, ask.replicas, &mut holds).unwrap_or(0)
 }

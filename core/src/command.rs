@@ -153,7 +153,7 @@ pub struct RegisterNode {
     pub cpu_milli: CpuMilli,
     /// Its memory.
     pub memory_mib: MemoryMib,
-    /// Nodes near each other share this name. Later rule: must be empty.
+    /// Nodes near each other share this name; empty is none. From `decide_version` 3 on, empty before.
     pub topology_group: String,
 }
 
@@ -302,17 +302,18 @@ pub struct RequestAllocation {
     pub deadline_ms: Option<TimeMs>,
     /// Most it may cost. Later rule: must be null.
     pub budget_cap_micro_usd: Option<MicroUsd>,
-    /// Where replicas should be near each other. Later rule: must be `none`.
+    /// Where replicas should be near each other; from `decide_version` 3 on, `none` before.
     pub topology: Topology,
     /// Free labels; kept for people, never used to decide.
     pub labels: Vec<Label>,
 }
 
 /// Where replicas should be near each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Topology {
     /// No wish.
+    #[default]
     None,
     /// All on one node.
     SameNode,

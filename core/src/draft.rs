@@ -131,7 +131,6 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         Event::LeaseGranted(LeaseGranted { replicas, .. }) => grant_bytes_max(replicas.len()),
         Event::LogOpened(_)
         | Event::DeciderActivated(_)
-        | Event::NodeRegistered(_)
         | Event::NodeDrained(_)
         | Event::NodeRemoved(_)
         | Event::QuotaSet(_)
@@ -155,6 +154,7 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
             EVENT_BYTES_MAX + remembered.words.len() * STATE_WORD_BYTES_MAX
         }
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => CARRY_MARK_BYTES_MAX,
+        Event::NodeRegistered(registered) => EVENT_BYTES_MAX + registered.node.topology_group.len(),
         Event::NodeHealthChanged(changed) => EVENT_BYTES_MAX + changed.reason.len(),
         Event::DecisionOverridden(overridden) => EVENT_BYTES_MAX + overridden.reason.len(),
         Event::AppealFiled(appeal) => EVENT_BYTES_MAX + appeal.reason.len(),

@@ -135,10 +135,13 @@ impl State {
 
     fn register_node(&mut self, registered: &NodeRegistered) {
         let NodeRegistered { pool, node } = registered;
-        let RegisterNode { node, gpu_model, gpu_count, cpu_milli, memory_mib, topology_group: _ } =
+        let RegisterNode { node, gpu_model, gpu_count, cpu_milli, memory_mib, topology_group } =
             node;
         let fleet = &mut self.pool_mut(pool).fleet;
         fleet.add_node(node.clone(), gpu_model, *gpu_count, *cpu_milli, *memory_mib);
+        if !topology_group.is_empty() {
+            fleet.join_group(node, topology_group);
+        }
     }
 
     fn set_quota(&mut self, set: &QuotaSet) {

@@ -44,8 +44,8 @@ impl NoPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::PlacementPolicy;
-    use crate::placement::{Fleet, GpuSet, Need, Placer, Shape};
+    use crate::command::{PlacementPolicy, Topology};
+    use crate::placement::{Fleet, Gang, GpuSet, Need, Placer, Shape};
     use crate::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
     use proptest::prelude::*;
 
@@ -55,14 +55,17 @@ mod tests {
     fn need() -> impl Strategy<Value = GangNeed> {
         let gpus = prop_oneof![Just((0, 0)), Just((1, 300)), Just((1, 1_000)), Just((3, 1_000))];
         let models = proptest::collection::vec(0..MODELS.len(), 0..3);
-        (gpus, 1..4_i64, 0..3_i64, 0..3_i64, models).prop_map(
-            |((gpu_count, gpu_milli), replicas, cpu, memory, models)| GangNeed {
+        let topology =
+            prop_oneof![Just(Topology::None), Just(Topology::SameNode), Just(Topology::SameGroup)];
+        (gpus, 1..4_i64, 0..3_i64, 0..3_i64, models, topology).prop_map(
+            |((gpu_count, gpu_milli), replicas, cpu, memory, models, topology)| GangNeed {
                 replicas,
                 gpu_count,
                 gpu_milli: GpuMilli(gpu_milli),
                 cpu_milli: CpuMilli(cpu * 1_000),
                 memory_mib: MemoryMib(memory),
                 gpu_models: models.into_iter().map(|model| GpuModel::from(MODELS[model])).collect(),
+                topology: topology.of_gang(replicas),
             },
         )
     }
@@ -70,13 +73,16 @@ mod tests {
     /// Nodes with little of everything: most needs find no place.
     fn fleet() -> impl Strategy<Value = Fleet> {
         let taken = prop_oneof![Just(0), Just(500), Just(800), Just(1_000)];
-        let node = (0..MODELS.len(), 0..5_i64, 0..4_i64, 0..4_i64, taken);
+        let node = (0..MODELS.len(), 0..5_i64, 0..4_i64, 0..4_i64, taken, 0..3_usize);
         proptest::collection::vec(node, 1..6).prop_map(|nodes| {
             let mut fleet = Fleet::default();
-            for ((model, gpus, cpu, memory, taken), n) in nodes.into_iter().zip(0..) {
+            for ((model, gpus, cpu, memory, taken, group), n) in nodes.into_iter().zip(0..) {
                 let (cpu, memory) = (CpuMilli(cpu * 1_000), MemoryMib(memory));
                 let (id, model) = (NodeId::from(format!("n{n}")), GpuModel::from(MODELS[model]));
-                fleet.add_node(id, &model, gpus, cpu, memory);
+                fleet.add_node(id.clone(), &model, gpus, cpu, memory);
+                if group > 0 {
+                    fleet.join_group(&id, ["west", "east"][group - 1]);
+                }
                 if gpus > 0 && taken > 0 {
                     let need = Need { gpu_milli: GpuMilli(taken), ..Need::default() };
                     fleet.take(n, &need, GpuSet::one(0));
@@ -87,12 +93,20 @@ mod tests {
     }
 
     fn finds_place(fleet: &mut Fleet, need: &GangNeed) -> bool {
-        let GangNeed { replicas, gpu_count, gpu_milli, cpu_milli, memory_mib, gpu_models } = need;
+        let GangNeed {
+            replicas,
+            gpu_count,
+            gpu_milli,
+            cpu_milli,
+            memory_mib,
+            gpu_models,
+            topology,
+        } = need;
         let of_one = Need { gpu_milli: *gpu_milli, cpu_milli: *cpu_milli, memory_mib: *memory_mib };
         let mut placer = Placer::new(PlacementPolicy::BestFit, &[]);
         let mut finds = |models: &[GpuModel]| {
             let shape = Shape::new(*gpu_count, of_one, models);
-            placer.choose_gang(fleet, &shape, *replicas, 0).is_some()
+            placer.choose_gang(fleet, &Gang::new(shape, *replicas, *topology), 0).is_some()
         };
         let is_any = *gpu_count == 0 || gpu_models.is_empty();
         if is_any { finds(&[]) } else { gpu_models.iter().any(|m| finds(std::slice::from_ref(m))) }
@@ -105,7 +119,7 @@ mod tests {
             need in need(),
             left_max in 1..3_usize,
         ) {
-            let need = GangNeed { replicas: 1, ..need };
+            let need = GangNeed { replicas: 1, topology: Topology::None, ..need };
             let fits = finds_place(&mut fleet, &need);
             prop_assert_eq!(Room::of(&fleet, LEFT_MAX).may_fit_one(&need), fits);
             prop_assert!(!fits || Room::of(&fleet, left_max).may_fit_one(&need));

@@ -7,7 +7,7 @@
 //! arrival. `docs/preemption.md` says why this cannot go on for ever: every notice uses up one of
 //! the few that a request may get in its life.
 
-use crate::command::PreemptionRules;
+use crate::command::{PreemptionRules, Topology};
 use crate::decision::{
     Event, LeasePreempted, PreemptionNoticed, PreemptionRight, RequestEnd, RequestEnded,
 };
@@ -105,13 +105,17 @@ pub(crate) fn preempt_for_waiters(
 }
 
 /// The first in the order who wait for room and for nothing else, and for whom no lease ends
-/// already; then those of `newcomers` who do.
+/// already; then those of `newcomers` who do. Room is made wherever it is, so never for a gang that
+/// has to sit together.
 fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestId> {
     let barriers = Barriers::of(pool, now);
     let may = |id: &RequestId| {
         let request = &pool.requests[id];
         let has_claims = pool.preemption.claims.contains_key(id);
-        !has_claims && barriers.before(pool, request).is_none() && is_within_limit(pool, request)
+        !has_claims
+            && request.ask.topology.of_gang(request.ask.replicas) == Topology::None
+            && barriers.before(pool, request).is_none()
+            && is_within_limit(pool, request)
     };
     let waits = |id: &&RequestId| {
         let request = pool.request(id);
@@ -214,7 +218,7 @@ impl<'a> Victims<'a> {
     ) -> Option<Vec<Victim<'a>>> {
         let shape = Shape::of(&by.ask, models);
         let fleet = &self.pool.fleet;
-        let mut missing = by.ask.replicas - fleet.replicas_that_fit(&shape);
+        let mut missing = by.ask.replicas - fleet.room_for(&shape);
         if missing <= 0 {
             return None;
         }
@@ -387,7 +391,7 @@ impl<'a> Victims<'a> {
         let changed = chosen.given.keys().map(|node| {
             self.room_on(*node, shape, chosen) - self.room_on(*node, shape, &Chosen::default())
         });
-        fleet.replicas_that_fit(shape).saturating_add(changed.sum::<i64>())
+        fleet.room_for(shape).saturating_add(changed.sum::<i64>())
     }
 
     fn cost(&self, node: usize, gain: i64, victims: &[Victim<'_>]) -> Cost {

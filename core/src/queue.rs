@@ -13,7 +13,7 @@ use crate::fairness::FairOrder;
 use crate::limits::TIME_MS_MAX;
 use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
-use crate::placement::{Fleet, Placer, Shape, Spot, seed_of};
+use crate::placement::{Fleet, Gang, Placer, Spot, seed_of};
 use crate::preemption::{Search, preempt_for_waiters};
 use crate::quota::may_grant;
 use crate::state::{Group, Pool, Stage};
@@ -236,9 +236,8 @@ pub(crate) fn place_gang(
     ask: &RequestAllocation,
 ) -> Option<(GpuModel, Vec<Placement>)> {
     let seed = seed_of(&ask.request.0);
-    let spots = preferences(ask).find_map(|models| {
-        placer.choose_gang(fleet, &Shape::of(ask, models), ask.replicas, seed)
-    })?;
+    let spots = preferences(ask)
+        .find_map(|models| placer.choose_gang(fleet, &Gang::of(ask, models), seed))?;
     let replicas = spots.iter().map(|spot| Placement {
         node: fleet.node(spot.node).id().clone(),
         gpus: spot.gpus.indices(),

@@ -5,7 +5,7 @@ mod common;
 use common::{Stream, World, config, decide_round, streams};
 use conclave_core::blocker::Blockers;
 use conclave_core::command::{
-    CancelRequest, CouncilMode, Payload, RequestAllocation, SetPoolPolicy, SetQuota,
+    CancelRequest, CouncilMode, Payload, RequestAllocation, SetPoolPolicy, SetQuota, Topology,
 };
 use conclave_core::decision::{Decision, Event, Outcome, Verdict};
 use conclave_core::explain::{
@@ -29,6 +29,10 @@ fn changed_ask(ask: &RequestAllocation, field: Field, to: &Value) -> RequestAllo
     let mut ask = ask.clone();
     match (field, to) {
         (Field::GpuModels, Value::Models(models)) => ask.gpu_models = models.clone(),
+        (Field::Topology, Value::Word(word)) => {
+            let is_none = word == "none";
+            ask.topology = if is_none { Topology::None } else { Topology::SameGroup };
+        }
         (Field::Preemptible, Value::Flag(flag)) => ask.preemptible = *flag,
         (Field::Replicas, to) => ask.replicas = number(to),
         (Field::GpuCount, to) => ask.gpu_count = number(to),

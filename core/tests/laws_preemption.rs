@@ -8,7 +8,7 @@ use conclave_core::decision::{
 };
 use conclave_core::evolve::evolve;
 use conclave_core::limits::PREEMPTIONS_PER_REQUEST_MAX;
-use conclave_core::placement::{Fleet, GpuSet, Need, Shape};
+use conclave_core::placement::{Fleet, Gang, GpuSet, Need};
 use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, Offset, RequestId, TimeMs};
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn without(pool: &Pool, victims: &BTreeSet<&RequestId>) -> Fleet {
 
 fn fits(fleet: &Fleet, request: &Request) -> bool {
     let ask = &request.ask;
-    let holds = |models: &[GpuModel]| fleet.can_hold(&Shape::of(ask, models), ask.replicas);
+    let holds = |models: &[GpuModel]| fleet.can_hold(&Gang::of(ask, models));
     let is_any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
     if is_any { holds(&[]) } else { ask.gpu_models.iter().any(|m| holds(std::slice::from_ref(m))) }
 }

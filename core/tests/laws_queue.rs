@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{config, fold, streams, walk};
+use common::{config, fold, streams, streams_of_groups, walk};
 use conclave_core::blocker::{Blocker, Blockers};
-use conclave_core::command::{PlacementPolicy, RequestAllocation};
+use conclave_core::command::{PlacementPolicy, RequestAllocation, Topology};
 use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::overtaking::Barriers;
-use conclave_core::placement::{Fleet, Need, NodeClass, Placer, Shape};
+use conclave_core::placement::{Fleet, Gang, Need, Node, NodeClass, Placer, Shape};
 use conclave_core::quota::may_grant;
 use conclave_core::state::{Group, Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
@@ -73,12 +73,39 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted) {
     }
 }
 
-/// Whether `replicas` of a request find a place together: on one model that it accepts, or on any.
+/// Whether `replicas` of a request find a place together: on one model that it accepts or on any,
+/// and where it wishes, as a gang of as many as it asks for does.
 fn finds_place(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
+    let places = places(fleet, ask.topology.of_gang(ask.replicas));
+    places.iter().any(|place| finds_place_anywhere(place, ask, replicas))
+}
+
+/// The fleet without all nodes but those of one place that would do.
+fn places(fleet: &Fleet, topology: Topology) -> Vec<Fleet> {
+    let mut names: Vec<&str> = match topology {
+        Topology::None => return vec![fleet.clone()],
+        Topology::SameNode => fleet.nodes().iter().map(|node| node.id().0.as_str()).collect(),
+        Topology::SameGroup => fleet.nodes().iter().map(Node::topology_group).collect(),
+    };
+    names.retain(|name| !name.is_empty());
+    names.sort_unstable();
+    names.dedup();
+    let is_of = |node: &Node, name: &str| node.topology_group() == name || node.id().0 == *name;
+    let only = |name: &str| {
+        let mut copy = fleet.clone();
+        let others = fleet.nodes().iter().filter(|node| !is_of(node, name));
+        others.for_each(|node| copy.drain(node.id()));
+        copy
+    };
+    names.into_iter().map(only).collect()
+}
+
+fn finds_place_anywhere(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
     let mut placer = Placer::new(PlacementPolicy::BestFit, &[]);
     let mut fleet = fleet.clone();
     let mut finds = |models: &[GpuModel]| {
-        placer.choose_gang(&mut fleet, &Shape::of(ask, models), replicas, 0).is_some()
+        let gang = Gang::new(Shape::of(ask, models), replicas, Topology::None);
+        placer.choose_gang(&mut fleet, &gang, 0).is_some()
     };
     let is_any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
     if is_any {
@@ -115,6 +142,9 @@ fn as_new(pool: &Pool) -> Fleet {
         let (class, model) = (node.class(), pool.fleet.model_of(node));
         let NodeClass { gpu_count, cpu_milli, memory_mib, model: _ } = *class;
         fleet.add_node(node.id().clone(), model, gpu_count, cpu_milli, memory_mib);
+        if !node.topology_group().is_empty() {
+            fleet.join_group(node.id(), node.topology_group());
+        }
     }
     fleet
 }
@@ -148,7 +178,15 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             let ends: Vec<_> = for_it.collect();
             usize::try_from(*leases) == Ok(ends.len()) && ends.iter().max() == Some(until_ms)
         }
-        Blocker::PoolTooSmall => !finds_place(&as_new(pool), ask, ask.replicas),
+        Blocker::PoolTooSmall => {
+            !finds_place(&as_new(pool), ask, ask.replicas)
+                && !finds_place_anywhere(&emptied(pool), ask, ask.replicas)
+        }
+        Blocker::TopologyTooSmall { topology, replicas } => {
+            (*topology, *replicas) == (ask.topology, ask.replicas)
+                && !finds_place(&as_new(pool), ask, ask.replicas)
+                && finds_place_anywhere(&emptied(pool), ask, ask.replicas)
+        }
         Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
             let nodes = || pool.fleet.nodes().iter().filter(|node| !node.accepts_work());
             let drain = nodes().filter(|node| node.is_draining()).count();
@@ -158,14 +196,40 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
                 && finds_place(&as_new(pool), ask, ask.replicas)
         }
         Blocker::NoRoom { replicas_fit: fit, replicas } => {
-            let fits = |replicas| finds_place(&pool.fleet, ask, replicas);
-            *replicas == ask.replicas
-                && !fits(*replicas)
-                && (*fit == 0 || fits(*fit))
-                && !fits(fit + 1)
+            is_most(&pool.fleet, ask, *fit)
+                && *replicas == ask.replicas
+                && !finds_place_anywhere(&pool.fleet, ask, ask.replicas)
+        }
+        Blocker::Topology { topology, replicas_fit, replicas, nodes_with_room } => {
+            is_most(&pool.fleet, ask, *replicas_fit)
+                && (*topology, *replicas) == (ask.topology, ask.replicas)
+                && *nodes_with_room == nodes_that_share(&pool.fleet, ask)
         }
     };
     assert!(is_so, "{request:?} waits for {blocker:?} at {}", state.covered);
+}
+
+/// Whether so many replicas of a request, and no more, find a place where it wishes, and all of them
+/// do not.
+fn is_most(fleet: &Fleet, ask: &RequestAllocation, fit: i64) -> bool {
+    let fits = |replicas| finds_place(fleet, ask, replicas);
+    fit < ask.replicas && (fit == 0 || fits(fit)) && !fits(fit + 1)
+}
+
+/// How many nodes have room for a replica, of the first model on which all of them find a place
+/// somewhere.
+fn nodes_that_share(fleet: &Fleet, ask: &RequestAllocation) -> i64 {
+    let each = |model: &GpuModel| RequestAllocation {
+        gpu_models: vec![model.clone()],
+        topology: Topology::None,
+        ..ask.clone()
+    };
+    let any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
+    let asks = if any { vec![ask.clone()] } else { ask.gpu_models.iter().map(each).collect() };
+    let finds_place = |ask: &&RequestAllocation| finds_place_anywhere(fleet, ask, ask.replicas);
+    let ask = asks.iter().find(finds_place).expect("without the wish it finds a place");
+    let nodes = places(fleet, Topology::SameNode);
+    nodes.iter().map(|node| i64::from(finds_place_anywhere(node, ask, 1))).sum()
 }
 
 fn deferred(retry_at_ms: TimeMs) -> Stage {
@@ -196,7 +260,9 @@ proptest! {
 
     /// In particular nobody waits who could start.
     #[test]
-    fn whoever_waits_has_a_blocker_that_is_so(stream in streams()) {
+    fn whoever_waits_has_a_blocker_that_is_so(
+        stream in prop_oneof![streams(), streams_of_groups()],
+    ) {
         let mut world = stream.begin();
         for step in &stream.steps {
             world.step(step);

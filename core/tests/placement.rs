@@ -4,13 +4,18 @@
 
 #[path = "placement/plain.rs"]
 mod plain;
+#[path = "placement/plain_gang.rs"]
+mod plain_gang;
 
-use conclave_core::command::{PlacementPolicy, TargetShape};
-use conclave_core::placement::{Fleet, GpuSet, Kind, Need, OutOfService, Placer, Shape, Spot};
+use conclave_core::command::{PlacementPolicy, TargetShape, Topology};
+use conclave_core::placement::{
+    Fleet, Gang, GpuSet, Kind, Need, OutOfService, Placer, Shape, Spot,
+};
 use conclave_core::units::*;
 use proptest::prelude::*;
 
 const MODELS: [&str; 3] = ["A10", "G2", "T4"];
+const GROUPS: [&str; 3] = ["", "east", "west"];
 const POLICIES: [PlacementPolicy; 4] = [
     PlacementPolicy::Random,
     PlacementPolicy::BestFit,
@@ -20,13 +25,13 @@ const POLICIES: [PlacementPolicy; 4] = [
 
 #[derive(Clone, Debug)]
 enum Step {
-    Add { model: usize, gpus: i64, cpu: i64, memory: i64 },
+    Add { model: usize, gpus: i64, cpu: i64, memory: i64, group: usize },
     Drain(usize),
     Health(usize, bool),
     Remove(usize),
     Place(Shape),
     GiveBack(usize),
-    Gang(Shape, i64),
+    Gang(Shape, i64, Topology),
 }
 
 fn models() -> impl Strategy<Value = Vec<GpuModel>> {
@@ -50,11 +55,13 @@ fn shape() -> impl Strategy<Value = Shape> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(shape(), 1..6).prop_flat_map(|shapes| {
         let shape = proptest::sample::select(shapes);
-        let add = (0..MODELS.len(), 0..=8_i64, 0..=96_i64, 0..=256_i64);
-        let add = add.prop_map(|(model, gpus, cpu, memory)| {
+        let add = (0..MODELS.len(), 0..=8_i64, 0..=96_i64, 0..=256_i64, 0..GROUPS.len());
+        let add = add.prop_map(|(model, gpus, cpu, memory, group)| {
             let cpu = cpu * 1_000;
-            Step::Add { model, gpus, cpu, memory }
+            Step::Add { model, gpus, cpu, memory, group }
         });
+        let topology = [Topology::None, Topology::SameNode, Topology::SameGroup];
+        let topology = proptest::sample::select(topology.to_vec());
         let step = prop_oneof![
             1 => add.clone(),
             1 => any::<usize>().prop_map(Step::Drain),
@@ -62,7 +69,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             1 => any::<usize>().prop_map(Step::Remove),
             12 => shape.clone().prop_map(Step::Place),
             6 => any::<usize>().prop_map(Step::GiveBack),
-            2 => (shape, 1..9_i64).prop_map(|(shape, replicas)| Step::Gang(shape, replicas)),
+            3 => (shape, 1..9_i64, topology)
+                .prop_map(|(shape, replicas, topology)| Step::Gang(shape, replicas, topology)),
         ];
         let begin = proptest::collection::vec(add, 1..8);
         let steps = proptest::collection::vec(step, 1..120);
@@ -105,8 +113,12 @@ impl World {
             (count > 0).then(|| fleet.node(pick % count).id().clone())
         };
         match step {
-            Step::Add { model, gpus, cpu, memory } => {
+            Step::Add { model, gpus, cpu, memory, group } => {
                 add(&mut self.fleet, self.added, MODELS[*model], *gpus, *cpu, *memory);
+                if *group > 0 {
+                    let id = NodeId::from(format!("n{}", self.added));
+                    self.fleet.join_group(&id, GROUPS[*group]);
+                }
                 self.added += 1;
             }
             Step::Drain(pick) => {
@@ -128,7 +140,7 @@ impl World {
                     assert_eq!(self.fleet.index_of(&id), None);
                 }
             }
-            Step::Place(shape) | Step::Gang(shape, _) => {
+            Step::Place(shape) | Step::Gang(shape, ..) => {
                 if let Some(spot) = choose(&mut self.fleet, shape) {
                     self.fleet.take(spot.node, shape.need(), spot.gpus);
                     let id = self.fleet.node(spot.node).id().clone();
@@ -207,8 +219,9 @@ proptest! {
         before.iter().for_each(|step| check(&mut world, step));
         // A copy that goes its own way, from another step on.
         let mut copy = world.clone();
-        copy.act(&Step::Add { model: 0, gpus: 2, cpu: 9_000, memory: 99 }, |_, _| None);
-        world.act(&Step::Add { model: 1, gpus: 3, cpu: 9_000, memory: 99 }, |_, _| None);
+        let news = |model, gpus| Step::Add { model, gpus, cpu: 9_000, memory: 99, group: 0 };
+        copy.act(&news(0, 2), |_, _| None);
+        world.act(&news(1, 3), |_, _| None);
         for step in after {
             check(&mut world, step);
             check(&mut copy, step);
@@ -216,13 +229,33 @@ proptest! {
     }
 
     #[test]
-    fn a_gang_is_placed_whole_or_not_at_all_and_takes_nothing_yet(steps in steps(), seed: u64) {
+    fn a_gang_is_placed_whole_where_it_wishes_or_not_at_all_and_takes_nothing_yet(
+        steps in steps(),
+        target in target(),
+        seed: u64,
+    ) {
         for policy in POLICIES {
-            let mut placer = Placer::new(policy, &[]);
+            let mut placer = Placer::new(policy, &target);
             let mut world = World::default();
             for step in &steps {
-                if let Step::Gang(shape, replicas) = step {
-                    check_gang(&mut placer, &mut world.fleet, shape, *replicas, seed);
+                if let Step::Gang(shape, replicas, topology) = step {
+                    let gang = Gang::new(shape.clone(), *replicas, *topology);
+                    let chosen = plain_gang::check(&mut placer, &mut world.fleet, &gang, seed);
+                    let plain = match policy {
+                        // A draw has no formula, and draws again on a copy are others.
+                        PlacementPolicy::Random => None,
+                        PlacementPolicy::Default => {
+                            let choose = &mut |fleet: &Fleet, shape: &Shape| {
+                                Placer::new(policy, &target).choose(fleet, shape, 0)
+                            };
+                            Some(plain_gang::choose_gang(&world.fleet, &gang, choose))
+                        }
+                        PlacementPolicy::BestFit | PlacementPolicy::Fgd => {
+                            let choose = &mut plain_gang::by(policy, &target);
+                            Some(plain_gang::choose_gang(&world.fleet, &gang, choose))
+                        }
+                    };
+                    assert!(plain.is_none_or(|plain| plain == chosen), "{policy:?}: {gang:?}");
                 }
                 world.act(step, |fleet, shape| placer.choose(fleet, shape, seed));
             }
@@ -248,33 +281,6 @@ proptest! {
         let bytes = postcard::to_allocvec(&world.fleet).unwrap();
         let read: Fleet = postcard::from_bytes(&bytes).unwrap();
         prop_assert_eq!(&read, &world.fleet);
-    }
-}
-
-fn check_gang(placer: &mut Placer, fleet: &mut Fleet, shape: &Shape, replicas: i64, seed: u64) {
-    let before = fleet.clone();
-    let chosen = placer.choose_gang(fleet, shape, replicas, seed);
-    assert_eq!(*fleet, before);
-    // Trying it out on a copy, one replica after another, agrees with the count.
-    let mut copy = fleet.clone();
-    let mut alone = Placer::new(PlacementPolicy::BestFit, &[]);
-    let fit = (0..replicas).take_while(|_| {
-        let spot = alone.choose(&copy, shape, 0);
-        if let Some(spot) = spot {
-            copy.take(spot.node, shape.need(), spot.gpus);
-        }
-        spot.is_some()
-    });
-    let fits = i64::try_from(fit.count()).unwrap() == replicas;
-    assert_eq!(chosen.is_some(), fits, "{replicas} of {shape:?}");
-    assert_eq!(fleet.can_hold(shape, replicas), fits);
-    assert!(!fits || fleet.could_ever_hold(shape, replicas), "what fits now fits the empty pool");
-    for spot in chosen.iter().flatten() {
-        assert_eq!(usize::try_from(spot.gpus.count()).unwrap(), shape.gpu_count());
-        fleet.take(spot.node, shape.need(), spot.gpus);
-    }
-    for spot in chosen.iter().flatten() {
-        fleet.give_back(spot.node, shape.need(), spot.gpus);
     }
 }
 
@@ -347,18 +353,20 @@ fn could_ever_hold_counts_empty_nodes_that_accept_work() {
         (shape(1, 300, 0, 200, &[]), 4),
         (shape(0, 0, 32_000, 0, &["T4"]), 8),
     ];
+    let gang = |shape: &Shape, replicas| Gang::new(shape.clone(), replicas, Topology::None);
     for (shape, most) in &table {
-        assert!(fleet.could_ever_hold(shape, *most), "{shape:?}");
-        assert!(!fleet.could_ever_hold(shape, most + 1), "{shape:?}");
-        assert_eq!(fleet.replicas_that_fit(shape), *most);
+        assert!(*most == 0 || fleet.could_ever_hold(&gang(shape, *most)), "{shape:?}");
+        assert!(!fleet.could_ever_hold(&gang(shape, most + 1)), "{shape:?}");
+        assert_eq!(fleet.replicas_that_fit(&gang(shape, 1)), *most);
     }
     // Use changes nothing about it; draining does.
+    let [one, two, three] = [1, 2, 3].map(|replicas| gang(&table[0].0, replicas));
     fleet.take(0, table[0].0.need(), GpuSet::of(&[0, 1, 2, 3, 4, 5, 6, 7]));
-    assert!(fleet.could_ever_hold(&table[0].0, 2) && !fleet.can_hold(&table[0].0, 2));
+    assert!(fleet.could_ever_hold(&two) && !fleet.can_hold(&two));
     fleet.drain(&NodeId::from("n0"));
-    assert!(!fleet.could_ever_hold(&table[0].0, 2) && fleet.could_ever_hold(&table[0].0, 1));
+    assert!(!fleet.could_ever_hold(&two) && fleet.could_ever_hold(&one));
     let out = OutOfService::of(&fleet).expect("n0 drains");
-    assert!(out.could_hold(&fleet, &table[0].0, 2) && !out.could_hold(&fleet, &table[0].0, 3));
+    assert!(out.could_hold(&fleet, &two) && !out.could_hold(&fleet, &three));
 }
 
 #[test]

@@ -12,10 +12,10 @@ use crate::round::Vote;
 use crate::state::Stage;
 use crate::units::RequestId;
 
-pub(super) fn check(appeal: &Appeal) -> Result<(), Rejected> {
+pub(super) fn check(appeal: &Appeal, version: i64) -> Result<(), Rejected> {
     Bounds::id("request", &appeal.request.0)?;
     Bounds::text("reason", &appeal.reason)?;
-    check_ask(&appeal.request, appeal.ask.as_deref())
+    check_ask(&appeal.request, appeal.ask.as_deref(), version)
 }
 
 pub(super) fn decide(

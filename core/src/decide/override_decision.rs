@@ -13,23 +13,24 @@ use crate::rejection::{RejectionCode as Code, refuse};
 use crate::state::Stage;
 use crate::units::RequestId;
 
-pub(super) fn check(order: &OverrideDecision) -> Result<(), Rejected> {
+pub(super) fn check(order: &OverrideDecision, version: i64) -> Result<(), Rejected> {
     let OverrideDecision { request, action, reason, ask } = order;
     Bounds::id("request", &request.0)?;
     Bounds::text("reason", reason)?;
     if *action == OverrideAction::End && ask.is_some() {
         return Err(refuse(Code::OutOfRange, "ask belongs to an approval: leave it out"));
     }
-    check_ask(request, ask.as_deref())
+    check_ask(request, ask.as_deref(), version)
 }
 
 /// What is asked for a request bears its name.
 pub(super) fn check_ask(
     request: &RequestId,
     ask: Option<&RequestAllocation>,
+    version: i64,
 ) -> Result<(), Rejected> {
     let Some(ask) = ask else { return Ok(()) };
-    request_allocation::check(ask)?;
+    request_allocation::check(ask, version)?;
     if ask.request != *request {
         let detail = format!("ask.request is '{}', not '{request}'", ask.request);
         return Err(refuse(Code::OutOfRange, detail));

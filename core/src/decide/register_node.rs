@@ -8,7 +8,10 @@ use crate::limits::{CPU_MILLI_MAX, MEMORY_MIB_MAX, NODE_GPUS_MAX, NODES_MAX};
 use crate::rejection::{RejectionCode as Code, refuse};
 use crate::units::PoolId;
 
-pub(super) fn check(register: &RegisterNode) -> Result<(), Rejected> {
+/// The first `decide_version` with topology groups, and with wishes for them.
+pub(super) const TOPOLOGY_SINCE: i64 = 3;
+
+pub(super) fn check(register: &RegisterNode, version: i64) -> Result<(), Rejected> {
     Bounds::id("node", &register.node.0)?;
     Bounds::number("gpu_count", register.gpu_count, 0, NODE_GPUS_MAX)?;
     if register.gpu_count == 0 {
@@ -18,7 +21,10 @@ pub(super) fn check(register: &RegisterNode) -> Result<(), Rejected> {
     }
     Bounds::number("cpu_milli", register.cpu_milli.0, 0, CPU_MILLI_MAX)?;
     Bounds::number("memory_mib", register.memory_mib.0, 0, MEMORY_MIB_MAX)?;
-    Bounds::neutral("topology_group", register.topology_group.is_empty())
+    if version < TOPOLOGY_SINCE {
+        Bounds::neutral("topology_group", register.topology_group.is_empty())?;
+    }
+    Bounds::id_or_empty("topology_group", &register.topology_group)
 }
 
 pub(super) fn decide(

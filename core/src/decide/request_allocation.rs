@@ -1,9 +1,10 @@
 //! `RequestAllocation`: asks for GPUs. Hard rules first, then the council's verdict, then the
 //! queue; whoever can start is granted from there, the newcomer included.
 
+use super::register_node::TOPOLOGY_SINCE;
 use super::set_pool_policy::check_gpus;
 use super::stage_one::Bounds;
-use crate::blocker::could_ever_hold;
+use crate::blocker::{could_ever_hold, replicas_ever};
 use crate::command::{CouncilMode, RequestAllocation, Topology};
 use crate::council::quorum::Ground;
 use crate::decision::{
@@ -17,10 +18,10 @@ use crate::limits::{
 };
 use crate::rejection::{RejectionCode as Code, refuse};
 use crate::round::{Grounds, Vote, Votes};
-use crate::state::Stage;
+use crate::state::{Pool, Stage};
 use crate::units::{PoolId, RequestId};
 
-pub(crate) fn check(ask: &RequestAllocation) -> Result<(), Rejected> {
+pub(crate) fn check(ask: &RequestAllocation, version: i64) -> Result<(), Rejected> {
     Bounds::id("request", &ask.request.0)?;
     Bounds::id("tenant", &ask.tenant.0)?;
     Bounds::id_or_empty("user", &ask.user.0)?;
@@ -41,7 +42,7 @@ pub(crate) fn check(ask: &RequestAllocation) -> Result<(), Rejected> {
         Bounds::text("labels.value", &label.value)?;
     }
     Bounds::neutral("budget_cap_micro_usd", ask.budget_cap_micro_usd.is_none())?;
-    Bounds::neutral("topology", ask.topology == Topology::None)
+    Bounds::neutral("topology", version >= TOPOLOGY_SINCE || ask.topology == Topology::None)
 }
 
 pub(super) fn decide(
@@ -127,11 +128,7 @@ pub(crate) fn check_hard_rules(
         return Err(refuse(Code::ExceedsLimit, detail));
     }
     if !could_ever_hold(pool, ask) {
-        let detail = format!(
-            "{} replicas of {} x {} GPU milli do not fit even the empty pool",
-            ask.replicas, ask.gpu_count, ask.gpu_milli
-        );
-        return Err(refuse(Code::ExceedsPool, detail));
+        return Err(refuse(Code::ExceedsPool, why_too_large(pool, ask)));
     }
     let waiting = pool.queue.len() + pool.deferred_count;
     if waiting >= pool.policy.queue_max {
@@ -139,6 +136,23 @@ pub(crate) fn check_hard_rules(
         return Err(refuse(Code::QueueFull, detail));
     }
     Ok(())
+}
+
+fn why_too_large(pool: &Pool, ask: &RequestAllocation) -> String {
+    let RequestAllocation { replicas, gpu_count, gpu_milli, .. } = ask;
+    let gang = format!("{replicas} replicas of {gpu_count} x {gpu_milli} GPU milli do not fit");
+    let place = match ask.topology.of_gang(*replicas) {
+        Topology::None => return format!("{gang} even the empty pool"),
+        Topology::SameNode => "one node",
+        Topology::SameGroup => "one topology group",
+    };
+    let (most, anywhere) = (
+        replicas_ever(pool, ask),
+        replicas_ever(pool, &RequestAllocation { topology: Topology::None, ..ask.clone() }),
+    );
+    format!(
+        "{gang} {place} of the empty pool, where the most is {most}; without that wish it is {anywhere}"
+    )
 }
 
 fn effective_verdict(mode: CouncilMode, vote: Option<&Vote>) -> Verdict {

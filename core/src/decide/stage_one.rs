@@ -31,14 +31,14 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::ActivateDecider(activate) => activate_decider::check(activate),
         Payload::ActivateCouncil(activate) => activate_council::check(activate),
         Payload::Tick => Ok(()),
-        Payload::RegisterNode(register) => register_node::check(register),
+        Payload::RegisterNode(register) => register_node::check(register, version),
         Payload::DrainNode(drain) => drain_node::check(&drain.node, &drain.reason),
         Payload::RemoveNode(remove) => drain_node::check(&remove.node, &remove.reason),
         Payload::SetQuota(quota) => set_quota::check(quota, version),
         Payload::SetPoolPolicy(policy) => set_pool_policy::check(policy, version),
         Payload::SetFairShare(share) => set_fair_share::check(share),
         Payload::SetPreemption(set) => set_preemption::check(set),
-        Payload::RequestAllocation(ask) => request_allocation::check(ask),
+        Payload::RequestAllocation(ask) => request_allocation::check(ask, version),
         Payload::CancelRequest(cancel) => {
             Bounds::id("request", &cancel.request.0)?;
             Bounds::text("reason", &cancel.reason)
@@ -47,8 +47,8 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::ShrinkLease(shrink) => shrink_lease::check(shrink),
         Payload::ReleaseLease(release) => release_lease::check(release),
         Payload::ReportNodeHealth(report) => drain_node::check(&report.node, &report.reason),
-        Payload::OverrideDecision(order) => override_decision::check(order),
-        Payload::Appeal(appeal) => appeal::check(appeal),
+        Payload::OverrideDecision(order) => override_decision::check(order, version),
+        Payload::Appeal(appeal) => appeal::check(appeal, version),
     }
 }
 

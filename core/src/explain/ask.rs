@@ -3,7 +3,7 @@
 use super::change::{By, Change, Field, Value};
 use super::ground::{Answer, Ground};
 use super::search::highest;
-use crate::command::{CouncilMode, RequestAllocation};
+use crate::command::{CouncilMode, RequestAllocation, Topology};
 use crate::limits::{GPU_MODELS_MAX, PRIORITY_MAX};
 use crate::state::Pool;
 use crate::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, TimeMs};
@@ -71,6 +71,7 @@ pub(super) fn changes(
     changes.extend(search.priority());
     changes.extend(search.preemptible());
     changes.extend(search.models());
+    changes.extend(search.topology());
     changes
 }
 
@@ -156,6 +157,31 @@ impl<F: Fn(Answer) -> bool> Search<'_, F> {
             self.change(Field::GpuModels, from, to, &changed)
         })
     }
+
+    /// Nodes of one group instead of one node, or no wish: the first that helps. Where one node would
+    /// do, no wish does too, so that one is never tried instead.
+    fn topology(&mut self) -> Option<Change> {
+        let from = self.ask.topology;
+        let wishes: &[Topology] = match from {
+            Topology::None => &[],
+            Topology::SameNode => &[Topology::SameGroup, Topology::None],
+            Topology::SameGroup => &[Topology::None],
+        };
+        wishes.iter().find_map(|to| {
+            let changed = RequestAllocation { topology: *to, ..self.ask.clone() };
+            self.change(Field::Topology, word(from), word(*to), &changed)
+        })
+    }
+}
+
+/// A wish as it is written in a command.
+fn word(topology: Topology) -> Value {
+    let word = match topology {
+        Topology::None => "none",
+        Topology::SameNode => "same_node",
+        Topology::SameGroup => "same_group",
+    };
+    Value::Word(word.to_owned())
 }
 
 /// The models of the nodes that accept work, by name.

@@ -63,6 +63,8 @@ pub enum Field {
     QueueMax,
     /// What the council's verdict does.
     Council,
+    /// Where the replicas have to sit.
+    Topology,
 }
 
 /// What a field holds.

@@ -7,7 +7,7 @@ use crate::decide::{check_ask, check_hard_rules, settle_due_votes};
 use crate::decision::{Event, RequestEnd, RequestEnded, Verdict};
 use crate::draft::Draft;
 use crate::overtaking::{Barriers, lifts_a_barrier};
-use crate::placement::Shape;
+use crate::placement::Gang;
 use crate::queue::{place_gang, preferences, work_off_queues};
 use crate::quota::may_grant;
 use crate::rejection::RejectionCode as Code;
@@ -110,7 +110,7 @@ impl Ground {
     /// What `ask` would be answered.
     pub(super) fn answer(&mut self, ask: &RequestAllocation) -> Answer {
         let draft = Draft::new(&mut self.state, self.offset, self.now);
-        let refused = check_ask(ask).err();
+        let refused = check_ask(ask, draft.state.decide_version).err();
         let refused = refused.or_else(|| check_hard_rules(&draft, &self.pool, ask).err());
         if let Some(refused) = refused {
             return Answer::Refused(refused.code);
@@ -141,7 +141,7 @@ impl Ground {
             said: None,
             stage: Stage::Admitted,
         };
-        let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
+        let fits = |models| pool.fleet.can_hold(&Gang::of(ask, models));
         is_granting
             && self.barriers.before(pool, &newcomer).is_none()
             && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()

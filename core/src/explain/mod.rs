@@ -14,8 +14,9 @@ mod search;
 
 pub(crate) use ask::{LOWER, Lower};
 pub use change::{By, Change, Field, Grant, Value};
+pub(crate) use search::highest;
 
-use crate::blocker::{Blocker, Blockers, could_ever_hold};
+use crate::blocker::{Blocker, Blockers};
 use crate::command::RequestAllocation;
 use crate::rejection::RejectionCode as Code;
 use crate::round::{Question, Vote};
@@ -110,9 +111,5 @@ pub fn first_vote(ask: &RequestAllocation) -> Vote {
 /// that holds most; at most as many as it asks for.
 #[must_use]
 pub fn replicas_ever(state: &State, pool: &PoolId, ask: &RequestAllocation) -> i64 {
-    let pool = state.pool(pool);
-    let holds =
-        |replicas: i64| could_ever_hold(pool, &RequestAllocation { replicas, ..ask.clone() });
-    let most = search::highest(1, ask.replicas, &mut { holds });
-    most.unwrap_or(0)
+    crate::blocker::replicas_ever(state.pool(pool), ask)
 }

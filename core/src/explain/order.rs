@@ -8,7 +8,7 @@ use crate::command::{CouncilMode, RequestAllocation, SetPoolPolicy, SetQuota};
 use crate::decision::{Event, LeaseGranted, PoolPolicySet, QuotaSet};
 use crate::limits::{DURATION_MS_MAX, QUEUE_MAX, QUOTA_GPU_MILLI_MAX};
 use crate::overtaking::Barriers;
-use crate::placement::Shape;
+use crate::placement::Gang;
 use crate::queue::preferences;
 use crate::quota::{QuotaBlock, may_grant};
 use crate::rejection::RejectionCode as Code;
@@ -22,7 +22,7 @@ const TRIES_MAX: usize = 4;
 pub(super) fn changes(state: &State, pool_id: &PoolId, request: &Request) -> Vec<Change> {
     let pool = state.pool(pool_id);
     let ask = &request.ask;
-    let fits = |models| pool.fleet.can_hold(&Shape::of(ask, models), ask.replicas);
+    let fits = |models| pool.fleet.can_hold(&Gang::of(ask, models));
     // While something is left to be done, any command at all lets somebody start.
     if state.needs_a_tick() || !preferences(ask).any(fits) {
         return vec![];

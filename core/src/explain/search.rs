@@ -2,7 +2,7 @@
 
 /// The highest value of `low..=high` for which `holds`, when whatever is lower than a value that
 /// holds does so too.
-pub(super) fn highest(low: i64, high: i64, holds: &mut impl FnMut(i64) -> bool) -> Option<i64> {
+pub(crate) fn highest(low: i64, high: i64, holds: &mut impl FnMut(i64) -> bool) -> Option<i64> {
     if low > high || !holds(low) {
         return None;
     }

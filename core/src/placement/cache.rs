@@ -48,10 +48,12 @@ struct Row {
 }
 
 impl Cache {
-    /// The spot with the highest score among nodes that fit `shape`, the first among equals.
+    /// The spot with the highest score among nodes that fit `shape`, the first among equals; only
+    /// `nodes` are looked at when some are named, in their order.
     pub(super) fn best(
         &mut self,
         fleet: &Fleet,
+        nodes: Option<&[usize]>,
         shape: &Shape,
         mut score: impl FnMut(usize, &Node) -> Scored,
     ) -> Option<Spot> {
@@ -61,7 +63,10 @@ impl Cache {
         self.seen = fleet.history.now();
         let row = self.row(shape);
         row.refresh(fleet, &mut score);
-        let node = row.best_node(fleet, shape)?;
+        let node = match nodes {
+            None => row.best_node(fleet, shape),
+            Some(nodes) => row.best_of(nodes.iter().copied(), fleet, shape),
+        }?;
         // The GPUs are worked out again for the chosen node: keeping them for all costs more.
         Some(Spot { node, gpus: score(node, fleet.node(node)).gpus })
     }
@@ -125,20 +130,33 @@ impl Row {
         }
         let first = self.scores.iter().position(|score| *score == highest);
         let first = first.expect("the highest score is one of the scores");
-        let in_memory = |index: usize| fleet.node(index).memory_left() >= shape.need().memory_mib;
-        if in_memory(first) {
+        if is_in_memory(fleet, first, shape) {
             return Some(first);
         }
         // Memory is seldom what is short, so it is looked at only where the best lacks it.
+        self.best_of(0..self.scores.len(), fleet, shape)
+    }
+
+    fn best_of(
+        &self,
+        nodes: impl Iterator<Item = usize>,
+        fleet: &Fleet,
+        shape: &Shape,
+    ) -> Option<usize> {
         let mut best = None;
         let mut highest = UNFIT;
-        for (index, score) in self.scores.iter().enumerate() {
-            if *score > highest && in_memory(index) {
-                (best, highest) = (Some(index), *score);
+        for index in nodes {
+            let score = self.scores[index];
+            if score > highest && is_in_memory(fleet, index, shape) {
+                (best, highest) = (Some(index), score);
             }
         }
         best
     }
+}
+
+fn is_in_memory(fleet: &Fleet, index: usize, shape: &Shape) -> bool {
+    fleet.node(index).memory_left() >= shape.need().memory_mib
 }
 
 /// The order of rows: all that a score depends on, so not memory.

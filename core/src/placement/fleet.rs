@@ -2,6 +2,7 @@
 
 use super::draw::seed_of;
 use super::history::History;
+use super::inventory::Inventory;
 use super::node::{Node, NodeClass};
 use super::shape::{GpuSet, Need, Shape};
 use crate::limits::NODES_MAX;
@@ -33,8 +34,8 @@ pub struct Fleet {
     gpu_milli_by_model: Vec<i64>,
     nodes: Vec<Node>,
     index: BTreeMap<NodeId, usize>,
-    /// How many nodes of each class accept work.
-    classes: BTreeMap<NodeClass, i64>,
+    /// Of the nodes that accept work.
+    inventory: Inventory,
     gpus: GpuTotals,
     gpus_accepting: GpuTotals,
     /// CPU and memory of all nodes.
@@ -65,6 +66,23 @@ impl Fleet {
             self.models.len() - 1
         });
         self.push(Node::new(id, NodeClass { model, gpu_count, cpu_milli, memory_mib }));
+    }
+
+    /// Puts a node that is of no topology group into one.
+    ///
+    /// # Panics
+    /// When the pool has no such node, or it is of a group already.
+    pub fn join_group(&mut self, id: &NodeId, group: &str) {
+        let index = self.known(id);
+        let accepts = self.nodes[index].accepts_work();
+        if accepts {
+            self.inventory.uncount(&self.nodes[index]);
+        }
+        self.nodes[index].join_group(group);
+        self.inventory.add(index, &self.nodes[index]);
+        if accepts {
+            self.inventory.count(&self.nodes[index]);
+        }
     }
 
     /// Takes a node out of choice; what runs on it stays. Draining twice changes nothing.
@@ -99,8 +117,9 @@ impl Fleet {
         self.gpu_milli_by_model[node.class().model] -= node.gpu_milli_total();
         if node.accepts_work() {
             self.accepting_changes(node.class().model, -node.gpu_milli_total(), 0);
-            self.uncount(node.class());
+            self.inventory.uncount(&node);
         }
+        self.inventory.remove(index, &node);
         self.forget_model(node.class().model);
         self.history.node_left(index);
     }
@@ -184,54 +203,6 @@ impl Fleet {
         })
     }
 
-    /// Whether the nodes that accept work could hold `replicas` of `shape` if all of them were
-    /// free.
-    #[must_use]
-    pub fn could_ever_hold(&self, shape: &Shape, replicas: i64) -> bool {
-        self.classes_hold(&self.classes, shape, replicas)
-    }
-
-    /// Whether free nodes of so many of each class could hold `replicas` of `shape`.
-    pub(super) fn classes_hold(
-        &self,
-        classes: &BTreeMap<NodeClass, i64>,
-        shape: &Shape,
-        replicas: i64,
-    ) -> bool {
-        let room = |(class, count): (&NodeClass, &i64)| {
-            let accepted = shape.accepts(&self.models[class.model]);
-            if accepted { class.replicas_when_empty(shape).min(replicas) * count } else { 0 }
-        };
-        classes.iter().map(room).sum::<i64>() >= replicas
-    }
-
-    /// Whether the fleet as it stands can hold `replicas` of `shape`.
-    ///
-    /// One replica takes away exactly one replica's room wherever it sits, so no choice of nodes
-    /// can make a gang fail that this finds room for.
-    #[must_use]
-    pub fn can_hold(&self, shape: &Shape, replicas: i64) -> bool {
-        let accepted = self.models_accepted(shape);
-        let mut missing = replicas;
-        for node in &self.nodes {
-            if missing <= 0 {
-                break;
-            }
-            if accepted[node.class().model] {
-                missing -= node.replicas_that_fit(shape);
-            }
-        }
-        missing <= 0
-    }
-
-    /// How many replicas of `shape` the fleet has room for as it stands.
-    #[must_use]
-    pub fn replicas_that_fit(&self, shape: &Shape) -> i64 {
-        let accepted = self.models_accepted(shape);
-        let nodes = self.nodes.iter().filter(|node| accepted[node.class().model]);
-        nodes.map(|node| node.replicas_that_fit(shape)).fold(0, i64::saturating_add)
-    }
-
     /// Per model, whether `shape` accepts it.
     pub(super) fn models_accepted(&self, shape: &Shape) -> Vec<bool> {
         self.models.iter().map(|model| shape.accepts(model)).collect()
@@ -246,24 +217,28 @@ impl Fleet {
         &self.gpu_milli_by_model
     }
 
+    pub(super) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     /// Changes what decides whether a node accepts work, and the sums over those that do.
     fn change(&mut self, id: &NodeId, change: impl FnOnce(&mut Node)) {
         let index = self.known(id);
         let accepted = self.nodes[index].accepts_work();
         change(&mut self.nodes[index]);
         let node = &self.nodes[index];
-        let (class, accepts) = (*node.class(), node.accepts_work());
+        let (model, accepts) = (node.class().model, node.accepts_work());
         let (total, used) = (node.gpu_milli_total(), node.gpu_milli_used());
         if accepts == accepted {
             return;
         }
         self.history.touch(index, node.digest());
         if accepts {
-            self.accepting_changes(class.model, total, used);
-            *self.classes.entry(class).or_insert(0) += 1;
+            self.inventory.count(node);
+            self.accepting_changes(model, total, used);
         } else {
-            self.accepting_changes(class.model, -total, -used);
-            self.uncount(&class);
+            self.inventory.uncount(node);
+            self.accepting_changes(model, -total, -used);
         }
     }
 
@@ -288,9 +263,10 @@ impl Fleet {
         self.gpus.used_milli.0 += used;
         self.cpu_milli_total += i128::from(node.class().cpu_milli.0);
         self.memory_mib_total += i128::from(node.class().memory_mib.0);
+        self.inventory.add(index, &node);
         if node.accepts_work() {
+            self.inventory.count(&node);
             self.accepting_changes(node.class().model, total, used);
-            *self.classes.entry(*node.class()).or_insert(0) += 1;
         }
         // The name tells apart fleets whose nodes differ in nothing else.
         let model = seed_of(&self.models[node.class().model].0);
@@ -307,18 +283,9 @@ impl Fleet {
         self.accepting_by_model.remove(model);
         self.gpu_milli_by_model.remove(model);
         self.nodes.iter_mut().for_each(|node| node.forget_model(model));
-        self.classes.clear();
-        for node in self.nodes.iter().filter(|node| node.accepts_work()) {
-            *self.classes.entry(*node.class()).or_insert(0) += 1;
-        }
-    }
-
-    fn uncount(&mut self, class: &NodeClass) {
-        let count = self.classes.get_mut(class).expect("every node that accepts work is counted");
-        *count -= 1;
-        if *count == 0 {
-            self.classes.remove(class);
-        }
+        self.inventory.uncount_all();
+        let counted = self.nodes.iter().filter(|node| node.accepts_work());
+        counted.for_each(|node| self.inventory.count(node));
     }
 
     fn used_changes(&mut self, index: usize, gpu_milli: i64) {

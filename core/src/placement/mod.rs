@@ -1,7 +1,7 @@
 //! Which nodes and GPUs a replica gets: a fleet, a shape, and one policy out of several.
 //!
-//! Reading order: [`shape`] (what is asked), [`fleet`] and [`node`] (what there is), [`Placer`]
-//! (the choice), then one file per policy. Preference among GPU models is not decided here: a shape
+//! Reading order: [`shape`] and `gang` (what is asked), [`fleet`] and [`node`] (what there is),
+//! [`Placer`] (the choice), then one file per policy. Preference among GPU models is not decided here: a shape
 //! carries a set of models, and the caller asks once per preferred model.
 
 pub mod baseline;
@@ -11,7 +11,9 @@ pub mod draw;
 mod fgd;
 pub mod fleet;
 mod fragments;
+mod gang;
 mod history;
+mod inventory;
 pub mod node;
 mod out_of_service;
 mod priced;
@@ -23,12 +25,13 @@ pub mod target;
 
 pub use draw::seed_of;
 pub use fleet::{Fleet, GpuTotals};
+pub use gang::Gang;
 pub use node::{Node, NodeClass};
 pub use out_of_service::OutOfService;
 pub(crate) use room::Room;
 pub use shape::{GpuSet, Kind, Need, Shape};
 
-use crate::command::{PlacementPolicy, TargetShape};
+use crate::command::{PlacementPolicy, TargetShape, Topology};
 use cache::Cache;
 use fgd::Fgd;
 use priced::Priced;
@@ -79,21 +82,33 @@ impl Placer {
     /// Where one replica of `shape` goes; `None` when no node fits it now. Only policies that draw
     /// read `seed`.
     pub fn choose(&mut self, fleet: &Fleet, shape: &Shape, seed: u64) -> Option<Spot> {
+        self.choose_among(fleet, None, shape, seed)
+    }
+
+    /// The same among some nodes of the fleet only, ascending; none is all of them.
+    fn choose_among(
+        &mut self,
+        fleet: &Fleet,
+        nodes: Option<&[usize]>,
+        shape: &Shape,
+        seed: u64,
+    ) -> Option<Spot> {
+        let cache = &mut self.cache;
         match &mut self.policy {
-            Policy::Random => random::choose(fleet, shape, seed),
+            Policy::Random => random::choose(fleet, nodes, shape, seed),
             Policy::BestFit => {
-                self.cache.best(fleet, shape, |_, node| best_fit::score(node, shape))
+                cache.best(fleet, nodes, shape, |_, node| best_fit::score(node, shape))
             }
             Policy::Fgd(fgd) => {
                 fgd.meet(fleet);
-                self.cache.best(fleet, shape, |_, node| fgd.score(node, shape))
+                cache.best(fleet, nodes, shape, |_, node| fgd.score(node, shape))
             }
             Policy::Default(priced) => {
                 if priced.meet(fleet) {
-                    self.cache.forget();
+                    cache.forget();
                 }
                 let least = priced.least_scarcity_ppm(fleet, shape);
-                self.cache.best(fleet, shape, |_, node| priced.score(node, shape, least))
+                cache.best(fleet, nodes, shape, |_, node| priced.score(node, shape, least))
             }
         }
     }
@@ -103,36 +118,60 @@ impl Placer {
         self.cache.forget();
     }
 
-    /// Where `replicas` of `shape` go, in replica order; `None` unless all of them fit together.
-    /// The fleet is afterwards what it was before: the grant takes the spots.
+    /// Where the replicas of `gang` go, in replica order; `None` unless all of them fit together,
+    /// as near each other as it wishes. The fleet is afterwards what it was before: the grant takes
+    /// the spots.
+    ///
+    /// With a wish for one node, it is the one that the policy prefers for the first replica among
+    /// those that can hold all; for one topology group, that of `Fleet::group_for`, and in it the
+    /// policy chooses for each replica.
     ///
     /// # Panics
     /// When room was counted that is not there: a mistake of this module.
-    pub fn choose_gang(
-        &mut self,
-        fleet: &mut Fleet,
-        shape: &Shape,
-        replicas: i64,
-        seed: u64,
-    ) -> Option<Vec<Spot>> {
-        let first = self.choose(fleet, shape, seed)?;
-        if replicas == 1 {
+    pub fn choose_gang(&mut self, fleet: &mut Fleet, gang: &Gang, seed: u64) -> Option<Vec<Spot>> {
+        // Scores that are kept tell soonest that not even one replica fits.
+        let first = self.choose(fleet, gang.shape(), seed)?;
+        if gang.replicas() == 1 {
             return Some(vec![first]);
         }
-        if !fleet.can_hold(shape, replicas) {
-            return None;
+        match gang.topology() {
+            Topology::None => {
+                fleet.can_hold(gang).then(|| self.place_all(fleet, gang, None, first, seed))
+            }
+            Topology::SameNode => {
+                let nodes = fleet.nodes_for(gang);
+                let first = self.choose_among(fleet, Some(&nodes), gang.shape(), seed)?;
+                Some(self.place_all(fleet, gang, Some(&[first.node]), first, seed))
+            }
+            Topology::SameGroup => {
+                let nodes = fleet.group_for(gang)?.to_vec();
+                let first = self.choose_among(fleet, Some(&nodes), gang.shape(), seed)?;
+                Some(self.place_all(fleet, gang, Some(&nodes), first, seed))
+            }
         }
+    }
+
+    /// The spots of a whole gang for which `nodes` have room, given the first one.
+    fn place_all(
+        &mut self,
+        fleet: &mut Fleet,
+        gang: &Gang,
+        nodes: Option<&[usize]>,
+        first: Spot,
+        seed: u64,
+    ) -> Vec<Spot> {
+        let shape = gang.shape();
         let mut seeds = draw::Draw::new(seed);
         let mut spots = vec![first];
         fleet.take(first.node, shape.need(), first.gpus);
-        for _ in 1..replicas {
-            let spot = self.choose(fleet, shape, seeds.next_bits());
-            let spot = spot.expect("a fleet with room for a gang has room for each replica");
+        for _ in 1..gang.replicas() {
+            let spot = self.choose_among(fleet, nodes, shape, seeds.next_bits());
+            let spot = spot.expect("nodes with room for a gang have room for each replica");
             fleet.take(spot.node, shape.need(), spot.gpus);
             spots.push(spot);
         }
         spots.iter().for_each(|spot| fleet.give_back(spot.node, shape.need(), spot.gpus));
-        Some(spots)
+        spots
     }
 }
 

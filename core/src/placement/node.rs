@@ -2,7 +2,7 @@
 
 use super::draw::scrambled;
 use super::shape::{GpuSet, Kind, NODE_GPUS, Need, Shape};
-use crate::limits::{CPU_MILLI_MAX, GPU_MILLI_WHOLE, MEMORY_MIB_MAX, NODE_GPUS_MAX};
+use crate::limits::{CPU_MILLI_MAX, GPU_MILLI_WHOLE, ID_BYTES_MAX, MEMORY_MIB_MAX, NODE_GPUS_MAX};
 use crate::units::{CpuMilli, MemoryMib, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,8 @@ impl NodeClass {
 pub struct Node {
     id: NodeId,
     class: NodeClass,
+    /// Empty is none.
+    topology_group: Box<str>,
     is_draining: bool,
     is_healthy: bool,
     /// How many replicas sit here, those that need nothing among them.
@@ -66,6 +68,7 @@ impl Node {
         Self {
             id,
             class,
+            topology_group: Box::default(),
             is_draining: false,
             is_healthy: true,
             replicas: 0,
@@ -85,6 +88,12 @@ impl Node {
     #[must_use]
     pub fn class(&self) -> &NodeClass {
         &self.class
+    }
+
+    /// The name that it shares with the nodes near it; empty when it has none.
+    #[must_use]
+    pub fn topology_group(&self) -> &str {
+        &self.topology_group
     }
 
     /// Whether new work may be placed here: it is healthy and does not drain.
@@ -205,6 +214,11 @@ impl Node {
             && self.gpu_milli_used() == 0
     }
 
+    pub(super) fn join_group(&mut self, group: &str) {
+        assert!(self.topology_group.is_empty(), "{} is of a topology group already", self.id);
+        self.topology_group = group.into();
+    }
+
     pub(super) fn drain(&mut self) {
         self.is_draining = true;
     }
@@ -266,6 +280,7 @@ impl Node {
     pub(super) fn is_sound(&self, models: usize) -> bool {
         let NodeClass { model, gpu_count: gpus, cpu_milli, memory_mib } = self.class;
         model < models
+            && self.topology_group.len() <= ID_BYTES_MAX
             && (0..=NODE_GPUS_MAX).contains(&gpus)
             && (0..=CPU_MILLI_MAX).contains(&cpu_milli.0)
             && (0..=MEMORY_MIB_MAX).contains(&memory_mib.0)

@@ -1,9 +1,8 @@
 //! What the nodes that take no new work would add, if they took it.
 
 use super::fleet::Fleet;
-use super::node::NodeClass;
-use super::shape::Shape;
-use std::collections::BTreeMap;
+use super::gang::Gang;
+use super::inventory::Inventory;
 
 /// The nodes of a fleet that take no new work, and the room of all nodes together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +11,8 @@ pub struct OutOfService {
     pub draining_nodes: i64,
     /// Nodes that were reported unhealthy and do not drain.
     pub unhealthy_nodes: i64,
-    /// How many nodes there are of each class.
-    classes: BTreeMap<NodeClass, i64>,
+    /// Of all nodes.
+    inventory: Inventory,
 }
 
 impl OutOfService {
@@ -21,20 +20,20 @@ impl OutOfService {
     #[must_use]
     pub fn of(fleet: &Fleet) -> Option<Self> {
         let (mut draining_nodes, mut unhealthy_nodes) = (0, 0);
-        let mut classes = BTreeMap::new();
-        for node in fleet.nodes() {
+        let mut inventory = Inventory::default();
+        for (index, node) in fleet.nodes().iter().enumerate() {
             draining_nodes += i64::from(node.is_draining());
             unhealthy_nodes += i64::from(!node.is_draining() && !node.is_healthy());
-            *classes.entry(*node.class()).or_insert(0) += 1;
+            inventory.add(index, node);
+            inventory.count(node);
         }
         let is_any = draining_nodes + unhealthy_nodes > 0;
-        is_any.then_some(Self { draining_nodes, unhealthy_nodes, classes })
+        is_any.then_some(Self { draining_nodes, unhealthy_nodes, inventory })
     }
 
-    /// Whether all nodes together could hold `replicas` of `shape` if all of them were free and
-    /// accepted work.
+    /// Whether all nodes together could hold `gang` if all of them were free and accepted work.
     #[must_use]
-    pub fn could_hold(&self, fleet: &Fleet, shape: &Shape, replicas: i64) -> bool {
-        fleet.classes_hold(&self.classes, shape, replicas)
+    pub fn could_hold(&self, fleet: &Fleet, gang: &Gang) -> bool {
+        self.inventory.could_hold(fleet.models(), gang)
     }
 }

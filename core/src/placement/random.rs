@@ -1,17 +1,27 @@
 //! Random: any feasible node, and any fitting GPU of it, each as likely as the others.
 
+use super::Spot;
 use super::draw::Draw;
 use super::fleet::Fleet;
 use super::shape::{GpuSet, Kind, Shape};
-use super::{Node, Spot};
 
-/// A drawn spot; `None` when no node fits.
-pub(super) fn choose(fleet: &Fleet, shape: &Shape, seed: u64) -> Option<Spot> {
+/// A drawn spot, among `nodes` of the fleet when there are any named; `None` when none fits.
+pub(super) fn choose(
+    fleet: &Fleet,
+    nodes: Option<&[usize]>,
+    shape: &Shape,
+    seed: u64,
+) -> Option<Spot> {
     let mut draw = Draw::new(seed);
     let accepted = fleet.models_accepted(shape);
-    let fits = |node: &Node| accepted[node.class().model] && node.fits(shape);
-    let feasible: Vec<usize> =
-        (0..).zip(fleet.nodes()).filter(|(_, node)| fits(node)).map(|(index, _)| index).collect();
+    let fits = |index: &usize| {
+        let node = fleet.node(*index);
+        accepted[node.class().model] && node.fits(shape)
+    };
+    let feasible: Vec<usize> = match nodes {
+        None => (0..fleet.nodes().len()).filter(fits).collect(),
+        Some(nodes) => nodes.iter().copied().filter(fits).collect(),
+    };
     if feasible.is_empty() {
         return None;
     }

@@ -3,7 +3,7 @@
 //! The order is the pool's ([`Pool::in_order`](crate::state::Pool::in_order)). Requests of one group differ in arrival only:
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
-use crate::command::RequestAllocation;
+use crate::command::{RequestAllocation, Topology};
 use crate::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, Offset, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -44,6 +44,8 @@ pub struct GangNeed {
     pub memory_mib: MemoryMib,
     /// Acceptable models, preferred first; empty is any.
     pub gpu_models: Vec<GpuModel>,
+    /// Where the replicas have to sit; `None` for a single one.
+    pub topology: Topology,
 }
 
 /// One waiting request within its group.
@@ -70,6 +72,7 @@ impl Group {
                 cpu_milli: ask.cpu_milli,
                 memory_mib: ask.memory_mib,
                 gpu_models: ask.gpu_models.clone(),
+                topology: ask.topology.of_gang(ask.replicas),
             },
         }
     }
@@ -89,7 +92,8 @@ impl GangNeed {
             && other.gpu_count <= self.gpu_count
             && other.gpu_milli <= self.gpu_milli
             && other.cpu_milli <= self.cpu_milli
-            && other.memory_mib <= self.memory_mib;
+            && other.memory_mib <= self.memory_mib
+            && (other.topology == Topology::None || other.topology == self.topology);
         takes_no_more
             && (other.shares_with_everybody()
                 || (!self.shares_with_everybody()

@@ -1,5 +1,6 @@
 //! What may happen in a random stream.
 
+use conclave_core::command::Topology;
 use proptest::prelude::*;
 
 /// One step of a random stream: how much log time passes, what is sent, by whom and to which pool.
@@ -29,6 +30,8 @@ pub(crate) enum Act {
         node: u8,
         gpus: i64,
         model: u8,
+        /// None when 0.
+        group: u8,
     },
     Drain {
         node: u8,
@@ -104,6 +107,7 @@ pub(crate) struct Ask {
     pub(crate) models: Vec<u8>,
     pub(crate) hours: i64,
     pub(crate) priority: i64,
+    pub(crate) topology: Topology,
     pub(crate) preemptible: bool,
     pub(crate) deadline_in_ms: Option<i64>,
 }
@@ -146,6 +150,7 @@ fn want() -> impl Strategy<Value = Ask> {
             models: vec![],
             hours,
             priority,
+            topology: Topology::None,
             preemptible,
             deadline_in_ms: None,
         },
@@ -175,8 +180,8 @@ fn order() -> impl Strategy<Value = Act> {
         2 => prop::option::of(30_000..40_000_000_i64)
             .prop_map(|half_life_ms| Act::FairShare { half_life_ms }),
         2 => (0..4_u8).prop_map(|model| Act::Seat { model }),
-        4 => (0..6_u8, 0..=8_i64, 0..3_u8)
-            .prop_map(|(node, gpus, model)| Act::Register { node, gpus, model }),
+        4 => (0..6_u8, 0..=8_i64, 0..3_u8, 0..3_u8)
+            .prop_map(|(node, gpus, model, group)| Act::Register { node, gpus, model, group }),
         2 => (0..6_u8).prop_map(|node| Act::Drain { node }),
         2 => (0..6_u8).prop_map(|node| Act::Remove { node }),
         4 => (0..4_u8, any::<bool>())
@@ -218,6 +223,14 @@ fn stale() -> impl Strategy<Value = bool> {
     proptest::bool::weighted(0.2)
 }
 
+fn topology() -> impl Strategy<Value = Topology> {
+    prop_oneof![
+        2 => Just(Topology::None),
+        1 => Just(Topology::SameNode),
+        1 => Just(Topology::SameGroup),
+    ]
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let gpus = prop_oneof![
         1 => Just((0, 0)),
@@ -228,12 +241,12 @@ fn ask() -> impl Strategy<Value = Ask> {
     (
         (0..24_u8, 0..4_u8, prop_oneof![6 => Just(1), 3 => 2..5_i64, 1 => -1..2_000_i64], gpus),
         proptest::collection::vec(0..3_u8, 0..3),
-        (1..40_i64, 0..12_i64, any::<bool>()),
+        (1..40_i64, 0..12_i64, any::<bool>(), topology()),
         proptest::option::weighted(0.2, prop_oneof![1 => -9..=0_i64, 4 => 0..20_000_000_i64]),
     )
         .prop_map(
             |((request, tenant, replicas, (gpu_count, gpu_milli)), models, rest, deadline)| {
-                let (hours, priority, preemptible) = rest;
+                let (hours, priority, preemptible, topology) = rest;
                 Ask {
                     request,
                     tenant,
@@ -243,6 +256,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                     models,
                     hours,
                     priority,
+                    topology,
                     preemptible,
                     deadline_in_ms: deadline,
                 }

@@ -44,8 +44,8 @@ pub(crate) struct Stream {
     is_crowded: bool,
     /// Whether networks sit in the seat from the beginning.
     is_seated: bool,
-    /// Whether the first two pools are ordered by fair share, and requests preempted in the last
-    /// two, from the beginning.
+    /// Whether the first two pools are ordered by fair share, requests preempted in the last two,
+    /// and nodes in topology groups, from the beginning.
     is_fair: bool,
     pub(crate) steps: Vec<Step>,
 }
@@ -69,6 +69,27 @@ pub(crate) fn streams() -> impl Strategy<Value = Stream> {
 pub(crate) fn wanting() -> impl Strategy<Value = Stream> {
     let of = |steps| Stream { is_crowded: false, is_seated: false, is_fair: true, steps };
     acts::wanting(1..80).prop_map(of)
+}
+
+/// Streams with topology groups, and gangs that wish for them.
+pub(crate) fn streams_of_groups() -> impl Strategy<Value = Stream> {
+    streams().prop_map(|mut stream| {
+        stream.is_fair = true;
+        let asks = stream.steps.iter_mut().filter_map(|step| match &mut step.act {
+            Act::Request(ask) if ask.topology != Topology::None => Some(ask),
+            _ => None,
+        });
+        // Larger ones seldom find room.
+        asks.filter(|ask| ask.request % 4 > 0).for_each(|ask| {
+            let is_wide = ask.request % 2 == 0;
+            (ask.replicas, ask.gpu_count) =
+                if is_wide { (2, 2) } else { (1 + i64::from(ask.request % 4), 1) };
+            ask.gpu_milli = if ask.request % 6 == 5 { 600 } else { 1_000 };
+            (ask.priority, ask.preemptible) = (10, true);
+            ask.models.truncate(usize::from(ask.request % 2));
+        });
+        stream
+    })
 }
 
 /// Streams in which the rules keep the council seat, for whoever asks nobody else.
@@ -98,7 +119,9 @@ impl Stream {
                 world.send(pool, policy(0, placement, 200, 48 * HOUR_MS));
                 for node in 0..2 {
                     world.send(pool, remove(node));
-                    world.send(pool, register(node, 3, 0));
+                    // In one group, or each in its own.
+                    let group = 1 + node * (placement - 1);
+                    world.send(pool, grouped(register(node, 3, 0), group));
                 }
                 for tenant in 0..3 {
                     world.send(pool, quota(tenant, 0, 99_000, 0));
@@ -110,6 +133,9 @@ impl Stream {
             // In one of the two by arrival, too.
             world.send("p1", preemption(Some((0, 0, 3, 9))));
             world.send("p2", preemption(Some((2 * HOUR_MS, HOUR_MS / 60, 2, 9))));
+            for (node, gpus, model, group) in [(6, 2, 0, 1), (7, 2, 1, 1), (8, 3, 0, 2)] {
+                world.send("p0", grouped(register(node, gpus, model), group));
+            }
         }
         world.begin();
         world
@@ -248,7 +274,10 @@ impl World {
                 Payload::ActivateDecider(ActivateDecider { version: *version })
             }
             Act::Seat { model } => seat(*model),
-            Act::Register { node, gpus, model } => register(*node, *gpus, *model),
+            Act::Register { node, gpus, model, group } => grouped(
+                register(*node, *gpus, *model),
+                if self.knows_topology() { *group } else { 0 },
+            ),
             Act::Drain { node } => {
                 Payload::DrainNode(DrainNode { node: node_id(*node), reason: String::new() })
             }
@@ -307,6 +336,11 @@ impl World {
         lease.map_or(Offset(-7), |lease| Offset(lease.fencing.0 - i64::from(is_stale)))
     }
 
+    /// Before that nobody who wishes for it would be heard.
+    fn knows_topology(&self) -> bool {
+        self.state.decide_version >= 3
+    }
+
     /// Mostly, whoever appeals is the tenant that was denied.
     fn as_denied(&self, pool: &str, ask: RequestAllocation) -> RequestAllocation {
         let pool = self.state.pools.get(pool).filter(|_| ask.priority % 4 > 0);
@@ -325,6 +359,7 @@ impl World {
             memory_mib: MemoryMib(1_024),
             expected_duration_ms: DurationMs(ask.hours * HOUR_MS),
             priority: ask.priority,
+            topology: if self.knows_topology() { ask.topology } else { Topology::None },
             preemptible: ask.preemptible,
             deadline_ms: ask.deadline_in_ms.map(|ms| TimeMs(self.now + ms)),
             ..request(&request_id(ask.request).0, ask.tenant)

@@ -52,6 +52,13 @@ pub(crate) fn policy(council: u8, placement: u8, queue_max: i64, wait_ms: i64) -
     })
 }
 
+/// In one of two topology groups, or in none.
+pub(crate) fn grouped(register: Payload, group: u8) -> Payload {
+    let Payload::RegisterNode(node) = register else { panic!("no node: {register:?}") };
+    let topology_group = ["", "west", "east"][usize::from(group)].to_owned();
+    Payload::RegisterNode(RegisterNode { topology_group, ..node })
+}
+
 pub(crate) fn register(node: u8, gpus: i64, model: u8) -> Payload {
     Payload::RegisterNode(RegisterNode {
         node: node_id(node),

@@ -27,6 +27,12 @@ pub(crate) fn node(name: &str, gpu_count: i64, gpu_model: &str) -> Payload {
     })
 }
 
+/// The same in a topology group.
+pub(crate) fn node_in(group: &str, name: &str, gpu_count: i64, gpu_model: &str) -> Payload {
+    let Payload::RegisterNode(node) = node(name, gpu_count, gpu_model) else { unreachable!() };
+    Payload::RegisterNode(RegisterNode { topology_group: group.into(), ..node })
+}
+
 pub(crate) fn drain(name: &str) -> Payload {
     Payload::DrainNode(DrainNode { node: name.into(), reason: "repair".into() })
 }
@@ -179,6 +185,16 @@ impl Ask {
 
     pub(crate) fn preemptible(mut self) -> Self {
         self.0.preemptible = true;
+        self
+    }
+
+    pub(crate) fn on_one_node(mut self) -> Self {
+        self.0.topology = Topology::SameNode;
+        self
+    }
+
+    pub(crate) fn in_one_group(mut self) -> Self {
+        self.0.topology = Topology::SameGroup;
         self
     }
 

@@ -59,11 +59,13 @@ impl Contest {
         let Self { baseline, fleet, tags, cache } = self;
         match baseline {
             Baseline::DotProduct => {
-                cache.best(fleet, shape, |_, node| dot_product::score(node, shape))
+                cache.best(fleet, None, shape, |_, node| dot_product::score(node, shape))
             }
-            Baseline::Packing => cache.best(fleet, shape, |_, node| packing::score(node, shape)),
+            Baseline::Packing => {
+                cache.best(fleet, None, shape, |_, node| packing::score(node, shape))
+            }
             Baseline::Clustering => {
-                cache.best(fleet, shape, |at, node| clustering::score(node, &tags[at], shape))
+                cache.best(fleet, None, shape, |at, node| clustering::score(node, &tags[at], shape))
             }
         }
     }
