@@ -328,6 +328,43 @@ fn refusals_say_numbers_and_what_would_have_been_let_in() {
 }
 
 #[test]
+fn what_was_waited_for_by_topology_is_told_apart() {
+    let mut told = pool();
+    told.send(0, "v3", "", words::activate(3));
+    told.send(0, "n3", "p", words::node_in("west", "n3", 4, "T4"));
+    for (id, name) in [("c1", "b-1"), ("c2", "b-2"), ("c3", "b-3")] {
+        told.send(0, id, "p", words::ask(name, "b").gpus(3).hours(9).on(&["T4", "A100"]).into());
+    }
+    let gang = words::ask("a-1", "a").replicas(2).on(&["T4"]).hours(3);
+    told.send(0, "c4", "p", words::ask("a-0", "a").gpus(3).hours(9).on(&["A100"]).into());
+    told.send(0, "c5", "p", gang.on_one_node().into());
+    told.send(40 * MINUTE, "c6", "p", words::quota("a", 0, 6));
+    told.send(55 * MINUTE, "tick", "", Payload::Tick);
+    let report = told.check(
+        "a-1",
+        &[
+            "2 x 1 GPU (T4), 1000 CPU milli, 1024 MiB, all on one node",
+            "2 node(s) have room for all of its 2 replicas, and no single node has: the best one \
+             holds 1 now",
+            "in all 40m by tenant_limit, 15m by topology",
+            "topology none instead of same_node, on n2[3] + n3[3]",
+        ],
+    );
+    assert_eq!(report.blocked_by.len(), 1);
+    let wish = words::ask("a-2", "a").replicas(5).on(&["T4"]).on_one_node();
+    told.send(55 * MINUTE, "c7", "p", words::quota("a", 0, 16));
+    told.send(55 * MINUTE, "c8", "p", wish.into());
+    let report = told.check(
+        "a-2",
+        &[
+            "do not fit one node of the empty pool, where the most is 4; without that wish it is 5",
+            "topology none instead of same_node",
+        ],
+    );
+    assert_eq!(report.refusal_numbers["replicas_without_the_wish"], 5);
+}
+
+#[test]
 fn another_tenants_names_are_not_told() {
     let mut told = pool();
     told.send(0, "c1", "p", words::ask("b-secret-1", "b").gpus(8).hours(9).into());

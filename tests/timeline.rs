@@ -53,7 +53,9 @@ fn stands(state: &State, pool: &PoolId, request: &Request) -> &'static str {
         (_, Some(Blocker::HeldForOthers { .. })) => "held",
         (_, Some(Blocker::BehindProtected { .. })) => "behind",
         (_, Some(Blocker::PoolTooSmall | Blocker::NodesOutOfService { .. })) => "too_small",
+        (_, Some(Blocker::TopologyTooSmall { .. })) => "too_small",
         (_, Some(Blocker::NoRoom { .. } | Blocker::RoomIsMade { .. })) => "no_room",
+        (_, Some(Blocker::Topology { .. })) => "topology",
         (stage, None) => panic!("{stage:?} has no reason"),
     }
 }

@@ -7,7 +7,7 @@ use crate::units::{DurationMs, TimeMs};
 pub const DECIDE_VERSION_FIRST: i64 = 1;
 /// The newest `decide_version` that this release knows; it knows all before. 2: a council of
 /// networks may be activated. 3: tenants have weights, a pool may order its queue by fair share and
-/// place by the policy called default.
+/// place by the policy called default, and gangs may wish for one node or one topology group.
 pub const DECIDE_VERSION_NEWEST: i64 = 3;
 
 /// Whether this release decides by `version`, and can fold and verify what it decided.

@@ -14,7 +14,7 @@ use serde_json::json;
 const EXAMPLES: &str = "Examples:
   conclave nodes
   conclave nodes lab --output json | jq '.nodes[] | select(.is_draining)'
-  conclave nodes lab register n9 --gpu-model A100 --gpus 8 --cpu-milli 128000 --memory-mib 1048576
+  conclave nodes lab register n9 --gpu-model A100 --gpus 8 --cpu-milli 128000 --memory-mib 1048576 --group rack-2
   conclave nodes lab drain n9 --reason 'new disks'
   conclave nodes lab health n9 --health unhealthy --reason 'ECC errors'
   conclave nodes lab remove n9 --reason 'sold'";
@@ -108,6 +108,9 @@ struct RegisterArguments {
     /// Its memory in MiB
     #[arg(long)]
     memory_mib: i64,
+    /// Topology group: nodes near each other share its name
+    #[arg(long, default_value = "")]
+    group: String,
 }
 
 pub(super) fn run(arguments: &NodesArguments) -> Result<u8> {
@@ -151,8 +154,12 @@ impl NodeArguments {
 
 impl RegisterArguments {
     fn fields(&self) -> serde_json::Value {
-        let Self { node, gpu_model, gpus, cpu_milli, memory_mib } = self;
-        json!({"node": node, "gpu_model": gpu_model, "gpu_count": gpus, "cpu_milli": cpu_milli,
-               "memory_mib": memory_mib})
+        let Self { node, gpu_model, gpus, cpu_milli, memory_mib, group } = self;
+        let mut fields = json!({"node": node, "gpu_model": gpu_model, "gpu_count": gpus,
+                                "cpu_milli": cpu_milli, "memory_mib": memory_mib});
+        if !group.is_empty() {
+            fields["topology_group"] = json!(group);
+        }
+        fields
     }
 }

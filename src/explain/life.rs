@@ -318,6 +318,8 @@ fn kind(blocker: &Blocker) -> &'static str {
         Blocker::NoRoom { .. } => "no_room",
         Blocker::RoomIsMade { .. } => "room_is_made",
         Blocker::NodesOutOfService { .. } => "nodes_out_of_service",
+        Blocker::Topology { .. } => "topology",
+        Blocker::TopologyTooSmall { .. } => "topology_too_small",
     }
 }
 

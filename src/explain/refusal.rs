@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::fold::fold;
 use crate::log::LogReader;
 use crate::wire::{RecordedReader, decode_decision};
-use conclave_core::command::{Payload, RequestAllocation};
+use conclave_core::command::{Payload, RequestAllocation, Topology};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::explain::{Change, changes_that_admit, replicas_ever};
 use conclave_core::input::Content;
@@ -90,10 +90,7 @@ fn numbers(
             ("wanted_gpu_milli", ask.total_gpu_milli().0),
             ("limit_gpu_milli", tenant.quota.limit_gpu_milli.0),
         ],
-        (Code::ExceedsPool, _) => vec![
-            ("replicas", ask.replicas),
-            ("replicas_in_the_empty_pool", replicas_ever(state, &life.pool, ask)),
-        ],
+        (Code::ExceedsPool, _) => too_large(state, life, ask),
         (Code::QueueFull, _) => vec![
             ("waiting_or_deferred", pool.queue.len() + pool.deferred_count),
             ("queue_max", pool.policy.queue_max),
@@ -105,6 +102,17 @@ fn numbers(
         _ => vec![],
     };
     numbers.into_iter().map(|(name, number)| (name.to_owned(), number)).collect()
+}
+
+/// What the empty pool could hold: with the wish for one node or topology group, and without it.
+fn too_large(state: &State, life: &Life, ask: &RequestAllocation) -> Vec<(&'static str, i64)> {
+    let ever = |ask: &RequestAllocation| replicas_ever(state, &life.pool, ask);
+    let mut numbers = vec![("replicas", ask.replicas), ("replicas_in_the_empty_pool", ever(ask))];
+    if ask.topology.of_gang(ask.replicas) != Topology::None {
+        let anywhere = RequestAllocation { topology: Topology::None, ..ask.clone() };
+        numbers.push(("replicas_without_the_wish", ever(&anywhere)));
+    }
+    numbers
 }
 
 /// The last vote on a request that was put off or denied, and what it is measured by.

@@ -173,6 +173,7 @@ pub(super) fn field_name(field: Field) -> &'static str {
         Field::WaitBoundMs => "the pool's wait bound",
         Field::QueueMax => "the pool's queue_max",
         Field::Council => "the pool's council",
+        Field::Topology => "topology",
     }
 }
 

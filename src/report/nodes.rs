@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+/// What is said of each node, for people.
+const TITLES: [&str; 7] =
+    ["NODE", "MODEL", ">FREE", ">CPU FREE", ">MEMORY FREE", "STATE", "LEASES"];
+
 /// All nodes of a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NodesReport {
@@ -31,6 +35,9 @@ pub struct NodeReport {
     pub node: String,
     /// Model of its GPUs; empty when it has none.
     pub gpu_model: String,
+    /// Nodes near each other share this name; empty when it has none.
+    #[serde(default)]
+    pub topology_group: String,
     /// What nobody holds, of each GPU.
     pub gpu_milli_left: Vec<i64>,
     /// CPU that it owns.
@@ -92,10 +99,19 @@ impl NodesReport {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { as_of, pool, nodes } = self;
-        let mut table =
-            Table::new(&["NODE", "MODEL", ">FREE", ">CPU FREE", ">MEMORY FREE", "STATE", "LEASES"]);
+        // Where nobody uses groups, nobody has to read about them.
+        let has_groups = nodes.iter().any(|node| !node.topology_group.is_empty());
+        let mut titles = TITLES.to_vec();
+        if has_groups {
+            titles.insert(1, "GROUP");
+        }
+        let mut table = Table::new(&titles);
         for node in nodes {
-            table.row(node.cells());
+            if has_groups {
+                table.row(node.cells_with_group());
+            } else {
+                table.row(node.cells());
+            }
         }
         format!("{} nodes of pool {pool}, {as_of}\n\n{}", nodes.len(), table.text())
     }
@@ -135,6 +151,7 @@ impl NodeReport {
         Self {
             node: node.id().to_string(),
             gpu_model: fleet.model_of(node).to_string(),
+            topology_group: node.topology_group().to_owned(),
             gpu_milli_left: node.gpu_left().iter().map(|left| i64::from(*left)).collect(),
             cpu_milli_total: node.class().cpu_milli.0,
             cpu_milli_left: node.cpu_left().0,
@@ -147,6 +164,13 @@ impl NodeReport {
         }
     }
 
+    fn cells_with_group(&self) -> [String; 8] {
+        let [node, model, free, cpu, memory, state, leases] = self.cells();
+        let group = or_dash(&self.topology_group).to_owned();
+        [node, group, model, free, cpu, memory, state, leases]
+    }
+
+    /// In the order of [`TITLES`].
     fn cells(&self) -> [String; 7] {
         let left = gpus(GpuMilli(self.gpu_milli_left.iter().sum()));
         let count = self.gpu_milli_left.len();

@@ -5,7 +5,7 @@ use crate::report::show::{between, clock, gpus, or_dash, span};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
-    SetPreemption, TimeSource, WorkOutcome,
+    SetPreemption, TimeSource, Topology, WorkOutcome,
 };
 use conclave_core::decision::{
     DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, PreemptionRight,
@@ -34,8 +34,12 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             let node = &registered.node;
             let model = or_dash(&node.gpu_model.0);
             let (cpu, memory) = (node.cpu_milli, node.memory_mib);
+            let group = match node.topology_group.as_str() {
+                "" => String::new(),
+                group => format!(", in topology group {group}"),
+            };
             format!(
-                "{} with {} x {model}, {cpu} CPU milli, {memory} MiB",
+                "{} with {} x {model}, {cpu} CPU milli, {memory} MiB{group}",
                 node.node, node.gpu_count
             )
         }
@@ -194,7 +198,12 @@ pub fn wants(ask: &RequestAllocation) -> String {
         (count, 1_000) => format!("{count} GPU ({models})"),
         (_, _) => format!("{} GPU ({models})", gpus(*gpu_milli)),
     };
-    format!("{replicas} x {gpus}, {cpu_milli} CPU milli, {memory_mib} MiB")
+    let near = match ask.topology {
+        Topology::None => "",
+        Topology::SameNode => ", all on one node",
+        Topology::SameGroup => ", all in one topology group",
+    };
+    format!("{replicas} x {gpus}, {cpu_milli} CPU milli, {memory_mib} MiB{near}")
 }
 
 fn grant(granted: &LeaseGranted, now: TimeMs) -> String {
@@ -340,6 +349,29 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
         Blocker::NoRoom { replicas_fit, replicas } => {
             format!("the nodes have room for {replicas_fit} of its {replicas} replica(s) now")
         }
+        Blocker::Topology { topology, replicas_fit, replicas, nodes_with_room } => {
+            let place = one_place(*topology);
+            format!(
+                "{nodes_with_room} node(s) have room for all of its {replicas} replicas, and no \
+                 single {place} has: the best one holds {replicas_fit} now"
+            )
+        }
+        Blocker::TopologyTooSmall { topology, replicas } => {
+            let place = one_place(*topology);
+            format!(
+                "no single {place} of the pool could hold its {replicas} replicas even if it were \
+                 empty; the pool could"
+            )
+        }
+    }
+}
+
+/// What a gang wishes to be in.
+fn one_place(topology: Topology) -> &'static str {
+    match topology {
+        Topology::SameNode => "node",
+        Topology::SameGroup => "topology group",
+        Topology::None => "pool",
     }
 }
 

@@ -179,6 +179,8 @@ kinds! {
     Denied = "denied";
     /// Its end: refused when it was asked for.
     Refused = "refused";
+    /// Waits: no single node or topology group has the room that the pool has.
+    Topology = "topology";
 }
 
 impl Kind {
@@ -198,7 +200,10 @@ impl Kind {
             Blocker::HeldForOthers { .. } => Self::Held,
             Blocker::BehindProtected { .. } => Self::Behind,
             // The sentence beside it tells them apart.
-            Blocker::PoolTooSmall | Blocker::NodesOutOfService { .. } => Self::TooSmall,
+            Blocker::PoolTooSmall
+            | Blocker::NodesOutOfService { .. }
+            | Blocker::TopologyTooSmall { .. } => Self::TooSmall,
+            Blocker::Topology { .. } => Self::Topology,
             Blocker::NoRoom { .. } | Blocker::RoomIsMade { .. } => Self::NoRoom,
         }
     }

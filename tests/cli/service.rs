@@ -142,6 +142,11 @@ fn short_commands_send_what_they_say() {
                 "cpu_milli": 9, "memory_mib": 10}}),
         ),
         (
+            "nodes register n2 --cpu-milli 9 --memory-mib 10 --group rack-2",
+            json!({"RegisterNode": {"node": "n2", "gpu_model": "", "gpu_count": 0,
+                "cpu_milli": 9, "memory_mib": 10, "topology_group": "rack-2"}}),
+        ),
+        (
             "override r approve --reason late",
             json!({"OverrideDecision": {"request": "r", "action": "approve", "reason": "late"}}),
         ),

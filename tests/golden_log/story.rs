@@ -79,6 +79,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     networks(&mut scroll);
     fairness(&mut scroll);
     preemption(&mut scroll);
+    topology(&mut scroll);
     scroll.batches
 }
 
@@ -366,6 +367,32 @@ fn preemption(scroll: &mut Scroll) {
     scroll.send(ask("high-2", "t").slice(500).on(&["A100"]).priority(8));
     scroll.send(Payload::SetPreemption(SetPreemption { rules: None }));
     scroll.send(ask("high-3", "t").gpus(8).on(&["A100"]).priority(9));
+}
+
+/// From `decide_version` 3 on: topology groups, and gangs that wish for one or for one node.
+fn topology(scroll: &mut Scroll) {
+    let grouped = |name: &str, group: &str| {
+        let Payload::RegisterNode(node) = node(name, 4, "T4") else { unreachable!() };
+        Payload::RegisterNode(RegisterNode { topology_group: group.to_owned(), ..node })
+    };
+    let gang = |name: &str, replicas, topology| {
+        let Ask(ask) = ask(name, "u").gpus(2).replicas(replicas).on(&["T4"]);
+        Payload::RequestAllocation(RequestAllocation { topology, ..ask })
+    };
+    for (name, group) in [("w1", "west"), ("w2", "west"), ("e1", "east"), ("x", "")] {
+        scroll.send(grouped(name, group));
+    }
+    scroll.send(grouped("y", &"x".repeat(200)));
+    let whole = scroll.send(gang("near-1", 1, Topology::SameGroup));
+    scroll.send(gang("near-2", 2, Topology::SameNode));
+    scroll.send(gang("near-3", 3, Topology::SameGroup));
+    scroll.send(gang("near-4", 2, Topology::SameNode));
+    scroll.send(gang("near-5", 3, Topology::SameNode));
+    scroll.send(gang("near-6", 5, Topology::SameGroup));
+    scroll.now += MINUTE;
+    scroll.send(release("near-1", whole));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

@@ -10,6 +10,7 @@ mod stored;
 mod stream;
 #[path = "../system_common/mod.rs"]
 mod system_common;
+mod topology;
 
 use conclave::validate::{Acknowledged, Verdict, validate};
 use conclave_core::units::Offset;

@@ -45,6 +45,7 @@ pub(super) struct PoolState<'a> {
 pub(super) struct NodeState<'a> {
     node: &'a str,
     gpu_model: &'a str,
+    topology_group: &'a str,
     is_draining: bool,
     is_healthy: bool,
     /// Of each GPU.
@@ -165,6 +166,7 @@ impl<'a> NodeState<'a> {
         Self {
             node: &node.id().0,
             gpu_model: &fleet.model_of(node).0,
+            topology_group: node.topology_group(),
             is_draining: node.is_draining(),
             is_healthy: node.is_healthy(),
             gpu_milli_left: node.gpu_left().to_vec(),

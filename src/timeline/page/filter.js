@@ -5,7 +5,7 @@
   const ALIASES = {
     quota: "limit", limit: "limit", held: "held", others: "held", guarantee: "held",
     behind: "behind", protected: "behind", overtaking: "behind", small: "too_small",
-    room: "no_room", capacity: "no_room", noroom: "no_room", carried: "carried_over",
+    room: "no_room", capacity: "no_room", noroom: "no_room", carried: "carried_over", topology: "topology",
     council: "deferred", deferred: "deferred", vote: "vote_due",
   };
   const TEXTS = { tenant: "tenant", user: "user", pool: "pool", request: "name", name: "name" };

@@ -8,6 +8,7 @@ const Conclave = {};
 Conclave.KINDS = {
   running: { label: "running", group: "running", hatch: "solid" },
   no_room: { label: "no room", long: "waits for room on the nodes", group: "waiting", hatch: "slash" },
+  topology: { label: "topology", long: "waits for room on one node or in one topology group", group: "waiting", hatch: "plus" },
   limit: { label: "quota limit", long: "waits for its tenant's limit", group: "waiting", hatch: "upright" },
   held: { label: "held for others", long: "waits: what is free is promised to others", group: "waiting", hatch: "dots" },
   behind: { label: "behind protected", long: "waits behind somebody whom nobody may overtake", group: "waiting", hatch: "backslash" },

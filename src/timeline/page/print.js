@@ -14,7 +14,7 @@
 
   const LINES = {
     slash: "M0 6L6 0", backslash: "M0 0L6 6", upright: "M1.5 0V6M4.5 0V6", level: "M0 3H6",
-    cross: "M0 6L6 0M0 0L6 6", dots: "M0.5 1.5h2M3.5 4.5h2", sparse: "M1.8 3h2.2",
+    cross: "M0 6L6 0M0 0L6 6", plus: "M0 3H6M3 0V6", dots: "M0.5 1.5h2M3.5 4.5h2", sparse: "M1.8 3h2.2",
   };
   const patterns = () => {
     const defs = svg("defs", {});

@@ -3,11 +3,12 @@
 use super::node::Need;
 use super::request::{LeaseBook, RequestBook, Stage};
 use super::{Entry, PoolBook};
+use conclave_core::command::Topology;
 use conclave_core::decision::{
     LeaseEnd, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk, Placement, RequestAdmitted,
     RequestEnd, RequestEnded,
 };
-use conclave_core::units::{GpuModel, RequestId, TenantId};
+use conclave_core::units::{GpuModel, NodeId, RequestId, TenantId};
 
 impl PoolBook {
     pub(super) fn admit(&mut self, event: &RequestAdmitted, entry: &mut Entry<'_>) {
@@ -99,7 +100,7 @@ impl PoolBook {
             entry.capacity(format!("{count} of {asked} replicas of '{id}' are granted"));
         }
         let (fencing, ends_at_ms) = (*fencing, *ends_at_ms);
-        let (need, tenant) = (request.need, request.tenant.clone());
+        let (need, tenant, topology) = (request.need, request.tenant.clone(), request.topology);
         // It may be granted again, after it made room for another.
         let models = request.gpu_models.clone();
         let (replicas_at, makes_room_for) = (replicas.clone(), None);
@@ -107,6 +108,7 @@ impl PoolBook {
         request.stage = Stage::Running(lease);
         self.place(id, &need, replicas, entry);
         self.check_models(id, (&models, gpu_model), &need, replicas, entry);
+        self.check_topology(id, topology, replicas, entry);
         self.use_quota(id, &tenant, held(&need, replicas.len()), entry);
     }
 
@@ -147,6 +149,35 @@ impl PoolBook {
         if !said.0.is_empty() && models.iter().any(|model| *model != said) {
             entry.capacity(format!("'{id}' is said to get '{said}', and its nodes have another"));
         }
+    }
+
+    /// One replica alone is near itself wherever it sits.
+    fn check_topology(
+        &self,
+        id: &RequestId,
+        wish: Topology,
+        at: &[Placement],
+        entry: &mut Entry<'_>,
+    ) {
+        let mut nodes: Vec<_> = at.iter().map(|replica| &replica.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let group = |name: &NodeId| self.nodes.get(name).map(|node| node.topology_group.as_str());
+        let place = match wish {
+            Topology::SameNode if nodes.len() > 1 => "on one node",
+            Topology::SameGroup if at.len() > 1 => {
+                let first = group(nodes[0]);
+                let is_one = nodes.iter().all(|node| group(node) == first);
+                if is_one && first != Some("") {
+                    return;
+                }
+                "in one topology group"
+            }
+            Topology::SameNode | Topology::SameGroup | Topology::None => return,
+        };
+        let nodes: Vec<&str> = nodes.into_iter().map(|node| &*node.0).collect();
+        let sentence = format!("'{id}' wants to sit {place}, and gets nodes {}", nodes.join(", "));
+        entry.capacity(sentence);
     }
 
     fn use_quota(&mut self, id: &RequestId, tenant: &TenantId, milli: i64, entry: &mut Entry<'_>) {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct NodeBook {
     pub(super) gpu_model: GpuModel,
+    /// Empty is none. What was kept before there were any had none.
+    #[serde(default)]
+    pub(super) topology_group: String,
     /// Per GPU what is taken of it, in milli.
     gpus: Vec<i64>,
     cpu_milli: Part,
@@ -56,6 +59,7 @@ impl NodeBook {
         let part = |total| Part { total, taken: 0 };
         Self {
             gpu_model: node.gpu_model.clone(),
+            topology_group: node.topology_group.clone(),
             gpus: vec![0; usize::try_from(node.gpu_count).unwrap_or(0)],
             cpu_milli: part(node.cpu_milli.0),
             memory_mib: part(node.memory_mib.0),

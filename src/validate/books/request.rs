@@ -1,7 +1,7 @@
 //! A request from its admission to the end of its lease.
 
 use super::node::Need;
-use conclave_core::command::RequestAllocation;
+use conclave_core::command::{RequestAllocation, Topology};
 use conclave_core::decision::Placement;
 use conclave_core::units::{GpuModel, Offset, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,9 @@ pub(super) struct RequestBook {
     pub(super) need: Need,
     pub(super) replicas: i64,
     pub(super) gpu_models: Vec<GpuModel>,
+    /// What was kept before anybody could wish has none.
+    #[serde(default)]
+    pub(super) topology: Topology,
     pub(super) deadline_ms: Option<TimeMs>,
     pub(super) priority: i64,
     pub(super) preemptible: bool,
@@ -53,6 +56,7 @@ impl RequestBook {
             need: Need::of(ask),
             replicas: ask.replicas,
             gpu_models: ask.gpu_models.clone(),
+            topology: ask.topology,
             deadline_ms: ask.deadline_ms,
             priority: ask.priority,
             preemptible: ask.preemptible,
