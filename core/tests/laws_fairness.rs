@@ -3,7 +3,9 @@
 mod common;
 
 use common::{config, streams};
-use conclave_core::decision::{Decision, Event, LeaseEnded, LeaseGranted, LeaseShrunk};
+use conclave_core::decision::{
+    Decision, Event, LeaseEnded, LeaseGranted, LeasePreempted, LeaseShrunk,
+};
 use conclave_core::state::State;
 use conclave_core::units::{PoolId, RequestId, TenantId};
 use proptest::prelude::*;
@@ -64,7 +66,13 @@ fn charged(decisions: &[Decision], now_ms: i64) -> Charged {
                     );
                     lease.replicas = *replicas;
                 }
-                Event::LeaseEnded(LeaseEnded { pool, request, .. }) => {
+                Event::PreemptionNoticed(noticed) => {
+                    let name = (noticed.pool.clone(), noticed.request.clone());
+                    let lease = leases.get_mut(&name).expect("a live lease");
+                    lease.ends_at_ms = noticed.ends_at_ms.0;
+                }
+                Event::LeasePreempted(LeasePreempted { pool, request, .. })
+                | Event::LeaseEnded(LeaseEnded { pool, request, .. }) => {
                     let name = (pool.clone(), request.clone());
                     let lease = leases.remove(&name).expect("a live lease");
                     charge(&mut charged, pool, &lease, lease.replicas, decision.time_ms.0);

@@ -60,7 +60,7 @@ impl Trial<'_> {
         let from = quota.limit_gpu_milli.0;
         let with = |to| SetQuota { limit_gpu_milli: GpuMilli(to), ..quota.clone() };
         let (to, grant) =
-            self.rise(self.with_it().0, QUOTA_GPU_MILLI_MAX, |to| self.set_quota(with(to)))?;
+            self.rise(from, self.with_it().0, QUOTA_GPU_MILLI_MAX, |to| self.set_quota(with(to)))?;
         Some(change(Field::LimitGpuMilli, from, to, grant))
     }
 
@@ -72,8 +72,8 @@ impl Trial<'_> {
             return None;
         }
         let with = |to| SetQuota { guarantee_gpu_milli: GpuMilli(to), ..quota.clone() };
-        let (to, grant) =
-            self.rise(self.with_it().0, quota.limit_gpu_milli.0, |to| self.set_quota(with(to)))?;
+        let (to, grant) = self
+            .rise(from, self.with_it().0, quota.limit_gpu_milli.0, |to| self.set_quota(with(to)))?;
         Some(change(Field::GuaranteeGpuMilli, from, to, grant))
     }
 
@@ -87,14 +87,18 @@ impl Trial<'_> {
         let since = waits.filter_map(|barrier| self.pool.requests[&barrier.request].waits_since());
         let to = now.0 - since.min()?.0 + 1;
         let with = |to| SetPoolPolicy { wait_bound_ms: DurationMs(to), ..policy.clone() };
-        let (to, grant) = self.rise(to, DURATION_MS_MAX.0, |to| self.set_policy(with(to)))?;
-        Some(change(Field::WaitBoundMs, policy.wait_bound_ms.0, to, grant))
+        let from = policy.wait_bound_ms.0;
+        let (to, grant) = self.rise(from, to, DURATION_MS_MAX.0, |to| self.set_policy(with(to)))?;
+        Some(change(Field::WaitBoundMs, from, to, grant))
     }
 
     /// The lowest value from `low` on, as far as it is looked for, with which the request starts,
-    /// and where. What the others of its tenant take before it is added to the next try.
+    /// and where. What the others of its tenant take before it is added to the next try. Less than
+    /// `low` is enough where what happens first helps it: leases that end for somebody, or another
+    /// elder of whoever keeps it back. Then it is looked for above `from`, which it waits with.
     fn rise(
         &self,
+        from: i64,
         low: i64,
         high: i64,
         grant: impl Fn(i64) -> Option<Grant>,
@@ -105,9 +109,11 @@ impl Trial<'_> {
                 return None;
             }
             if let Some(granted) = grant(to) {
-                if to - 1 == bad {
+                let is_reckoned = to == low && (bad <= from || grant(bad).is_none());
+                if is_reckoned {
                     return Some((to, granted));
                 }
+                let bad = if to == low { from } else { bad };
                 let lowest = turning_point(bad, to, &mut |to| grant(to).is_some());
                 return grant(lowest).map(|granted| (lowest, granted));
             }
