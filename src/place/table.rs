@@ -89,7 +89,9 @@ impl Table<'_> {
             }
         };
         std::thread::scope(|scope| {
-            (0..self.threads.get()).for_each(|_| drop(scope.spawn(work)));
+            for _ in 0..self.threads.get() {
+                scope.spawn(work);
+            }
         });
         let report = |slot: Mutex<Option<Result<PlaceReport>>>| {
             let report = slot.into_inner().expect("nobody else wrote here");
