@@ -24,10 +24,10 @@ const NODES: &str = "openb_node_list_gpu_node.csv";
 
 #[derive(Debug, Args)]
 pub(super) struct TableArguments {
-    /// Folder of openb_node_list_gpu_node.csv and the openb_pod_list_NAME.csv
+    /// Folder of the node list and the pod lists, called as openb publishes them
     #[arg(long)]
     traces: PathBuf,
-    /// Only these traces, by NAME
+    /// Only these traces, by what their files have for NAME, as in `default`
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
     /// Only these policies
