@@ -1,7 +1,7 @@
 //! The placement experiment against the figures that the FGD paper's repository publishes.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use conclave::place::Contender::{self, BestFit, Clustering, Default, Fgd, Packing, Random};
+use conclave::place::Contender::{self, Clustering, Default, Fgd, Packing, Random};
 use conclave::place::{PlaceExperiment, PlaceReport, Table, run};
 use conclave::trace::openb::{NodeRow, TaskRow, read_nodes, read_tasks};
 use conclave_core::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId};
