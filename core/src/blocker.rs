@@ -1,5 +1,6 @@
 //! Why a request is not running: derived from the state at any offset, never stored.
 
+use crate::budget::in_milli_seconds;
 use crate::command::{RequestAllocation, Topology};
 use crate::explain::highest;
 use crate::overtaking::Barriers;
@@ -7,7 +8,7 @@ use crate::placement::{Gang, OutOfService};
 use crate::queue::preferences;
 use crate::quota::{OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
-use crate::units::{GpuMilli, PoolId, RequestId, TimeMs};
+use crate::units::{GpuMilli, GpuMilliSeconds, MicroUsd, PoolId, RequestId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 
@@ -92,6 +93,29 @@ pub enum Blocker {
         /// How many it wants.
         replicas: i64,
     },
+    /// Its lease would be over its tenant's budget in a window that it touches. Amounts are rounded
+    /// up.
+    BudgetUsedUp {
+        /// When the first such window begins.
+        window_start_ms: TimeMs,
+        /// When the next window begins.
+        next_window_ms: TimeMs,
+        /// The window's budget, with what was approved on top.
+        budget_gpu_milli_seconds: GpuMilliSeconds,
+        /// What leases reserve of it.
+        reserved_gpu_milli_seconds: GpuMilliSeconds,
+        /// What the request would add.
+        wanted_gpu_milli_seconds: GpuMilliSeconds,
+        /// When it fits, were nothing else to change; none when it never does.
+        fits_at_ms: Option<TimeMs>,
+    },
+    /// On every model that it accepts it would cost more than its cap.
+    OverCap {
+        /// What it would cost on the cheapest.
+        least_micro_usd: MicroUsd,
+        /// Most that it may cost.
+        cap_micro_usd: MicroUsd,
+    },
 }
 
 /// What keeps the requests of a pool from running: what is the same for all of them is worked out
@@ -99,6 +123,7 @@ pub enum Blocker {
 #[derive(Debug)]
 pub struct Blockers<'a> {
     pool: &'a Pool,
+    now: TimeMs,
     is_carried_over: bool,
     on_draining: OnDraining,
     barriers: Barriers,
@@ -116,7 +141,8 @@ impl<'a> Blockers<'a> {
         let (on_draining, barriers) = (OnDraining::of(pool), Barriers::of(pool, state.time_ms));
         let is_carried_over = state.carried_over.contains(pool_id);
         let out_of_service = OnceCell::new();
-        Self { pool, is_carried_over, on_draining, barriers, out_of_service }
+        let now = state.time_ms;
+        Self { pool, now, is_carried_over, on_draining, barriers, out_of_service }
     }
 
     /// The same for somebody who knows by himself who keeps a request back, which is what takes
@@ -129,7 +155,8 @@ impl<'a> Blockers<'a> {
         let pool = state.pool(pool_id);
         let (on_draining, barriers) = (OnDraining::of(pool), Barriers::default());
         let is_carried_over = state.carried_over.contains(pool_id);
-        Self { pool, is_carried_over, on_draining, barriers, out_of_service: OnceCell::new() }
+        let (now, out_of_service) = (state.time_ms, OnceCell::new());
+        Self { pool, now, is_carried_over, on_draining, barriers, out_of_service }
     }
 
     /// What keeps a live request of the pool from running; none when it runs.
@@ -175,10 +202,11 @@ impl<'a> Blockers<'a> {
         // Over its limit a tenant waits for its own leases, whatever is promised to whom.
         let held = limit.is_none().then(|| held_for_others(pool, &self.on_draining, ask)).flatten();
         let behind = behind(pool, &self.barriers, request);
-        let rules = [limit, self.too_small(ask), held, behind, room_is_made(pool, request)];
-        let fits = gangs(ask).any(|gang| pool.fleet.can_hold(&gang));
-        let no_room = (!fits).then(|| no_room(pool, ask));
-        rules.into_iter().flatten().chain(no_room).collect()
+        let paid = [over_cap(pool, ask), over_budget(pool, ask, self.now)];
+        let rules = [self.too_small(ask), held, behind, room_is_made(pool, request)];
+        let no_room = (!fits_now(pool, ask)).then(|| no_room(pool, ask));
+        let limits = limit.into_iter().chain(paid.into_iter().flatten());
+        limits.chain(rules.into_iter().flatten()).chain(no_room).collect()
     }
 
     fn queue_blocker(
@@ -188,6 +216,8 @@ impl<'a> Blockers<'a> {
     ) -> Blocker {
         let (pool, ask) = (self.pool, &request.ask);
         tenant_limit(pool, ask)
+            .or_else(|| over_cap(pool, ask))
+            .or_else(|| over_budget(pool, ask, self.now))
             .or_else(|| self.too_small(ask))
             .or_else(|| held_for_others(pool, &self.on_draining, ask))
             .or_else(behind)
@@ -202,12 +232,13 @@ impl<'a> Blockers<'a> {
     fn why_too_small(&self, ask: &RequestAllocation) -> Blocker {
         let fleet = &self.pool.fleet;
         let out = self.out_of_service.get_or_init(|| OutOfService::of(fleet));
-        let holds = |out: &&OutOfService| gangs(ask).any(|gang| out.could_hold(fleet, &gang));
+        let any = |holds: &dyn Fn(&Gang) -> bool| any_gang(self.pool, ask, holds);
+        let holds = |out: &&OutOfService| any(&|gang| out.could_hold(fleet, gang));
         if let Some(out) = out.as_ref().filter(holds) {
             let OutOfService { draining_nodes, unhealthy_nodes, .. } = *out;
             return Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes };
         }
-        if gangs(ask).any(|gang| fleet.could_ever_hold(&gang.anywhere())) {
+        if any(&|gang| fleet.could_ever_hold(&gang.anywhere())) {
             return Blocker::TopologyTooSmall { topology: ask.topology, replicas: ask.replicas };
         }
         Blocker::PoolTooSmall
@@ -254,11 +285,37 @@ fn room_is_made(pool: &Pool, request: &Request) -> Option<Blocker> {
     (claim.arrival == request.arrival).then_some(Blocker::RoomIsMade { leases, until_ms })
 }
 
+fn over_cap(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
+    let cap_micro_usd = ask.budget_cap_micro_usd?;
+    let is_over = pool.affordable(ask).is_none();
+    is_over.then(|| Blocker::OverCap { least_micro_usd: pool.least_cost(ask), cap_micro_usd })
+}
+
+fn over_budget(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Blocker> {
+    let short = pool.over_budget(ask, now)?;
+    Some(Blocker::BudgetUsedUp {
+        window_start_ms: short.start_ms,
+        next_window_ms: short.next_ms,
+        budget_gpu_milli_seconds: in_milli_seconds(short.allowed),
+        reserved_gpu_milli_seconds: in_milli_seconds(short.reserved),
+        wanted_gpu_milli_seconds: in_milli_seconds(short.wanted),
+        fits_at_ms: pool.fits_budget_at(ask, now),
+    })
+}
+
+/// Whether the nodes have room for the whole gang now, on models that it can pay for.
+pub(crate) fn fits_now(pool: &Pool, ask: &RequestAllocation) -> bool {
+    any_gang(pool, ask, |gang| pool.fleet.can_hold(gang))
+}
+
 fn no_room(pool: &Pool, ask: &RequestAllocation) -> Blocker {
     let (fleet, replicas) = (&pool.fleet, ask.replicas);
-    let fit = gangs(ask).map(|gang| fleet.replicas_that_fit(&gang));
+    let Some(paid) = pool.affordable(ask) else {
+        return Blocker::NoRoom { replicas_fit: 0, replicas };
+    };
+    let fit = gangs(&paid).map(|gang| fleet.replicas_that_fit(&gang));
     let replicas_fit = fit.max().unwrap_or(0).min(replicas);
-    let with_wish = gangs(ask).filter(|gang| gang.topology() != Topology::None);
+    let with_wish = gangs(&paid).filter(|gang| gang.topology() != Topology::None);
     let anywhere = with_wish.map(|gang| gang.anywhere()).find(|gang| fleet.can_hold(gang));
     let Some(anywhere) = anywhere else { return Blocker::NoRoom { replicas_fit, replicas } };
     let nodes_with_room = fleet.nodes_with_room(&anywhere);
@@ -270,11 +327,16 @@ fn gangs(ask: &RequestAllocation) -> impl Iterator<Item = Gang> {
     preferences(ask).map(|models| Gang::of(ask, models))
 }
 
-/// Whether the nodes that accept work could hold the whole gang on one acceptable model (or on any)
-/// if nothing else ran.
+/// Whether something holds of what is tried to be placed of `ask`, as far as it can be paid for.
+fn any_gang(pool: &Pool, ask: &RequestAllocation, holds: impl Fn(&Gang) -> bool) -> bool {
+    pool.affordable(ask).is_some_and(|paid| gangs(&paid).any(|gang| holds(&gang)))
+}
+
+/// Whether the nodes that accept work could hold the whole gang on one model that is acceptable and
+/// no dearer than its cap (or on any) if nothing else ran.
 #[must_use]
 pub fn could_ever_hold(pool: &Pool, ask: &RequestAllocation) -> bool {
-    gangs(ask).any(|gang| pool.fleet.could_ever_hold(&gang))
+    any_gang(pool, ask, |gang| pool.fleet.could_ever_hold(gang))
 }
 
 /// How many replicas of `ask` those nodes could hold so; at most as many as it asks for.

@@ -4,10 +4,13 @@
 //! order of [`Payload`]'s variants is the order of the union's branches and may only grow at the
 //! end.
 
+mod budget;
 mod payload;
 mod sharing;
 
 pub use sharing::{PreemptionRules, SetFairShare, SetPreemption};
+
+pub use budget::{GpuPrice, TopUpBudget};
 
 use crate::units::{
     CommandId, CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MemoryMib, MicroUsd, NodeId,
@@ -97,6 +100,8 @@ pub enum Payload {
     /// Lets requests of the pool take running ones' places, or none any more; from
     /// `decide_version` 3 on.
     SetPreemption(SetPreemption),
+    /// Approves GPU-hours on top of a tenant's budget for one window; from `decide_version` 3 on.
+    TopUpBudget(TopUpBudget),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -191,9 +196,10 @@ pub struct SetQuota {
     /// What it may use beside others in the fair share, 1 to 1000; from `decide_version` 3 on, 1
     /// before.
     pub weight: i64,
-    /// GPU-hours per window. Later rule: must be null.
+    /// GPU-hours per window that its leases may take, 0 or more; null for no budget. From
+    /// `decide_version` 3 on, null before.
     pub gpu_hour_budget: Option<i64>,
-    /// Length of the budget window. Later rule: must be 0.
+    /// Length of a window, a minute to a year; 0 without a budget.
     pub budget_window_ms: DurationMs,
 }
 
@@ -217,7 +223,8 @@ pub struct SetPoolPolicy {
     /// What the pool expects to be asked for; at most 512 shapes. FGD and the default
     /// policy read it.
     pub target_workload: Vec<TargetShape>,
-    /// Prices per GPU model. Later rule: must be empty.
+    /// Prices per GPU model; a model without one costs nothing. From `decide_version` 3 on, empty
+    /// before.
     pub prices: Vec<GpuPrice>,
 }
 
@@ -262,15 +269,6 @@ pub struct TargetShape {
     pub count: i64,
 }
 
-/// The price of one GPU model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GpuPrice {
-    /// Which model.
-    pub gpu_model: GpuModel,
-    /// Price of one GPU for one hour.
-    pub micro_usd_per_hour: MicroUsd,
-}
-
 /// Asks for GPUs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestAllocation {
@@ -300,7 +298,8 @@ pub struct RequestAllocation {
     pub preemptible: bool,
     /// Not worth starting after this.
     pub deadline_ms: Option<TimeMs>,
-    /// Most it may cost. Later rule: must be null.
+    /// Most that the whole lease may cost: a model on which it would be more is not acceptable.
+    /// From `decide_version` 3 on, null before.
     pub budget_cap_micro_usd: Option<MicroUsd>,
     /// Where replicas should be near each other; from `decide_version` 3 on, `none` before.
     pub topology: Topology,

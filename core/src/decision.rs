@@ -3,16 +3,20 @@
 //!
 //! State is a fold of decisions alone, so events repeat what a fold needs from their command.
 
+mod budget;
 mod council;
 mod people;
+mod queue;
 mod sharing;
 mod since;
 
+pub use budget::{BudgetAwaited, BudgetToppedUp};
 pub use council::{
     CouncilActivated, CouncilRemembered, CouncilVoted, CouncilWeighed, MemberQuarantined,
     MemberReturned, MemberVote, MemberWeight,
 };
 pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
+pub use queue::{QueueCarriedOver, QueueCaughtUp};
 pub use sharing::{
     FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionRight, PreemptionSet, QuotaSet,
 };
@@ -184,6 +188,10 @@ pub enum Event {
     PreemptionNoticed(PreemptionNoticed),
     /// Its lease ended, and it waits again.
     LeasePreempted(LeasePreempted),
+    /// GPU-hours were approved on top of a budget.
+    BudgetToppedUp(BudgetToppedUp),
+    /// Somebody waits for a budget, or nobody does any more.
+    BudgetAwaited(BudgetAwaited),
 }
 
 /// The log began.
@@ -429,18 +437,4 @@ pub enum LeaseEnd {
     Expired,
     /// An operator ended it.
     Revoked,
-}
-
-/// The queue was not worked off within one decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueCarriedOver {
-    /// Whose queue.
-    pub pool: PoolId,
-}
-
-/// The queue is worked off again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueCaughtUp {
-    /// Whose queue.
-    pub pool: PoolId,
 }

@@ -4,6 +4,7 @@
 use crate::command::{RequestAllocation, TargetShape};
 use crate::council::FEATURE_COUNT;
 use crate::council::quorum::SEATED_MEMBERS;
+use crate::decide::BUDGETS_SINCE;
 use crate::decision::{Event, LeaseGranted, PoolPolicySet, RequestAdmitted};
 use crate::limits::{DECISION_BYTES_MAX, DECISION_EVENTS_MAX, ID_BYTES_MAX, NODE_GPUS_MAX};
 use crate::state::State;
@@ -102,7 +103,7 @@ impl<'a> Draft<'a> {
     /// Whether a grant of `replicas` fits beside the marks of all queues that may have to be
     /// carried over.
     pub(crate) fn has_room_for_grant(&self, replicas: usize) -> bool {
-        let marks = self.freed.len() + self.newcomers.len() + CARRIED_POOLS_MAX;
+        let marks = self.marks_max();
         self.events.len() + 1 + marks <= DECISION_EVENTS_MAX
             && self.bytes + grant_bytes_max(replicas) + marks * CARRY_MARK_BYTES_MAX
                 <= DECISION_BYTES_MAX
@@ -110,10 +111,17 @@ impl<'a> Draft<'a> {
 
     /// Whether `count` events about a preemption fit beside those marks.
     pub(crate) fn has_room_for_preemption(&self, count: usize) -> bool {
-        let marks = self.freed.len() + self.newcomers.len() + CARRIED_POOLS_MAX;
+        let marks = self.marks_max();
         self.events.len() + count + marks <= DECISION_EVENTS_MAX
             && self.bytes + count * PREEMPTION_BYTES_MAX + marks * CARRY_MARK_BYTES_MAX
                 <= DECISION_BYTES_MAX
+    }
+
+    /// Marks that this decision may still have to make of queues.
+    fn marks_max(&self) -> usize {
+        let pools = self.freed.len() + self.newcomers.len() + CARRIED_POOLS_MAX;
+        // From then on each may also say when it is looked at again for a budget.
+        if self.state.decide_version < BUDGETS_SINCE { pools } else { 2 * pools }
     }
 
     pub(crate) fn into_events(self) -> Vec<Event> {
@@ -125,7 +133,9 @@ impl<'a> Draft<'a> {
 pub(crate) fn bytes_max(event: &Event) -> usize {
     match event {
         Event::PoolPolicySet(PoolPolicySet { pool: _, policy }) => {
-            EVENT_BYTES_MAX + policy.target_workload.iter().map(shape_bytes_max).sum::<usize>()
+            let shapes = policy.target_workload.iter().map(shape_bytes_max).sum::<usize>();
+            let prices = policy.prices.len() * (ID_BYTES_MAX + 2 * INTEGER_BYTES_MAX);
+            EVENT_BYTES_MAX + shapes + prices
         }
         Event::RequestAdmitted(RequestAdmitted { pool: _, request }) => request_bytes_max(request),
         Event::LeaseGranted(LeaseGranted { replicas, .. }) => grant_bytes_max(replicas.len()),
@@ -153,7 +163,10 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         Event::CouncilRemembered(remembered) => {
             EVENT_BYTES_MAX + remembered.words.len() * STATE_WORD_BYTES_MAX
         }
-        Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => CARRY_MARK_BYTES_MAX,
+        Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) | Event::BudgetAwaited(_) => {
+            CARRY_MARK_BYTES_MAX
+        }
+        Event::BudgetToppedUp(topped_up) => EVENT_BYTES_MAX + topped_up.reason.len(),
         Event::NodeRegistered(registered) => EVENT_BYTES_MAX + registered.node.topology_group.len(),
         Event::NodeHealthChanged(changed) => EVENT_BYTES_MAX + changed.reason.len(),
         Event::DecisionOverridden(overridden) => EVENT_BYTES_MAX + overridden.reason.len(),

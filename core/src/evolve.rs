@@ -2,14 +2,15 @@
 //! decision that cannot have happened is a broken program (or a damaged log), so it panics with a
 //! sentence.
 
+mod budget;
 mod council;
 mod sharing;
 
 use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
 use crate::decision::{
     AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
-    NodeRegistered, Outcome as Answer, QuotaSet, RequestAdmitted, RequestDeferred, RequestEnd,
-    RequestEnded, RequestQueued,
+    NodeRegistered, Outcome as Answer, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
+    RequestQueued,
 };
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
@@ -97,6 +98,8 @@ impl State {
             Event::PreemptionSet(set) => self.set_preemption(set),
             Event::PreemptionNoticed(noticed) => self.notice(noticed),
             Event::LeasePreempted(preempted) => self.preempt(preempted),
+            Event::BudgetToppedUp(topped_up) => self.top_up_budget(topped_up),
+            Event::BudgetAwaited(awaited) => self.await_budget(awaited),
             Event::RequestVoted(voted) => {
                 self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
@@ -142,21 +145,6 @@ impl State {
         if !topology_group.is_empty() {
             fleet.join_group(node, topology_group);
         }
-    }
-
-    fn set_quota(&mut self, set: &QuotaSet) {
-        let QuotaSet { pool, quota } = set;
-        let pool = self.pool_mut(pool);
-        if !pool.tenants.contains_key(&quota.tenant) {
-            let mut empty = quota.clone();
-            // The guarantee joins the pool's sum through the change below.
-            empty.guarantee_gpu_milli = GpuMilli(0);
-            pool.tenants.insert(quota.tenant.clone(), Tenant::new(empty));
-        }
-        pool.change_tenant(&quota.tenant, |tenant| {
-            tenant.quota = quota.clone();
-            tenant.ceiling_gpu_milli = quota.limit_gpu_milli.max(tenant.used_gpu_milli);
-        });
     }
 
     fn count_vote(
@@ -206,7 +194,8 @@ impl State {
         let request = pool.requests.get_mut(id).expect("leave_stage found it");
         request.stage = Stage::Waiting { since_ms };
         let waiter = Waiter { request: id.clone(), since_ms };
-        pool.queue.join(Group::of(&request.ask), request.arrival, waiter);
+        let (arrival, group) = (request.arrival, pool.group_of(&pool.requests[id].ask));
+        pool.queue.join(group, arrival, waiter);
     }
 
     fn defer(&mut self, deferred: &RequestDeferred) {
@@ -272,6 +261,7 @@ impl State {
         self.set_timer(pool, id, *ends_at_ms, TimerKind::LeaseEnds);
         let granted_at_ms = self.time_ms;
         let pool = self.pool_mut(pool);
+        let hourly_micro_usd = pool.prices_at(replicas);
         let request = pool.requests.get_mut(id).expect("leave_stage found it");
         let asked = usize::try_from(request.ask.replicas).expect("a gang is bounded");
         assert_eq!(replicas.len(), asked, "gang {id} is granted whole or not at all");
@@ -280,10 +270,11 @@ impl State {
             granted_at_ms,
             ends_at_ms: *ends_at_ms,
             gpu_model: gpu_model.clone(),
+            hourly_micro_usd,
             replicas: replicas.clone(),
             notice: None,
         });
-        let ask = request.ask.clone();
+        let (ask, rate) = (request.ask.clone(), request.rate_from(0));
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
         let (taken, half_life) = (Amounts::of(&ask, ask.replicas), pool.half_life());
         pool.use_quota(&ask.tenant, ask.total_gpu_milli(), |tenant| {
@@ -291,6 +282,7 @@ impl State {
             tenant.waiting_count -= 1;
             tenant.running_count += 1;
             tenant.history.note(granted_at_ms, Counted::Granted);
+            tenant.reserve(rate, (granted_at_ms, *ends_at_ms), granted_at_ms);
         });
         if let Some(at_ms) = ask.deadline_ms {
             self.stop_timer(&granted.pool, id, at_ms, TimerKind::DeadlinePasses);
@@ -303,6 +295,7 @@ impl State {
         let before = lease.ends_at_ms;
         lease.ends_at_ms = *ends_at_ms;
         lease.fencing = *fencing;
+        self.renew_budget(pool, request, before);
         self.stop_timer(pool, request, before, TimerKind::LeaseEnds);
         self.set_timer(pool, request, *ends_at_ms, TimerKind::LeaseEnds);
     }
@@ -314,10 +307,13 @@ impl State {
         let lease = self.lease_mut(pool, id);
         assert!(keep < lease.replicas.len(), "lease {id} shrinks to {keep}");
         lease.fencing = *fencing;
-        let freed = lease.replicas.split_off(keep);
         let (since, span) = (lease.granted_at_ms, lease.held_until(now));
         let pool = self.pool_mut(pool);
-        let ask = pool.requests[id].ask.clone();
+        let request = pool.requests.get_mut(id).expect("lease_mut found it");
+        let (ask, rate) = (request.ask.clone(), request.rate_from(keep));
+        let lease = request.lease_mut().expect("lease_mut found it");
+        let (freed, ends_at_ms) = (lease.replicas.split_off(keep), lease.ends_at_ms);
+        lease.hourly_micro_usd.truncate(keep);
         let count = i64::try_from(freed.len()).expect("a gang is bounded");
         freed.iter().for_each(|replica| pool.give_back(replica, &ask));
         let gpus = GpuMilli(count * ask.replica_gpu_milli().0);
@@ -325,6 +321,7 @@ impl State {
         pool.use_quota(&ask.tenant, GpuMilli(-gpus.0), |tenant| {
             tenant.ledger.give_back(&given, since, span, half_life);
             note_given_back(tenant, now, &ask, gpus, span);
+            tenant.refund(rate, (now, ends_at_ms), now);
         });
     }
 
@@ -345,7 +342,9 @@ impl State {
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
         let (gpus, span) = (request.held_gpu_milli(), lease.held_until(now));
         let (given, half_life) = (request.held_amounts(), pool.half_life());
+        let rate = request.rate_from(0);
         pool.use_quota(&request.ask.tenant, GpuMilli(-gpus.0), |tenant| {
+            tenant.refund(rate, (now, ends_at_ms), now);
             tenant.running_count -= 1;
             tenant.ledger.give_back(&given, lease.granted_at_ms, span, half_life);
             note_given_back(tenant, now, &request.ask, gpus, span);
@@ -364,7 +363,8 @@ impl State {
         match &stage {
             Stage::Admitted => {}
             Stage::Waiting { .. } => {
-                let (group, arrival) = (Group::of(&request.ask), request.arrival);
+                let has_budget = pool.tenants[&request.ask.tenant].budget.is_some();
+                let (group, arrival) = (Group::of(&request.ask, has_budget), request.arrival);
                 pool.queue.leave(&group, arrival);
                 pool.preemption.served.remove(id);
             }

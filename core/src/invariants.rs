@@ -2,9 +2,11 @@
 //! of the log. The cheap part is asserted where state changes, in release too.
 
 use crate::council::factor::{FACTORS_SUM, Factor};
+use crate::limits::BUDGET_WINDOWS_MAX;
 use crate::state::bench::{Bench, QUARANTINED_MAX};
-use crate::state::{DueVote, Group, Pool, Stage, State, TimerKind};
-use crate::units::{GpuMilli, PoolId, TenantId, TimeMs};
+use crate::state::budget::window_of;
+use crate::state::{Budget, DueVote, Pool, Stage, State, Timer, TimerKind};
+use crate::units::{GpuMilli, PoolId, RequestId, TenantId, TimeMs};
 use std::collections::BTreeMap;
 
 /// Checks everything that can be derived twice.
@@ -19,6 +21,8 @@ pub fn check(state: &State) {
         check_quota(id, pool);
         check_queue(id, pool);
         check_preemption(id, pool);
+        check_budgets(state, id, pool);
+        timers += usize::from(pool.budget_look_ms.is_some());
         assert!(pool.denials.is_sound(), "pool {id}: denials are lost or too many");
         for request in pool.requests.values() {
             timers += check_timers(state, id, request);
@@ -86,6 +90,42 @@ fn check_quota(id: &PoolId, pool: &Pool) {
     assert_eq!(pool.unused_guarantees.0, unused, "pool {id}: the sum of unused guarantees is off");
 }
 
+/// What windows to come reserve is what live leases will have held by their ends. The current one
+/// has what was used besides.
+fn check_budgets(state: &State, id: &PoolId, pool: &Pool) {
+    let now = state.time_ms;
+    if let Some(at_ms) = pool.budget_look_ms {
+        let (request, pool) = (RequestId::default(), id.clone());
+        let timer = Timer { at_ms, request, pool, kind: TimerKind::BudgetFits };
+        assert!(state.timers.contains(&timer), "pool {id}: nobody looks again at {at_ms}");
+    }
+    for (name, tenant) in &pool.tenants {
+        let budgets = (tenant.quota.gpu_hour_budget.is_some(), tenant.budget.is_some());
+        assert_eq!(budgets.0, budgets.1, "pool {id}: the budget of {name} is none of its quota");
+        let Some(allowance) = tenant.allowance() else { continue };
+        let (width, mut live) = (allowance.width, Budget::default());
+        for request in pool.requests.values().filter(|request| request.ask.tenant == *name) {
+            if let Some(lease) = request.lease() {
+                live.reserve(request.rate_from(0), (now, lease.ends_at_ms), width);
+            }
+        }
+        let current = window_of(now, width);
+        let kept = allowance.budget.windows().range(current..);
+        let indices = kept.clone().map(|(index, _)| *index).chain(live.windows().keys().copied());
+        for index in indices {
+            let (kept, live) = (allowance.budget.window(index), live.window(index));
+            let is_so = if index == current {
+                kept.reserved >= live.reserved && kept.cost >= live.cost
+            } else {
+                kept.reserved == live.reserved && kept.cost == live.cost
+            };
+            assert!(is_so, "pool {id}: window {index} of {name} is {kept:?} with {live:?} to come");
+        }
+        let count = i64::try_from(kept.count()).expect("windows are bounded");
+        assert!(count <= BUDGET_WINDOWS_MAX, "pool {id}: {name} has {count} windows");
+    }
+}
+
 fn check_queue(id: &PoolId, pool: &Pool) {
     let mut waiting = 0;
     let mut deferred = 0;
@@ -95,7 +135,7 @@ fn check_queue(id: &PoolId, pool: &Pool) {
             Stage::Admitted => panic!("pool {id}: {name} was admitted and then forgotten"),
             Stage::Waiting { since_ms } => {
                 waiting += 1;
-                let waiters = pool.queue.groups().get(&Group::of(&request.ask));
+                let waiters = pool.queue.groups().get(&pool.group_of(&request.ask));
                 let waiter = waiters.and_then(|waiters| waiters.get(&request.arrival));
                 let waiter = waiter.unwrap_or_else(|| panic!("pool {id}: {name} waits nowhere"));
                 assert_eq!((&waiter.request, waiter.since_ms), (name, *since_ms));
@@ -141,7 +181,7 @@ fn check_timers(state: &State, pool: &PoolId, request: &crate::state::Request) -
     let id = &request.ask.request;
     let has = |at_ms: TimeMs, kind| {
         let (request, pool) = (id.clone(), pool.clone());
-        let found = state.timers.contains(&crate::state::Timer { at_ms, request, pool, kind });
+        let found = state.timers.contains(&Timer { at_ms, request, pool, kind });
         assert!(found, "{id} lacks its {kind:?} timer at {at_ms}");
         1
     };

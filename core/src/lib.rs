@@ -15,6 +15,7 @@
 )]
 
 pub mod blocker;
+pub mod budget;
 pub mod command;
 pub mod council;
 pub mod decide;
@@ -31,6 +32,7 @@ pub mod overtaking;
 pub mod partition;
 pub mod placement;
 mod preemption;
+mod prices;
 pub mod queue;
 pub mod quota;
 pub mod rejection;

@@ -6,8 +6,9 @@ use crate::units::{DurationMs, TimeMs};
 /// The `decide_version` of a log that has just been opened: later ones have to be activated.
 pub const DECIDE_VERSION_FIRST: i64 = 1;
 /// The newest `decide_version` that this release knows; it knows all before. 2: a council of
-/// networks may be activated. 3: tenants have weights, a pool may order its queue by fair share and
-/// place by the policy called default, and gangs may wish for one node or one topology group.
+/// networks may be activated. 3: tenants have weights and GPU-hour budgets, a pool may order its
+/// queue by fair share, preempt, have prices and place by the policy called default, and gangs may
+/// wish for one node or one topology group.
 pub const DECIDE_VERSION_NEWEST: i64 = 3;
 
 /// Whether this release decides by `version`, and can fold and verify what it decided.
@@ -90,6 +91,21 @@ pub const PREEMPTIONS_PER_DAY_MAX: i64 = 1_000_000;
 pub const VICTIMS_MAX: usize = 64;
 /// Waiting requests of a pool for which one decision looks for leases to end.
 pub const PREEMPTORS_MAX: usize = 4;
+/// GPU-hours of one window of a budget, with what is approved on top: a thousand million.
+pub const GPU_HOURS_MAX: i64 = 1_000_000_000;
+/// Shortest window of a budget: a minute.
+pub const BUDGET_WINDOW_MS_MIN: DurationMs = DurationMs(60_000);
+/// Longest window of a budget: a year.
+pub const BUDGET_WINDOW_MS_MAX: DurationMs = DurationMs(365 * 24 * 3_600_000);
+/// Windows of one tenant's budget that are kept, from the current one on: no lease may touch more,
+/// and none further ahead can be topped up.
+pub const BUDGET_WINDOWS_MAX: i64 = 400;
+/// Models with a price in one pool.
+pub const PRICES_MAX: usize = 64;
+/// Highest price of a GPU-hour: a million US dollars.
+pub const PRICE_MICRO_USD_MAX: i64 = 1_000_000_000_000;
+/// Highest cap of what a request may cost: a thousand million US dollars.
+pub const BUDGET_CAP_MICRO_USD_MAX: i64 = 1_000_000_000_000_000;
 /// Commands per minute that a rate limit may allow.
 pub const RATE_PER_MINUTE_MAX: i64 = 60_000_000;
 

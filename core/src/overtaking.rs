@@ -5,7 +5,7 @@
 //! models: then that elder has to start first. Nobody who arrived later and could want one of its
 //! models is granted anything until a protected request starts. What a tenant's own guarantee
 //! covers is kept back by its own requests only: a guarantee is a right to GPUs of the pool,
-//! whoever waits.
+//! whoever waits. Whom the budget of its tenant may make wait keeps nobody back.
 //!
 //! Whoever joins later takes no protection away, whatever its priority: the elders of a request
 //! joined before it or within W of it, and theirs likewise. As long as one of them waits, others
@@ -63,7 +63,7 @@ impl Barriers {
             |ahead: &Ahead<'_>| ahead.covers_all(protected_from(first_joined), &named);
         while let Some(Reverse(candidate)) = in_order.pop() {
             let Candidate { arrival, group, waiter, .. } = candidate;
-            if !waits_for_capacity(pool, &on_draining, &waiter.request) {
+            if !waits_for_capacity(pool, &on_draining, &waiter.request, now) {
                 continue;
             }
             let protected_from = protected_from(waiter.since_ms);
@@ -100,7 +100,8 @@ impl Barriers {
         pool: &Pool,
         request: &Request,
     ) -> impl Iterator<Item = &'a Barrier> {
-        let (group, is_guaranteed) = (Group::of(&request.ask), is_guaranteed(pool, &request.ask));
+        let (group, is_guaranteed) =
+            (pool.group_of(&request.ask), is_guaranteed(pool, &request.ask));
         let (arrival, barriers) = (request.arrival, self.barriers.iter());
         barriers.filter(move |barrier| barrier.keeps_back(arrival, &group, is_guaranteed))
     }
@@ -208,11 +209,17 @@ impl<'a> Ahead<'a> {
 }
 
 /// Whether a request would start once enough leases ended: neither its tenant's quota nor the size
-/// of the pool forbids it.
-fn waits_for_capacity(pool: &Pool, on_draining: &OnDraining, request: &RequestId) -> bool {
+/// of the pool forbids it, and its tenant's budget would let it whenever that was.
+fn waits_for_capacity(
+    pool: &Pool,
+    on_draining: &OnDraining,
+    request: &RequestId,
+    now: TimeMs,
+) -> bool {
     let ask = &pool.requests[request].ask;
     on_draining.waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
         && could_ever_hold(pool, ask)
+        && pool.always_fits_budget(ask, now)
 }
 
 /// Whether a tenant's unused guarantee covers all of what it asks for.

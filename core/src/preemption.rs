@@ -26,7 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Search {
     /// None was found, or they end later.
     Nothing,
-    /// Some ended at once: those who wait have to be asked again.
+    /// Some ended at once, or gave back to a budget what they will not use: those who wait have to be
+    /// asked again.
     Freed,
     /// The decision has no room for more.
     NoRoom,
@@ -83,6 +84,7 @@ pub(crate) fn preempt_for_waiters(
         let notices: Vec<_> =
             chosen.iter().map(|chosen| victims.notice(chosen, ends_at_ms)).collect();
         let is_now = ends_at_ms <= draft.now;
+        let gives_back_to_a_budget = chosen.iter().any(|victim| victims.is_awaited(victim));
         let by_tenant = draft.state.pool(pool_id).requests[&id].ask.tenant.clone();
         for (request, right, ends_at_ms) in notices {
             draft.emit(Event::PreemptionNoticed(PreemptionNoticed {
@@ -97,7 +99,7 @@ pub(crate) fn preempt_for_waiters(
                 preempt(draft, pool_id, &request);
             }
         }
-        if is_now {
+        if is_now || gives_back_to_a_budget {
             return Search::Freed;
         }
     }
@@ -116,6 +118,7 @@ fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestI
             && request.ask.topology.of_gang(request.ask.replicas) == Topology::None
             && barriers.before(pool, request).is_none()
             && is_within_limit(pool, request)
+            && pool.always_fits_budget(&request.ask, now)
     };
     let waits = |id: &&RequestId| {
         let request = pool.request(id);
@@ -168,7 +171,8 @@ impl<'a> Victims<'a> {
         if candidates.is_empty() {
             return None;
         }
-        preferences(&by.ask).find_map(|models| {
+        let paid = self.pool.affordable(&by.ask)?;
+        preferences(&paid).find_map(|models| {
             let chosen = self.for_models(by, &candidates, models)?;
             self.leaves_promises(by, &chosen).then_some(chosen)
         })
@@ -415,6 +419,12 @@ impl<'a> Victims<'a> {
         let free = pool.free_gpu_milli().0 + victims.iter().map(milli).sum::<i64>();
         let wanted = ask.total_gpu_milli().0;
         wanted <= unused || wanted <= free - pool.held_for_others(&ask.tenant).0
+    }
+
+    /// Whether others of its tenant wait beside it, and its tenant has a budget.
+    fn is_awaited(&self, victim: &Victim<'_>) -> bool {
+        let tenant = &self.pool.tenants[&victim.request.ask.tenant];
+        tenant.budget.is_some() && tenant.queued_count() > 0
     }
 
     /// When all of them end: each has had its minimum and its grace by then.

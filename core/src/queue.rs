@@ -7,7 +7,9 @@
 //!   only has to be tried alone when nothing was freed.
 
 use crate::command::RequestAllocation;
-use crate::decision::{Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp};
+use crate::decision::{
+    BudgetAwaited, Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp,
+};
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
 use crate::fairness::FairOrder;
 use crate::limits::TIME_MS_MAX;
@@ -17,7 +19,8 @@ use crate::placement::{Fleet, Gang, Placer, Spot, seed_of};
 use crate::preemption::{Search, preempt_for_waiters};
 use crate::quota::may_grant;
 use crate::state::{Group, Pool, Stage};
-use crate::units::{GpuModel, Offset, PoolId, RequestId};
+use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -70,6 +73,12 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     if may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err() {
         return make_room(draft, pool_id, ids);
     }
+    if pool.over_budget(&request.ask, draft.now).is_some() {
+        let fits_at = pool.fits_budget_at(&request.ask, draft.now);
+        let look = [pool.budget_look_ms, fits_at].into_iter().flatten().min();
+        look_again_at(draft, pool_id, look);
+        return true;
+    }
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
         Try::NoPlace => make_room(draft, pool_id, ids),
@@ -96,8 +105,11 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
     let mut no_place = NoPlace::default();
     loop {
         match walk(draft, pool, &mut no_place) {
-            Walk::Ended => match preempt_for_waiters(draft, pool, &[]) {
-                Search::Nothing => return true,
+            Walk::Ended { look } => match preempt_for_waiters(draft, pool, &[]) {
+                Search::Nothing => {
+                    look_again_at(draft, pool, look);
+                    return true;
+                }
                 Search::NoRoom => return false,
                 Search::Freed => no_place = NoPlace::default(),
             },
@@ -107,10 +119,21 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
     }
 }
 
+/// The queue is looked at again when somebody who waits for a budget may start.
+fn look_again_at(draft: &mut Draft, pool: &PoolId, look: Option<TimeMs>) {
+    let until_ms = look.filter(|at_ms| *at_ms <= TIME_MS_MAX);
+    if draft.state.pool(pool).budget_look_ms != until_ms {
+        draft.emit(Event::BudgetAwaited(BudgetAwaited { pool: pool.clone(), until_ms }));
+    }
+}
+
 /// How a walk along the queue ended.
 enum Walk {
     /// Nobody is left who could start.
-    Ended,
+    Ended {
+        /// When the first of those may whom a budget makes wait.
+        look: Option<TimeMs>,
+    },
     /// The decision has no room for the next grant.
     NoRoom,
     /// A grant lifted a barrier: those whom it kept back have to be asked again.
@@ -124,6 +147,7 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
     let mut order = FairOrder::of(pool, draft.now);
     let (mut firsts, mut is_somebody_kept_back) = (firsts_of_groups(pool, &mut order), false);
     firsts.extend(pool.preemption.served.iter().map(|served| First::of_served(pool, served)));
+    let mut look = None;
     while let Some(Reverse(first)) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
         let request = &pool.requests[&first.request];
@@ -137,7 +161,7 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
             firsts.push(Reverse(First { fair_key, ..first }));
             continue;
         }
-        let (id, group) = (first.request, Group::of(&request.ask));
+        let (id, group) = (first.request, pool.group_of(&request.ask));
         let Group { tenant, need, .. } = &group;
         if barriers.before(pool, request).is_some() {
             is_somebody_kept_back = true;
@@ -146,8 +170,17 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
         if may_grant(pool, tenant, need.total_gpu_milli()).is_err() || no_place.rules_out(need) {
             continue;
         }
+        // Without terms neither a budget nor a cap counts.
+        if group.terms.is_some() && pool.over_budget(&request.ask, draft.now).is_some() {
+            let fits_at = pool.fits_budget_at(&request.ask, draft.now);
+            look = [look, fits_at].into_iter().flatten().min();
+            continue;
+        }
+        let ask_has_cap = request.ask.budget_cap_micro_usd.is_some();
         match try_grant(draft, pool_id, &id) {
             Try::NoRoom => return Walk::NoRoom,
+            // What it cannot pay for, others can.
+            Try::NoPlace if ask_has_cap => {}
             Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, group.need),
             Try::Granted => {
                 no_place.after_grant();
@@ -160,7 +193,7 @@ fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
             }
         }
     }
-    Walk::Ended
+    Walk::Ended { look }
 }
 
 /// The first of a group, by its place in the order; or somebody for whom room was made.
@@ -206,9 +239,7 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
     let ask = &pool.requests[id].ask;
     let replicas = usize::try_from(ask.replicas).expect("a gang is bounded");
     let Some((gpu_model, replicas_at)) = place(pool, id) else { return Try::NoPlace };
-    let policy = &pool.policy;
-    let term_ms = pool.requests[id].ask.expected_duration_ms.min(policy.lease_max_ms);
-    let ends_at_ms = now.plus(term_ms).plus(policy.lease_grace_ms).min(TIME_MS_MAX);
+    let ends_at_ms = pool.lease_end(&pool.requests[id].ask, now);
     if !draft.has_room_for_grant(replicas) {
         return Try::NoRoom;
     }
@@ -225,8 +256,14 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
 
 /// Nodes for a whole gang: the first model of its preference that can hold it.
 fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> {
+    // Most requests have no cap: then nothing is copied.
+    let paid = pool.affordable(&pool.requests[id].ask)?;
+    let paid = match paid {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(ask) => Some(ask),
+    };
     let Pool { fleet, placer, requests, .. } = pool;
-    place_gang(fleet, placer, &requests[id].ask)
+    place_gang(fleet, placer, paid.as_ref().unwrap_or(&requests[id].ask))
 }
 
 /// The same for a request that need not be of the pool yet. The fleet stays as it is.

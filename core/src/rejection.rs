@@ -100,6 +100,12 @@ codes! {
     AlreadyAppealed, "already_appealed", dead_letter: false;
     /// The lease ends for another request and is not renewed any more.
     UnderNotice, "under_notice", dead_letter: false;
+    /// More GPU time than a window of the tenant's budget holds, or has left for a renewal.
+    ExceedsBudget, "exceeds_budget", dead_letter: false;
+    /// On every model that it accepts it would cost more than its cap.
+    ExceedsCap, "exceeds_cap", dead_letter: false;
+    /// The tenant has no budget that could be topped up.
+    NoBudget, "no_budget", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

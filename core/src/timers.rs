@@ -1,7 +1,9 @@
 //! Timers that are due fire before the command whose time passed them, in order of deadline and id.
 
 use crate::command::WorkOutcome;
-use crate::decision::{DeferralDue, Event, LeaseEnd, LeaseEnded, RequestEnd, RequestEnded};
+use crate::decision::{
+    BudgetAwaited, DeferralDue, Event, LeaseEnd, LeaseEnded, RequestEnd, RequestEnded,
+};
 use crate::draft::Draft;
 use crate::overtaking::lifts_a_barrier;
 use crate::preemption;
@@ -38,6 +40,10 @@ fn fire(draft: &mut Draft, timer: Timer) {
         }
         TimerKind::DeferralIsDue => {
             draft.emit(Event::DeferralDue(DeferralDue { pool, request }));
+        }
+        TimerKind::BudgetFits => {
+            draft.freed.insert(pool.clone());
+            draft.emit(Event::BudgetAwaited(BudgetAwaited { pool, until_ms: None }));
         }
     }
 }

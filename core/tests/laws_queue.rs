@@ -5,13 +5,15 @@ mod common;
 
 use common::{config, fold, streams, streams_of_groups, walk};
 use conclave_core::blocker::{Blocker, Blockers};
+use conclave_core::budget::GPU_HOUR;
 use conclave_core::command::{PlacementPolicy, RequestAllocation, Topology};
 use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
+use conclave_core::limits::TIME_MS_MAX;
 use conclave_core::overtaking::Barriers;
 use conclave_core::placement::{Fleet, Gang, Need, Node, NodeClass, Placer, Shape};
 use conclave_core::quota::may_grant;
-use conclave_core::state::{Group, Pool, Request, Stage, State};
+use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
 use proptest::prelude::*;
 use std::cmp::Reverse;
@@ -52,7 +54,7 @@ fn free(pool: &Pool) -> i64 {
     nodes.map(|node| node.gpu_left().iter().map(|left| i64::from(*left)).sum::<i64>()).sum()
 }
 
-fn check_grant(pool: &Pool, granted: &LeaseGranted) {
+fn check_grant(pool: &Pool, granted: &LeaseGranted, now: TimeMs) {
     let ask = &pool.requests[&granted.request].ask;
     let (wanted, tenant) = (wanted(ask), &ask.tenant);
     let limit = pool.tenants[tenant].quota.limit_gpu_milli.0;
@@ -66,6 +68,12 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted) {
         assert!(node.accepts_work(), "{granted:?} sits on a draining node");
         pool.fleet.model_of(node)
     });
+    if let Some(payable) = payable(pool, ask) {
+        let models: BTreeSet<&GpuModel> = models.by_ref().collect();
+        let is_one = models.len() == 1 && models.iter().all(|model| payable.contains(model));
+        assert!(is_one, "{granted:?} is on {models:?} and can pay for {payable:?}");
+    }
+    assert!(over_budget(pool, ask, now).is_none(), "{granted:?} is over its tenant's budget");
     let wishes = &ask.gpu_models;
     if ask.gpu_count > 0 && !wishes.is_empty() {
         let is_wish = |model: &GpuModel| *model == granted.gpu_model && wishes.contains(model);
@@ -75,9 +83,9 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted) {
 
 /// Whether `replicas` of a request find a place together: on one model that it accepts or on any,
 /// and where it wishes, as a gang of as many as it asks for does.
-fn finds_place(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
+fn finds_place(pool: &Pool, fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
     let places = places(fleet, ask.topology.of_gang(ask.replicas));
-    places.iter().any(|place| finds_place_anywhere(place, ask, replicas))
+    places.iter().any(|place| finds_place_anywhere(pool, place, ask, replicas))
 }
 
 /// The fleet without all nodes but those of one place that would do.
@@ -100,13 +108,21 @@ fn places(fleet: &Fleet, topology: Topology) -> Vec<Fleet> {
     names.into_iter().map(only).collect()
 }
 
-fn finds_place_anywhere(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
+fn finds_place_anywhere(
+    pool: &Pool,
+    fleet: &Fleet,
+    ask: &RequestAllocation,
+    replicas: i64,
+) -> bool {
     let mut placer = Placer::new(PlacementPolicy::BestFit, &[]);
     let mut fleet = fleet.clone();
     let mut finds = |models: &[GpuModel]| {
         let gang = Gang::new(Shape::of(ask, models), replicas, Topology::None);
         placer.choose_gang(&mut fleet, &gang, 0).is_some()
     };
+    if let Some(models) = payable(pool, ask) {
+        return models.iter().any(|model| finds(std::slice::from_ref(model)));
+    }
     let is_any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
     if is_any {
         finds(&[])
@@ -115,11 +131,95 @@ fn finds_place_anywhere(fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -
     }
 }
 
-fn can_start(pool: &Pool, barriers: &Barriers, request: &Request) -> bool {
+/// When a lease that is granted at `now` ends.
+fn lease_end(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> i64 {
+    let term = ask.expected_duration_ms.0.min(pool.policy.lease_max_ms.0);
+    (now.0 + term + pool.policy.lease_grace_ms.0).min(TIME_MS_MAX.0)
+}
+
+/// The models that a request with a cap accepts and can pay for; none for one without a cap.
+fn payable(pool: &Pool, ask: &RequestAllocation) -> Option<Vec<GpuModel>> {
+    let cap = ask.budget_cap_micro_usd.filter(|_| ask.gpu_count > 0)?;
+    let length = i128::from(lease_end(pool, ask, TimeMs(0)));
+    let price_of = |model: &GpuModel| {
+        let price = pool.policy.prices.iter().find(|price| price.gpu_model == *model);
+        price.map_or(0, |price| i128::from(price.micro_usd_per_hour.0))
+    };
+    let can_pay = |model: &GpuModel| {
+        i128::from(wanted(ask)) * length * price_of(model) <= i128::from(cap.0) * GPU_HOUR
+    };
+    let nodes = pool.fleet.nodes().iter().filter(|node| !node.gpu_left().is_empty());
+    let of_pool: BTreeSet<GpuModel> = nodes.map(|node| pool.fleet.model_of(node).clone()).collect();
+    let accepted: Vec<_> = if ask.gpu_models.is_empty() {
+        let mut cheapest_first: Vec<_> = of_pool.into_iter().collect();
+        cheapest_first.sort_by_key(price_of);
+        cheapest_first
+    } else {
+        ask.gpu_models.clone()
+    };
+    Some(accepted.into_iter().filter(can_pay).collect())
+}
+
+/// The first window whose budget a lease from `now` on would pass: its index, its budget, what is
+/// reserved of it, and what the lease would add, in GPU milli milliseconds.
+fn over_budget(
+    pool: &Pool,
+    ask: &RequestAllocation,
+    now: TimeMs,
+) -> Option<(i64, i128, i128, i128)> {
+    let tenant = &pool.tenants[&ask.tenant];
+    let (hours, width) = (tenant.quota.gpu_hour_budget?, tenant.quota.budget_window_ms.0);
+    let until = lease_end(pool, ask, now);
+    let windows = now.0 / width..=(until - 1) / width;
+    windows
+        .map(|index| {
+            let window = tenant.budget.as_ref().expect("a budget").window(index);
+            let allowed = i128::from(hours + window.top_up_gpu_hours) * GPU_HOUR;
+            let ms = until.min((index + 1) * width) - now.0.max(index * width);
+            (index, allowed, window.reserved, i128::from(wanted(ask)) * i128::from(ms))
+        })
+        .find(|(_, allowed, reserved, wanted)| *wanted > 0 && reserved + wanted > *allowed)
+}
+
+/// Asserts of who waits for a budget that it is used up, and that somebody looks again in time.
+fn is_over_budget(state: &State, id: &PoolId, request: &Request, blocker: &Blocker) -> bool {
+    let (pool, ask, now) = (&state.pools[id], &request.ask, state.time_ms);
+    let Blocker::BudgetUsedUp {
+        window_start_ms,
+        next_window_ms,
+        budget_gpu_milli_seconds: budget,
+        reserved_gpu_milli_seconds: reserved,
+        wanted_gpu_milli_seconds: wanted,
+        fits_at_ms,
+    } = blocker
+    else {
+        return false;
+    };
+    let Some((index, allowed, taken, more)) = over_budget(pool, ask, now) else { return false };
+    let width = pool.tenants[&ask.tenant].quota.budget_window_ms.0;
+    let rounded = |amount: i128| i64::try_from((amount + 999) / 1_000).expect("small amounts");
+    assert_eq!((window_start_ms.0, next_window_ms.0), (index * width, (index + 1) * width));
+    assert_eq!([budget.0, reserved.0, wanted.0], [allowed, taken, more].map(rounded));
+    assert!(reserved.0 + wanted.0 > budget.0, "{blocker:?}");
+    let Some(fits_at) = *fits_at_ms else { return true };
+    assert!(fits_at > now && over_budget(pool, ask, fits_at).is_none(), "{blocker:?}");
+    assert!(over_budget(pool, ask, TimeMs(fits_at.0 - 1)).is_some(), "{blocker:?}");
+    let barriers = Barriers::of(pool, now);
+    let waits_for_nothing_else = barriers.before(pool, request).is_none()
+        && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
+        && finds_place(pool, &pool.fleet, ask, ask.replicas)
+        && state.overdue_timer().is_none();
+    let is_looked_at = pool.budget_look_ms.is_some_and(|look| look <= fits_at);
+    assert!(is_looked_at || !waits_for_nothing_else, "nobody looks again for {blocker:?}");
+    true
+}
+
+fn can_start(pool: &Pool, barriers: &Barriers, request: &Request, now: TimeMs) -> bool {
     let ask = &request.ask;
     barriers.before(pool, request).is_none()
+        && over_budget(pool, ask, now).is_none()
         && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
-        && finds_place(&pool.fleet, ask, ask.replicas)
+        && finds_place(pool, &pool.fleet, ask, ask.replicas)
 }
 
 /// The nodes as if nothing ran.
@@ -179,31 +279,37 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             usize::try_from(*leases) == Ok(ends.len()) && ends.iter().max() == Some(until_ms)
         }
         Blocker::PoolTooSmall => {
-            !finds_place(&as_new(pool), ask, ask.replicas)
-                && !finds_place_anywhere(&emptied(pool), ask, ask.replicas)
+            !finds_place(pool, &as_new(pool), ask, ask.replicas)
+                && !finds_place_anywhere(pool, &emptied(pool), ask, ask.replicas)
         }
         Blocker::TopologyTooSmall { topology, replicas } => {
             (*topology, *replicas) == (ask.topology, ask.replicas)
-                && !finds_place(&as_new(pool), ask, ask.replicas)
-                && finds_place_anywhere(&emptied(pool), ask, ask.replicas)
+                && !finds_place(pool, &as_new(pool), ask, ask.replicas)
+                && finds_place_anywhere(pool, &emptied(pool), ask, ask.replicas)
         }
         Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
             let nodes = || pool.fleet.nodes().iter().filter(|node| !node.accepts_work());
             let drain = nodes().filter(|node| node.is_draining()).count();
             let counts = (usize::try_from(*draining_nodes), usize::try_from(*unhealthy_nodes));
             counts == (Ok(drain), Ok(nodes().count() - drain))
-                && !finds_place(&emptied(pool), ask, ask.replicas)
-                && finds_place(&as_new(pool), ask, ask.replicas)
+                && !finds_place(pool, &emptied(pool), ask, ask.replicas)
+                && finds_place(pool, &as_new(pool), ask, ask.replicas)
+        }
+        Blocker::BudgetUsedUp { .. } => is_over_budget(state, id, request, blocker),
+        Blocker::OverCap { least_micro_usd, cap_micro_usd } => {
+            Some(*cap_micro_usd) == ask.budget_cap_micro_usd
+                && least_micro_usd > cap_micro_usd
+                && payable(pool, ask) == Some(vec![])
         }
         Blocker::NoRoom { replicas_fit: fit, replicas } => {
-            is_most(&pool.fleet, ask, *fit)
+            is_most(pool, ask, *fit)
                 && *replicas == ask.replicas
-                && !finds_place_anywhere(&pool.fleet, ask, ask.replicas)
+                && !finds_place_anywhere(pool, &pool.fleet, ask, ask.replicas)
         }
         Blocker::Topology { topology, replicas_fit, replicas, nodes_with_room } => {
-            is_most(&pool.fleet, ask, *replicas_fit)
+            is_most(pool, ask, *replicas_fit)
                 && (*topology, *replicas) == (ask.topology, ask.replicas)
-                && *nodes_with_room == nodes_that_share(&pool.fleet, ask)
+                && *nodes_with_room == nodes_that_share(pool, ask)
         }
     };
     assert!(is_so, "{request:?} waits for {blocker:?} at {}", state.covered);
@@ -211,25 +317,28 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
 
 /// Whether so many replicas of a request, and no more, find a place where it wishes, and all of them
 /// do not.
-fn is_most(fleet: &Fleet, ask: &RequestAllocation, fit: i64) -> bool {
-    let fits = |replicas| finds_place(fleet, ask, replicas);
+fn is_most(pool: &Pool, ask: &RequestAllocation, fit: i64) -> bool {
+    let fits = |replicas| finds_place(pool, &pool.fleet, ask, replicas);
     fit < ask.replicas && (fit == 0 || fits(fit)) && !fits(fit + 1)
 }
 
 /// How many nodes have room for a replica, of the first model on which all of them find a place
 /// somewhere.
-fn nodes_that_share(fleet: &Fleet, ask: &RequestAllocation) -> i64 {
+fn nodes_that_share(pool: &Pool, ask: &RequestAllocation) -> i64 {
+    let fleet = &pool.fleet;
     let each = |model: &GpuModel| RequestAllocation {
         gpu_models: vec![model.clone()],
         topology: Topology::None,
         ..ask.clone()
     };
-    let any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
-    let asks = if any { vec![ask.clone()] } else { ask.gpu_models.iter().map(each).collect() };
-    let finds_place = |ask: &&RequestAllocation| finds_place_anywhere(fleet, ask, ask.replicas);
+    let models = payable(pool, ask).unwrap_or_else(|| ask.gpu_models.clone());
+    let any = ask.gpu_count == 0 || models.is_empty();
+    let asks = if any { vec![ask.clone()] } else { models.iter().map(each).collect() };
+    let finds_place =
+        |ask: &&RequestAllocation| finds_place_anywhere(pool, fleet, ask, ask.replicas);
     let ask = asks.iter().find(finds_place).expect("without the wish it finds a place");
     let nodes = places(fleet, Topology::SameNode);
-    nodes.iter().map(|node| i64::from(finds_place_anywhere(node, ask, 1))).sum()
+    nodes.iter().map(|node| i64::from(finds_place_anywhere(pool, node, ask, 1))).sum()
 }
 
 fn deferred(retry_at_ms: TimeMs) -> Stage {
@@ -240,7 +349,8 @@ fn deferred(retry_at_ms: TimeMs) -> Stage {
 fn is_behind(state: &State, pool: &Pool, request: &Request, protected: &RequestId) -> bool {
     let elder = &pool.requests[protected];
     let Stage::Waiting { since_ms } = elder.stage else { return false };
-    let shares = Group::of(&elder.ask).need.shares_a_model_with(&Group::of(&request.ask).need);
+    let shares =
+        pool.group_of(&elder.ask).need.shares_a_model_with(&pool.group_of(&request.ask).need);
     elder.arrival < request.arrival
         && since_ms.plus(pool.policy.wait_bound_ms) <= state.time_ms
         && shares
@@ -252,9 +362,9 @@ proptest! {
     #[test]
     fn every_grant_obeys_limit_guarantee_and_gang(stream in streams()) {
         let world = stream.run();
-        walk(&world.decisions, world.begun, |state, _, event| {
+        walk(&world.decisions, world.begun, |state, decision, event| {
             let Event::LeaseGranted(granted) = event else { return };
-            check_grant(&state.pools[&granted.pool], granted);
+            check_grant(&state.pools[&granted.pool], granted, decision.time_ms);
         });
     }
 
@@ -300,7 +410,7 @@ proptest! {
             let barriers = Barriers::of(pool, decision.time_ms);
             for (_, _, waiter) in pool.in_order(decision.time_ms) {
                 let request = &pool.requests[&waiter.request];
-                let is_passed = place(request) < own && can_start(pool, &barriers, request);
+                let is_passed = place(request) < own && can_start(pool, &barriers, request, decision.time_ms);
                 assert!(!is_passed, "{granted:?} passes {request:?}, who could start");
             }
         });

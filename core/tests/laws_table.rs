@@ -43,6 +43,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::PoolPolicySet(_) => "PoolPolicySet",
         Event::FairShareSet(_) => "FairShareSet",
         Event::PreemptionSet(_) => "PreemptionSet",
+        Event::BudgetToppedUp(_) => "BudgetToppedUp",
         Event::RequestAdmitted(_) => "RequestAdmitted",
         Event::RequestVoted(voted) if voted.attempt == 1 => "RequestVoted",
         Event::RequestVoted(voted) if is_appeal && is_subject(&voted.request) => "RequestVoted",
@@ -78,6 +79,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         | Event::DeferralDue(_)
         | Event::PreemptionNoticed(_)
         | Event::LeasePreempted(_)
+        | Event::BudgetAwaited(_)
         | Event::QueueCarriedOver(_)
         | Event::QueueCaughtUp(_) => return None,
     };

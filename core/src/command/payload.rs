@@ -26,6 +26,7 @@ impl Payload {
             Self::ActivateCouncil(_) => "ActivateCouncil",
             Self::SetFairShare(_) => "SetFairShare",
             Self::SetPreemption(_) => "SetPreemption",
+            Self::TopUpBudget(_) => "TopUpBudget",
         }
     }
 
@@ -52,6 +53,7 @@ impl Payload {
             Self::ActivateCouncil(_) => 16,
             Self::SetFairShare(_) => 17,
             Self::SetPreemption(_) => 18,
+            Self::TopUpBudget(_) => 19,
         }
     }
 
@@ -76,7 +78,8 @@ impl Payload {
             | Self::OverrideDecision(_)
             | Self::Appeal(_)
             | Self::SetFairShare(_)
-            | Self::SetPreemption(_) => false,
+            | Self::SetPreemption(_)
+            | Self::TopUpBudget(_) => false,
         }
     }
 
@@ -95,6 +98,7 @@ impl Payload {
             | Self::SetPoolPolicy(_)
             | Self::SetFairShare(_)
             | Self::SetPreemption(_)
+            | Self::TopUpBudget(_)
             | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)

@@ -25,9 +25,11 @@ mod set_quota;
 mod shrink_lease;
 mod stage_one;
 mod table;
+mod top_up_budget;
 
 pub use fail::fail;
 pub(crate) use request_allocation::{check as check_ask, check_hard_rules, settle_due_votes};
+pub(crate) use set_quota::BUDGETS_SINCE;
 pub use stage_one::{Bounds, is_within_bounds, subject_request};
 pub(crate) use stage_one::{is_too_fast, passes as passes_stage_one};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
@@ -148,6 +150,7 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::SetPoolPolicy(policy) => set_pool_policy::decide(draft, &command.pool, policy),
         Payload::SetFairShare(share) => set_fair_share::decide(draft, &command.pool, share),
         Payload::SetPreemption(set) => set_preemption::decide(draft, &command.pool, set),
+        Payload::TopUpBudget(top_up) => top_up_budget::decide(draft, command, top_up),
         Payload::RequestAllocation(ask) => {
             request_allocation::decide(draft, &command.pool, ask, vote)
         }

@@ -2,11 +2,14 @@
 
 use super::lease_of;
 use super::stage_one::Bounds;
+use crate::budget::in_milli_seconds;
 use crate::command::{Command, RenewLease};
 use crate::decision::{Event, LeaseRenewed, Rejected};
 use crate::draft::Draft;
-use crate::limits::{DURATION_MS_MAX, TIME_MS_MAX};
+use crate::limits::{BUDGET_WINDOWS_MAX, DURATION_MS_MAX, TIME_MS_MAX};
 use crate::rejection::{RejectionCode as Code, refuse};
+use crate::state::budget::window_of;
+use crate::units::TimeMs;
 
 pub(super) fn check(renew: &RenewLease) -> Result<(), Rejected> {
     Bounds::id("request", &renew.request.0)?;
@@ -31,6 +34,13 @@ pub(super) fn decide(
         return Err(refuse(Code::ExceedsLeaseMax, detail));
     }
     let ends_at_ms = draft.now.plus(renew.extend_ms).min(TIME_MS_MAX);
+    check_budget(draft, command, renew, ends_at_ms)?;
+    let pool = draft.state.pool(&command.pool);
+    let tenant = &pool.tenants[&pool.requests[&renew.request].ask.tenant];
+    if tenant.budget.is_some() && tenant.queued_count() > 0 {
+        // What waits beside it may keep nobody back any more, or fit where the lease ends earlier.
+        draft.freed.insert(command.pool.clone());
+    }
     draft.emit(Event::LeaseRenewed(LeaseRenewed {
         pool: command.pool.clone(),
         request: renew.request.clone(),
@@ -38,4 +48,41 @@ pub(super) fn decide(
         ends_at_ms,
     }));
     Ok(())
+}
+
+/// What a later end adds has to fit each window of the tenant's budget that it touches.
+fn check_budget(
+    draft: &Draft,
+    command: &Command,
+    renew: &RenewLease,
+    ends_at_ms: TimeMs,
+) -> Result<(), Rejected> {
+    let pool = draft.state.pool(&command.pool);
+    let request = &pool.requests[&renew.request];
+    let Some(allowance) = pool.tenants[&request.ask.tenant].allowance() else { return Ok(()) };
+    let lease = request.lease().expect("the lease was found");
+    let gpu_milli = request.held_gpu_milli().0;
+    if let Some(short) = allowance.short_in(gpu_milli, (lease.ends_at_ms, ends_at_ms)) {
+        let detail = format!(
+            "in the window from {} to {} it would add {} GPU milli seconds to {} that are reserved \
+             of {}",
+            short.start_ms,
+            short.next_ms,
+            in_milli_seconds(short.wanted),
+            in_milli_seconds(short.reserved),
+            in_milli_seconds(short.allowed)
+        );
+        return Err(refuse(Code::ExceedsBudget, detail));
+    }
+    let last = window_of(TimeMs(ends_at_ms.0 - 1), allowance.width);
+    let windows = last - window_of(draft.now, allowance.width) + 1;
+    if windows <= BUDGET_WINDOWS_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "until {ends_at_ms} it touches {windows} windows of {} ms: at most {BUDGET_WINDOWS_MAX} \
+         are kept",
+        allowance.width
+    );
+    Err(refuse(Code::ExceedsBudget, detail))
 }

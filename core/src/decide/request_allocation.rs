@@ -1,6 +1,7 @@
 //! `RequestAllocation`: asks for GPUs. Hard rules first, then the council's verdict, then the
 //! queue; whoever can start is granted from there, the newcomer included.
 
+use super::BUDGETS_SINCE;
 use super::register_node::TOPOLOGY_SINCE;
 use super::set_pool_policy::check_gpus;
 use super::stage_one::Bounds;
@@ -13,13 +14,13 @@ use crate::decision::{
 };
 use crate::draft::Draft;
 use crate::limits::{
-    CPU_MILLI_MAX, DURATION_MS_MAX, GPU_MODELS_MAX, LABELS_MAX, MEMORY_MIB_MAX, PRIORITY_MAX,
-    REPLICAS_MAX, TIME_MS_MAX,
+    BUDGET_CAP_MICRO_USD_MAX, BUDGET_WINDOWS_MAX, CPU_MILLI_MAX, DURATION_MS_MAX, GPU_MODELS_MAX,
+    LABELS_MAX, MEMORY_MIB_MAX, PRIORITY_MAX, REPLICAS_MAX, TIME_MS_MAX,
 };
 use crate::rejection::{RejectionCode as Code, refuse};
 use crate::round::{Grounds, Vote, Votes};
 use crate::state::{Pool, Stage};
-use crate::units::{PoolId, RequestId};
+use crate::units::{PoolId, RequestId, TimeMs};
 
 pub(crate) fn check(ask: &RequestAllocation, version: i64) -> Result<(), Rejected> {
     Bounds::id("request", &ask.request.0)?;
@@ -41,7 +42,12 @@ pub(crate) fn check(ask: &RequestAllocation, version: i64) -> Result<(), Rejecte
         Bounds::id("labels.name", &label.name)?;
         Bounds::text("labels.value", &label.value)?;
     }
-    Bounds::neutral("budget_cap_micro_usd", ask.budget_cap_micro_usd.is_none())?;
+    if version < BUDGETS_SINCE {
+        Bounds::neutral("budget_cap_micro_usd", ask.budget_cap_micro_usd.is_none())?;
+    }
+    if let Some(cap) = ask.budget_cap_micro_usd {
+        Bounds::number("budget_cap_micro_usd", cap.0, 0, BUDGET_CAP_MICRO_USD_MAX)?;
+    }
     Bounds::neutral("topology", version >= TOPOLOGY_SINCE || ask.topology == Topology::None)
 }
 
@@ -127,9 +133,11 @@ pub(crate) fn check_hard_rules(
         let detail = format!("{wanted} GPU milli are more than the tenant's limit of {limit}");
         return Err(refuse(Code::ExceedsLimit, detail));
     }
+    check_cap(pool, ask)?;
     if !could_ever_hold(pool, ask) {
         return Err(refuse(Code::ExceedsPool, why_too_large(pool, ask)));
     }
+    check_budget(pool, ask, draft.now)?;
     let waiting = pool.queue.len() + pool.deferred_count;
     if waiting >= pool.policy.queue_max {
         let detail = format!("{waiting} requests wait already: try again later");
@@ -153,6 +161,36 @@ fn why_too_large(pool: &Pool, ask: &RequestAllocation) -> String {
     format!(
         "{gang} {place} of the empty pool, where the most is {most}; without that wish it is {anywhere}"
     )
+}
+
+/// Some model that it accepts has to cost no more than its cap.
+fn check_cap(pool: &Pool, ask: &RequestAllocation) -> Result<(), Rejected> {
+    let Some(cap) = ask.budget_cap_micro_usd else { return Ok(()) };
+    if pool.affordable(ask).is_some() {
+        return Ok(());
+    }
+    let (least, length) = (pool.least_cost(ask), pool.lease_length(ask));
+    let detail = format!(
+        "a lease of {length} ms would cost {least} micro-USD on the cheapest model that it \
+         accepts, and its cap is {cap}"
+    );
+    Err(refuse(Code::ExceedsCap, detail))
+}
+
+/// What no window of its tenant's budget can ever hold does not wait for one.
+fn check_budget(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Result<(), Rejected> {
+    let Some(allowance) = pool.tenants[&ask.tenant].allowance() else { return Ok(()) };
+    let want = pool.want(ask);
+    if allowance.could_ever_fit(want, now) {
+        return Ok(());
+    }
+    let (gpus, length) = (want.gpu_milli, want.length);
+    let (hours, width) = (allowance.gpu_hours, allowance.width);
+    let detail = format!(
+        "{gpus} GPU milli for {length} ms fit no window of {width} ms with {hours} GPU-hours, \
+         whenever they start, and a lease may touch {BUDGET_WINDOWS_MAX} windows"
+    );
+    Err(refuse(Code::ExceedsBudget, detail))
 }
 
 fn effective_verdict(mode: CouncilMode, vote: Option<&Vote>) -> Verdict {

@@ -1,15 +1,18 @@
 //! `SetPoolPolicy`: the pool's rules. The first one creates the pool.
 
+use super::BUDGETS_SINCE;
 use super::stage_one::Bounds;
-use crate::command::{PlacementPolicy, SetPoolPolicy, TargetShape};
+use crate::command::{GpuPrice, PlacementPolicy, SetPoolPolicy, TargetShape};
 use crate::decision::{Event, PoolPolicySet, Rejected};
 use crate::draft::{Draft, shape_bytes_max};
 use crate::limits::{
     CPU_MILLI_MAX, DECISION_BYTES_MAX, DURATION_MS_MAX, GPU_MILLI_WHOLE, GPU_MODELS_MAX,
-    NODE_GPUS_MAX, POOLS_MAX, QUEUE_MAX, TARGET_COUNT_MAX, TARGET_SHAPES_MAX,
+    NODE_GPUS_MAX, POOLS_MAX, PRICE_MICRO_USD_MAX, PRICES_MAX, QUEUE_MAX, TARGET_COUNT_MAX,
+    TARGET_SHAPES_MAX,
 };
 use crate::rejection::{RejectionCode as Code, refuse};
 use crate::units::PoolId;
+use std::collections::BTreeSet;
 
 /// Bytes that a target workload may take: a quarter of a decision leaves room for due timers.
 const TARGET_BYTES_MAX: usize = DECISION_BYTES_MAX / 4;
@@ -35,7 +38,25 @@ pub(super) fn check(policy: &SetPoolPolicy, version: i64) -> Result<(), Rejected
     policy.target_workload.iter().try_for_each(check_shape)?;
     let bytes: usize = policy.target_workload.iter().map(shape_bytes_max).sum();
     Bounds::count("target_workload in bytes", bytes, TARGET_BYTES_MAX)?;
-    Bounds::neutral("prices", policy.prices.is_empty())
+    if version < BUDGETS_SINCE {
+        return Bounds::neutral("prices", policy.prices.is_empty());
+    }
+    check_prices(&policy.prices)
+}
+
+fn check_prices(prices: &[GpuPrice]) -> Result<(), Rejected> {
+    Bounds::count("prices", prices.len(), PRICES_MAX)?;
+    let mut priced = BTreeSet::new();
+    for GpuPrice { gpu_model, micro_usd_per_hour } in prices {
+        Bounds::id("prices.gpu_model", &gpu_model.0)?;
+        let field = "prices.micro_usd_per_hour";
+        Bounds::number(field, micro_usd_per_hour.0, 1, PRICE_MICRO_USD_MAX)?;
+        if !priced.insert(gpu_model) {
+            let detail = format!("prices has '{gpu_model}' twice: name each model once");
+            return Err(refuse(Code::OutOfRange, detail));
+        }
+    }
+    Ok(())
 }
 
 fn check_shape(shape: &TargetShape) -> Result<(), Rejected> {

@@ -4,12 +4,18 @@ use super::stage_one::Bounds;
 use crate::command::SetQuota;
 use crate::decision::{Event, QuotaSet, Rejected};
 use crate::draft::Draft;
-use crate::limits::{QUOTA_GPU_MILLI_MAX, RATE_PER_MINUTE_MAX, TENANTS_MAX, WEIGHT_MAX};
+use crate::limits::{
+    BUDGET_WINDOW_MS_MAX, BUDGET_WINDOW_MS_MIN, BUDGET_WINDOWS_MAX, GPU_HOURS_MAX,
+    QUOTA_GPU_MILLI_MAX, RATE_PER_MINUTE_MAX, TENANTS_MAX, WEIGHT_MAX,
+};
 use crate::rejection::{RejectionCode as Code, refuse};
-use crate::units::PoolId;
+use crate::state::budget::window_of;
+use crate::units::{PoolId, TimeMs};
 
 /// The first `decide_version` with weights.
 const WEIGHTS_SINCE: i64 = 3;
+/// The first `decide_version` with budgets, prices and caps.
+pub(crate) const BUDGETS_SINCE: i64 = 3;
 
 pub(super) fn check(quota: &SetQuota, version: i64) -> Result<(), Rejected> {
     Bounds::id("tenant", &quota.tenant.0)?;
@@ -22,8 +28,23 @@ pub(super) fn check(quota: &SetQuota, version: i64) -> Result<(), Rejected> {
         Bounds::neutral("weight", quota.weight == 1)?;
     }
     Bounds::number("weight", quota.weight, 1, WEIGHT_MAX)?;
-    Bounds::neutral("gpu_hour_budget", quota.gpu_hour_budget.is_none())?;
-    Bounds::neutral("budget_window_ms", quota.budget_window_ms.0 == 0)
+    if version < BUDGETS_SINCE {
+        Bounds::neutral("gpu_hour_budget", quota.gpu_hour_budget.is_none())?;
+        return Bounds::neutral("budget_window_ms", quota.budget_window_ms.0 == 0);
+    }
+    check_budget(quota)
+}
+
+fn check_budget(quota: &SetQuota) -> Result<(), Rejected> {
+    let window_ms = quota.budget_window_ms.0;
+    match quota.gpu_hour_budget {
+        Some(gpu_hours) => {
+            Bounds::number("gpu_hour_budget", gpu_hours, 0, GPU_HOURS_MAX)?;
+            let (min, max) = (BUDGET_WINDOW_MS_MIN.0, BUDGET_WINDOW_MS_MAX.0);
+            Bounds::number("budget_window_ms with a gpu_hour_budget", window_ms, min, max)
+        }
+        None => Bounds::number("budget_window_ms without gpu_hour_budget", window_ms, 0, 0),
+    }
 }
 
 pub(super) fn decide(draft: &mut Draft, pool: &PoolId, quota: &SetQuota) -> Result<(), Rejected> {
@@ -31,7 +52,30 @@ pub(super) fn decide(draft: &mut Draft, pool: &PoolId, quota: &SetQuota) -> Resu
     if tenants.len() >= TENANTS_MAX && !tenants.contains_key(&quota.tenant) {
         return Err(refuse(Code::LogFull, format!("a pool holds at most {TENANTS_MAX} tenants")));
     }
+    check_running(draft, pool, quota)?;
     draft.emit(Event::QuotaSet(QuotaSet { pool: pool.clone(), quota: quota.clone() }));
     draft.freed.insert(pool.clone());
     Ok(())
+}
+
+/// Leases that run already are counted in each window until their ends, and only so many are kept.
+fn check_running(draft: &Draft, pool: &PoolId, quota: &SetQuota) -> Result<(), Rejected> {
+    if quota.gpu_hour_budget.is_none() {
+        return Ok(());
+    }
+    let width = quota.budget_window_ms;
+    let requests = draft.state.pool(pool).requests.values();
+    let own = requests.filter(|request| request.ask.tenant == quota.tenant);
+    let last = own.filter_map(|own| Some((own.lease()?.ends_at_ms, &own.ask.request))).max();
+    let Some((ends_at_ms, request)) = last else { return Ok(()) };
+    let last = window_of(TimeMs(ends_at_ms.0 - 1), width);
+    let windows = last - window_of(draft.now, width) + 1;
+    if windows <= BUDGET_WINDOWS_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "the lease of '{request}' runs until {ends_at_ms}, which is {windows} windows of {width} \
+         ms: at most {BUDGET_WINDOWS_MAX} are kept"
+    );
+    Err(refuse(Code::ExceedsBudget, detail))
 }

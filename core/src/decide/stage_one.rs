@@ -4,7 +4,7 @@
 use super::{
     activate_council, activate_decider, appeal, drain_node, open_log, override_decision,
     register_node, release_lease, renew_lease, request_allocation, set_fair_share, set_pool_policy,
-    set_preemption, set_quota, shrink_lease,
+    set_preemption, set_quota, shrink_lease, top_up_budget,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
@@ -38,6 +38,7 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::SetPoolPolicy(policy) => set_pool_policy::check(policy, version),
         Payload::SetFairShare(share) => set_fair_share::check(share),
         Payload::SetPreemption(set) => set_preemption::check(set),
+        Payload::TopUpBudget(top_up) => top_up_budget::check(top_up),
         Payload::RequestAllocation(ask) => request_allocation::check(ask, version),
         Payload::CancelRequest(cancel) => {
             Bounds::id("request", &cancel.request.0)?;
@@ -132,6 +133,7 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
         | Payload::SetPreemption(_)
+        | Payload::TopUpBudget(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
@@ -164,6 +166,7 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
         | Payload::SetPreemption(_)
+        | Payload::TopUpBudget(_)
         | Payload::ReportNodeHealth(_) => None,
     }
 }

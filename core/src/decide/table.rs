@@ -4,9 +4,9 @@
 use crate::command::{Payload, Role};
 use crate::rejection::RejectionCode::{
     self, AlreadyAppealed, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest,
-    ExceedsLeaseMax, ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull, NoLease, NodeInUse,
-    NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing, UnderNotice, UnknownNode,
-    UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion,
+    ExceedsBudget, ExceedsCap, ExceedsLeaseMax, ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull,
+    NoBudget, NoLease, NodeInUse, NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing,
+    UnderNotice, UnknownNode, UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion,
 };
 
 /// One command.
@@ -96,7 +96,7 @@ pub const COMMANDS: &[CommandRow] = &[
         is_control: true,
         precondition: "the pool exists; guarantee ≤ limit",
         events: &["QuotaSet"],
-        rejections: &[UnknownPool, LogFull],
+        rejections: &[UnknownPool, LogFull, ExceedsBudget],
     },
     CommandRow {
         name: "SetPoolPolicy",
@@ -125,7 +125,9 @@ pub const COMMANDS: &[CommandRow] = &[
             DuplicateRequest,
             DeadlinePassed,
             ExceedsLimit,
+            ExceedsCap,
             ExceedsPool,
+            ExceedsBudget,
             QueueFull,
             CouncilDenied,
         ],
@@ -152,6 +154,7 @@ pub const COMMANDS: &[CommandRow] = &[
             StaleFencing,
             ExceedsLeaseMax,
             UnderNotice,
+            ExceedsBudget,
         ],
     },
     CommandRow {
@@ -207,7 +210,9 @@ pub const COMMANDS: &[CommandRow] = &[
             DuplicateRequest,
             DeadlinePassed,
             ExceedsLimit,
+            ExceedsCap,
             ExceedsPool,
+            ExceedsBudget,
             QueueFull,
         ],
     },
@@ -234,7 +239,9 @@ pub const COMMANDS: &[CommandRow] = &[
             DuplicateRequest,
             DeadlinePassed,
             ExceedsLimit,
+            ExceedsCap,
             ExceedsPool,
+            ExceedsBudget,
             QueueFull,
             CouncilDenied,
         ],
@@ -264,6 +271,15 @@ pub const COMMANDS: &[CommandRow] = &[
                        nothing",
         events: &["PreemptionSet"],
         rejections: &[UnknownPool, UnknownVersion],
+    },
+    CommandRow {
+        name: "TopUpBudget",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer; the tenant has a budget, and the window has not \
+                       ended and is one of those that are kept",
+        events: &["BudgetToppedUp"],
+        rejections: &[UnknownPool, UnknownVersion, UnknownTenant, NoBudget],
     },
 ];
 

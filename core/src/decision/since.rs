@@ -12,7 +12,9 @@ impl Event {
             Self::FairShareSet(_)
             | Self::PreemptionSet(_)
             | Self::PreemptionNoticed(_)
-            | Self::LeasePreempted(_) => 3,
+            | Self::LeasePreempted(_)
+            | Self::BudgetToppedUp(_)
+            | Self::BudgetAwaited(_) => 3,
             Self::CouncilActivated(_)
             | Self::CouncilVoted(_)
             | Self::CouncilRemembered(_)

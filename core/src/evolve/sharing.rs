@@ -1,7 +1,7 @@
 //! What the events of fair share and preemption do to the state.
 
 use crate::decision::{FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionSet};
-use crate::state::{Group, Notice, Pool, Request, Stage, State, TimerKind, Waiter};
+use crate::state::{Notice, Pool, Request, Stage, State, TimerKind, Waiter};
 use crate::units::{GpuMilli, RequestId};
 
 impl State {
@@ -33,6 +33,7 @@ impl State {
         lease.notice = Some(Notice { by: by.clone(), by_tenant, right, is_early });
         self.stop_timer(pool, request, before, TimerKind::LeaseEnds);
         self.set_timer(pool, request, *ends_at_ms, TimerKind::LeaseEnds);
+        self.renew_budget(pool, request, before);
         let pool = self.pool_mut(pool);
         let arrival = pool.requests[by].arrival;
         pool.preemption.claim(by, arrival, request);
@@ -64,7 +65,8 @@ impl State {
             tenant.waiting_count += 1;
             tenant.ledger.give_back(&given, lease.granted_at_ms, span, half_life);
         });
-        pool.queue.join(Group::of(&ask), arrival, Waiter { request: id.clone(), since_ms: now });
+        let group = pool.group_of(&ask);
+        pool.queue.join(group, arrival, Waiter { request: id.clone(), since_ms: now });
         if let Some(at_ms) = ask.deadline_ms {
             self.set_timer(pool_id, id, at_ms, TimerKind::DeadlinePasses);
         }

@@ -72,6 +72,7 @@ pub(super) fn changes(
     changes.extend(search.preemptible());
     changes.extend(search.models());
     changes.extend(search.topology());
+    changes.extend(search.cap());
     changes
 }
 
@@ -142,6 +143,19 @@ impl<F: Fn(Answer) -> bool> Search<'_, F> {
         }
         let changed = RequestAllocation { preemptible: true, ..self.ask.clone() };
         self.change(Field::Preemptible, Value::Flag(false), Value::Flag(true), &changed)
+    }
+
+    /// The cap with which it can pay for its cheapest model.
+    fn cap(&mut self) -> Option<Change> {
+        let cap = self.ask.budget_cap_micro_usd?;
+        let pool = self.ground.pool();
+        if pool.affordable(self.ask).is_some() {
+            return None;
+        }
+        let to = pool.least_cost(self.ask);
+        let changed = RequestAllocation { budget_cap_micro_usd: Some(to), ..self.ask.clone() };
+        let (from, to) = (Value::Number(cap.0), Value::Number(to.0));
+        self.change(Field::BudgetCapMicroUsd, from, to, &changed)
     }
 
     /// One model more, or one model less, or any: the first that helps.

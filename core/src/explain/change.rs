@@ -47,7 +47,7 @@ pub enum Field {
     GpuModels,
     /// Priority: it counts where the council votes.
     Priority,
-    /// Expected duration: it counts where the council votes.
+    /// Expected duration: it counts where the council votes, and for budgets and caps.
     ExpectedDurationMs,
     /// Whether it may be interrupted: it counts where the council votes.
     Preemptible,
@@ -65,6 +65,10 @@ pub enum Field {
     Council,
     /// Where the replicas have to sit.
     Topology,
+    /// The tenant's GPU-hours per window.
+    GpuHourBudget,
+    /// Most that it may cost.
+    BudgetCapMicroUsd,
 }
 
 /// What a field holds.

@@ -2,13 +2,13 @@
 //! rules asked in the order in which `decide` asks them.
 
 use super::change::Grant;
+use crate::blocker::fits_now;
 use crate::command::{CouncilMode, RequestAllocation};
 use crate::decide::{check_ask, check_hard_rules, settle_due_votes};
 use crate::decision::{Event, RequestEnd, RequestEnded, Verdict};
 use crate::draft::Draft;
 use crate::overtaking::{Barriers, lifts_a_barrier};
-use crate::placement::Gang;
-use crate::queue::{place_gang, preferences, work_off_queues};
+use crate::queue::{place_gang, work_off_queues};
 use crate::quota::may_grant;
 use crate::rejection::RejectionCode as Code;
 use crate::round::{Question, Votes, open_round};
@@ -141,11 +141,11 @@ impl Ground {
             said: None,
             stage: Stage::Admitted,
         };
-        let fits = |models| pool.fleet.can_hold(&Gang::of(ask, models));
         is_granting
             && self.barriers.before(pool, &newcomer).is_none()
             && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
-            && preferences(ask).any(fits)
+            && pool.over_budget(ask, self.now).is_none()
+            && fits_now(pool, ask)
     }
 
     /// Where `ask` would start, if it would.
@@ -153,8 +153,10 @@ impl Ground {
         if self.answer(ask) != Answer::Starts {
             return None;
         }
-        let Pool { fleet, placer, .. } = self.state.pool_mut(&self.pool);
-        let (gpu_model, replicas) = place_gang(fleet, placer, ask)?;
+        let pool = self.state.pool_mut(&self.pool);
+        let ask = pool.affordable(ask)?;
+        let Pool { fleet, placer, .. } = pool;
+        let (gpu_model, replicas) = place_gang(fleet, placer, &ask)?;
         Some(Grant { gpu_model, replicas })
     }
 }

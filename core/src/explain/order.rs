@@ -4,12 +4,12 @@
 use super::change::{By, Change, Field, Grant, Value};
 use super::ground::{Ground, settle};
 use super::search::turning_point;
+use crate::blocker::fits_now;
+use crate::budget::Allowance;
 use crate::command::{CouncilMode, RequestAllocation, SetPoolPolicy, SetQuota};
 use crate::decision::{Event, LeaseGranted, PoolPolicySet, QuotaSet};
-use crate::limits::{DURATION_MS_MAX, QUEUE_MAX, QUOTA_GPU_MILLI_MAX};
+use crate::limits::{DURATION_MS_MAX, GPU_HOURS_MAX, QUEUE_MAX, QUOTA_GPU_MILLI_MAX};
 use crate::overtaking::Barriers;
-use crate::placement::Gang;
-use crate::queue::preferences;
 use crate::quota::{QuotaBlock, may_grant};
 use crate::rejection::RejectionCode as Code;
 use crate::state::{Pool, Request, State};
@@ -22,13 +22,13 @@ const TRIES_MAX: usize = 4;
 pub(super) fn changes(state: &State, pool_id: &PoolId, request: &Request) -> Vec<Change> {
     let pool = state.pool(pool_id);
     let ask = &request.ask;
-    let fits = |models| pool.fleet.can_hold(&Gang::of(ask, models));
     // While something is left to be done, any command at all lets somebody start.
-    if state.needs_a_tick() || !preferences(ask).any(fits) {
+    if state.needs_a_tick() || !fits_now(pool, ask) {
         return vec![];
     }
     let trial = Trial { state, pool_id, pool, request };
-    [trial.limit(), trial.guarantee(), trial.wait_bound()].into_iter().flatten().collect()
+    let changes = [trial.limit(), trial.guarantee(), trial.wait_bound(), trial.budget()];
+    changes.into_iter().flatten().collect()
 }
 
 struct Trial<'a> {
@@ -90,6 +90,20 @@ impl Trial<'_> {
         let from = policy.wait_bound_ms.0;
         let (to, grant) = self.rise(from, to, DURATION_MS_MAX.0, |to| self.set_policy(with(to)))?;
         Some(change(Field::WaitBoundMs, from, to, grant))
+    }
+
+    /// The budget with which its lease would fit the windows that it touches from now on.
+    fn budget(&self) -> Option<Change> {
+        let (now, ask) = (self.state.time_ms, &self.request.ask);
+        self.pool.over_budget(ask, now)?;
+        let quota = self.quota();
+        let allowance = self.pool.tenants[&ask.tenant].allowance()?;
+        let low = hours_that_fit(allowance, |allowance| {
+            allowance.short(self.pool.want(ask), now).is_none()
+        })?;
+        let with = |to| SetQuota { gpu_hour_budget: Some(to), ..quota.clone() };
+        let (to, grant) = self.rise(low, GPU_HOURS_MAX, |to| self.set_quota(with(to)))?;
+        Some(change(Field::GpuHourBudget, allowance.gpu_hours, to, grant))
     }
 
     /// The lowest value from `low` on, as far as it is looked for, with which the request starts,
@@ -181,6 +195,16 @@ pub(super) fn that_admits(
         let (from, to) = (Value::Number(from.0), Value::Number(to.0));
         return admitted(ground, ask, event, (Field::LimitGpuMilli, from, to));
     }
+    if code == Code::ExceedsBudget {
+        let (now, want) = (ground.state.time_ms, ground.pool().want(ask));
+        let tenant = &ground.pool().tenants[&ask.tenant];
+        let (allowance, quota) = (tenant.allowance()?, tenant.quota.clone());
+        let to = hours_that_fit(allowance, |allowance| allowance.could_ever_fit(want, now))?;
+        let quota = SetQuota { gpu_hour_budget: Some(to), ..quota };
+        let (from, to) = (Value::Number(allowance.gpu_hours), Value::Number(to));
+        let event = Event::QuotaSet(QuotaSet { pool: ground.pool.clone(), quota });
+        return admitted(ground, ask, event, (Field::GpuHourBudget, from, to));
+    }
     if code == Code::QueueFull {
         let waiting = ground.pool().queue.len() + ground.pool().deferred_count;
         if waiting >= QUEUE_MAX {
@@ -205,4 +229,10 @@ fn admitted(
     ground.change(event);
     let is_let_in = ground.answer(ask).is_let_in();
     is_let_in.then_some(Change { by: By::Operator, field, from, to, granted: None })
+}
+
+/// The lowest budget in GPU-hours above the present one with which `fits` says so.
+fn hours_that_fit(allowance: Allowance, fits: impl Fn(&Allowance) -> bool) -> Option<i64> {
+    let with = |gpu_hours| fits(&Allowance { gpu_hours, ..allowance });
+    with(GPU_HOURS_MAX).then(|| turning_point(allowance.gpu_hours, GPU_HOURS_MAX, &mut { with }))
 }

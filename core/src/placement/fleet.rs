@@ -208,6 +208,11 @@ impl Fleet {
         self.models.iter().map(|model| shape.accepts(model)).collect()
     }
 
+    /// The models of the nodes that have GPUs, in the order of their first nodes.
+    pub(crate) fn gpu_models(&self) -> Vec<GpuModel> {
+        self.models.iter().filter(|model| !model.0.is_empty()).cloned().collect()
+    }
+
     pub(super) fn models(&self) -> &[GpuModel] {
         &self.models
     }

@@ -94,6 +94,7 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
         | Payload::SetPreemption(_)
+        | Payload::TopUpBudget(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)

@@ -1,6 +1,7 @@
 //! What a partition knows: the fold of its decisions. Nothing here is ever set but by `evolve`.
 
 pub mod bench;
+pub mod budget;
 mod denials;
 mod duplicates;
 pub mod history;
@@ -14,13 +15,14 @@ mod request;
 mod timer;
 
 pub use bench::{Bench, Said, Standing};
+pub use budget::Budget;
 pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
 pub use ledger::{Amounts, Ledger};
 pub use memory::Memory;
 pub use preemption::{Claim, PreemptedOnDay, Preemption};
-pub use queue::{GangNeed, Group, Queue, Waiter};
+pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
 pub use request::{Lease, Notice, Request, Stage};
 pub use timer::{Timer, TimerKind};
 
@@ -102,6 +104,9 @@ pub struct Pool {
     pub half_life_ms: Option<DurationMs>,
     /// Who may be preempted, and who waits for whose lease to end.
     pub preemption: Preemption,
+    /// When somebody who waits for a budget may start; none when nobody does, as far as was seen
+    /// when the queue was gone through last.
+    pub budget_look_ms: Option<TimeMs>,
 }
 
 /// A tenant's part of a pool.
@@ -129,6 +134,8 @@ pub struct Tenant {
     pub ledger: Ledger,
     /// How many of its leases were told today that they end for others.
     pub preempted: PreemptedOnDay,
+    /// What they reserve of its budget; none while it has none.
+    pub budget: Option<Box<Budget>>,
 }
 
 impl State {
@@ -205,6 +212,7 @@ impl Pool {
             denials: Denials::default(),
             half_life_ms: None,
             preemption: Preemption::default(),
+            budget_look_ms: None,
         }
     }
 
@@ -275,6 +283,7 @@ impl Tenant {
             memory: Memory::default(),
             ledger: Ledger::default(),
             preempted: PreemptedOnDay::default(),
+            budget: None,
         }
     }
 

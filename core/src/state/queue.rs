@@ -4,7 +4,11 @@
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
 use crate::command::{RequestAllocation, Topology};
-use crate::units::{CpuMilli, GpuMilli, GpuModel, MemoryMib, Offset, RequestId, TenantId, TimeMs};
+use crate::state::Pool;
+use crate::units::{
+    CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, MicroUsd, Offset, RequestId, TenantId,
+    TimeMs,
+};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -27,6 +31,17 @@ pub struct Group {
     pub preemptible: bool,
     /// What each replica needs, and how many of them.
     pub need: GangNeed,
+    /// What money and budgets make of it; none while neither limits it.
+    pub terms: Option<Terms>,
+}
+
+/// What a budget, or a request's own cap, is asked about besides its need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Terms {
+    /// How long the work should take.
+    pub expected_duration_ms: DurationMs,
+    /// Most it may cost.
+    pub budget_cap_micro_usd: Option<MicroUsd>,
 }
 
 /// What a gang needs.
@@ -58,9 +73,11 @@ pub struct Waiter {
 }
 
 impl Group {
-    /// The group of a request.
+    /// The group of a request whose tenant has a budget, or has none.
     #[must_use]
-    pub fn of(ask: &RequestAllocation) -> Self {
+    pub fn of(ask: &RequestAllocation, has_budget: bool) -> Self {
+        let cap = ask.budget_cap_micro_usd;
+        let is_limited = ask.gpu_count > 0 && (has_budget || cap.is_some());
         Self {
             priority: Reverse(ask.priority),
             tenant: ask.tenant.clone(),
@@ -74,7 +91,22 @@ impl Group {
                 gpu_models: ask.gpu_models.clone(),
                 topology: ask.topology.of_gang(ask.replicas),
             },
+            terms: is_limited.then_some(Terms {
+                expected_duration_ms: ask.expected_duration_ms,
+                budget_cap_micro_usd: cap,
+            }),
         }
+    }
+}
+
+impl Pool {
+    /// The group that a request of this pool waits in.
+    ///
+    /// # Panics
+    /// When its tenant has no quota: decide has checked it.
+    #[must_use]
+    pub fn group_of(&self, ask: &RequestAllocation) -> Group {
+        Group::of(ask, self.tenants[&ask.tenant].budget.is_some())
     }
 }
 
@@ -146,6 +178,17 @@ impl Queue {
         let previous = self.groups.entry(group).or_default().insert(arrival, waiter);
         assert!(previous.is_none(), "two requests arrived at offset {arrival}: {previous:?}");
         self.count += 1;
+    }
+
+    /// Takes out all requests of a tenant.
+    pub(crate) fn take_all(&mut self, tenant: &TenantId) -> Vec<(Offset, Waiter)> {
+        let groups = self.groups.keys().filter(|group| group.tenant == *tenant).cloned();
+        let mut all = Vec::new();
+        for group in groups.collect::<Vec<_>>() {
+            all.extend(self.groups.remove(&group).into_iter().flatten());
+        }
+        self.count -= i64::try_from(all.len()).expect("a queue is bounded");
+        all
     }
 
     /// Takes a request out.

@@ -4,7 +4,7 @@ use super::bench::Said;
 use super::ledger::Amounts;
 use crate::command::RequestAllocation;
 use crate::decision::{Placement, PreemptionRight};
-use crate::units::{DurationMs, GpuMilli, GpuModel, Offset, RequestId, TenantId, TimeMs};
+use crate::units::{DurationMs, GpuMilli, GpuModel, MicroUsd, Offset, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 
 /// A live request.
@@ -63,6 +63,8 @@ pub struct Lease {
     pub ends_at_ms: TimeMs,
     /// Model of its GPUs; empty for CPU only.
     pub gpu_model: GpuModel,
+    /// Per replica, the price of a GPU-hour at the grant; empty in a pool without prices.
+    pub hourly_micro_usd: Vec<MicroUsd>,
     /// Where its replicas sit.
     pub replicas: Vec<Placement>,
     /// For whom it ends before its time, when it does.
@@ -107,6 +109,16 @@ impl Request {
     #[must_use]
     pub fn lease(&self) -> Option<&Lease> {
         match &self.stage {
+            Stage::Running(lease) => Some(lease),
+            Stage::Admitted
+            | Stage::Waiting { .. }
+            | Stage::Deferred { .. }
+            | Stage::Due { .. } => None,
+        }
+    }
+
+    pub(crate) fn lease_mut(&mut self) -> Option<&mut Lease> {
+        match &mut self.stage {
             Stage::Running(lease) => Some(lease),
             Stage::Admitted
             | Stage::Waiting { .. }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Timer {
     /// When.
     pub at_ms: TimeMs,
-    /// To which request or lease.
+    /// To which request or lease; empty when it is about none.
     pub request: RequestId,
     /// In which pool.
     pub pool: PoolId,
@@ -26,4 +26,6 @@ pub enum TimerKind {
     DeadlinePasses,
     /// The deferred request is looked at again.
     DeferralIsDue,
+    /// Somebody who waits for a budget may start: the pool's queue is looked at again.
+    BudgetFits,
 }

@@ -50,6 +50,17 @@ pub(crate) enum Act {
         rate: i64,
         weight: i64,
     },
+    /// Other windows, more or fewer GPU-hours, or no budget.
+    Budget {
+        tenant: u8,
+        gpu_hours: Option<i64>,
+        window: u8,
+    },
+    TopUp {
+        tenant: u8,
+        gpu_hours: i64,
+        ahead_ms: Option<i64>,
+    },
     /// By arrival when none.
     FairShare {
         half_life_ms: Option<i64>,
@@ -63,6 +74,8 @@ pub(crate) enum Act {
         placement: u8,
         queue_max: i64,
         wait_ms: i64,
+        /// Per model, in US dollars; 0 for none.
+        prices: [u8; 3],
     },
     Request(Ask),
     Cancel {
@@ -110,6 +123,8 @@ pub(crate) struct Ask {
     pub(crate) topology: Topology,
     pub(crate) preemptible: bool,
     pub(crate) deadline_in_ms: Option<i64>,
+    /// In US dollars.
+    pub(crate) cap: Option<i64>,
 }
 
 pub(super) fn steps(
@@ -153,6 +168,7 @@ fn want() -> impl Strategy<Value = Ask> {
             topology: Topology::None,
             preemptible,
             deadline_in_ms: None,
+            cap: None,
         },
     )
 }
@@ -170,6 +186,9 @@ fn span() -> impl Strategy<Value = i64> {
 fn order() -> impl Strategy<Value = Act> {
     let rate = prop_oneof![4 => Just(0), 1 => 1..100_i64];
     let weight = prop_oneof![4 => Just(1), 1 => 0..5_i64];
+    let gpu_hours = prop_oneof![1 => -1..9_i64, 1 => 0..200_i64];
+    let price = || prop_oneof![2 => Just(0), 3 => 1..9_u8];
+    let prices = prop_oneof![1 => Just([0; 3]), 1 => [price(), price(), price()]];
     prop_oneof![
         2 => Just(Act::Tick),
         2 => Just(Act::Garbage),
@@ -191,17 +210,21 @@ fn order() -> impl Strategy<Value = Act> {
                 tenant, guarantee, limit, rate, weight
             }
         ),
-        2 => (0..3_u8, 0..4_u8, 0..20_i64, 0..7_200_000_i64).prop_map(
-            |(council, placement, queue_max, wait_ms)| Act::Policy {
-                council, placement, queue_max, wait_ms
+        2 => (0..3_u8, 0..4_u8, 0..20_i64, 0..7_200_000_i64, prices).prop_map(
+            |(council, placement, queue_max, wait_ms, prices)| Act::Policy {
+                council, placement, queue_max, wait_ms, prices
             }
         ),
+        4 => (0..4_u8, prop::option::weighted(0.8, gpu_hours), 0..8_u8)
+            .prop_map(|(tenant, gpu_hours, window)| Act::Budget { tenant, gpu_hours, window }),
+        4 => (0..4_u8, 0..60_i64, prop::option::of(-9_000_000..200_000_000_i64))
+            .prop_map(|(tenant, gpu_hours, ahead_ms)| Act::TopUp { tenant, gpu_hours, ahead_ms }),
     ]
 }
 
 /// What is sent about a request that may be live, or about a command that was sent before.
 fn change() -> impl Strategy<Value = Act> {
-    let extension = prop_oneof![8 => 1..10_000_000_i64, 1 => 1..400_000_000_i64];
+    let extension = prop_oneof![8 => 1..10_000_000_i64, 2 => 1..400_000_000_i64];
     prop_oneof![
         2 => (0..24_u8).prop_map(|request| Act::Cancel { request }),
         4 => (0..24_u8, stale(), extension)
@@ -243,9 +266,10 @@ fn ask() -> impl Strategy<Value = Ask> {
         proptest::collection::vec(0..3_u8, 0..3),
         (1..40_i64, 0..12_i64, any::<bool>(), topology()),
         proptest::option::weighted(0.2, prop_oneof![1 => -9..=0_i64, 4 => 0..20_000_000_i64]),
+        proptest::option::weighted(0.15, 0..300_i64),
     )
         .prop_map(
-            |((request, tenant, replicas, (gpu_count, gpu_milli)), models, rest, deadline)| {
+            |((request, tenant, replicas, (gpu_count, gpu_milli)), models, rest, deadline, cap)| {
                 let (hours, priority, preemptible, topology) = rest;
                 Ask {
                     request,
@@ -259,6 +283,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                     topology,
                     preemptible,
                     deadline_in_ms: deadline,
+                    cap,
                 }
             },
         )

@@ -45,14 +45,16 @@ pub(crate) struct Stream {
     /// Whether networks sit in the seat from the beginning.
     is_seated: bool,
     /// Whether the first two pools are ordered by fair share, requests preempted in the last two,
-    /// and nodes in topology groups, from the beginning.
+    /// and budgets kept there, and nodes in topology groups, from the beginning.
     is_fair: bool,
+    /// Whether every tenant has a budget that is soon used up, and no council denies anything.
+    is_tight: bool,
     pub(crate) steps: Vec<Step>,
 }
 
 pub(crate) fn streams() -> impl Strategy<Value = Stream> {
     let of = |is_crowded, is_seated| {
-        move |(steps, is_fair)| Stream { is_crowded, is_seated, is_fair, steps }
+        move |(steps, is_fair)| Stream { is_crowded, is_seated, is_fair, is_tight: false, steps }
     };
     let steps = |count| (acts::steps(count), any::<bool>());
     prop_oneof![
@@ -62,12 +64,19 @@ pub(crate) fn streams() -> impl Strategy<Value = Stream> {
         // What is carried over is worked off within a few commands.
         1 => steps(1..24).prop_map(of(true, false)),
         1 => steps(1..24).prop_map(of(true, true)),
+        2 => streams_of_budgets(),
     ]
 }
 
 /// Streams in pools with preemption and little room.
 pub(crate) fn wanting() -> impl Strategy<Value = Stream> {
-    let of = |steps| Stream { is_crowded: false, is_seated: false, is_fair: true, steps };
+    let of = |steps| Stream {
+        is_crowded: false,
+        is_seated: false,
+        is_fair: true,
+        is_tight: false,
+        steps,
+    };
     acts::wanting(1..80).prop_map(of)
 }
 
@@ -92,6 +101,41 @@ pub(crate) fn streams_of_groups() -> impl Strategy<Value = Stream> {
     })
 }
 
+/// Streams in which budgets are soon used up and leases are short, so that some wait for windows.
+pub(crate) fn streams_of_budgets() -> impl Strategy<Value = Stream> {
+    (acts::steps(20..120), any::<bool>()).prop_map(|(mut steps, is_fair)| {
+        for (step, index) in steps.iter_mut().zip(0..) {
+            match &mut step.act {
+                Act::Request(ask) => {
+                    ask.request %= 15;
+                    (ask.hours, ask.deadline_in_ms) = (ask.hours % 5 + 1, None);
+                    ask.replicas = (index % 2 + 1).max(ask.replicas % 4);
+                }
+                // Nobody is denied here.
+                Act::Appeal { request, .. } => {
+                    let (request, stale) = (*request % 15, false);
+                    step.act = if index % 2 == 0 {
+                        Act::Renew { request, stale, extend_ms: index * 500_000 + 1 }
+                    } else {
+                        Act::Shrink { request, stale, replicas: 1 }
+                    };
+                }
+                Act::Budget { gpu_hours, .. } => {
+                    *gpu_hours = gpu_hours.map(|hours| hours.clamp(-1, 40));
+                }
+                Act::Policy { council, .. } => *council = 0,
+                // Neither leaves anybody without nodes, and time passes.
+                Act::Drain { .. } | Act::Remove { .. } | Act::Garbage | Act::Open => {
+                    step.act = Act::Tick;
+                    step.gap_ms = 1_800_000 + index;
+                }
+                _ => {}
+            }
+        }
+        Stream { is_crowded: false, is_seated: false, is_fair, is_tight: true, steps }
+    })
+}
+
 /// Streams in which the rules keep the council seat, for whoever asks nobody else.
 pub(crate) fn streams_of_rules() -> impl Strategy<Value = Stream> {
     streams().prop_map(|mut stream| {
@@ -105,8 +149,8 @@ impl Stream {
     /// The world before the first step.
     pub(crate) fn begin(&self) -> World {
         let mut world = if self.is_crowded { crowd() } else { World::new() };
-        if self.is_seated || self.is_fair {
-            let version = if self.is_fair { 3 } else { 2 };
+        if self.is_seated || self.is_fair || self.is_tight {
+            let version = if self.is_fair || self.is_tight { 3 } else { 2 };
             world.send("", Payload::ActivateDecider(ActivateDecider { version }));
         }
         if self.is_seated {
@@ -135,6 +179,16 @@ impl Stream {
             world.send("p2", preemption(Some((2 * HOUR_MS, HOUR_MS / 60, 2, 9))));
             for (node, gpus, model, group) in [(6, 2, 0, 1), (7, 2, 1, 1), (8, 3, 0, 2)] {
                 world.send("p0", grouped(register(node, gpus, model), group));
+            }
+            world.send("p1", budgeted(quota(0, 2_000, 12_000, 0), Some(60), 4));
+            world.send("p2", budgeted(quota(0, 2_000, 12_000, 0), Some(90), 4));
+        }
+        if self.is_tight {
+            for (pool, placement) in POOLS.into_iter().zip(0..) {
+                world.send(pool, priced(policy(0, placement, 200, HOUR_MS), [1, placement, 0]));
+                world.send(pool, budgeted(quota(0, 0, 12_000, 0), Some(6), 2 + placement));
+                world.send(pool, budgeted(quota(1, 0, 8_000, 0), Some(12), 3));
+                world.send(pool, budgeted(quota(2, 1_000, 12_000, 0), Some(40), 4));
             }
         }
         world.begin();
@@ -286,10 +340,19 @@ impl World {
             Act::Quota { tenant, guarantee, limit, rate, weight } => {
                 weighted(quota(*tenant, *guarantee, *limit, *rate), *weight)
             }
+            Act::Budget { tenant, gpu_hours, window } => {
+                let own = quota(*tenant, 1_000 * i64::from(tenant % 2), 20_000, 0);
+                budgeted(own, *gpu_hours, *window)
+            }
+            Act::TopUp { tenant, gpu_hours, ahead_ms } => {
+                top_up(*tenant, *gpu_hours, ahead_ms.map(|ahead| self.now + ahead))
+            }
             Act::FairShare { half_life_ms } => fair_share(*half_life_ms),
             Act::Preemption { rules } => preemption(*rules),
-            Act::Policy { council, placement, queue_max, wait_ms } => {
-                policy(*council, *placement, *queue_max, *wait_ms)
+            Act::Policy { council, placement, queue_max, wait_ms, prices } => {
+                let policy = policy(*council, *placement, *queue_max, *wait_ms);
+                // Versions before refuse prices, and would go on with the old policy.
+                if self.state.decide_version < 3 { policy } else { priced(policy, *prices) }
             }
             Act::Request(ask) => Payload::RequestAllocation(self.request(ask)),
             Act::Cancel { request } => cancel(*request),
@@ -362,6 +425,7 @@ impl World {
             topology: if self.knows_topology() { ask.topology } else { Topology::None },
             preemptible: ask.preemptible,
             deadline_ms: ask.deadline_in_ms.map(|ms| TimeMs(self.now + ms)),
+            budget_cap_micro_usd: ask.cap.map(|cap| MicroUsd(cap * 1_000_000)),
             ..request(&request_id(ask.request).0, ask.tenant)
         }
     }

@@ -98,6 +98,32 @@ pub(crate) fn weighted(quota: Payload, weight: i64) -> Payload {
     Payload::SetQuota(SetQuota { weight, ..quota })
 }
 
+/// So many GPU-hours per window of one of a few widths; none for no budget.
+pub(crate) fn budgeted(quota: Payload, gpu_hours: Option<i64>, window: u8) -> Payload {
+    let Payload::SetQuota(quota) = quota else { panic!("no quota: {quota:?}") };
+    let widths = [60_000, 1_800_000, HOUR_MS, 3 * HOUR_MS, 24 * HOUR_MS, 7 * HOUR_MS + 1];
+    let width = widths[usize::from(window) % widths.len()];
+    let budget_window_ms = DurationMs(if gpu_hours.is_some() { width } else { 0 });
+    Payload::SetQuota(SetQuota { gpu_hour_budget: gpu_hours, budget_window_ms, ..quota })
+}
+
+pub(crate) fn top_up(tenant: u8, gpu_hours: i64, window_at_ms: Option<i64>) -> Payload {
+    let (tenant, reason) = (TenantId::from(format!("t{tenant}")), "a deadline".to_owned());
+    let window_at_ms = window_at_ms.map(TimeMs);
+    Payload::TopUpBudget(TopUpBudget { tenant, gpu_hours, window_at_ms, reason })
+}
+
+/// In US dollars per model; 0 for no price.
+pub(crate) fn priced(policy: Payload, dollars: [u8; 3]) -> Payload {
+    let Payload::SetPoolPolicy(policy) = policy else { panic!("no policy: {policy:?}") };
+    let price = |(model, dollars): (u8, u8)| GpuPrice {
+        gpu_model: model_id(model),
+        micro_usd_per_hour: MicroUsd(i64::from(dollars) * 1_000_000),
+    };
+    let priced = (0..).zip(dollars).filter(|(_, dollars)| *dollars > 0);
+    Payload::SetPoolPolicy(SetPoolPolicy { prices: priced.map(price).collect(), ..policy })
+}
+
 pub(crate) fn fair_share(half_life_ms: Option<i64>) -> Payload {
     Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
 }

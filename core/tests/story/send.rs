@@ -97,6 +97,28 @@ pub(crate) fn weighted(tenant: &str, limit: i64, weight: i64) -> Payload {
     Payload::SetQuota(SetQuota { weight, ..share(tenant, 0, limit) })
 }
 
+/// A tenant with a limit in whole GPUs, and GPU-hours per window.
+pub(crate) fn budget(tenant: &str, limit: i64, gpu_hours: i64, window_ms: i64) -> Payload {
+    let budget_window_ms = DurationMs(window_ms);
+    let gpu_hour_budget = Some(gpu_hours);
+    Payload::SetQuota(SetQuota { gpu_hour_budget, budget_window_ms, ..share(tenant, 0, limit) })
+}
+
+/// GPU-hours on top of a budget, for the window of a time or the current one.
+pub(crate) fn top_up(tenant: &str, gpu_hours: i64, window_at_ms: Option<i64>) -> Payload {
+    let (window_at_ms, reason) = (window_at_ms.map(TimeMs), "a deadline".to_owned());
+    Payload::TopUpBudget(TopUpBudget { tenant: tenant.into(), gpu_hours, window_at_ms, reason })
+}
+
+/// Prices of a GPU-hour in micro-USD, per model.
+pub(crate) fn priced(prices: &[(&str, i64)]) -> Payload {
+    let price = |(model, price): &(&str, i64)| GpuPrice {
+        gpu_model: GpuModel::from(*model),
+        micro_usd_per_hour: MicroUsd(*price),
+    };
+    set(SetPoolPolicy { prices: prices.iter().map(price).collect(), ..policy() })
+}
+
 pub(crate) fn policy() -> SetPoolPolicy {
     SetPoolPolicy {
         council: CouncilMode::Off,
@@ -175,6 +197,18 @@ impl Ask {
 
     pub(crate) fn priority(mut self, priority: i64) -> Self {
         self.0.priority = priority;
+        self
+    }
+
+    /// Most that it may cost, in micro-USD.
+    pub(crate) fn cap(mut self, micro_usd: i64) -> Self {
+        self.0.budget_cap_micro_usd = Some(MicroUsd(micro_usd));
+        self
+    }
+
+    /// So long that its lease, with a minute of grace, lasts for so many minutes.
+    pub(crate) fn lease_minutes(mut self, minutes: i64) -> Self {
+        self.0.expected_duration_ms = DurationMs((minutes - 1) * MINUTE);
         self
     }
 

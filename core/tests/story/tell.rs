@@ -45,6 +45,14 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::LeasePreempted(preempted) => {
             format!("{} makes room for {}", preempted.request, preempted.by)
         }
+        Event::BudgetToppedUp(topped_up) => {
+            let (tenant, start) = (&topped_up.tenant, topped_up.window_start_ms);
+            format!("{tenant} has {} GPU-hours more from {start}", topped_up.gpu_hours)
+        }
+        Event::BudgetAwaited(awaited) => match awaited.until_ms {
+            Some(until) => format!("the queue is looked at again at {until}"),
+            None => "nobody waits for a budget".to_owned(),
+        },
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)
