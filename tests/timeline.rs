@@ -49,7 +49,15 @@ fn stands(state: &State, pool: &PoolId, request: &Request) -> &'static str {
         (_, Some(Blocker::Deferred { .. })) => "deferred",
         (_, Some(Blocker::VoteDue)) => "vote_due",
         (_, Some(Blocker::CarriedOver)) => "carried_over",
-        (_, Some(Blocker::TenantLimit { .. })) => "limit",
+        (
+            _,
+            Some(
+                Blocker::TenantLimit { .. }
+                | Blocker::BudgetUsedUp { .. }
+                | Blocker::TooManyWindows { .. }
+                | Blocker::OverCap { .. },
+            ),
+        ) => "limit",
         (_, Some(Blocker::HeldForOthers { .. })) => "held",
         (_, Some(Blocker::BehindProtected { .. })) => "behind",
         (_, Some(Blocker::PoolTooSmall | Blocker::NodesOutOfService { .. })) => "too_small",

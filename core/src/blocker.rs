@@ -1,8 +1,9 @@
 //! Why a request is not running: derived from the state at any offset, never stored.
 
-use crate::budget::in_milli_seconds;
+use crate::budget::{Over, in_milli_seconds};
 use crate::command::{RequestAllocation, Topology};
 use crate::explain::highest;
+use crate::limits::BUDGET_WINDOWS_MAX;
 use crate::overtaking::Barriers;
 use crate::placement::{Gang, OutOfService};
 use crate::queue::preferences;
@@ -108,6 +109,13 @@ pub enum Blocker {
         wanted_gpu_milli_seconds: GpuMilliSeconds,
         /// When it fits, were nothing else to change; none when it never does.
         fits_at_ms: Option<TimeMs>,
+    },
+    /// Its lease may touch more windows of its tenant's budget than are kept.
+    TooManyWindows {
+        /// How many.
+        windows: i64,
+        /// How many it may touch.
+        windows_max: i64,
     },
     /// On every model that it accepts it would cost more than its cap.
     OverCap {
@@ -292,7 +300,12 @@ fn over_cap(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
 }
 
 fn over_budget(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Blocker> {
-    let short = pool.over_budget(ask, now)?;
+    let short = match pool.over_budget(ask, now)? {
+        Over::Window(short) => short,
+        Over::Windows(windows) => {
+            return Some(Blocker::TooManyWindows { windows, windows_max: BUDGET_WINDOWS_MAX });
+        }
+    };
     Some(Blocker::BudgetUsedUp {
         window_start_ms: short.start_ms,
         next_window_ms: short.next_ms,

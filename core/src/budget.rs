@@ -32,6 +32,15 @@ pub struct Allowance<'a> {
     pub budget: &'a Budget,
 }
 
+/// What is over a tenant's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// A window has no room for its part of the lease.
+    Window(Short),
+    /// The lease may touch more windows than are kept: so many.
+    Windows(i64),
+}
+
 /// A window in which a lease does not fit. Amounts are GPU milli times milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short {
@@ -89,15 +98,15 @@ impl Pool {
         Want { gpu_milli: ask.total_gpu_milli().0, length: self.lease_length(ask) }
     }
 
-    /// The first window in which a lease on `ask` that is granted at `now` is over its tenant's
-    /// budget; none when it fits, or there is no budget.
+    /// What of a lease on `ask` that is granted at `now` is over its tenant's budget; none when it
+    /// fits, or there is no budget.
     ///
     /// # Panics
     /// When the tenant has no quota: decide has checked it.
     #[must_use]
-    pub fn over_budget(&self, ask: &RequestAllocation, now: TimeMs) -> Option<Short> {
+    pub fn over_budget(&self, ask: &RequestAllocation, now: TimeMs) -> Option<Over> {
         let allowance = self.tenants[&ask.tenant].allowance()?;
-        allowance.short(self.want(ask), now)
+        allowance.over(self.want(ask), now)
     }
 
     /// When a lease on `ask` fits its tenant's budget first, from `now` on and as far as is known;
@@ -121,6 +130,11 @@ impl Pool {
 }
 
 impl Tenant {
+    /// Whether something that its leases give back may let one that waits start.
+    pub(crate) fn may_wait_for_budget(&self) -> bool {
+        self.budget.is_some() && self.queued_count() > 0
+    }
+
     /// Its budget, when it has one.
     #[must_use]
     pub fn allowance(&self) -> Option<Allowance<'_>> {
@@ -165,15 +179,15 @@ impl Allowance<'_> {
         })
     }
 
-    /// The first window in which a lease that starts at `now` does not fit.
+    /// What of a lease that starts at `now` does not fit: its length, or the first such window.
     #[must_use]
-    pub fn short(&self, want: Want, now: TimeMs) -> Option<Short> {
+    pub fn over(&self, want: Want, now: TimeMs) -> Option<Over> {
+        let windows = want.windows_max(self.width);
+        if want.gpu_milli > 0 && windows > BUDGET_WINDOWS_MAX {
+            return Some(Over::Windows(windows));
+        }
         let until = now.plus(want.length).min(TIME_MS_MAX);
-        self.short_in(want.gpu_milli, (now, until)).or_else(|| {
-            // It would touch more windows than are kept.
-            let is_too_long = want.gpu_milli > 0 && want.windows_max(self.width) > WINDOWS_MAX;
-            is_too_long.then(|| self.whole(window_of(now, self.width), want))
-        })
+        self.short_in(want.gpu_milli, (now, until)).map(Over::Window)
     }
 
     /// Whether a lease could fit an untouched budget, or what was approved on top of it for the
@@ -198,20 +212,9 @@ impl Allowance<'_> {
         let in_one = i128::from(want.gpu_milli) * i128::from(want.length.min(self.width).0);
         let current = window_of(now, self.width);
         let mut kept = self.budget.windows().range(current..);
-        want.windows_max(self.width) <= WINDOWS_MAX
+        want.windows_max(self.width) <= BUDGET_WINDOWS_MAX
             && in_one <= i128::from(self.gpu_hours) * GPU_HOUR
             && kept.all(|(_, window)| window.reserved + in_one <= self.allowed(window))
-    }
-
-    fn whole(&self, index: i64, want: Want) -> Short {
-        let window = self.budget.window(index);
-        Short {
-            start_ms: self.start_of(index),
-            next_ms: self.start_of(index + 1),
-            allowed: self.allowed(&window),
-            reserved: window.reserved,
-            wanted: want.total(),
-        }
     }
 
     /// The first start from `now` on with which each window has room for its part of a lease.
@@ -228,7 +231,7 @@ impl Allowance<'_> {
             return Some(now);
         }
         let (length, width) = (want.length.0, self.width.0);
-        if want.windows_max(self.width) > WINDOWS_MAX {
+        if want.windows_max(self.width) > BUDGET_WINDOWS_MAX {
             return None;
         }
         let current = window_of(now, self.width);
@@ -257,8 +260,6 @@ impl Allowance<'_> {
         found.map(TimeMs)
     }
 }
-
-const WINDOWS_MAX: i64 = BUDGET_WINDOWS_MAX;
 
 /// For how many whole milliseconds so many GPUs may be held.
 fn milliseconds(room: i128, gpu_milli: i64) -> i64 {
@@ -304,7 +305,7 @@ mod tests {
             let allowance = Allowance { gpu_hours, width: WIDTH, budget: &budget };
             let want = Want { gpu_milli: gpus * 1_000, length: DurationMs(length * MINUTE) };
             let now = TimeMs(now * MINUTE);
-            let fits = |at: TimeMs| allowance.short(want, at).is_none();
+            let fits = |at: TimeMs| allowance.over(want, at).is_none();
             let found = allowance.earliest(want, now);
             // Twelve hours: all that is reserved or approved lies before them.
             let minutes = (0..12 * 60).map(|minute| TimeMs(now.0 + minute * MINUTE));

@@ -26,8 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Search {
     /// None was found, or they end later.
     Nothing,
-    /// Some ended at once, or gave back to a budget what they will not use: those who wait have to be
-    /// asked again.
+    /// Some ended at once, or gave back to a budget: those who wait have to be asked again.
     Freed,
     /// The decision has no room for more.
     NoRoom,
@@ -81,10 +80,10 @@ pub(crate) fn preempt_for_waiters(
             return Search::NoRoom;
         }
         let ends_at_ms = victims.end(&chosen);
-        let notices: Vec<_> =
-            chosen.iter().map(|chosen| victims.notice(chosen, ends_at_ms)).collect();
-        let is_now = ends_at_ms <= draft.now;
-        let gives_back_to_a_budget = chosen.iter().any(|victim| victims.is_awaited(victim));
+        let notices: Vec<_> = chosen.iter().map(|one| victims.notice(one, ends_at_ms)).collect();
+        let (is_now, tenants) = (ends_at_ms <= draft.now, &victims.pool.tenants);
+        let of = |victim: &Victim<'_>| &tenants[&victim.request.ask.tenant];
+        let gives_back = chosen.iter().any(|victim| of(victim).may_wait_for_budget());
         let by_tenant = draft.state.pool(pool_id).requests[&id].ask.tenant.clone();
         for (request, right, ends_at_ms) in notices {
             draft.emit(Event::PreemptionNoticed(PreemptionNoticed {
@@ -99,7 +98,7 @@ pub(crate) fn preempt_for_waiters(
                 preempt(draft, pool_id, &request);
             }
         }
-        if is_now || gives_back_to_a_budget {
+        if is_now || gives_back {
             return Search::Freed;
         }
     }
@@ -419,12 +418,6 @@ impl<'a> Victims<'a> {
         let free = pool.free_gpu_milli().0 + victims.iter().map(milli).sum::<i64>();
         let wanted = ask.total_gpu_milli().0;
         wanted <= unused || wanted <= free - pool.held_for_others(&ask.tenant).0
-    }
-
-    /// Whether others of its tenant wait beside it, and its tenant has a budget.
-    fn is_awaited(&self, victim: &Victim<'_>) -> bool {
-        let tenant = &self.pool.tenants[&victim.request.ask.tenant];
-        tenant.budget.is_some() && tenant.queued_count() > 0
     }
 
     /// When all of them end: each has had its minimum and its grace by then.

@@ -14,7 +14,9 @@ use conclave_core::explain::{
 use conclave_core::input::Content;
 use conclave_core::rejection::RejectionCode as Code;
 use conclave_core::state::Request;
-use conclave_core::units::{CpuMilli, DurationMs, GpuMilli, MemoryMib, PoolId, RequestId, TimeMs};
+use conclave_core::units::{
+    CpuMilli, DurationMs, GpuMilli, MemoryMib, MicroUsd, PoolId, RequestId, TimeMs,
+};
 use proptest::prelude::*;
 
 /// Steps between two at which everybody who does not run is asked about.
@@ -42,6 +44,7 @@ fn changed_ask(ask: &RequestAllocation, field: Field, to: &Value) -> RequestAllo
         (Field::Priority, to) => ask.priority = number(to),
         (Field::ExpectedDurationMs, to) => ask.expected_duration_ms = DurationMs(number(to)),
         (Field::DeadlineMs, to) => ask.deadline_ms = Some(TimeMs(number(to))),
+        (Field::BudgetCapMicroUsd, to) => ask.budget_cap_micro_usd = Some(MicroUsd(number(to))),
         (other, to) => panic!("{other:?} to {to:?} is no sender's change"),
     }
     ask
@@ -62,6 +65,9 @@ fn setting(
         }
         (Field::GuaranteeGpuMilli, to) => {
             Payload::SetQuota(SetQuota { guarantee_gpu_milli: GpuMilli(number(to)), ..quota })
+        }
+        (Field::GpuHourBudget, to) => {
+            Payload::SetQuota(SetQuota { gpu_hour_budget: Some(number(to)), ..quota })
         }
         (Field::WaitBoundMs, to) => Payload::SetPoolPolicy(SetPoolPolicy {
             wait_bound_ms: DurationMs(number(to)),

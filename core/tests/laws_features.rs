@@ -150,7 +150,7 @@ fn streams_move_every_feature() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let mut values = FEATURES.map(|_| std::collections::BTreeSet::new());
-    for _ in 0..60 {
+    for _ in 0..120 {
         let stream: Stream = streams().new_tree(&mut runner).expect("a stream").current();
         let world = stream.run();
         let mut told = told_of_outcomes(&world.decisions);

@@ -2,19 +2,19 @@
 //! and for everybody who waits.
 
 mod common;
+mod paid;
 
 use common::{config, fold, streams, streams_of_groups, walk};
 use conclave_core::blocker::{Blocker, Blockers};
-use conclave_core::budget::GPU_HOUR;
 use conclave_core::command::{PlacementPolicy, RequestAllocation, Topology};
 use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
-use conclave_core::limits::TIME_MS_MAX;
 use conclave_core::overtaking::Barriers;
 use conclave_core::placement::{Fleet, Gang, Need, Node, NodeClass, Placer, Shape};
 use conclave_core::quota::may_grant;
 use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
+use paid::{gpu_milli, lease_end, over_budget, payable, wanted};
 use proptest::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -27,15 +27,6 @@ fn used(pool: &Pool, tenant: &TenantId) -> i64 {
         i64::try_from(replicas).expect("a gang is bounded") * gpu_milli(&request.ask)
     };
     of_tenant.map(held).sum()
-}
-
-/// GPUs of one replica.
-fn gpu_milli(ask: &RequestAllocation) -> i64 {
-    ask.gpu_count * ask.gpu_milli.0
-}
-
-fn wanted(ask: &RequestAllocation) -> i64 {
-    ask.replicas * gpu_milli(ask)
 }
 
 /// What is promised to a tenant and not used by it.
@@ -129,56 +120,6 @@ fn finds_place_anywhere(
     } else {
         ask.gpu_models.iter().any(|model| finds(std::slice::from_ref(model)))
     }
-}
-
-/// When a lease that is granted at `now` ends.
-fn lease_end(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> i64 {
-    let term = ask.expected_duration_ms.0.min(pool.policy.lease_max_ms.0);
-    (now.0 + term + pool.policy.lease_grace_ms.0).min(TIME_MS_MAX.0)
-}
-
-/// The models that a request with a cap accepts and can pay for; none for one without a cap.
-fn payable(pool: &Pool, ask: &RequestAllocation) -> Option<Vec<GpuModel>> {
-    let cap = ask.budget_cap_micro_usd.filter(|_| ask.gpu_count > 0)?;
-    let length = i128::from(lease_end(pool, ask, TimeMs(0)));
-    let price_of = |model: &GpuModel| {
-        let price = pool.policy.prices.iter().find(|price| price.gpu_model == *model);
-        price.map_or(0, |price| i128::from(price.micro_usd_per_hour.0))
-    };
-    let can_pay = |model: &GpuModel| {
-        i128::from(wanted(ask)) * length * price_of(model) <= i128::from(cap.0) * GPU_HOUR
-    };
-    let nodes = pool.fleet.nodes().iter().filter(|node| !node.gpu_left().is_empty());
-    let of_pool: BTreeSet<GpuModel> = nodes.map(|node| pool.fleet.model_of(node).clone()).collect();
-    let accepted: Vec<_> = if ask.gpu_models.is_empty() {
-        let mut cheapest_first: Vec<_> = of_pool.into_iter().collect();
-        cheapest_first.sort_by_key(price_of);
-        cheapest_first
-    } else {
-        ask.gpu_models.clone()
-    };
-    Some(accepted.into_iter().filter(can_pay).collect())
-}
-
-/// The first window whose budget a lease from `now` on would pass: its index, its budget, what is
-/// reserved of it, and what the lease would add, in GPU milli milliseconds.
-fn over_budget(
-    pool: &Pool,
-    ask: &RequestAllocation,
-    now: TimeMs,
-) -> Option<(i64, i128, i128, i128)> {
-    let tenant = &pool.tenants[&ask.tenant];
-    let (hours, width) = (tenant.quota.gpu_hour_budget?, tenant.quota.budget_window_ms.0);
-    let until = lease_end(pool, ask, now);
-    let windows = now.0 / width..=(until - 1) / width;
-    windows
-        .map(|index| {
-            let window = tenant.budget.as_ref().expect("a budget").window(index);
-            let allowed = i128::from(hours + window.top_up_gpu_hours) * GPU_HOUR;
-            let ms = until.min((index + 1) * width) - now.0.max(index * width);
-            (index, allowed, window.reserved, i128::from(wanted(ask)) * i128::from(ms))
-        })
-        .find(|(_, allowed, reserved, wanted)| *wanted > 0 && reserved + wanted > *allowed)
 }
 
 /// Asserts of who waits for a budget that it is used up, and that somebody looks again in time.
@@ -296,6 +237,11 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
                 && finds_place(pool, &as_new(pool), ask, ask.replicas)
         }
         Blocker::BudgetUsedUp { .. } => is_over_budget(state, id, request, blocker),
+        Blocker::TooManyWindows { windows, windows_max } => {
+            let width = pool.tenants[tenant].quota.budget_window_ms.0;
+            let length = lease_end(pool, ask, TimeMs(0));
+            *windows == (length + width - 1) / width + 1 && windows > windows_max
+        }
         Blocker::OverCap { least_micro_usd, cap_micro_usd } => {
             Some(*cap_micro_usd) == ask.budget_cap_micro_usd
                 && least_micro_usd > cap_micro_usd

@@ -2,6 +2,7 @@
 
 mod appeal;
 mod archive;
+mod budget;
 mod check;
 mod command_id;
 mod connection;
@@ -101,6 +102,8 @@ enum Command {
     Quota(quota::QuotaArguments),
     /// Shows who has used how much for its weight; orders the queue by it
     Fairness(fairness::FairnessArguments),
+    /// What is left of tenants' GPU-hour budgets, and what their GPUs cost
+    Budget(budget::BudgetArguments),
     /// Shows live requests and their leases
     Requests(requests::RequestsArguments),
     /// Withdraws a request that has no lease yet
@@ -169,6 +172,7 @@ impl Command {
             Self::Nodes(nodes) => nodes::run(nodes),
             Self::Quota(quota) => quota::run(quota),
             Self::Fairness(fairness) => fairness::run(fairness),
+            Self::Budget(budget) => budget::run(budget),
             Self::Requests(requests) => requests::run(requests),
             Self::Cancel(cancel) => lease::cancel(cancel),
             Self::Release(release) => lease::release(release),

@@ -8,14 +8,15 @@ use crate::error::Result;
 use crate::report::quotas::QuotasReport;
 use crate::report::viewer::Viewer;
 use clap::{Args, Subcommand};
-use conclave_core::units::{GpuMilli, PoolId, TenantId};
+use conclave_core::units::{DurationMs, GpuMilli, PoolId, TenantId};
 use serde_json::json;
 
 const EXAMPLES: &str = "Examples:
   conclave quota
   conclave quota lab --output json | jq '.quotas[] | {tenant, used_gpu_milli}'
   conclave quota lab set vision --guarantee 8 --limit 16
-  conclave quota lab set batch --limit 4.5 --rate-per-minute 60";
+  conclave quota lab set batch --limit 4.5 --rate-per-minute 60
+  conclave quota lab set vision --limit 16 --gpu-hours 500 --window 7d";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -52,6 +53,12 @@ struct SetArguments {
     /// What it may use beside others, where the queue is ordered by fair share
     #[arg(long, value_name = "WEIGHT", default_value_t = 1)]
     weight: i64,
+    /// GPU-hours that its leases may take in each window; without it there is no budget
+    #[arg(long, value_name = "HOURS", requires = "window")]
+    gpu_hours: Option<i64>,
+    /// Length of a window of the budget
+    #[arg(long, value_name = "SPAN", value_parser = values::duration, requires = "gpu_hours")]
+    window: Option<DurationMs>,
     #[command(flatten)]
     id: IdArguments,
 }
@@ -63,7 +70,8 @@ pub(super) fn run(arguments: &QuotaArguments) -> Result<u8> {
     send(&sending, "SetQuota", |_, _| {
         Ok(json!({"tenant": set.tenant, "guarantee_gpu_milli": set.guarantee,
                   "limit_gpu_milli": set.limit, "rate_per_minute": set.rate_per_minute,
-                  "weight": set.weight}))
+                  "weight": set.weight, "gpu_hour_budget": set.gpu_hours,
+                  "budget_window_ms": set.window}))
     })
 }
 

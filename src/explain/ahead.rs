@@ -22,7 +22,7 @@ pub fn ahead(state: &State, pool: &PoolId, request: &RequestId, viewer: &Viewer)
     let pool = state.pools.get(pool)?;
     let request = pool.request(request)?;
     let since_ms = request.waits_since()?;
-    let own = Group::of(&request.ask);
+    let own = pool.group_of(&request.ask);
     let look = Look::of(pool, viewer, request, state.time_ms);
     let before: Vec<_> = pool
         .in_order(state.time_ms)
@@ -100,7 +100,7 @@ impl<'a> Look<'a> {
 
     fn protected(&self, id: &RequestId) -> Option<InItsWay> {
         let request = self.pool.request(id)?;
-        let group = Group::of(&request.ask);
+        let group = self.pool.group_of(&request.ask);
         let waiter = Waiter { request: id.clone(), since_ms: request.waits_since()? };
         Some(self.row(&(&group, request.arrival, &waiter), BOUNDED_OVERTAKING))
     }

@@ -320,6 +320,9 @@ fn kind(blocker: &Blocker) -> &'static str {
         Blocker::NodesOutOfService { .. } => "nodes_out_of_service",
         Blocker::Topology { .. } => "topology",
         Blocker::TopologyTooSmall { .. } => "topology_too_small",
+        Blocker::BudgetUsedUp { .. } => "budget_used_up",
+        Blocker::TooManyWindows { .. } => "too_many_windows",
+        Blocker::OverCap { .. } => "over_cap",
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) fn is_about_the_ask(code: Code) -> bool {
     [
         Code::ExceedsLimit,
         Code::ExceedsPool,
+        Code::ExceedsBudget,
+        Code::ExceedsCap,
         Code::QueueFull,
         Code::DeadlinePassed,
         Code::CouncilDenied,
@@ -91,6 +93,16 @@ fn numbers(
             ("limit_gpu_milli", tenant.quota.limit_gpu_milli.0),
         ],
         (Code::ExceedsPool, _) => too_large(state, life, ask),
+        (Code::ExceedsBudget, Some(tenant)) => vec![
+            ("wanted_gpu_milli", ask.total_gpu_milli().0),
+            ("lease_ms", pool.lease_length(ask).0),
+            ("gpu_hour_budget", tenant.quota.gpu_hour_budget.unwrap_or(0)),
+            ("budget_window_ms", tenant.quota.budget_window_ms.0),
+        ],
+        (Code::ExceedsCap, _) => vec![
+            ("least_micro_usd", pool.least_cost(ask).0),
+            ("cap_micro_usd", ask.budget_cap_micro_usd.map_or(0, |cap| cap.0)),
+        ],
         (Code::QueueFull, _) => vec![
             ("waiting_or_deferred", pool.queue.len() + pool.deferred_count),
             ("queue_max", pool.policy.queue_max),

@@ -5,10 +5,10 @@ use super::networks_text::{networks, networks_before};
 use super::report::{Ahead, Council, ExplainReport, Moment, WaitedBy};
 use crate::report::event::name;
 use crate::report::sentence;
-use crate::report::show::{between, clock, gpus, rough, span};
+use crate::report::show::{between, clock, gpus, rough, span, usd};
 use conclave_core::decision::Event;
 use conclave_core::explain::{By, Change, Field, Grant, Value};
-use conclave_core::units::{DurationMs, GpuMilli, TimeMs};
+use conclave_core::units::{DurationMs, GpuMilli, MicroUsd, TimeMs};
 
 /// Lines for people, each with its end.
 #[must_use]
@@ -174,6 +174,8 @@ pub(super) fn field_name(field: Field) -> &'static str {
         Field::QueueMax => "the pool's queue_max",
         Field::Council => "the pool's council",
         Field::Topology => "topology",
+        Field::GpuHourBudget => "the tenant's GPU-hours per window",
+        Field::BudgetCapMicroUsd => "cap",
     }
 }
 
@@ -182,6 +184,7 @@ pub(super) fn value(field: Field, value: &Value) -> String {
     let is_gpus = matches!(field, Field::LimitGpuMilli | Field::GuaranteeGpuMilli);
     match value {
         Value::Number(number) if is_span => span(DurationMs(*number)),
+        Value::Number(number) if field == Field::BudgetCapMicroUsd => usd(MicroUsd(*number)),
         Value::Number(number) if is_gpus => format!("{} GPUs", gpus(GpuMilli(*number))),
         Value::Number(number) => number.to_string(),
         Value::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),

@@ -3,14 +3,15 @@
 //! All but one of the rules ask a few numbers. Who is protected takes a walk along the queue, so
 //! what follows from the rule is used: nobody is protected before he has waited W, whoever joins
 //! later never takes a protection away, and besides time only what ends, starts or is ordered in
-//! the pool changes who is.
+//! the pool changes who is. What a budget leaves changes with time, so where there is one the
+//! answer is looked up each time.
 
 use crate::report::event::Subject;
 use conclave_core::blocker::{Blocker, Blockers};
 use conclave_core::decision::{Decision, Event};
 use conclave_core::limits::TIME_MS_MAX;
 use conclave_core::overtaking::Barriers;
-use conclave_core::state::{Group, Pool, Request, State};
+use conclave_core::state::{Pool, Request, State};
 use conclave_core::units::{PoolId, RequestId, TimeMs};
 use std::collections::BTreeMap;
 
@@ -55,7 +56,6 @@ fn change_of(event: &Event) -> Change {
         | Event::RequestQueued(_)
         | Event::RequestDeferred(_)
         | Event::DeferralDue(_)
-        | Event::LeaseRenewed(_)
         | Event::DecisionOverridden(_)
         | Event::AppealFiled(_)
         | Event::CouncilActivated(_)
@@ -65,7 +65,8 @@ fn change_of(event: &Event) -> Change {
         | Event::MemberReturned(_)
         | Event::CouncilWeighed(_)
         | Event::FairShareSet(_)
-        | Event::PreemptionSet(_) => Change::Nothing,
+        | Event::PreemptionSet(_)
+        | Event::BudgetAwaited(_) => Change::Nothing,
         Event::PreemptionNoticed(_) | Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => {
             Change::Blocker
         }
@@ -76,6 +77,9 @@ fn change_of(event: &Event) -> Change {
         | Event::QuotaSet(_)
         | Event::RequestEnded(_)
         | Event::LeaseGranted(_)
+        // It may reserve more of a budget, or less.
+        | Event::LeaseRenewed(_)
+        | Event::BudgetToppedUp(_)
         | Event::LeaseShrunk(_)
         | Event::LeaseEnded(_)
         | Event::LeasePreempted(_) => Change::Protection,
@@ -123,6 +127,9 @@ impl Watch {
             until_ms = known.until_ms;
             known.value.clone().map(|protected| Blocker::BehindProtected { protected })
         });
+        if pool.tenants[&request.ask.tenant].budget.is_some() {
+            until_ms = state.time_ms;
+        }
         self.blocker = Some(Known { value: value.clone(), until_ms });
         value
     }
@@ -138,7 +145,7 @@ impl Watch {
 impl Behind {
     fn of(pool: &Pool, request: &Request, now: TimeMs) -> Self {
         let bound_ms = pool.policy.wait_bound_ms;
-        let own = Group::of(&request.ask).need;
+        let own = pool.group_of(&request.ask).need;
         let (mut is_too_early, mut until_ms) = (true, now.plus(bound_ms));
         for (group, waiters) in pool.queue.groups() {
             if !group.need.shares_a_model_with(&own) {
@@ -156,6 +163,10 @@ impl Behind {
         }
         let barriers =
             || Barriers::of(pool, now).before(pool, request).map(|one| one.request.clone());
+        if !is_too_early && pool.tenants.values().any(|tenant| tenant.budget.is_some()) {
+            // What a budget leaves changes with time.
+            until_ms = now;
+        }
         let value = (!is_too_early).then(barriers).flatten();
         Self { known: Known { value, until_ms }, is_too_early }
     }

@@ -6,6 +6,7 @@ use super::parts::Part;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use crate::fold::Folded;
+use crate::report::budgets::BudgetsReport;
 use crate::report::fairness::FairnessReport;
 use crate::report::nodes::NodesReport;
 use crate::report::pools::{PoolReport, PoolsReport};
@@ -15,7 +16,7 @@ use crate::report::requests::{RequestReport, RequestsReport, StageName};
 use crate::report::status::StatusReport;
 use axum::Json;
 use axum::extract::{Extension, State};
-use conclave_core::units::{Offset, PoolId, RequestId};
+use conclave_core::units::{Offset, PoolId, RequestId, TenantId};
 use serde::Deserialize;
 
 /// Rows of one answer.
@@ -47,6 +48,13 @@ pub(super) struct StageRows {
     at: Option<i64>,
     limit: Option<usize>,
     stage: Option<StageName>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfTenant {
+    at: Option<i64>,
+    tenant: Option<String>,
 }
 
 fn rows(limit: Option<usize>) -> usize {
@@ -172,6 +180,17 @@ reports! {
     fairness, "/v1/pools/{pool}/fairness", FairnessReport,
     (("pool" = String, Path), ("at" = Option<i64>, Query)),
     |folded, viewer, pool; asked: At| FairnessReport::of(&folded.state, &pool, &viewer);
+
+    /// What is left of tenants' GPU-hour budgets in the current window, and what their GPUs cost.
+    budgets, "/v1/pools/{pool}/budgets", BudgetsReport,
+    (
+        ("pool" = String, Path), ("tenant" = Option<String>, Query, description = "only this one's"),
+        ("at" = Option<i64>, Query)
+    ),
+    |folded, viewer, pool; asked: OfTenant| {
+        let tenant = asked.tenant.as_deref().map(TenantId::from);
+        BudgetsReport::of(&folded.state, &pool, tenant.as_ref(), &viewer)
+    };
 
     /// Live requests of a pool.
     requests, "/v1/pools/{pool}/requests", RequestsReport,

@@ -82,7 +82,9 @@ events!(
     FairShareSet,
     PreemptionSet,
     PreemptionNoticed,
-    LeasePreempted
+    LeasePreempted,
+    BudgetToppedUp,
+    BudgetAwaited
 );
 
 /// What an event names.
@@ -118,6 +120,10 @@ impl<'a> Subject<'a> {
             Event::PreemptionSet(event) => within(&event.pool),
             Event::PreemptionNoticed(event) => about(&event.pool, &event.request),
             Event::LeasePreempted(event) => about(&event.pool, &event.request),
+            Event::BudgetAwaited(event) => within(&event.pool),
+            Event::BudgetToppedUp(event) => {
+                Self { tenant: Some(&event.tenant), ..within(&event.pool) }
+            }
             Event::QueueCarriedOver(event) => within(&event.pool),
             Event::QueueCaughtUp(event) => within(&event.pool),
             Event::QuotaSet(event) => {

@@ -2,6 +2,8 @@
 //! Everything here is a pure function of what the log holds.
 
 pub mod awaiting;
+mod blockers;
+pub mod budgets;
 pub mod council;
 pub mod decision;
 pub mod event;

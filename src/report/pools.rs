@@ -215,6 +215,7 @@ impl NextTimer {
             TimerKind::LeaseEnds => "lease_ends",
             TimerKind::DeadlinePasses => "deadline_passes",
             TimerKind::DeferralIsDue => "deferral_is_due",
+            TimerKind::BudgetFits => "budget_fits",
         };
         Self {
             at_ms: timer.at_ms.0,
@@ -224,14 +225,16 @@ impl NextTimer {
     }
 
     fn text(&self, now: TimeMs) -> String {
+        let in_so_long = rough(between(now, TimeMs(self.at_ms)));
         let what = match self.kind.as_str() {
             "lease_ends" => "ends",
             "deadline_passes" => "passes its deadline",
             "deferral_is_due" => "is voted on again",
+            "budget_fits" => return format!("the queue is looked at again in {in_so_long}"),
             other => other,
         };
         let who = self.request.as_deref().unwrap_or("another tenant's request");
-        format!("{who} {what} in {}", rough(between(now, TimeMs(self.at_ms))))
+        format!("{who} {what} in {in_so_long}")
     }
 }
 

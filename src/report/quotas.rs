@@ -46,6 +46,10 @@ pub struct QuotaReport {
     pub rate_per_minute: i64,
     /// What it may use beside others in the fair share.
     pub weight: i64,
+    /// GPU-hours that its leases may take per window; none without a budget.
+    pub gpu_hour_budget: Option<i64>,
+    /// Length of a window; 0 without a budget.
+    pub budget_window_ms: i64,
 }
 
 /// Tenants that the viewer may not see, together.
@@ -144,6 +148,8 @@ impl QuotaReport {
             waiting_gpu_milli: demand.waiting_gpu_milli,
             rate_per_minute: tenant.quota.rate_per_minute,
             weight: tenant.quota.weight,
+            gpu_hour_budget: tenant.quota.gpu_hour_budget,
+            budget_window_ms: tenant.quota.budget_window_ms.0,
         }
     }
 

@@ -1,11 +1,12 @@
-//! Events and blockers in a sentence each.
+//! Events in a sentence each; blockers are beside them.
+
+pub use crate::report::blockers::blocker;
 
 use crate::report::council;
-use crate::report::show::{between, clock, gpus, or_dash, span};
-use conclave_core::blocker::Blocker;
+use crate::report::show::{between, clock, gpu_hours, gpus, or_dash, rough, span, usd};
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
-    SetPreemption, TimeSource, Topology, WorkOutcome,
+    SetPreemption, SetQuota, TimeSource, WorkOutcome,
 };
 use conclave_core::decision::{
     DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, PreemptionRight,
@@ -45,12 +46,22 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         }
         Event::NodeDrained(drained) => format!("{} takes no new work", drained.node),
         Event::NodeRemoved(removed) => format!("{} left", removed.node),
-        Event::QuotaSet(set) => format!(
-            "{}: {} GPUs guaranteed, at most {}",
-            set.quota.tenant,
-            gpus(set.quota.guarantee_gpu_milli),
-            gpus(set.quota.limit_gpu_milli)
+        Event::QuotaSet(set) => quota(&set.quota),
+        Event::BudgetToppedUp(topped_up) => format!(
+            "{} gives {} {} GPU-hours more in the window from {}: {}",
+            topped_up.operator,
+            topped_up.tenant,
+            topped_up.gpu_hours,
+            clock(topped_up.window_start_ms),
+            topped_up.reason
         ),
+        Event::BudgetAwaited(awaited) => match awaited.until_ms {
+            Some(until) => {
+                let when = moment(now, until);
+                format!("{}: a request waits for a budget, looked at again {when}", awaited.pool)
+            }
+            None => format!("{}: the wait for a budget is over", awaited.pool),
+        },
         Event::PoolPolicySet(set) => format!("{}: {}", set.pool, policy(&set.policy)),
         Event::FairShareSet(set) => match set.fair_share.half_life_ms {
             Some(half_life) => format!(
@@ -306,88 +317,12 @@ fn preemption(set: &SetPreemption) -> String {
     )
 }
 
-/// What keeps a request from running at `now`.
-#[must_use]
-pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
-    match blocker {
-        Blocker::Deferred { attempts, retry_at_ms } => {
-            format!("put off by vote {attempts}, looked at again {}", moment(now, *retry_at_ms))
-        }
-        Blocker::VoteDue => "its next vote is taken when the next round opens".to_owned(),
-        Blocker::CarriedOver => {
-            "the queue is being worked off: nothing is granted in the pool until it is".to_owned()
-        }
-        Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => format!(
-            "its tenant holds {} of at most {} GPUs, and it wants {}",
-            gpus(*used_gpu_milli),
-            gpus(*limit_gpu_milli),
-            gpus(*wanted_gpu_milli)
-        ),
-        Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli } => format!(
-            "{} GPUs are free and {} are promised to other tenants, and it wants {}",
-            gpus(*free_gpu_milli),
-            gpus(*held_gpu_milli),
-            gpus(*wanted_gpu_milli)
-        ),
-        Blocker::BehindProtected { protected } => {
-            format!("{protected} came before it and has waited so long that nobody may overtake it")
-        }
-        Blocker::PoolTooSmall => {
-            "the nodes of the pool could not hold it even if they were empty".to_owned()
-        }
-        Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
-            let out = out_of_service(*draining_nodes, *unhealthy_nodes);
-            format!("it fits only with nodes that take no new work: {out}")
-        }
-        Blocker::RoomIsMade { leases, until_ms } => {
-            let ends = moment(now, *until_ms);
-            match leases {
-                1 => format!("a lease ends for it {ends}"),
-                leases => format!("{leases} leases end for it, the last one {ends}"),
-            }
-        }
-        Blocker::NoRoom { replicas_fit, replicas } => {
-            format!("the nodes have room for {replicas_fit} of its {replicas} replica(s) now")
-        }
-        Blocker::Topology { topology, replicas_fit, replicas, nodes_with_room } => {
-            let place = one_place(*topology);
-            format!(
-                "{nodes_with_room} node(s) have room for all of its {replicas} replicas, and no \
-                 single {place} has: the best one holds {replicas_fit} now"
-            )
-        }
-        Blocker::TopologyTooSmall { topology, replicas } => {
-            let place = one_place(*topology);
-            format!(
-                "no single {place} of the pool could hold its {replicas} replicas even if it were \
-                 empty; the pool could"
-            )
-        }
-    }
-}
-
-/// What a gang wishes to be in.
-fn one_place(topology: Topology) -> &'static str {
-    match topology {
-        Topology::SameNode => "node",
-        Topology::SameGroup => "topology group",
-        Topology::None => "pool",
-    }
-}
-
-/// `1 drains, 2 are unhealthy`.
-fn out_of_service(draining: i64, unhealthy: i64) -> String {
-    let drain = match draining {
-        0 => None,
-        1 => Some("1 drains".to_owned()),
-        count => Some(format!("{count} drain")),
-    };
-    let broken = match unhealthy {
-        0 => None,
-        1 => Some("1 is unhealthy".to_owned()),
-        count => Some(format!("{count} are unhealthy")),
-    };
-    drain.into_iter().chain(broken).collect::<Vec<_>>().join(", ")
+fn quota(quota: &SetQuota) -> String {
+    let (guarantee, limit) = (gpus(quota.guarantee_gpu_milli), gpus(quota.limit_gpu_milli));
+    let budget = quota.gpu_hour_budget.map_or(String::new(), |gpu_hours| {
+        format!(", {gpu_hours} GPU-hours every {}", rough(quota.budget_window_ms))
+    });
+    format!("{}: {guarantee} GPUs guaranteed, at most {limit}{budget}", quota.tenant)
 }
 
 /// `1.5 of 4 GPUs` of a sum.

@@ -1,6 +1,6 @@
 //! Quantities as people read them.
 
-use conclave_core::units::{DurationMs, GpuMilli, TimeMs};
+use conclave_core::units::{DurationMs, GpuMilli, GpuMilliSeconds, MicroUsd, TimeMs};
 
 /// `1d02h03m04.005s`, from the first part that is not zero.
 #[must_use]
@@ -31,6 +31,21 @@ pub fn gpus(milli: GpuMilli) -> String {
     let milli = milli.0.unsigned_abs();
     let text = format!("{sign}{}.{:03}", milli / 1_000, milli % 1_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// GPU time as GPU-hours with three decimals at the most, rounded up: `2`, `1.5`, `0.001`.
+#[must_use]
+pub fn gpu_hours(time: GpuMilliSeconds) -> String {
+    const MILLI_HOUR: i64 = 3_600;
+    let milli = time.0 / MILLI_HOUR + i64::from(time.0 % MILLI_HOUR > 0);
+    gpus(GpuMilli(milli))
+}
+
+/// Money in US dollars and cents, rounded up: `12.50 USD`.
+#[must_use]
+pub fn usd(money: MicroUsd) -> String {
+    let cents = money.0 / 10_000 + i64::from(money.0 % 10_000 > 0);
+    format!("{}.{:02} USD", cents / 100, cents % 100)
 }
 
 /// `1d02h`, `2h03m`, `3m05s`, `12s`: the first part that is not zero, and the next one.
@@ -117,6 +132,18 @@ mod tests {
     fn times_are_dates_unless_they_count_from_the_start_of_a_trace() {
         for (ms, text) in [(1_763_975_189_123, "2025-11-24 09:06:29Z"), (7_380_000, "+2h03m")] {
             assert_eq!(clock(TimeMs(ms)), text);
+        }
+    }
+
+    #[test]
+    fn gpu_time_and_money_are_rounded_up() {
+        let hours =
+            [(0, "0"), (1, "0.001"), (3_600, "0.001"), (3_600_000, "1"), (5_400_001, "1.501")];
+        for (milli_seconds, text) in hours {
+            assert_eq!(gpu_hours(GpuMilliSeconds(milli_seconds)), text);
+        }
+        for (micro, text) in [(0, "0.00 USD"), (1, "0.01 USD"), (12_500_000, "12.50 USD")] {
+            assert_eq!(usd(MicroUsd(micro)), text);
         }
     }
 

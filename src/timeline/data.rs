@@ -143,7 +143,7 @@ kinds! {
     VoteDue = "vote_due";
     /// Waits: the queue is worked off over several decisions.
     CarriedOver = "carried_over";
-    /// Waits: its tenant's limit.
+    /// Waits: its tenant's limit or budget, or its own cap.
     Limit = "limit";
     /// Waits: what is free is promised to others.
     Held = "held";
@@ -196,7 +196,10 @@ impl Kind {
             Blocker::Deferred { .. } => Self::Deferred,
             Blocker::VoteDue => Self::VoteDue,
             Blocker::CarriedOver => Self::CarriedOver,
-            Blocker::TenantLimit { .. } => Self::Limit,
+            Blocker::TenantLimit { .. }
+            | Blocker::BudgetUsedUp { .. }
+            | Blocker::TooManyWindows { .. }
+            | Blocker::OverCap { .. } => Self::Limit,
             Blocker::HeldForOthers { .. } => Self::Held,
             Blocker::BehindProtected { .. } => Self::Behind,
             // The sentence beside it tells them apart.

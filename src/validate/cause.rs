@@ -123,7 +123,7 @@ fn check_effects(decision: &Decision, command: &Command, findings: &mut Findings
 }
 
 /// Commands that cannot be accepted without an event of their own.
-const ALWAYS_EFFECTIVE: [&str; 11] = [
+const ALWAYS_EFFECTIVE: [&str; 12] = [
     "OpenLog",
     "ActivateDecider",
     "RegisterNode",
@@ -135,6 +135,7 @@ const ALWAYS_EFFECTIVE: [&str; 11] = [
     "RenewLease",
     "ShrinkLease",
     "ReleaseLease",
+    "TopUpBudget",
 ];
 
 /// The commands that may lead to an event; none when timers, votes and free room do.
@@ -151,6 +152,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::PoolPolicySet(_) => &["SetPoolPolicy"],
         Event::FairShareSet(_) => &["SetFairShare"],
         Event::PreemptionSet(_) => &["SetPreemption"],
+        Event::BudgetToppedUp(_) => &["TopUpBudget"],
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
@@ -180,6 +182,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         | Event::LeaseGranted(_)
         | Event::PreemptionNoticed(_)
         | Event::LeasePreempted(_)
+        | Event::BudgetAwaited(_)
         | Event::QueueCarriedOver(_)
         | Event::QueueCaughtUp(_) => return None,
     })
@@ -222,6 +225,12 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::PreemptionSet(event), Payload::SetPreemption(asked)) => {
             in_pool(&event.pool) && event.preemption == *asked
+        }
+        (Event::BudgetToppedUp(event), Payload::TopUpBudget(asked)) => {
+            let is_window = asked.window_at_ms.is_none_or(|at_ms| at_ms >= event.window_start_ms);
+            let asked = (&asked.tenant, asked.gpu_hours, &asked.reason);
+            let is_same = asked == (&event.tenant, event.gpu_hours, &event.reason);
+            in_pool(&event.pool) && is_window && is_same && event.operator == command.actor.user
         }
         (Event::RequestAdmitted(event), payload) => {
             in_pool(&event.pool) && asked_for(payload) == Some(&event.request)

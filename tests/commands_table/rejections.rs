@@ -37,6 +37,7 @@ pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
         | Code::NotSmaller
         | Code::UnderNotice => live_request(code),
         Code::NotHeldBack | Code::AlreadyAppealed => looked_at_again(code),
+        Code::ExceedsBudget | Code::ExceedsCap | Code::NoBudget => money(code),
     }
 }
 
@@ -253,6 +254,30 @@ fn live_request(code: Code) -> (&'static str, &'static str) {
         Code::NotSmaller => (
             "A shrink has to keep fewer replicas than the lease has. Nothing was given back.",
             "Keep fewer, or send ReleaseLease to give back all. To grow, send another request.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn money(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::ExceedsBudget => (
+            "A request's lease fits no window of its tenant's budget, whenever it starts, so it is \
+             not queued; or a renewal adds more to a window than is left of it, and the lease keeps \
+             its old end; or a lease would touch more windows than are kept.",
+            "Ask for fewer GPUs or a shorter time, or have an operator raise the budget with \
+             SetQuota, or this window's with TopUpBudget. `conclave budget` shows what is left.",
+        ),
+        Code::ExceedsCap => (
+            "On every model that the request accepts, its whole lease would cost more than its \
+             `budget_cap_micro_usd` at the pool's prices.",
+            "Raise the cap to at least what the detail says, accept a cheaper model, or ask for \
+             less.",
+        ),
+        Code::NoBudget => (
+            "The tenant has no budget that could be topped up: nothing limits its GPU-hours.",
+            "Nothing to do, unless it should have one: then send SetQuota with `gpu_hour_budget` \
+             and `budget_window`.",
         ),
         other => unreachable!("{other:?} is explained elsewhere"),
     }

@@ -1,6 +1,9 @@
 //! The commands of the golden logs. Changing them needs new golden files, and no new
 //! `decide_version`.
 
+#[path = "version_3.rs"]
+mod version_3;
+
 use crate::system_common::*;
 use conclave::log::CommandRecord;
 use conclave::wire::encode_command;
@@ -77,9 +80,10 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     unreadable(&mut scroll);
     people(&mut scroll);
     networks(&mut scroll);
-    fairness(&mut scroll);
-    preemption(&mut scroll);
-    topology(&mut scroll);
+    version_3::fairness(&mut scroll);
+    version_3::preemption(&mut scroll);
+    version_3::topology(&mut scroll);
+    version_3::budgets(&mut scroll);
     scroll.batches
 }
 
@@ -299,100 +303,6 @@ fn networks(scroll: &mut Scroll) {
     }
     scroll.send(seat(""));
     scroll.send(small("net-last", "t"));
-}
-
-/// From `decide_version` 3 on: weights, and a queue that is ordered by fair share.
-fn fairness(scroll: &mut Scroll) {
-    let fair = |half_life_ms: Option<i64>| {
-        Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
-    };
-    let weighted =
-        |tenant: &str, weight| Payload::SetQuota(SetQuota { weight, ..share(tenant, 0, 20) });
-    // To version 2 an unknown branch, and a field whose rule is not built.
-    scroll.send(fair(Some(HOUR)));
-    scroll.send(weighted("t", 3));
-    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 3 }));
-    for payload in [
-        set(SetPoolPolicy { queue_max: 99, ..policy() }),
-        weighted("t", 3),
-        weighted("u", 1),
-        fair(Some(1)),
-        fair(Some(HOUR)),
-        fair(Some(HOUR)),
-        end("holder"),
-    ] {
-        scroll.send(payload);
-    }
-    let whole = |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]);
-    let first = scroll.send(whole("fair-u1", "u"));
-    let second = scroll.send(whole("fair-u2", "u"));
-    for (name, tenant) in [("fair-u3", "u"), ("fair-u4", "u"), ("fair-t1", "t"), ("fair-t2", "t")] {
-        scroll.send(whole(name, tenant));
-    }
-    scroll.now += MINUTE;
-    // To t, which has used nothing of late; then by weight.
-    scroll.send(release("fair-u1", first));
-    scroll.now += MINUTE;
-    scroll.send(release("fair-u2", second));
-    scroll.now += 2 * HOUR;
-    scroll.send(Payload::Tick);
-    scroll.send(fair(None));
-    scroll.now += 2 * HOUR;
-    scroll.send(Payload::Tick);
-}
-
-/// The same version: requests that make room for others.
-fn preemption(scroll: &mut Scroll) {
-    let rules = |grace_ms, per_request| {
-        let min_run_ms = DurationMs(10 * MINUTE);
-        let (grace_ms, per_tenant_and_day) = (DurationMs(grace_ms), 100);
-        let rules = PreemptionRules { min_run_ms, grace_ms, per_request, per_tenant_and_day };
-        Payload::SetPreemption(SetPreemption { rules: Some(rules) })
-    };
-    let low =
-        |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]).priority(2).preemptible();
-    scroll.send(rules(0, 0));
-    scroll.send(rules(MINUTE, 2));
-    let first = scroll.send(low("low-1", "u"));
-    scroll.send(low("low-2", "u"));
-    scroll.send(low("low-3", "u"));
-    scroll.now += MINUTE;
-    scroll.send(ask("high-1", "t").gpus(8).on(&["A100"]).priority(9));
-    scroll.send(renew("low-1", first, HOUR));
-    scroll.send(renew("low-2", first + 1, HOUR));
-    scroll.now += 10 * MINUTE;
-    scroll.send(Payload::Tick);
-    scroll.send(rules(0, 2));
-    scroll.now += 10 * MINUTE;
-    scroll.send(ask("high-2", "t").slice(500).on(&["A100"]).priority(8));
-    scroll.send(Payload::SetPreemption(SetPreemption { rules: None }));
-    scroll.send(ask("high-3", "t").gpus(8).on(&["A100"]).priority(9));
-}
-
-/// From `decide_version` 3 on: topology groups, and gangs that wish for one or for one node.
-fn topology(scroll: &mut Scroll) {
-    let grouped = |name: &str, group: &str| {
-        let Payload::RegisterNode(node) = node(name, 4, "T4") else { unreachable!() };
-        Payload::RegisterNode(RegisterNode { topology_group: group.to_owned(), ..node })
-    };
-    let gang = |name: &str, replicas, topology| {
-        let Ask(ask) = ask(name, "u").gpus(2).replicas(replicas).on(&["T4"]);
-        Payload::RequestAllocation(RequestAllocation { topology, ..ask })
-    };
-    for (name, group) in [("w1", "west"), ("w2", "west"), ("e1", "east"), ("x", "")] {
-        scroll.send(grouped(name, group));
-    }
-    scroll.send(grouped("y", &"x".repeat(200)));
-    let whole = scroll.send(gang("near-1", 1, Topology::SameGroup));
-    scroll.send(gang("near-2", 2, Topology::SameNode));
-    scroll.send(gang("near-3", 3, Topology::SameGroup));
-    scroll.send(gang("near-4", 2, Topology::SameNode));
-    scroll.send(gang("near-5", 3, Topology::SameNode));
-    scroll.send(gang("near-6", 5, Topology::SameGroup));
-    scroll.now += MINUTE;
-    scroll.send(release("near-1", whole));
-    scroll.now += 2 * HOUR;
-    scroll.send(Payload::Tick);
 }
 
 /// 600 leases that end at once, and 900 requests that wait for them.

@@ -58,6 +58,12 @@ pub(crate) fn commands() -> Vec<Command> {
         Payload::ActivateCouncil(ActivateCouncil { model: "c5".repeat(32) }),
         Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(604_800_000)) }),
         Payload::SetPreemption(SetPreemption { rules: Some(preemption_rules()) }),
+        Payload::TopUpBudget(TopUpBudget {
+            tenant: "étoile".into(),
+            gpu_hours: 1_000_000_000,
+            window_at_ms: Some(TimeMs(1_700_000_000_000)),
+            reason: "die Frist läuft ab".into(),
+        }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -310,6 +316,18 @@ fn events_of_shares() -> Vec<Event> {
             by: "r-9".into(),
             by_tenant: "étoile".into(),
             count: 2,
+        }),
+        Event::BudgetToppedUp(BudgetToppedUp {
+            pool: pool(),
+            tenant: "étoile".into(),
+            operator: "ada".into(),
+            gpu_hours: 129,
+            window_start_ms: TimeMs(1_699_920_000_000),
+            reason: "die Frist läuft ab".into(),
+        }),
+        Event::BudgetAwaited(BudgetAwaited {
+            pool: pool(),
+            until_ms: Some(TimeMs(1_700_524_800_000)),
         }),
     ]
 }

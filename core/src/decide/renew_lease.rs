@@ -37,7 +37,7 @@ pub(super) fn decide(
     check_budget(draft, command, renew, ends_at_ms)?;
     let pool = draft.state.pool(&command.pool);
     let tenant = &pool.tenants[&pool.requests[&renew.request].ask.tenant];
-    if tenant.budget.is_some() && tenant.queued_count() > 0 {
+    if tenant.may_wait_for_budget() {
         // What waits beside it may keep nobody back any more, or fit where the lease ends earlier.
         draft.freed.insert(command.pool.clone());
     }

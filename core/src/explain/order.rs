@@ -99,7 +99,7 @@ impl Trial<'_> {
         let quota = self.quota();
         let allowance = self.pool.tenants[&ask.tenant].allowance()?;
         let low = hours_that_fit(allowance, |allowance| {
-            allowance.short(self.pool.want(ask), now).is_none()
+            allowance.over(self.pool.want(ask), now).is_none()
         })?;
         let with = |to| SetQuota { gpu_hour_budget: Some(to), ..quota.clone() };
         let (to, grant) = self.rise(low, GPU_HOURS_MAX, |to| self.set_quota(with(to)))?;

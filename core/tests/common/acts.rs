@@ -150,6 +150,43 @@ pub(super) fn wanting(
     proptest::collection::vec(step, count)
 }
 
+/// Short leases that are renewed and shrunk, and budgets of a few GPU-hours.
+pub(super) fn of_budgets(
+    count: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Step>> {
+    steps(count).prop_map(|mut steps| {
+        for (step, index) in steps.iter_mut().zip(0..) {
+            match &mut step.act {
+                Act::Request(ask) => {
+                    ask.request %= 15;
+                    (ask.hours, ask.deadline_in_ms) = (ask.hours % 5 + 1, None);
+                    ask.replicas = (index % 2 + 1).max(ask.replicas % 4);
+                }
+                // Nobody is denied here.
+                Act::Appeal { request, .. } => {
+                    let (request, stale) = (*request % 15, false);
+                    step.act = if index % 2 == 0 {
+                        Act::Renew { request, stale, extend_ms: index * 500_000 + 1 }
+                    } else {
+                        Act::Shrink { request, stale, replicas: 1 }
+                    };
+                }
+                Act::Budget { gpu_hours, .. } => {
+                    *gpu_hours = gpu_hours.map(|hours| hours.clamp(-1, 40));
+                }
+                Act::Policy { council, .. } => *council = 0,
+                // Neither leaves anybody without nodes, and time passes.
+                Act::Drain { .. } | Act::Remove { .. } | Act::Garbage | Act::Open => {
+                    step.act = Act::Tick;
+                    step.gap_ms = 1_800_000 + index;
+                }
+                _ => {}
+            }
+        }
+        steps
+    })
+}
+
 /// One to three GPUs for one to three replicas, or a slice.
 fn want() -> impl Strategy<Value = Ask> {
     let gpus = prop_oneof![3 => (1..=3_i64).prop_map(|count| (count, 1_000)), 1 => Just((1, 400))];

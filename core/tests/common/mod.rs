@@ -7,11 +7,13 @@ mod fold;
 #[path = "../networks/mod.rs"]
 pub(crate) mod networks;
 mod send;
+mod streams;
 
 pub(crate) use acts::{Act, Ask, Step};
 pub(crate) use crowd::{MOMENT_MS, crowd};
 pub(crate) use fold::{fold, walk};
 pub(crate) use send::HOUR_MS;
+pub(crate) use streams::{Stream, streams, streams_of_budgets, streams_of_rules, wanting};
 
 use conclave_core::command::*;
 use conclave_core::decide::decide;
@@ -35,173 +37,6 @@ pub(crate) fn config() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
         None => ProptestConfig::with_cases(96),
-    }
-}
-
-/// Random steps, in a small world or in the middle of a crowd.
-#[derive(Clone, Debug)]
-pub(crate) struct Stream {
-    is_crowded: bool,
-    /// Whether networks sit in the seat from the beginning.
-    is_seated: bool,
-    /// Whether the first two pools are ordered by fair share, requests preempted in the last two,
-    /// and budgets kept there, and nodes in topology groups, from the beginning.
-    is_fair: bool,
-    /// Whether every tenant has a budget that is soon used up, and no council denies anything.
-    is_tight: bool,
-    pub(crate) steps: Vec<Step>,
-}
-
-pub(crate) fn streams() -> impl Strategy<Value = Stream> {
-    let of = |is_crowded, is_seated| {
-        move |(steps, is_fair)| Stream { is_crowded, is_seated, is_fair, is_tight: false, steps }
-    };
-    let steps = |count| (acts::steps(count), any::<bool>());
-    prop_oneof![
-        3 => steps(1..120).prop_map(of(false, false)),
-        1 => wanting(),
-        2 => steps(1..120).prop_map(of(false, true)),
-        // What is carried over is worked off within a few commands.
-        1 => steps(1..24).prop_map(of(true, false)),
-        1 => steps(1..24).prop_map(of(true, true)),
-        2 => streams_of_budgets(),
-    ]
-}
-
-/// Streams in pools with preemption and little room.
-pub(crate) fn wanting() -> impl Strategy<Value = Stream> {
-    let of = |steps| Stream {
-        is_crowded: false,
-        is_seated: false,
-        is_fair: true,
-        is_tight: false,
-        steps,
-    };
-    acts::wanting(1..80).prop_map(of)
-}
-
-/// Streams with topology groups, and gangs that wish for them.
-pub(crate) fn streams_of_groups() -> impl Strategy<Value = Stream> {
-    streams().prop_map(|mut stream| {
-        stream.is_fair = true;
-        let asks = stream.steps.iter_mut().filter_map(|step| match &mut step.act {
-            Act::Request(ask) if ask.topology != Topology::None => Some(ask),
-            _ => None,
-        });
-        // Larger ones seldom find room.
-        asks.filter(|ask| ask.request % 4 > 0).for_each(|ask| {
-            let is_wide = ask.request % 2 == 0;
-            (ask.replicas, ask.gpu_count) =
-                if is_wide { (2, 2) } else { (1 + i64::from(ask.request % 4), 1) };
-            ask.gpu_milli = if ask.request % 6 == 5 { 600 } else { 1_000 };
-            (ask.priority, ask.preemptible) = (10, true);
-            ask.models.truncate(usize::from(ask.request % 2));
-        });
-        stream
-    })
-}
-
-/// Streams in which budgets are soon used up and leases are short, so that some wait for windows.
-pub(crate) fn streams_of_budgets() -> impl Strategy<Value = Stream> {
-    (acts::steps(20..120), any::<bool>()).prop_map(|(mut steps, is_fair)| {
-        for (step, index) in steps.iter_mut().zip(0..) {
-            match &mut step.act {
-                Act::Request(ask) => {
-                    ask.request %= 15;
-                    (ask.hours, ask.deadline_in_ms) = (ask.hours % 5 + 1, None);
-                    ask.replicas = (index % 2 + 1).max(ask.replicas % 4);
-                }
-                // Nobody is denied here.
-                Act::Appeal { request, .. } => {
-                    let (request, stale) = (*request % 15, false);
-                    step.act = if index % 2 == 0 {
-                        Act::Renew { request, stale, extend_ms: index * 500_000 + 1 }
-                    } else {
-                        Act::Shrink { request, stale, replicas: 1 }
-                    };
-                }
-                Act::Budget { gpu_hours, .. } => {
-                    *gpu_hours = gpu_hours.map(|hours| hours.clamp(-1, 40));
-                }
-                Act::Policy { council, .. } => *council = 0,
-                // Neither leaves anybody without nodes, and time passes.
-                Act::Drain { .. } | Act::Remove { .. } | Act::Garbage | Act::Open => {
-                    step.act = Act::Tick;
-                    step.gap_ms = 1_800_000 + index;
-                }
-                _ => {}
-            }
-        }
-        Stream { is_crowded: false, is_seated: false, is_fair, is_tight: true, steps }
-    })
-}
-
-/// Streams in which the rules keep the council seat, for whoever asks nobody else.
-pub(crate) fn streams_of_rules() -> impl Strategy<Value = Stream> {
-    streams().prop_map(|mut stream| {
-        stream.is_seated = false;
-        stream.steps.retain(|step| !matches!(step.act, Act::Seat { .. }));
-        stream
-    })
-}
-
-impl Stream {
-    /// The world before the first step.
-    pub(crate) fn begin(&self) -> World {
-        let mut world = if self.is_crowded { crowd() } else { World::new() };
-        if self.is_seated || self.is_fair || self.is_tight {
-            let version = if self.is_fair || self.is_tight { 3 } else { 2 };
-            world.send("", Payload::ActivateDecider(ActivateDecider { version }));
-        }
-        if self.is_seated {
-            world.send("", seat(0));
-        }
-        if self.is_fair {
-            world.send("p0", fair_share(Some(HOUR_MS)));
-            // Little room, and nothing else keeps anybody back.
-            for (pool, placement) in [("p1", 1), ("p2", 2)] {
-                world.send(pool, policy(0, placement, 200, 48 * HOUR_MS));
-                for node in 0..2 {
-                    world.send(pool, remove(node));
-                    // In one group, or each in its own.
-                    let group = 1 + node * (placement - 1);
-                    world.send(pool, grouped(register(node, 3, 0), group));
-                }
-                for tenant in 0..3 {
-                    world.send(pool, quota(tenant, 0, 99_000, 0));
-                }
-            }
-            world.send("p1", fair_share(Some(48 * HOUR_MS)));
-            world.send("p1", weighted(quota(2, 3_000, 99_000, 0), 3));
-            world.send("p2", quota(1, 2_000, 99_000, 0));
-            // In one of the two by arrival, too.
-            world.send("p1", preemption(Some((0, 0, 3, 9))));
-            world.send("p2", preemption(Some((2 * HOUR_MS, HOUR_MS / 60, 2, 9))));
-            for (node, gpus, model, group) in [(6, 2, 0, 1), (7, 2, 1, 1), (8, 3, 0, 2)] {
-                world.send("p0", grouped(register(node, gpus, model), group));
-            }
-            world.send("p1", budgeted(quota(0, 2_000, 12_000, 0), Some(60), 4));
-            world.send("p2", budgeted(quota(0, 2_000, 12_000, 0), Some(90), 4));
-        }
-        if self.is_tight {
-            for (pool, placement) in POOLS.into_iter().zip(0..) {
-                world.send(pool, priced(policy(0, placement, 200, HOUR_MS), [1, placement, 0]));
-                world.send(pool, budgeted(quota(0, 0, 12_000, 0), Some(6), 2 + placement));
-                world.send(pool, budgeted(quota(1, 0, 8_000, 0), Some(12), 3));
-                world.send(pool, budgeted(quota(2, 1_000, 12_000, 0), Some(40), 4));
-            }
-        }
-        world.begin();
-        world
-    }
-
-    /// The stream, decided one by one.
-    pub(crate) fn run(&self) -> World {
-        let mut world = self.begin();
-        for step in &self.steps {
-            world.step(step);
-        }
-        world
     }
 }
 

@@ -96,6 +96,8 @@ impl Books {
             Event::DeciderActivated(_)
             | Event::FairShareSet(_)
             | Event::PreemptionSet(_)
+            | Event::BudgetToppedUp(_)
+            | Event::BudgetAwaited(_)
             | Event::CouncilActivated(_)
             | Event::CouncilVoted(_)
             | Event::CouncilRemembered(_)

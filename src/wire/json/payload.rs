@@ -6,7 +6,7 @@ use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNo
 use super::object::Object;
 use super::policy::{
     ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetFairShareForm, SetPoolPolicyForm,
-    SetPreemptionForm, SetQuotaForm, TickForm,
+    SetPreemptionForm, SetQuotaForm, TickForm, TopUpBudgetForm,
 };
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
@@ -89,6 +89,7 @@ enum Name {
     ActivateCouncil,
     SetFairShare,
     SetPreemption,
+    TopUpBudget,
 }
 
 /// What a sender may ask for in its own name.
@@ -156,6 +157,7 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::ActivateCouncil => form::<ActivateCouncilForm, _>(map),
         Name::SetFairShare => form::<SetFairShareForm, _>(map),
         Name::SetPreemption => form::<SetPreemptionForm, _>(map),
+        Name::TopUpBudget => form::<TopUpBudgetForm, _>(map),
     }
 }
 

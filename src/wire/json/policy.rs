@@ -7,9 +7,12 @@ use super::quantity::{Gpus, Span, gpus, span, whole_gpu};
 use conclave_core::command::{
     ActivateCouncil, ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy,
     PreemptionRules, SetFairShare, SetPoolPolicy, SetPreemption, SetQuota, TargetShape, TimeSource,
+    TopUpBudget,
 };
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
-use conclave_core::units::{CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MicroUsd, TenantId};
+use conclave_core::units::{
+    CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MicroUsd, TenantId, TimeMs,
+};
 use serde::Deserialize;
 
 const MINUTE_MS: i64 = 60_000;
@@ -124,6 +127,23 @@ impl Form for SetPreemptionForm {
             per_tenant_and_day: per_tenant_and_day.unwrap_or(PREEMPTIONS_PER_DAY),
         });
         Ok(Payload::SetPreemption(SetPreemption { rules }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TopUpBudgetForm {
+    tenant: TenantId,
+    gpu_hours: i64,
+    window_at_ms: Option<TimeMs>,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Form for TopUpBudgetForm {
+    fn payload(self) -> Result<Payload, String> {
+        let Self { tenant, gpu_hours, window_at_ms, reason } = self;
+        Ok(Payload::TopUpBudget(TopUpBudget { tenant, gpu_hours, window_at_ms, reason }))
     }
 }
 

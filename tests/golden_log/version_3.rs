@@ -1,0 +1,158 @@
+//! What came with `decide_version` 3: weights and fair share, preemption, topology, budgets.
+
+use super::Scroll;
+use crate::system_common::*;
+use conclave_core::command::*;
+use conclave_core::units::*;
+
+/// From `decide_version` 3 on: weights, and a queue that is ordered by fair share.
+pub(super) fn fairness(scroll: &mut Scroll) {
+    let fair = |half_life_ms: Option<i64>| {
+        Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
+    };
+    let weighted =
+        |tenant: &str, weight| Payload::SetQuota(SetQuota { weight, ..share(tenant, 0, 20) });
+    // To version 2 an unknown branch, and a field whose rule is not built.
+    scroll.send(fair(Some(HOUR)));
+    scroll.send(weighted("t", 3));
+    scroll.send(Payload::ActivateDecider(ActivateDecider { version: 3 }));
+    for payload in [
+        set(SetPoolPolicy { queue_max: 99, ..policy() }),
+        weighted("t", 3),
+        weighted("u", 1),
+        fair(Some(1)),
+        fair(Some(HOUR)),
+        fair(Some(HOUR)),
+        end("holder"),
+    ] {
+        scroll.send(payload);
+    }
+    let whole = |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]);
+    let first = scroll.send(whole("fair-u1", "u"));
+    let second = scroll.send(whole("fair-u2", "u"));
+    for (name, tenant) in [("fair-u3", "u"), ("fair-u4", "u"), ("fair-t1", "t"), ("fair-t2", "t")] {
+        scroll.send(whole(name, tenant));
+    }
+    scroll.now += MINUTE;
+    // To t, which has used nothing of late; then by weight.
+    scroll.send(release("fair-u1", first));
+    scroll.now += MINUTE;
+    scroll.send(release("fair-u2", second));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
+    scroll.send(fair(None));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
+}
+
+/// The same version: requests that make room for others.
+pub(super) fn preemption(scroll: &mut Scroll) {
+    let rules = |grace_ms, per_request| {
+        let min_run_ms = DurationMs(10 * MINUTE);
+        let (grace_ms, per_tenant_and_day) = (DurationMs(grace_ms), 100);
+        let rules = PreemptionRules { min_run_ms, grace_ms, per_request, per_tenant_and_day };
+        Payload::SetPreemption(SetPreemption { rules: Some(rules) })
+    };
+    let low =
+        |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]).priority(2).preemptible();
+    scroll.send(rules(0, 0));
+    scroll.send(rules(MINUTE, 2));
+    let first = scroll.send(low("low-1", "u"));
+    scroll.send(low("low-2", "u"));
+    scroll.send(low("low-3", "u"));
+    scroll.now += MINUTE;
+    scroll.send(ask("high-1", "t").gpus(8).on(&["A100"]).priority(9));
+    scroll.send(renew("low-1", first, HOUR));
+    scroll.send(renew("low-2", first + 1, HOUR));
+    scroll.now += 10 * MINUTE;
+    scroll.send(Payload::Tick);
+    scroll.send(rules(0, 2));
+    scroll.now += 10 * MINUTE;
+    scroll.send(ask("high-2", "t").slice(500).on(&["A100"]).priority(8));
+    scroll.send(Payload::SetPreemption(SetPreemption { rules: None }));
+    scroll.send(ask("high-3", "t").gpus(8).on(&["A100"]).priority(9));
+}
+
+/// From `decide_version` 3 on: topology groups, and gangs that wish for one or for one node.
+pub(super) fn topology(scroll: &mut Scroll) {
+    let grouped = |name: &str, group: &str| {
+        let Payload::RegisterNode(node) = node(name, 4, "T4") else { unreachable!() };
+        Payload::RegisterNode(RegisterNode { topology_group: group.to_owned(), ..node })
+    };
+    let gang = |name: &str, replicas, topology| {
+        let Ask(ask) = ask(name, "u").gpus(2).replicas(replicas).on(&["T4"]);
+        Payload::RequestAllocation(RequestAllocation { topology, ..ask })
+    };
+    for (name, group) in [("w1", "west"), ("w2", "west"), ("e1", "east"), ("x", "")] {
+        scroll.send(grouped(name, group));
+    }
+    scroll.send(grouped("y", &"x".repeat(200)));
+    let whole = scroll.send(gang("near-1", 1, Topology::SameGroup));
+    scroll.send(gang("near-2", 2, Topology::SameNode));
+    scroll.send(gang("near-3", 3, Topology::SameGroup));
+    scroll.send(gang("near-4", 2, Topology::SameNode));
+    scroll.send(gang("near-5", 3, Topology::SameNode));
+    scroll.send(gang("near-6", 5, Topology::SameGroup));
+    scroll.now += MINUTE;
+    scroll.send(release("near-1", whole));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
+}
+
+/// From `decide_version` 3 on, too: GPU-hour budgets, prices and caps.
+pub(super) fn budgets(scroll: &mut Scroll) {
+    let budget = |gpu_hours, window_ms| {
+        let (gpu_hour_budget, budget_window_ms) = (Some(gpu_hours), DurationMs(window_ms));
+        Payload::SetQuota(SetQuota { gpu_hour_budget, budget_window_ms, ..share("b", 0, 20) })
+    };
+    let top_up = |gpu_hours, window_at_ms: Option<i64>| {
+        let (window_at_ms, reason) = (window_at_ms.map(TimeMs), "a deadline".to_owned());
+        Payload::TopUpBudget(TopUpBudget { tenant: "b".into(), gpu_hours, window_at_ms, reason })
+    };
+    let price = |gpu_model: &str, price| GpuPrice {
+        gpu_model: gpu_model.into(),
+        micro_usd_per_hour: MicroUsd(price),
+    };
+    let prices = vec![price("A100", 2_500_000), price("H100", 4_000_000)];
+    // Beside what others hold by now, in windows that begin with this day.
+    scroll.now = (scroll.now / (24 * HOUR) + 1) * 24 * HOUR;
+    let start = scroll.now;
+    let capped = |name: &str, cap| {
+        let mut capped = ask(name, "b").on(&["A100"]);
+        capped.0.budget_cap_micro_usd = Some(MicroUsd(cap));
+        capped
+    };
+    for payload in [
+        set(SetPoolPolicy { prices: vec![price("A100", 0)], ..policy() }),
+        set(SetPoolPolicy { prices, ..policy() }),
+        quota("b", 0, 20),
+        top_up(1, None),
+        budget(-1, HOUR),
+        budget(4, 2 * HOUR),
+    ] {
+        scroll.send(payload);
+    }
+    let first = scroll.send(ask("budget-1", "b").gpus(2));
+    scroll.send(ask("budget-2", "b").hours(2));
+    scroll.send(ask("budget-3", "b").gpus(2));
+    scroll.send(ask("budget-never", "b").gpus(8).hours(9));
+    scroll.send(capped("budget-cap", 2_000_000));
+    scroll.send(capped("budget-paid", 3_000_000));
+    scroll.now += 10 * MINUTE;
+    let renewed = scroll.send(renew("budget-1", first, HOUR));
+    scroll.send(renew("budget-1", renewed, 9 * HOUR));
+    scroll.send(top_up(1, Some(start + 5 * HOUR)));
+    scroll.send(top_up(3, Some(start - 1)));
+    scroll.send(release("budget-1", renewed));
+    scroll.now += 50 * MINUTE;
+    scroll.send(Payload::Tick);
+    // However many windows go by.
+    scroll.now = start + 2 * HOUR;
+    scroll.send(Payload::Tick);
+    scroll.send(budget(1, 2 * HOUR));
+    scroll.send(ask("budget-4", "b"));
+    scroll.send(top_up(9, None));
+    scroll.now += 99 * HOUR;
+    scroll.send(Payload::Tick);
+    scroll.send(quota("b", 0, 20));
+}
