@@ -1,7 +1,7 @@
 //! Blockers in a sentence each.
 
-use crate::report::sentence::{gpu_hours, moment, usd};
-use crate::report::show::{clock, gpus};
+use crate::report::sentence::moment;
+use crate::report::show::{clock, gpu_hours, gpus, usd};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::Topology;
 use conclave_core::units::TimeMs;

@@ -102,8 +102,9 @@ impl Trial<'_> {
             allowance.over(self.pool.want(ask), now).is_none()
         })?;
         let with = |to| SetQuota { gpu_hour_budget: Some(to), ..quota.clone() };
-        let (to, grant) = self.rise(low, GPU_HOURS_MAX, |to| self.set_quota(with(to)))?;
-        Some(change(Field::GpuHourBudget, allowance.gpu_hours, to, grant))
+        let from = allowance.gpu_hours;
+        let (to, grant) = self.rise(from, low, GPU_HOURS_MAX, |to| self.set_quota(with(to)))?;
+        Some(change(Field::GpuHourBudget, from, to, grant))
     }
 
     /// The lowest value from `low` on, as far as it is looked for, with which the request starts,
