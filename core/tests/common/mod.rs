@@ -13,7 +13,9 @@ pub(crate) use acts::{Act, Ask, Step};
 pub(crate) use crowd::{MOMENT_MS, crowd};
 pub(crate) use fold::{fold, walk};
 pub(crate) use send::HOUR_MS;
-pub(crate) use streams::{Stream, streams, streams_of_budgets, streams_of_rules, wanting};
+pub(crate) use streams::{
+    Stream, streams, streams_of_budgets, streams_of_groups, streams_of_rules, wanting,
+};
 
 use conclave_core::command::*;
 use conclave_core::decide::decide;
