@@ -3,10 +3,10 @@
 pub use crate::report::blockers::blocker;
 
 use crate::report::council;
-use crate::report::show::{between, clock, gpu_hours, gpus, or_dash, rough, span, usd};
+use crate::report::show::{between, clock, gpus, or_dash, rough, span};
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
-    SetPreemption, SetQuota, TimeSource, WorkOutcome,
+    SetPreemption, SetQuota, TimeSource, Topology, WorkOutcome,
 };
 use conclave_core::decision::{
     DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, PreemptionRight,
