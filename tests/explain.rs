@@ -346,7 +346,7 @@ fn what_was_waited_for_by_topology_is_told_apart() {
             "2 x 1 GPU (T4), 1000 CPU milli, 1024 MiB, all on one node",
             "2 node(s) have room for all of its 2 replicas, and no single node has: the best one \
              holds 1 now",
-            "in all 40m by tenant_limit, 15m by topology",
+            "in all 40m00s by tenant_limit, 15m00s by topology",
             "topology none instead of same_node, on n2[3] + n3[3]",
         ],
     );

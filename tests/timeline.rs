@@ -74,6 +74,7 @@ fn lasts(timeline: &Timeline, segments: &[usize], offset: i64) -> Option<&'stati
     let is_span = |at: usize| {
         matches!(kind(timeline, at), "running" | "deferred" | "vote_due" | "carried_over")
             || matches!(kind(timeline, at), "limit" | "held" | "behind" | "too_small" | "no_room")
+            || kind(timeline, at) == "topology"
     };
     let begun = segments.iter().copied().filter(|at| is_span(*at) && columns.offset[*at] <= offset);
     begun.max().map(|at| kind(timeline, at))

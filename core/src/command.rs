@@ -158,7 +158,7 @@ pub struct RegisterNode {
     pub cpu_milli: CpuMilli,
     /// Its memory.
     pub memory_mib: MemoryMib,
-    /// Nodes near each other share this name; empty is none. From `decide_version` 3 on, empty before.
+    /// Nodes near each other share this name, from `decide_version` 3 on; empty is none.
     pub topology_group: String,
 }
 

@@ -261,8 +261,8 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
     assert!(is_so, "{request:?} waits for {blocker:?} at {}", state.covered);
 }
 
-/// Whether so many replicas of a request, and no more, find a place where it wishes, and all of them
-/// do not.
+/// Whether so many replicas of a request, and no more, find a place where it wishes, and all of
+/// them do not.
 fn is_most(pool: &Pool, ask: &RequestAllocation, fit: i64) -> bool {
     let fits = |replicas| finds_place(pool, &pool.fleet, ask, replicas);
     fit < ask.replicas && (fit == 0 || fits(fit)) && !fits(fit + 1)

@@ -5,7 +5,8 @@ mod story;
 use conclave_core::command::*;
 use conclave_core::decision::Outcome;
 use conclave_core::limits::{
-    ID_BYTES_MAX, NODES_MAX, POOLS_MAX, QUEUE_MAX, REPLICAS_MAX, TENANTS_MAX, TIME_MS_MAX,
+    DECIDE_VERSION_NEWEST, ID_BYTES_MAX, NODES_MAX, POOLS_MAX, QUEUE_MAX, REPLICAS_MAX,
+    TENANTS_MAX, TIME_MS_MAX,
 };
 use conclave_core::units::*;
 use story::{
@@ -221,7 +222,7 @@ fn versions_only_rise_and_only_as_far_as_this_release_knows() {
     let mut story = Story::of_a_log();
     let activate = |version| Payload::ActivateDecider(ActivateDecider { version });
     story.check(0, activate(0), &["refused: out_of_range"]);
-    story.check(0, activate(3), &["refused: unknown_version"]);
+    story.check(0, activate(DECIDE_VERSION_NEWEST + 1), &["refused: unknown_version"]);
     story.check(0, activate(1), &["version 1 decides"]);
     story.check(0, activate(2), &["version 2 decides"]);
     story.check(0, activate(1), &["refused: unknown_version"]);

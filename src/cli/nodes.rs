@@ -14,7 +14,8 @@ use serde_json::json;
 const EXAMPLES: &str = "Examples:
   conclave nodes
   conclave nodes lab --output json | jq '.nodes[] | select(.is_draining)'
-  conclave nodes lab register n9 --gpu-model A100 --gpus 8 --cpu-milli 128000 --memory-mib 1048576 --group rack-2
+  conclave nodes lab register n9 --gpu-model A100 --gpus 8 --cpu-milli 128000 --memory-mib 1048576
+  conclave nodes lab register n10 --cpu-milli 64000 --memory-mib 262144 --group rack-2
   conclave nodes lab drain n9 --reason 'new disks'
   conclave nodes lab health n9 --health unhealthy --reason 'ECC errors'
   conclave nodes lab remove n9 --reason 'sold'";

@@ -126,7 +126,7 @@ fn short_commands_send_what_they_say() {
         (
             "quota set t --limit 4.5 --guarantee 2",
             json!({"SetQuota": {"tenant": "t", "guarantee_gpu_milli": 2_000,
-                "limit_gpu_milli": 4_500, "rate_per_minute": 0}}),
+                "limit_gpu_milli": 4_500, "rate_per_minute": 0, "weight": 1}}),
         ),
         (
             "nodes lab drain n1 --reason disks",

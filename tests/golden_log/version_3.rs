@@ -80,9 +80,10 @@ pub(super) fn topology(scroll: &mut Scroll) {
         Payload::RegisterNode(RegisterNode { topology_group: group.to_owned(), ..node })
     };
     let gang = |name: &str, replicas, topology| {
-        let Ask(ask) = ask(name, "u").gpus(2).replicas(replicas).on(&["T4"]);
+        let Ask(ask) = ask(name, "v").gpus(2).replicas(replicas).on(&["T4"]);
         Payload::RequestAllocation(RequestAllocation { topology, ..ask })
     };
+    scroll.send(quota("v", 0, 99));
     for (name, group) in [("w1", "west"), ("w2", "west"), ("e1", "east"), ("x", "")] {
         scroll.send(grouped(name, group));
     }

@@ -159,7 +159,8 @@ fn why_too_large(pool: &Pool, ask: &RequestAllocation) -> String {
         replicas_ever(pool, &RequestAllocation { topology: Topology::None, ..ask.clone() }),
     );
     format!(
-        "{gang} {place} of the empty pool, where the most is {most}; without that wish it is {anywhere}"
+        "{gang} {place} of the empty pool, where the most is {most}; without that wish it is \
+         {anywhere}"
     )
 }
 

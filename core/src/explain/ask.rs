@@ -172,8 +172,8 @@ impl<F: Fn(Answer) -> bool> Search<'_, F> {
         })
     }
 
-    /// Nodes of one group instead of one node, or no wish: the first that helps. Where one node would
-    /// do, no wish does too, so that one is never tried instead.
+    /// Nodes of one group instead of one node, or no wish: the first that helps. Where one node
+    /// would do, no wish does too, so that one is never tried instead.
     fn topology(&mut self) -> Option<Change> {
         let from = self.ask.topology;
         let wishes: &[Topology] = match from {

@@ -130,9 +130,9 @@ impl Fleet {
         nodes.map(|(index, _)| index).collect()
     }
 
-    /// The nodes of the topology group that `gang` goes to, in order: of the groups that can hold it
-    /// the one with least free GPUs of the models that it accepts; among equals the one whose first
-    /// node comes first.
+    /// The nodes of the topology group that `gang` goes to, in order: of the groups that can hold
+    /// it the one with least free GPUs of the models that it accepts; among equals the one whose
+    /// first node comes first.
     pub(super) fn group_for(&self, gang: &Gang) -> Option<&[usize]> {
         let accepted = self.models_accepted(&gang.shape);
         let holding = self.inventory().groups().filter_map(|nodes| {

@@ -1,8 +1,8 @@
 //! Which nodes and GPUs a replica gets: a fleet, a shape, and one policy out of several.
 //!
 //! Reading order: [`shape`] and `gang` (what is asked), [`fleet`] and [`node`] (what there is),
-//! [`Placer`] (the choice), then one file per policy. Preference among GPU models is not decided here: a shape
-//! carries a set of models, and the caller asks once per preferred model.
+//! [`Placer`] (the choice), then one file per policy. Preference among GPU models is not decided
+//! here: a shape carries a set of models, and the caller asks once per preferred model.
 
 pub mod baseline;
 mod best_fit;
