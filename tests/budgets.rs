@@ -128,7 +128,7 @@ fn a_tenant_sees_its_own_budget_only() {
 fn what_keeps_a_request_waiting_is_said_in_gpu_hours() {
     let pool = two_hours();
     let blocker = pool.blocker("more").unwrap();
-    let said = "of the 10 GPU-hours of its tenant's budget from +0s to +4h00m, 7 are reserved, and it \
-                wants 6: it fits at +3h30m (in 1h30m00.000s)";
+    let said = "of the 10 GPU-hours of its tenant's budget from +0s to +4h00m, 7 are reserved, and \
+                it wants 6: it fits at +3h30m (in 1h30m00.000s)";
     assert_eq!(sentence::blocker(&blocker, TimeMs(2 * HOUR)), said);
 }

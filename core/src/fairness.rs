@@ -3,8 +3,8 @@
 //! A tenant's use of a resource is what its leases have used of it, faded by the half-life, and
 //! what they hold now for one half-life more: so whoever is granted something comes later in the
 //! order at once, and not only when time has passed. It is taken as a share of what whoever had
-//! held the whole pool for ever would have. The largest share of GPUs, CPU and memory counts (dominant resource fairness, Ghodsi et al.,
-//! NSDI 2011), divided by the tenant's weight.
+//! held the whole pool for ever would have. The largest share of GPUs, CPU and memory counts
+//! (dominant resource fairness, Ghodsi et al., NSDI 2011), divided by the tenant's weight.
 
 use crate::limits::HALF_LIFE_MS_DEFAULT;
 use crate::state::{Amounts, Group, Pool, Tenant, Waiter};

@@ -356,7 +356,8 @@ proptest! {
             let barriers = Barriers::of(pool, decision.time_ms);
             for (_, _, waiter) in pool.in_order(decision.time_ms) {
                 let request = &pool.requests[&waiter.request];
-                let is_passed = place(request) < own && can_start(pool, &barriers, request, decision.time_ms);
+                let can_start = can_start(pool, &barriers, request, decision.time_ms);
+                let is_passed = place(request) < own && can_start;
                 assert!(!is_passed, "{granted:?} passes {request:?}, who could start");
             }
         });

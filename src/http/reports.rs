@@ -184,7 +184,8 @@ reports! {
     /// What is left of tenants' GPU-hour budgets in the current window, and what their GPUs cost.
     budgets, "/v1/pools/{pool}/budgets", BudgetsReport,
     (
-        ("pool" = String, Path), ("tenant" = Option<String>, Query, description = "only this one's"),
+        ("pool" = String, Path),
+        ("tenant" = Option<String>, Query, description = "only this one's"),
         ("at" = Option<i64>, Query)
     ),
     |folded, viewer, pool; asked: OfTenant| {

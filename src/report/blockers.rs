@@ -103,7 +103,8 @@ fn of_money(blocker: &Blocker, now: TimeMs) -> String {
             )
         }
         Blocker::TooManyWindows { windows, windows_max } => format!(
-            "its lease may touch {windows} windows of its tenant's budget, and {windows_max} are kept"
+            "its lease may touch {windows} windows of its tenant's budget, and {windows_max} are \
+             kept"
         ),
         Blocker::OverCap { least_micro_usd, cap_micro_usd } => format!(
             "on the cheapest model that it accepts it would cost {}, and its cap is {}",

@@ -65,8 +65,8 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::PoolPolicySet(set) => format!("{}: {}", set.pool, policy(&set.policy)),
         Event::FairShareSet(set) => match set.fair_share.half_life_ms {
             Some(half_life) => format!(
-                "{}: whoever has used least for its weight comes first among equal priorities; what \
-                 was used {} ago counts half",
+                "{}: whoever has used least for its weight comes first among equal priorities; \
+                 what was used {} ago counts half",
                 set.pool,
                 span(half_life)
             ),

@@ -263,8 +263,8 @@ fn money(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::ExceedsBudget => (
             "A request's lease fits no window of its tenant's budget, whenever it starts, so it is \
-             not queued; or a renewal adds more to a window than is left of it, and the lease keeps \
-             its old end; or a lease would touch more windows than are kept.",
+             not queued; or a renewal adds more to a window than is left of it, and the lease \
+             keeps its old end; or a lease would touch more windows than are kept.",
             "Ask for fewer GPUs or a shorter time, or have an operator raise the budget with \
              SetQuota, or this window's with TopUpBudget. `conclave budget` shows what is left.",
         ),

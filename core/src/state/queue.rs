@@ -1,6 +1,7 @@
 //! Requests that wait for capacity, grouped so that one answer serves all that are alike.
 //!
-//! The order is the pool's ([`Pool::in_order`](crate::state::Pool::in_order)). Requests of one group differ in arrival only:
+//! The order is the pool's ([`Pool::in_order`](crate::state::Pool::in_order)). Requests of one
+//! group differ in arrival only:
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
 use crate::command::{RequestAllocation, Topology};
