@@ -106,6 +106,8 @@ codes! {
     ExceedsCap, "exceeds_cap", dead_letter: false;
     /// The tenant has no budget that could be topped up.
     NoBudget, "no_budget", dead_letter: false;
+    /// The window of a top-up is over, or further ahead than windows are kept.
+    WindowNotKept, "window_not_kept", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

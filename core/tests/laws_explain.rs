@@ -170,6 +170,10 @@ fn check_change(world: &World, pool: &PoolId, request: &Request, change: &Change
     };
     let helps =
         if is_council { is_let_in(&decision, id) } else { granted(&decision, id).is_some() };
+    if decision.events.iter().any(|event| matches!(event, Event::LeasePreempted(_))) {
+        // What starts by having others end is not offered.
+        return;
+    }
     assert!(!helps, "{said}: {less:?} is enough");
 }
 
@@ -210,6 +214,8 @@ fn check_refusal(before: &World, after: &World) {
     let codes = [
         Code::ExceedsLimit,
         Code::ExceedsPool,
+        Code::ExceedsBudget,
+        Code::ExceedsCap,
         Code::QueueFull,
         Code::CouncilDenied,
         Code::DeadlinePassed,

@@ -256,10 +256,10 @@ fn a_top_up_is_for_one_window() {
 fn a_top_up_that_makes_no_sense_is_refused() {
     let mut pool = pool(1, 1);
     pool.check(HOUR, top_up("t", 0, None), &["refused: out_of_range"]);
-    pool.check(HOUR, top_up("t", GPU_HOURS_MAX, None), &["refused: out_of_range"]);
-    pool.check(HOUR, top_up("t", 1, Some(HOUR - 1)), &["refused: out_of_range"]);
+    pool.check(HOUR, top_up("t", GPU_HOURS_MAX, None), &["refused: log_full"]);
+    pool.check(HOUR, top_up("t", 1, Some(HOUR - 1)), &["refused: window_not_kept"]);
     let last = HOUR + (BUDGET_WINDOWS_MAX - 1) * HOUR;
-    pool.check(HOUR, top_up("t", 1, Some(last + HOUR)), &["refused: out_of_range"]);
+    pool.check(HOUR, top_up("t", 1, Some(last + HOUR)), &["refused: window_not_kept"]);
     pool.check(HOUR, top_up("t", 1, Some(last)), &[&format!("t has 1 GPU-hours more from {last}")]);
     pool.check(HOUR, top_up("nobody", 1, None), &["refused: unknown_tenant"]);
     pool.check(HOUR, top_up("free", 1, None), &["refused: no_budget"]);

@@ -37,7 +37,9 @@ pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
         | Code::NotSmaller
         | Code::UnderNotice => live_request(code),
         Code::NotHeldBack | Code::AlreadyAppealed => looked_at_again(code),
-        Code::ExceedsBudget | Code::ExceedsCap | Code::NoBudget => money(code),
+        Code::ExceedsBudget | Code::ExceedsCap | Code::NoBudget | Code::WindowNotKept => {
+            money(code)
+        }
     }
 }
 
@@ -273,6 +275,12 @@ fn money(code: Code) -> (&'static str, &'static str) {
              `budget_cap_micro_usd` at the pool's prices.",
             "Raise the cap to at least what the detail says, accept a cheaper model, or ask for \
              less.",
+        ),
+        Code::WindowNotKept => (
+            "The window that is to be topped up is over, or further ahead than the windows that are \
+             kept. Nothing was approved.",
+            "Leave `window_at_ms` out for the current window, or name a time within those that the \
+             detail tells of.",
         ),
         Code::NoBudget => (
             "The tenant has no budget that could be topped up: nothing limits its GPU-hours.",

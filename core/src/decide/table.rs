@@ -7,6 +7,7 @@ use crate::rejection::RejectionCode::{
     ExceedsBudget, ExceedsCap, ExceedsLeaseMax, ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull,
     NoBudget, NoLease, NodeInUse, NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing,
     UnderNotice, UnknownNode, UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion,
+    WindowNotKept,
 };
 
 /// One command.
@@ -279,7 +280,7 @@ pub const COMMANDS: &[CommandRow] = &[
         precondition: "decide_version 3 or newer; the tenant has a budget, and the window has not \
                        ended and is one of those that are kept",
         events: &["BudgetToppedUp"],
-        rejections: &[UnknownPool, UnknownVersion, UnknownTenant, NoBudget],
+        rejections: &[UnknownPool, UnknownVersion, UnknownTenant, NoBudget, WindowNotKept, LogFull],
     },
 ];
 

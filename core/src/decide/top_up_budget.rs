@@ -50,7 +50,7 @@ pub(super) fn decide(
         let detail = format!(
             "the window from {start_ms} is not one of the {BUDGET_WINDOWS_MAX} from {first} on"
         );
-        return Err(refuse(Code::OutOfRange, detail));
+        return Err(refuse(Code::WindowNotKept, detail));
     }
     let before = allowance.budget.window(index).top_up_gpu_hours;
     let all = allowance.gpu_hours + before + top_up.gpu_hours;
@@ -59,7 +59,7 @@ pub(super) fn decide(
             "with {before} GPU-hours approved before, the window from {start_ms} would have {all}, \
              more than {GPU_HOURS_MAX}"
         );
-        return Err(refuse(Code::OutOfRange, detail));
+        return Err(refuse(Code::LogFull, detail));
     }
     draft.emit(Event::BudgetToppedUp(BudgetToppedUp {
         pool: pool.clone(),

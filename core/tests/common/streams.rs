@@ -13,8 +13,8 @@ pub(crate) struct Stream {
     is_crowded: bool,
     /// Whether networks sit in the seat from the beginning.
     is_seated: bool,
-    /// Whether the first two pools are ordered by fair share, requests preempted in the last two,
-    /// and budgets kept there, and nodes in topology groups, from the beginning.
+    /// Whether the first two pools are ordered by fair share, requests preempted in the last two, and
+    /// nodes in topology groups, from the beginning.
     is_fair: bool,
     /// Whether every tenant has a budget that is soon used up, and no council denies anything.
     is_tight: bool,
@@ -125,8 +125,6 @@ impl Stream {
             for (node, gpus, model, group) in [(6, 2, 0, 1), (7, 2, 1, 1), (8, 3, 0, 2)] {
                 world.send("p0", grouped(register(node, gpus, model), group));
             }
-            world.send("p1", budgeted(quota(0, 2_000, 12_000, 0), Some(60), 4));
-            world.send("p2", budgeted(quota(0, 2_000, 12_000, 0), Some(90), 4));
         }
         if self.is_tight {
             for (pool, placement) in POOLS.into_iter().zip(0..) {
