@@ -263,7 +263,7 @@ fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> 
         Cow::Owned(ask) => Some(ask),
     };
     let Pool { fleet, placer, requests, .. } = pool;
-    place_gang(fleet, placer, paid.as_ref().unwrap_or(&requests[id].ask))
+    place_gang(fleet, placer, paid.as_ref().unwrap_or_else(|| &requests[id].ask))
 }
 
 /// The same for a request that need not be of the pool yet. The fleet stays as it is.

@@ -321,10 +321,10 @@ fn the_streams_have_everything_that_these_laws_are_about() {
                     let is_later = renewed.ends_at_ms > before.ends_at_ms;
                     note(if is_later { "an end moves back" } else { "an end moves forth" });
                 }
-                Event::LeaseShrunk(shrunk) => {
-                    if allowance(&shrunk.pool, &shrunk.request).is_some() {
-                        note("a part is given back");
-                    }
+                Event::LeaseShrunk(shrunk)
+                    if allowance(&shrunk.pool, &shrunk.request).is_some() =>
+                {
+                    note("a part is given back");
                 }
                 _ => {}
             }

@@ -27,7 +27,8 @@ fn hour(name: &str) -> Ask {
 
 /// What t's leases cost in the window of time 0, in micro-USD.
 fn cost(story: &Story) -> i128 {
-    story.state.pools[POOL].tenants["t"].budget.as_ref().unwrap().window(0).cost / GPU_HOUR
+    story.state.pools[POOL].tenants["t"].budget.as_ref().expect("a budget").window(0).cost
+        / GPU_HOUR
 }
 
 #[test]

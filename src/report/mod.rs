@@ -16,6 +16,7 @@ pub mod queue;
 pub mod quotas;
 pub mod requests;
 pub mod sentence;
+mod sharing;
 pub mod show;
 pub mod status;
 pub mod table;

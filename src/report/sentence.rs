@@ -2,15 +2,15 @@
 
 pub use crate::report::blockers::blocker;
 
-use crate::report::council;
 use crate::report::show::{between, clock, gpus, or_dash, rough, span};
+use crate::report::{council, sharing};
 use conclave_core::command::{
-    CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RequestAllocation, SetPoolPolicy,
-    SetPreemption, SetQuota, TimeSource, Topology, WorkOutcome,
+    CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RegisterNode, RequestAllocation,
+    SetPoolPolicy, SetQuota, TimeSource, Topology, WorkOutcome,
 };
 use conclave_core::decision::{
-    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, PreemptionRight,
-    RequestEnd, RequestVoted, SeatKind, Verdict,
+    DecisionOverridden, Event, LeaseEnd, LeaseEnded, LeaseGranted, Placement, RequestEnd,
+    RequestVoted, SeatKind, Verdict,
 };
 use conclave_core::units::{DurationMs, GpuMilli, GpuModel, TimeMs};
 
@@ -31,60 +31,11 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::DeciderActivated(active) => {
             format!("decide_version {} instead of {}", active.version, active.previous)
         }
-        Event::NodeRegistered(registered) => {
-            let node = &registered.node;
-            let model = or_dash(&node.gpu_model.0);
-            let (cpu, memory) = (node.cpu_milli, node.memory_mib);
-            let group = match node.topology_group.as_str() {
-                "" => String::new(),
-                group => format!(", in topology group {group}"),
-            };
-            format!(
-                "{} with {} x {model}, {cpu} CPU milli, {memory} MiB{group}",
-                node.node, node.gpu_count
-            )
-        }
+        Event::NodeRegistered(registered) => joined(&registered.node),
         Event::NodeDrained(drained) => format!("{} takes no new work", drained.node),
         Event::NodeRemoved(removed) => format!("{} left", removed.node),
         Event::QuotaSet(set) => quota(&set.quota),
-        Event::BudgetToppedUp(topped_up) => format!(
-            "{} gives {} {} GPU-hours more in the window from {}: {}",
-            topped_up.operator,
-            topped_up.tenant,
-            topped_up.gpu_hours,
-            clock(topped_up.window_start_ms),
-            topped_up.reason
-        ),
-        Event::BudgetAwaited(awaited) => match awaited.until_ms {
-            Some(until) => {
-                let when = moment(now, until);
-                format!("{}: a request waits for a budget, looked at again {when}", awaited.pool)
-            }
-            None => format!("{}: the wait for a budget is over", awaited.pool),
-        },
         Event::PoolPolicySet(set) => format!("{}: {}", set.pool, policy(&set.policy)),
-        Event::FairShareSet(set) => match set.fair_share.half_life_ms {
-            Some(half_life) => format!(
-                "{}: whoever has used least for its weight comes first among equal priorities; \
-                 what was used {} ago counts half",
-                set.pool,
-                span(half_life)
-            ),
-            None => format!("{}: whoever came first comes first", set.pool),
-        },
-        Event::PreemptionSet(set) => format!("{}: {}", set.pool, preemption(&set.preemption)),
-        Event::PreemptionNoticed(noticed) => {
-            let why = match noticed.right {
-                PreemptionRight::Priority => "which has the higher priority",
-                PreemptionRight::Guarantee => "which its tenant's guarantee covers",
-            };
-            let ends = moment(now, noticed.ends_at_ms);
-            format!("{} ends {ends} for {}, {why}", noticed.request, noticed.by)
-        }
-        Event::LeasePreempted(preempted) => format!(
-            "{} made room for {} and waits again; it was preempted {} time(s)",
-            preempted.request, preempted.by, preempted.count
-        ),
         Event::RequestVoted(voted) => vote(voted),
         Event::RequestAdmitted(admitted) => ask(&admitted.request),
         Event::RequestQueued(queued) => format!("{} waits for capacity", queued.request),
@@ -112,6 +63,12 @@ pub fn event(event: &Event, now: TimeMs) -> String {
             format!("{}: the queue is worked off by the next decisions", carried.pool)
         }
         Event::QueueCaughtUp(caught) => format!("{}: the queue is worked off", caught.pool),
+        Event::BudgetToppedUp(_)
+        | Event::BudgetAwaited(_)
+        | Event::FairShareSet(_)
+        | Event::PreemptionSet(_)
+        | Event::PreemptionNoticed(_)
+        | Event::LeasePreempted(_) => sharing::event(event, now).unwrap_or_default(),
         Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
             said_by_people(event).unwrap_or_default()
         }
@@ -122,6 +79,16 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         | Event::MemberReturned(_)
         | Event::CouncilWeighed(_) => council::event(event).unwrap_or_default(),
     }
+}
+
+fn joined(node: &RegisterNode) -> String {
+    let model = or_dash(&node.gpu_model.0);
+    let (cpu, memory) = (node.cpu_milli, node.memory_mib);
+    let group = match node.topology_group.as_str() {
+        "" => String::new(),
+        group => format!(", in topology group {group}"),
+    };
+    format!("{} with {} x {model}, {cpu} CPU milli, {memory} MiB{group}", node.node, node.gpu_count)
 }
 
 /// Events that somebody gave a reason for.
@@ -303,18 +270,6 @@ pub fn time_source(source: TimeSource) -> &'static str {
         TimeSource::LogAppend => "stamped when appended",
         TimeSource::Carried => "times carried by records",
     }
-}
-
-fn preemption(set: &SetPreemption) -> String {
-    let Some(rules) = &set.rules else { return "nobody is preempted".to_owned() };
-    format!(
-        "preemptible requests make room for others after at least {} and a notice of {}, each at \
-         most {} time(s), of a tenant at most {} a day",
-        span(rules.min_run_ms),
-        span(rules.grace_ms),
-        rules.per_request,
-        rules.per_tenant_and_day
-    )
 }
 
 fn quota(quota: &SetQuota) -> String {

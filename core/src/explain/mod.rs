@@ -30,7 +30,8 @@ use ground::Ground;
 ///
 /// The sender's changes mean: withdraw the request, and ask again with that one field changed, at
 /// the same moment. The operator's mean that setting, while the request waits on. Rate limits, and
-/// what would start by having others' leases end, are left out. Empty when no single change helps, and for a request that runs or is not there.
+/// what would start by having others' leases end, are left out. Empty when no single change helps,
+/// and for a request that runs or is not there.
 ///
 /// # Panics
 /// When a part of the state contradicts another.

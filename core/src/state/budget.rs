@@ -100,7 +100,8 @@ pub fn parts(
     width: DurationMs,
 ) -> impl Iterator<Item = (i64, i64)> {
     let (first, last) = (window_of(from, width), window_of(TimeMs(until.0 - 1), width));
-    let touched = if from < until { first..=last } else { 1..=0 };
+    let is_any = from < until;
+    let touched = (first..=last).filter(move |_| is_any);
     touched.map(move |index| {
         let (start, end) = (index * width.0, (index + 1) * width.0);
         (index, until.0.min(end) - from.0.max(start))

@@ -33,26 +33,12 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::NodeRemoved(removed) => format!("{} leaves", removed.node),
         Event::QuotaSet(set) => format!("{} has a quota", set.quota.tenant),
         Event::PoolPolicySet(_) => "the rules are set".to_owned(),
-        Event::FairShareSet(set) => match set.fair_share.half_life_ms {
-            Some(half_life) => format!("the queue is fair, by half after {half_life}"),
-            None => "the queue is by arrival".to_owned(),
-        },
-        Event::PreemptionSet(_) => "the rules of preemption are set".to_owned(),
-        Event::PreemptionNoticed(noticed) => {
-            let (id, by, at) = (&noticed.request, &noticed.by, noticed.ends_at_ms);
-            format!("{id} ends at {at} for {by} by {:?}", noticed.right)
-        }
-        Event::LeasePreempted(preempted) => {
-            format!("{} makes room for {}", preempted.request, preempted.by)
-        }
-        Event::BudgetToppedUp(topped_up) => {
-            let (tenant, start) = (&topped_up.tenant, topped_up.window_start_ms);
-            format!("{tenant} has {} GPU-hours more from {start}", topped_up.gpu_hours)
-        }
-        Event::BudgetAwaited(awaited) => match awaited.until_ms {
-            Some(until) => format!("the queue is looked at again at {until}"),
-            None => "nobody waits for a budget".to_owned(),
-        },
+        Event::FairShareSet(_)
+        | Event::PreemptionSet(_)
+        | Event::PreemptionNoticed(_)
+        | Event::LeasePreempted(_)
+        | Event::BudgetToppedUp(_)
+        | Event::BudgetAwaited(_) => sharing(event),
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)
@@ -99,6 +85,33 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::QueueCarriedOver(_) => "the queue is carried over".to_owned(),
         Event::QueueCaughtUp(_) => "the queue has caught up".to_owned(),
     })
+}
+
+/// How the pool is shared.
+fn sharing(event: &Event) -> String {
+    match event {
+        Event::FairShareSet(set) => match set.fair_share.half_life_ms {
+            Some(half_life) => format!("the queue is fair, by half after {half_life}"),
+            None => "the queue is by arrival".to_owned(),
+        },
+        Event::PreemptionSet(_) => "the rules of preemption are set".to_owned(),
+        Event::PreemptionNoticed(noticed) => {
+            let (id, by, at) = (&noticed.request, &noticed.by, noticed.ends_at_ms);
+            format!("{id} ends at {at} for {by} by {:?}", noticed.right)
+        }
+        Event::LeasePreempted(preempted) => {
+            format!("{} makes room for {}", preempted.request, preempted.by)
+        }
+        Event::BudgetToppedUp(topped_up) => {
+            let (tenant, start) = (&topped_up.tenant, topped_up.window_start_ms);
+            format!("{tenant} has {} GPU-hours more from {start}", topped_up.gpu_hours)
+        }
+        Event::BudgetAwaited(awaited) => match awaited.until_ms {
+            Some(until) => format!("the queue is looked at again at {until}"),
+            None => "nobody waits for a budget".to_owned(),
+        },
+        other => panic!("{other:?} is told elsewhere"),
+    }
 }
 
 fn nodes(granted: &LeaseGranted) -> String {
