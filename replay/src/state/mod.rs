@@ -131,6 +131,7 @@ impl<'a> TimerState<'a> {
             TimerKind::LeaseEnds => ("lease_ends", "the lease ends"),
             TimerKind::DeadlinePasses => ("deadline_passes", "the deadline passes"),
             TimerKind::DeferralIsDue => ("deferral_is_due", "the deferral is over"),
+            TimerKind::BudgetFits => ("budget_fits", "a new window of a budget begins"),
         };
         Self {
             at_ms: timer.at_ms.0,
