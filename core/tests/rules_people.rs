@@ -6,7 +6,8 @@ use conclave_core::blocker::Blocker;
 use conclave_core::command::{CouncilMode, Payload, Role, SetPoolPolicy};
 use conclave_core::limits::DENIAL_WINDOW_MS;
 use story::{
-    Ask, HOUR, MINUTE, Story, appeal, approve, ask, cancel, end, node, policy, quota, release, set,
+    Ask, HOUR, MINUTE, Story, activate, appeal, approve, ask, budget, cancel, end, node, policy,
+    priced, quota, release, set,
 };
 
 const RETRY: i64 = 30 * MINUTE;
@@ -189,6 +190,20 @@ fn hard_rules_stand_above_appeals_and_overrides() {
     pool.check(4, quota("t", 0, 10), &["t has a quota"]);
     pool.check(5, appeal("bad", Some(over())), &["refused: exceeds_limit"]);
     pool.check(5, approve("bad", Some(over())), &["refused: exceeds_limit"]);
+}
+
+#[test]
+fn budgets_and_caps_stand_above_appeals() {
+    let mut pool = pool();
+    pool.check(0, activate(3), &["version 3 decides"]);
+    let capped = || bad("bad").cap(9);
+    pool.check(0, capped(), &["refused: council_denied", "Rules on bad: Deny with 14"]);
+    let Payload::SetPoolPolicy(prices) = priced(&[("A100", 1_000_000)]) else { panic!("prices") };
+    let dear = set(SetPoolPolicy { council: CouncilMode::Enforce, ..prices });
+    pool.check(1, dear, &["the rules are set"]);
+    pool.check(2, appeal("bad", Some(capped())), &["refused: exceeds_cap"]);
+    pool.check(3, budget("t", 99, 1, HOUR), &["t has a quota"]);
+    pool.check(4, appeal("bad", Some(bad("bad"))), &["refused: exceeds_budget"]);
 }
 
 #[test]

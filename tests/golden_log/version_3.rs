@@ -53,24 +53,36 @@ pub(super) fn preemption(scroll: &mut Scroll) {
         let rules = PreemptionRules { min_run_ms, grace_ms, per_request, per_tenant_and_day };
         Payload::SetPreemption(SetPreemption { rules: Some(rules) })
     };
-    let low =
-        |name: &str, tenant| ask(name, tenant).gpus(8).on(&["A100"]).priority(2).preemptible();
-    scroll.send(rules(0, 0));
-    scroll.send(rules(MINUTE, 2));
-    let first = scroll.send(low("low-1", "u"));
-    scroll.send(low("low-2", "u"));
-    scroll.send(low("low-3", "u"));
+    let wants = |name: &str, tenant| ask(name, tenant).gpus(8).on(&["V100"]);
+    let low = |name: &str| wants(name, "low").priority(2).preemptible();
+    for payload in [
+        node("v1", 8, "V100"),
+        node("v2", 8, "V100"),
+        node("v3", 8, "V100"),
+        quota("low", 0, 99),
+        quota("high", 0, 99),
+        rules(0, 0),
+        rules(MINUTE, 2),
+    ] {
+        scroll.send(payload);
+    }
+    // With a notice, after which nobody renews; the other one may.
+    let first = scroll.send(low("low-1"));
+    let second = scroll.send(low("low-2"));
+    scroll.send(low("low-3"));
     scroll.now += MINUTE;
-    scroll.send(ask("high-1", "t").gpus(8).on(&["A100"]).priority(9));
+    scroll.send(wants("high-2", "high").priority(9));
     scroll.send(renew("low-1", first, HOUR));
-    scroll.send(renew("low-2", first + 1, HOUR));
+    scroll.send(renew("low-2", second, HOUR));
     scroll.now += 10 * MINUTE;
     scroll.send(Payload::Tick);
+    // At once, of one slice, and by nobody any more.
     scroll.send(rules(0, 2));
+    scroll.send(end("high-2"));
     scroll.now += 10 * MINUTE;
-    scroll.send(ask("high-2", "t").slice(500).on(&["A100"]).priority(8));
+    scroll.send(ask("high-3", "high").slice(500).on(&["V100"]).priority(8));
     scroll.send(Payload::SetPreemption(SetPreemption { rules: None }));
-    scroll.send(ask("high-3", "t").gpus(8).on(&["A100"]).priority(9));
+    scroll.send(wants("high-4", "high").priority(9));
 }
 
 /// From `decide_version` 3 on: topology groups, and gangs that wish for one or for one node.

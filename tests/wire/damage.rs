@@ -89,10 +89,10 @@ fn a_cut_decision_is_never_a_shorter_one() {
 fn decisions_of_other_versions_and_sizes_are_refused_by_name() {
     let (_, decision) = decisions().remove(0);
     let mut body = encode_decision(&decision);
-    body[0] = 6;
+    body[0] = 8;
     let error = decode_decision(&body).unwrap_err();
     assert_eq!(error.kind.exit_code(), 3, "{error}");
-    assert!(error.to_string().contains("decide_version 3"), "{error}");
+    assert!(error.to_string().contains("decide_version 4"), "{error}");
     let error = decode_decision(&vec![2; DECISION_BYTES_MAX + 1]).unwrap_err();
     assert_eq!(error.kind.exit_code(), 4, "{error}");
 }
@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "ed69be2358f3442eed0e431ddc4806f2fc6f6c143306e593d9d096d7c35f8606";
+const ANSWERS: &str = "c9d98304018cb055bb63b078f3e31eb23dbf792bef421e1d809e6f035434994e";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

@@ -99,10 +99,16 @@ impl Form for SetFairShareForm {
     }
 }
 
-/// Without any rule nobody is preempted any more.
+/// Without rules nobody is preempted any more.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetPreemptionForm {
+    rules: Option<Object<PreemptionRulesForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreemptionRulesForm {
     min_run_ms: Option<DurationMs>,
     min_run: Option<Span>,
     grace_ms: Option<DurationMs>,
@@ -113,20 +119,21 @@ pub(super) struct SetPreemptionForm {
 
 impl Form for SetPreemptionForm {
     fn payload(self) -> Result<Payload, String> {
+        let rules = self.rules.map(|Object(rules)| rules.rules()).transpose()?;
+        Ok(Payload::SetPreemption(SetPreemption { rules }))
+    }
+}
+
+impl PreemptionRulesForm {
+    fn rules(self) -> Result<PreemptionRules, String> {
         let min_run = span("min_run", self.min_run_ms, self.min_run)?;
         let grace = span("grace", self.grace_ms, self.grace)?;
-        let (per_request, per_tenant_and_day) = (self.per_request, self.per_tenant_and_day);
-        let is_any = min_run.is_some()
-            || grace.is_some()
-            || per_request.is_some()
-            || per_tenant_and_day.is_some();
-        let rules = is_any.then(|| PreemptionRules {
+        Ok(PreemptionRules {
             min_run_ms: min_run.unwrap_or(MIN_RUN_MS),
             grace_ms: grace.unwrap_or(GRACE_MS),
-            per_request: per_request.unwrap_or(PREEMPTIONS_PER_REQUEST),
-            per_tenant_and_day: per_tenant_and_day.unwrap_or(PREEMPTIONS_PER_DAY),
-        });
-        Ok(Payload::SetPreemption(SetPreemption { rules }))
+            per_request: self.per_request.unwrap_or(PREEMPTIONS_PER_REQUEST),
+            per_tenant_and_day: self.per_tenant_and_day.unwrap_or(PREEMPTIONS_PER_DAY),
+        })
     }
 }
 
