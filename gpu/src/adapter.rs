@@ -3,7 +3,7 @@
 use crate::at_once::at_once;
 use crate::fault::GpuFault;
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::Duration;
 use wgpu::{AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor};
@@ -96,11 +96,20 @@ pub fn adapters(software: Software) -> Result<Vec<GpuAdapter>, GpuFault> {
     listed.recv_timeout(LIST_PATIENCE).map_err(late)?
 }
 
+const BACKENDS: Backends = Backends::VULKAN.union(Backends::METAL).union(Backends::DX12);
+
+/// Kept until the process ends: a driver that is unloaded may leave an exit handler behind, and the
+/// process then ends by a signal (seen with lavapipe, once in some thirty runs).
+static INSTANCE: LazyLock<Instance> = LazyLock::new(|| {
+    let backends = BACKENDS;
+    Instance::new(InstanceDescriptor {
+        backends,
+        ..InstanceDescriptor::new_without_display_handle()
+    })
+});
+
 fn list(software: Software) -> Result<Vec<GpuAdapter>, GpuFault> {
-    let backends = Backends::VULKAN | Backends::METAL | Backends::DX12;
-    let descriptor =
-        InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() };
-    let found = at_once(Instance::new(descriptor).enumerate_adapters(backends))?;
+    let found = at_once(INSTANCE.enumerate_adapters(BACKENDS))?;
     let listed =
         found.into_iter().map(|adapter| GpuAdapter { card: card(&adapter.get_info()), adapter });
     let is_wanted = |kind| kind != AdapterKind::Software || software == Software::Allowed;
