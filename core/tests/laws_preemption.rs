@@ -110,8 +110,8 @@ proptest! {
     }
 
     /// The argument of `docs/preemption.md`: every preemption lowers by one a sum that is never
-    /// below zero and that only commands raise. And nothing is lost by it: whoever was preempted waits at
-    /// the place of its arrival.
+    /// below zero and that only commands raise. And nothing is lost by it: whoever was preempted
+    /// waits at the place of its arrival.
     #[test]
     fn every_preemption_uses_up_one_of_few_and_loses_nothing(stream in wanting()) {
         let world = stream.run();

@@ -277,8 +277,8 @@ fn money(code: Code) -> (&'static str, &'static str) {
              less.",
         ),
         Code::WindowNotKept => (
-            "The window that is to be topped up is over, or further ahead than the windows that are \
-             kept. Nothing was approved.",
+            "The window that is to be topped up is over, or further ahead than the windows that \
+             are kept. Nothing was approved.",
             "Leave `window_at_ms` out for the current window, or name a time within those that the \
              detail tells of.",
         ),

@@ -30,7 +30,7 @@ fn exit_codes_say_what_was_found() {
     assert!(same.contains("BACKWARD_TRANSITIVE") && !same.contains("WRONG"), "{same}");
     let json = schemas(&["check", "--registry", &stand_in.url(), "--output", "json"], &[]);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!((&json["ok"], json["findings"].as_array().unwrap().len()), (&true.into(), 8));
+    assert_eq!((&json["ok"], json["findings"].as_array().unwrap().len()), (&true.into(), 9));
     stand_in.set(Fault::Status(500));
     check(&stand_in, "check", &[], 3);
     stand_in.stop();

@@ -26,6 +26,7 @@ fn what_is_registered_is_found_as_it_should_be_and_registering_twice_changes_not
         "conclave.commands-value schema 1",
         "conclave.commands-value schema 2",
         "conclave.commands-value schema 3",
+        "conclave.commands-value schema 4",
         "conclave.decisions-value compatibility",
         "conclave.decisions-value schema 1",
     ];
@@ -70,7 +71,7 @@ fn our_newest_schema_alone_keeps_the_older_one_out_and_that_is_said() {
     let stand_in = StandIn::start(1);
     stand_in.register(&subjects().commands, COMMAND_SCHEMA);
     let refused = register(&settings(&stand_in), &subjects()).unwrap();
-    let older = ["conclave.commands-value schema 1", "conclave.commands-value schema 2"];
+    let older = [1, 2, 3].map(|version| format!("conclave.commands-value schema {version}"));
     assert_eq!(wrong(&refused), older);
     let first = refused.iter().find(|finding| !finding.ok).unwrap();
     assert!(first.detail.contains("Version 1 came first"), "{first:?}");

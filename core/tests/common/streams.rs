@@ -13,8 +13,8 @@ pub(crate) struct Stream {
     is_crowded: bool,
     /// Whether networks sit in the seat from the beginning.
     is_seated: bool,
-    /// Whether the first two pools are ordered by fair share, requests preempted in the last two, and
-    /// nodes in topology groups, from the beginning.
+    /// Whether the first two pools are ordered by fair share, requests preempted in the last two,
+    /// and nodes in topology groups, from the beginning.
     is_fair: bool,
     /// Whether every tenant has a budget that is soon used up, and no council denies anything.
     is_tight: bool,
