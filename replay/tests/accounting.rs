@@ -335,12 +335,12 @@ fn another_version_is_counted_and_named() {
     let mut log = told();
     let offset = log.accept(&[one_more(0), one_more(1)]).unwrap();
     let mut body = log.decisions(Offset(0), 0).unwrap()[0].body.clone();
-    body[0] = 6; // Avro's 3: the version is the first field.
+    body[0] = 8; // Avro's 4: the version is the first field.
     commit_body(&mut log, offset, body.clone());
     commit_body(&mut log, Offset(offset.0 + 1), body);
     let report = report_of(&log, Verdict::Unchecked);
     assert_eq!((report.other_version, report.verified), (2, story_count()));
-    assert!(report.stopped.as_ref().unwrap().contains("decide_version 3"), "{report:#?}");
+    assert!(report.stopped.as_ref().unwrap().contains("decide_version 4"), "{report:#?}");
 }
 
 #[test]

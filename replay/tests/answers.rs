@@ -158,12 +158,12 @@ fn a_decision_of_another_release_is_3() {
     let mut log = decide_all(open(directory.path()), &story());
     let offset = log.accept(&[one_more(0)]).unwrap();
     let mut body = log.decisions(Offset(0), 0).unwrap()[0].body.clone();
-    body[0] = 6; // Avro's 3: the version is the first field.
+    body[0] = 8; // Avro's 4: the version is the first field.
     commit_body(&mut log, offset, body);
     drop(log);
     let answer = replay(directory.path(), "verify");
     assert_eq!(answer.code, 3, "{answer:?}");
-    assert!(answer.out.contains("decide_version 3"), "{answer:?}");
+    assert!(answer.out.contains("decide_version 4"), "{answer:?}");
     // What came before it is still shown.
     let answer = replay(directory.path(), "--from 20");
     assert_eq!(answer.code, 3, "{answer:?}");
