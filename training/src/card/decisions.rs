@@ -31,7 +31,8 @@ pub(super) fn chosen(out: &mut String, choice: &Choice) {
          fleets that nothing else is drawn from but confidence. Every source counts the same. The \
          largest utility (below) is taken, less {STRICT} times what is lost to nobody in the \
          seat on the stretches where anything is, less a hundred times what is missing of 95 % \
-         of the good work that starts with nobody in the seat; as far as that was found. Members weigh the \
+         of the good work that starts with nobody in the seat; as far as that was found. \
+         Members weigh the \
          same in the file; what they learn on the job moves that by half at most.\n\n\
          | member | deny | defer | least veto level |\n|---|---|---|---|\n",
         loads.join(", ")
