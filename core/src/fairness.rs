@@ -8,7 +8,7 @@
 
 use crate::limits::HALF_LIFE_MS_DEFAULT;
 use crate::state::{Amounts, Group, Pool, Tenant, Waiter};
-use crate::units::{DurationMs, Offset, RequestId, TenantId, TimeMs};
+use crate::units::{DurationMs, Offset, TenantId, TimeMs};
 use std::collections::BTreeMap;
 
 /// The use of whoever holds all of a resource, and always did.
@@ -54,17 +54,22 @@ impl Pool {
         self.fleet.capacity()
     }
 
-    /// GPU milli times milliseconds that a tenant's leases have used until `now`: every one from
-    /// its grant to its end.
+    /// GPU milli times milliseconds that the leases of each tenant have used until `now`: every one
+    /// from its grant to its end.
+    ///
+    /// # Panics
+    /// When a lease has no tenant: the state contradicts itself.
     #[must_use]
-    pub fn used_gpu_milli_ms(&self, tenant: &TenantId, now: TimeMs) -> i128 {
-        let settled = self.tenants[tenant].ledger.settled_gpu_milli_ms();
-        let leases = self.requests.values().filter(|request| request.ask.tenant == *tenant);
-        let live = leases.filter_map(|request| {
-            let span = request.lease()?.held_until(now).0;
-            Some(i128::from(request.held_gpu_milli().0) * i128::from(span))
-        });
-        settled + live.sum::<i128>()
+    pub fn used_gpu_milli_ms(&self, now: TimeMs) -> BTreeMap<&TenantId, i128> {
+        let tenants = self.tenants.iter();
+        let settled = tenants.map(|(name, tenant)| (name, tenant.ledger.settled_gpu_milli_ms()));
+        let mut used: BTreeMap<_, _> = settled.collect();
+        for request in self.requests.values() {
+            let Some(lease) = request.lease() else { continue };
+            let held = i128::from(request.held_gpu_milli().0) * i128::from(lease.held_until(now).0);
+            *used.get_mut(&request.ask.tenant).expect("a lease has a tenant") += held;
+        }
+        used
     }
 
     /// What of a resource whoever had held all of it for ever would have used by `now`, faded.
@@ -100,19 +105,6 @@ impl Pool {
 }
 
 impl Pool {
-    /// The first of each group that waits, in that order.
-    pub(crate) fn firsts_in_order(&self, now: TimeMs) -> impl Iterator<Item = RequestId> {
-        let mut order = FairOrder::of(self, now);
-        let firsts = self.queue.groups().iter().filter_map(|(group, waiters)| {
-            let (arrival, waiter) = waiters.first_key_value()?;
-            let key = order.key(self, &group.tenant);
-            Some((group.priority, key, *arrival, waiter.request.clone()))
-        });
-        let mut firsts: Vec<_> = firsts.collect();
-        firsts.sort_unstable();
-        firsts.into_iter().map(|(.., request)| request)
-    }
-
     /// Where each waiting request stands at `now`: priority descending, then in a pool with fair
     /// share whose tenant has used least for its weight, then arrival. A grant moves what else its
     /// tenant waits for behind that of others.

@@ -14,6 +14,8 @@ use crate::decision::{Event, LeasePreempted, PreemptionNoticed, RequestEnd, Requ
 use crate::draft::Draft;
 use crate::limits::PREEMPTORS_MAX;
 use crate::overtaking::Barriers;
+use crate::queue::firsts_in_order;
+use crate::quota::{QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage};
 use crate::units::{PoolId, RequestId, TimeMs};
 use victims::{Victim, Victims};
@@ -120,7 +122,7 @@ fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestI
         let request = pool.request(id);
         request.is_some_and(|request| matches!(request.stage, Stage::Waiting { .. }))
     };
-    let mut all: Vec<_> = pool.firsts_in_order(now).filter(may).take(PREEMPTORS_MAX).collect();
+    let mut all: Vec<_> = firsts_in_order(pool, now).filter(may).take(PREEMPTORS_MAX).collect();
     let newcomers = newcomers.iter().filter(waits).filter(|id| may(id));
     let more: Vec<_> = newcomers.filter(|id| !all.contains(id)).take(PREEMPTORS_MAX).collect();
     all.extend(more.into_iter().cloned());
@@ -128,7 +130,6 @@ fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestI
 }
 
 fn is_within_limit(pool: &Pool, request: &Request) -> bool {
-    let (ask, tenant) = (&request.ask, &pool.tenants[&request.ask.tenant]);
-    let wanted = ask.total_gpu_milli().0;
-    wanted == 0 || tenant.used_gpu_milli.0 + wanted <= tenant.quota.limit_gpu_milli.0
+    let may = may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli());
+    !matches!(may, Err(QuotaBlock::Limit { .. }))
 }

@@ -227,6 +227,12 @@ fn first_of(pool: &Pool, group: &Group, order: &mut FairOrder) -> Option<Reverse
     Some(Reverse(First { is_served, priority, fair_key, arrival, request }))
 }
 
+/// The first of each group that waits, in the order of the queue.
+pub(crate) fn firsts_in_order(pool: &Pool, now: TimeMs) -> impl Iterator<Item = RequestId> {
+    let mut firsts = firsts_of_groups(pool, &mut FairOrder::of(pool, now));
+    std::iter::from_fn(move || firsts.pop().map(|Reverse(first)| first.request))
+}
+
 enum Try {
     Granted,
     NoPlace,

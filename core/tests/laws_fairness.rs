@@ -97,8 +97,9 @@ fn charge(charged: &mut Charged, pool: &PoolId, lease: &Held, replicas: i64, now
 fn in_the_ledger(state: &State) -> Charged {
     let mut all = Charged::new();
     for (id, pool) in &state.pools {
+        let used_by = pool.used_gpu_milli_ms(state.time_ms);
         for (name, tenant) in &pool.tenants {
-            let used = pool.used_gpu_milli_ms(name, state.time_ms);
+            let used = used_by[name];
             assert!(used >= tenant.ledger.settled_gpu_milli_ms());
             if used > 0 {
                 all.insert((id.clone(), name.clone()), used);
@@ -126,9 +127,10 @@ proptest! {
         prop_assume!(world.state.overdue_timer().is_none());
         for pool in world.state.pools.values() {
             let now = world.state.time_ms;
+            let used_by = pool.used_gpu_milli_ms(now);
             for (name, tenant) in &pool.tenants {
                 let faded = tenant.ledger.faded_at(now, pool.half_life()).0[0];
-                let used = pool.used_gpu_milli_ms(name, now);
+                let used = used_by[name];
                 prop_assert!((0..=used).contains(&faded), "{} of {} for {}", faded, used, name);
             }
         }

@@ -172,15 +172,7 @@ impl<'a> Look<'a> {
         let used = all.iter().map(|(_, _, fair)| fair.share).sum();
         let active = all.iter().filter(|(_, tenant, fair)| is_active(tenant, fair));
         let weights = active.map(|(_, tenant, _)| i128::from(tenant.quota.weight)).sum();
-        let settled = |(name, tenant, _): &(&'a TenantId, &Tenant, FairUse)| {
-            (*name, tenant.ledger.settled_gpu_milli_ms())
-        };
-        let mut gpu_time: BTreeMap<_, _> = all.iter().map(settled).collect();
-        for request in pool.requests.values() {
-            let Some(lease) = request.lease() else { continue };
-            let used = i128::from(request.held_gpu_milli().0) * i128::from(lease.held_until(now).0);
-            *gpu_time.get_mut(&request.ask.tenant).expect("a lease has a tenant") += used;
-        }
+        let gpu_time = pool.used_gpu_milli_ms(now);
         Self { pool, now, used, weights, gpu_time }
     }
 

@@ -1,5 +1,6 @@
 //! `ActivateCouncil`: other networks, or the rules again, answer from the next command on.
 
+use super::check_version;
 use crate::command::ActivateCouncil;
 use crate::council::ModelId;
 use crate::decision::{CouncilActivated, Event, Rejected};
@@ -21,13 +22,7 @@ pub(super) fn check(activate: &ActivateCouncil) -> Result<(), Rejected> {
 
 /// Who sits there already stays, and forgets nothing.
 pub(super) fn decide(draft: &mut Draft, activate: &ActivateCouncil) -> Result<(), Rejected> {
-    let version = draft.state.decide_version;
-    if version < SINCE {
-        let detail = format!(
-            "version {version} decides, and councils come with {SINCE}: send ActivateDecider first"
-        );
-        return Err(refuse(Code::UnknownVersion, detail));
-    }
+    check_version(draft, SINCE, "councils come")?;
     let (model, previous) = (Hash32::from_hex(&activate.model).map(ModelId), draft.state.council);
     if model != previous {
         draft.emit(Event::CouncilActivated(CouncilActivated { model, previous }));

@@ -197,6 +197,18 @@ impl Subject {
     }
 }
 
+/// Whether the partition decides by a version that knows `what`, which says so of itself.
+fn check_version(draft: &Draft, since: i64, what: &str) -> Result<(), Rejected> {
+    use crate::rejection::{RejectionCode as Code, refuse};
+    let version = draft.state.decide_version;
+    if version >= since {
+        return Ok(());
+    }
+    let detail =
+        format!("version {version} decides, and {what} with {since}: send ActivateDecider first");
+    Err(refuse(Code::UnknownVersion, detail))
+}
+
 /// The lease that `command` is about, when its actor may touch it and quotes the current fencing
 /// number.
 fn lease_of<'a>(

@@ -1,11 +1,11 @@
 //! `SetFairShare`: how the pool's queue is ordered.
 
+use super::check_version;
 use super::stage_one::Bounds;
 use crate::command::SetFairShare;
 use crate::decision::{Event, FairShareSet, Rejected};
 use crate::draft::Draft;
 use crate::limits::{DURATION_MS_MAX, HALF_LIFE_MS_MIN};
-use crate::rejection::{RejectionCode as Code, refuse};
 use crate::units::PoolId;
 
 /// The first `decide_version` that orders by fair share.
@@ -22,14 +22,7 @@ pub(super) fn decide(
     pool: &PoolId,
     share: &SetFairShare,
 ) -> Result<(), Rejected> {
-    let version = draft.state.decide_version;
-    if version < SINCE {
-        let detail = format!(
-            "version {version} decides, and fair share comes with {SINCE}: send ActivateDecider \
-             first"
-        );
-        return Err(refuse(Code::UnknownVersion, detail));
-    }
+    check_version(draft, SINCE, "fair share comes")?;
     if draft.state.pool(pool).half_life_ms != share.half_life_ms {
         let (id, fair_share) = (pool.clone(), *share);
         draft.emit(Event::FairShareSet(FairShareSet { pool: id, fair_share }));

@@ -1,11 +1,11 @@
 //! `SetPreemption`: whether waiting requests may take the places of running ones.
 
+use super::check_version;
 use super::stage_one::Bounds;
 use crate::command::SetPreemption;
 use crate::decision::{Event, PreemptionSet, Rejected};
 use crate::draft::Draft;
 use crate::limits::{DURATION_MS_MAX, PREEMPTIONS_PER_DAY_MAX, PREEMPTIONS_PER_REQUEST_MAX};
-use crate::rejection::{RejectionCode as Code, refuse};
 use crate::units::PoolId;
 
 /// The first `decide_version` that preempts.
@@ -26,14 +26,7 @@ pub(super) fn decide(
     pool: &PoolId,
     preemption: &SetPreemption,
 ) -> Result<(), Rejected> {
-    let version = draft.state.decide_version;
-    if version < SINCE {
-        let detail = format!(
-            "version {version} decides, and preemption comes with {SINCE}: send ActivateDecider \
-             first"
-        );
-        return Err(refuse(Code::UnknownVersion, detail));
-    }
+    check_version(draft, SINCE, "preemption comes")?;
     if draft.state.pool(pool).preemption.rules != preemption.rules {
         let (id, preemption) = (pool.clone(), *preemption);
         draft.emit(Event::PreemptionSet(PreemptionSet { pool: id, preemption }));

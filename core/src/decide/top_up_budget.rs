@@ -1,7 +1,7 @@
 //! `TopUpBudget`: GPU-hours on top of a tenant's budget, for one window.
 
-use super::BUDGETS_SINCE;
 use super::stage_one::Bounds;
+use super::{BUDGETS_SINCE, check_version};
 use crate::command::{Command, TopUpBudget};
 use crate::decision::{BudgetToppedUp, Event, Rejected};
 use crate::draft::Draft;
@@ -24,14 +24,7 @@ pub(super) fn decide(
     command: &Command,
     top_up: &TopUpBudget,
 ) -> Result<(), Rejected> {
-    let version = draft.state.decide_version;
-    if version < BUDGETS_SINCE {
-        let detail = format!(
-            "version {version} decides, and budgets come with {BUDGETS_SINCE}: send \
-             ActivateDecider first"
-        );
-        return Err(refuse(Code::UnknownVersion, detail));
-    }
+    check_version(draft, BUDGETS_SINCE, "budgets come")?;
     let (pool, name) = (&command.pool, &top_up.tenant);
     let Some(tenant) = draft.state.pool(pool).tenants.get(name) else {
         let detail = format!("tenant '{name}' has no quota in '{pool}': send SetQuota");

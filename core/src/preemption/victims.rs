@@ -190,18 +190,7 @@ impl<'a> Victims<'a> {
             return None;
         }
         // The last one made the room; some before it may have gone for nothing.
-        let mut at = 0;
-        while at < taken.len() {
-            let mut without = chosen.clone();
-            let others = taken.iter().enumerate().filter(|(other, _)| *other != at);
-            others.for_each(|(_, victim)| self.choose(&mut without, victim));
-            if room(&without) > before {
-                taken.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        Some(taken)
+        Some(self.needed(taken, chosen, |with| room(with) > before))
     }
 
     /// Whoever can stay while all replicas still fit does, whose work would be lost the most first.
@@ -209,19 +198,30 @@ impl<'a> Victims<'a> {
         order.sort_by_key(|victim| {
             (Reverse(victim.request.ask.priority), victim.lease.granted_at_ms)
         });
+        let fits = |with: &Chosen| self.room(shape, with) >= by.ask.replicas;
+        self.needed(order, &Chosen::default(), fits)
+    }
+
+    /// Those of `some` without whom it would not be enough, beside those chosen: the first is the
+    /// first who may stay.
+    fn needed(
+        &self,
+        mut some: Vec<Victim<'a>>,
+        chosen: &Chosen,
+        is_enough: impl Fn(&Chosen) -> bool,
+    ) -> Vec<Victim<'a>> {
         let mut at = 0;
-        while at < order.len() {
-            let mut without = Chosen::default();
-            let others = order.iter().enumerate().filter(|(other, _)| *other != at);
+        while at < some.len() {
+            let mut without = chosen.clone();
+            let others = some.iter().enumerate().filter(|(other, _)| *other != at);
             others.for_each(|(_, victim)| self.choose(&mut without, victim));
-            let fits = self.room(shape, &without) >= by.ask.replicas;
-            if fits {
-                order.remove(at);
+            if is_enough(&without) {
+                some.remove(at);
             } else {
                 at += 1;
             }
         }
-        order
+        some
     }
 
     /// Whether `victim` may go beside those chosen: it is not chosen yet, its tenant's day allows
