@@ -123,6 +123,8 @@ pub enum Blocker {
         least_micro_usd: MicroUsd,
         /// Most that it may cost.
         cap_micro_usd: MicroUsd,
+        /// When the tariff lets it pay, were nothing else to change; none when it never does.
+        cheaper_at_ms: Option<TimeMs>,
     },
 }
 
@@ -210,9 +212,9 @@ impl<'a> Blockers<'a> {
         // Over its limit a tenant waits for its own leases, whatever is promised to whom.
         let held = limit.is_none().then(|| held_for_others(pool, &self.on_draining, ask)).flatten();
         let behind = behind(pool, &self.barriers, request);
-        let paid = [over_cap(pool, ask), over_budget(pool, ask, self.now)];
+        let paid = [over_cap(pool, ask, self.now), over_budget(pool, ask, self.now)];
         let rules = [self.too_small(ask), held, behind, room_is_made(pool, request)];
-        let no_room = (!fits_now(pool, ask)).then(|| no_room(pool, ask));
+        let no_room = (!fits_now(pool, ask, self.now)).then(|| no_room(pool, ask, self.now));
         let limits = limit.into_iter().chain(paid.into_iter().flatten());
         limits.chain(rules.into_iter().flatten()).chain(no_room).collect()
     }
@@ -224,23 +226,23 @@ impl<'a> Blockers<'a> {
     ) -> Blocker {
         let (pool, ask) = (self.pool, &request.ask);
         tenant_limit(pool, ask)
-            .or_else(|| over_cap(pool, ask))
+            .or_else(|| over_cap(pool, ask, self.now))
             .or_else(|| over_budget(pool, ask, self.now))
             .or_else(|| self.too_small(ask))
             .or_else(|| held_for_others(pool, &self.on_draining, ask))
             .or_else(behind)
             .or_else(|| room_is_made(pool, request))
-            .unwrap_or_else(|| no_room(pool, ask))
+            .unwrap_or_else(|| no_room(pool, ask, self.now))
     }
 
     fn too_small(&self, ask: &RequestAllocation) -> Option<Blocker> {
-        (!could_ever_hold(self.pool, ask)).then(|| self.why_too_small(ask))
+        (!could_ever_hold(self.pool, ask, self.now)).then(|| self.why_too_small(ask))
     }
 
     fn why_too_small(&self, ask: &RequestAllocation) -> Blocker {
         let fleet = &self.pool.fleet;
         let out = self.out_of_service.get_or_init(|| OutOfService::of(fleet));
-        let any = |holds: &dyn Fn(&Gang) -> bool| any_gang(self.pool, ask, holds);
+        let any = |holds: &dyn Fn(&Gang) -> bool| any_gang(self.pool, ask, self.now, holds);
         let holds = |out: &&OutOfService| any(&|gang| out.could_hold(fleet, gang));
         if let Some(out) = out.as_ref().filter(holds) {
             let OutOfService { draining_nodes, unhealthy_nodes, .. } = *out;
@@ -293,10 +295,14 @@ fn room_is_made(pool: &Pool, request: &Request) -> Option<Blocker> {
     (claim.arrival == request.arrival).then_some(Blocker::RoomIsMade { leases, until_ms })
 }
 
-fn over_cap(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
+fn over_cap(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Blocker> {
     let cap_micro_usd = ask.budget_cap_micro_usd?;
-    let is_over = pool.affordable(ask).is_none();
-    is_over.then(|| Blocker::OverCap { least_micro_usd: pool.least_cost(ask), cap_micro_usd })
+    let is_over = pool.affordable(ask, now).is_none();
+    is_over.then(|| Blocker::OverCap {
+        least_micro_usd: pool.least_cost(ask, now),
+        cap_micro_usd,
+        cheaper_at_ms: pool.affordable_at(ask, now),
+    })
 }
 
 fn over_budget(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Blocker> {
@@ -317,13 +323,13 @@ fn over_budget(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Bloc
 }
 
 /// Whether the nodes have room for the whole gang now, on models that it can pay for.
-pub(crate) fn fits_now(pool: &Pool, ask: &RequestAllocation) -> bool {
-    any_gang(pool, ask, |gang| pool.fleet.can_hold(gang))
+pub(crate) fn fits_now(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> bool {
+    any_gang(pool, ask, now, |gang| pool.fleet.can_hold(gang))
 }
 
-fn no_room(pool: &Pool, ask: &RequestAllocation) -> Blocker {
+fn no_room(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Blocker {
     let (fleet, replicas) = (&pool.fleet, ask.replicas);
-    let Some(paid) = pool.affordable(ask) else {
+    let Some(paid) = pool.affordable(ask, now) else {
         return Blocker::NoRoom { replicas_fit: 0, replicas };
     };
     let fit = gangs(&paid).map(|gang| fleet.replicas_that_fit(&gang));
@@ -341,20 +347,30 @@ fn gangs(ask: &RequestAllocation) -> impl Iterator<Item = Gang> {
 }
 
 /// Whether something holds of what is tried to be placed of `ask`, as far as it can be paid for.
-fn any_gang(pool: &Pool, ask: &RequestAllocation, holds: impl Fn(&Gang) -> bool) -> bool {
-    pool.affordable(ask).is_some_and(|paid| gangs(&paid).any(|gang| holds(&gang)))
+fn any_gang(
+    pool: &Pool,
+    ask: &RequestAllocation,
+    now: TimeMs,
+    holds: impl Fn(&Gang) -> bool,
+) -> bool {
+    pool.affordable(ask, now).is_some_and(|paid| gangs(&paid).any(|gang| holds(&gang)))
 }
 
 /// Whether the nodes that accept work could hold the whole gang on one model that is acceptable and
-/// no dearer than its cap (or on any) if nothing else ran.
+/// no dearer than its cap at `now` (or on any) if nothing else ran.
+pub(crate) fn could_hold_at(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> bool {
+    any_gang(pool, ask, now, |gang| pool.fleet.could_ever_hold(gang))
+}
+
+/// The same at the prices of any time of the day.
 #[must_use]
-pub fn could_ever_hold(pool: &Pool, ask: &RequestAllocation) -> bool {
-    any_gang(pool, ask, |gang| pool.fleet.could_ever_hold(gang))
+pub fn could_ever_hold(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> bool {
+    pool.times_of_prices(now).any(|at| could_hold_at(pool, ask, at))
 }
 
 /// How many replicas of `ask` those nodes could hold so; at most as many as it asks for.
-pub(crate) fn replicas_ever(pool: &Pool, ask: &RequestAllocation) -> i64 {
+pub(crate) fn replicas_ever(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> i64 {
     let mut holds =
-        |replicas: i64| could_ever_hold(pool, &RequestAllocation { replicas, ..ask.clone() });
+        |replicas: i64| could_ever_hold(pool, &RequestAllocation { replicas, ..ask.clone() }, now);
     highest(1, ask.replicas, &mut holds).unwrap_or(0)
 }

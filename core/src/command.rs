@@ -10,7 +10,7 @@ mod sharing;
 
 pub use sharing::{PreemptionRules, SetFairShare, SetPreemption};
 
-pub use budget::{GpuPrice, TopUpBudget};
+pub use budget::{GpuPrice, SetTariff, TariffSpan, TopUpBudget};
 
 use crate::units::{
     CommandId, CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MemoryMib, MicroUsd, NodeId,
@@ -102,6 +102,8 @@ pub enum Payload {
     SetPreemption(SetPreemption),
     /// Approves GPU-hours on top of a tenant's budget for one window; from `decide_version` 3 on.
     TopUpBudget(TopUpBudget),
+    /// Lets prices depend on the time of day; from `decide_version` 3 on.
+    SetTariff(SetTariff),
 }
 
 /// Opens a partition's log and fixes what must never change in it.

@@ -10,7 +10,7 @@ mod queue;
 mod sharing;
 mod since;
 
-pub use budget::{BudgetAwaited, BudgetToppedUp};
+pub use budget::{BudgetAwaited, BudgetToppedUp, TariffSet};
 pub use council::{
     CouncilActivated, CouncilRemembered, CouncilVoted, CouncilWeighed, MemberQuarantined,
     MemberReturned, MemberVote, MemberWeight,
@@ -192,6 +192,8 @@ pub enum Event {
     BudgetToppedUp(BudgetToppedUp),
     /// Somebody waits for a budget, or nobody does any more.
     BudgetAwaited(BudgetAwaited),
+    /// What GPUs cost at which time of day changed.
+    TariffSet(TariffSet),
 }
 
 /// The log began.

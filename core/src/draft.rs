@@ -26,6 +26,8 @@ const EVENT_BYTES_MAX: usize = 3 * (ID_BYTES_MAX + INTEGER_BYTES_MAX) + 16 * INT
 const PREEMPTION_BYTES_MAX: usize = EVENT_BYTES_MAX + ID_BYTES_MAX + INTEGER_BYTES_MAX;
 /// A mark that says that a queue was carried over or caught up with: one id.
 const CARRY_MARK_BYTES_MAX: usize = ID_BYTES_MAX + 4 * INTEGER_BYTES_MAX;
+/// A span of a tariff: a model and three integers.
+const SPAN_BYTES_MAX: usize = ID_BYTES_MAX + 4 * INTEGER_BYTES_MAX;
 /// Digests, features and the members of a vote of networks: two digests, a byte or two for each
 /// feature, and five integers and a flag for each member.
 const COUNCIL_VOTE_BYTES_MAX: usize =
@@ -166,6 +168,7 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) | Event::BudgetAwaited(_) => {
             CARRY_MARK_BYTES_MAX
         }
+        Event::TariffSet(set) => EVENT_BYTES_MAX + set.tariff.spans.len() * SPAN_BYTES_MAX,
         Event::BudgetToppedUp(topped_up) => EVENT_BYTES_MAX + topped_up.reason.len(),
         Event::NodeRegistered(registered) => EVENT_BYTES_MAX + registered.node.topology_group.len(),
         Event::NodeHealthChanged(changed) => EVENT_BYTES_MAX + changed.reason.len(),

@@ -100,6 +100,7 @@ impl State {
             Event::LeasePreempted(preempted) => self.preempt(preempted),
             Event::BudgetToppedUp(topped_up) => self.top_up_budget(topped_up),
             Event::BudgetAwaited(awaited) => self.await_budget(awaited),
+            Event::TariffSet(set) => self.set_tariff(set),
             Event::RequestVoted(voted) => {
                 self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
@@ -261,7 +262,7 @@ impl State {
         self.set_timer(pool, id, *ends_at_ms, TimerKind::LeaseEnds);
         let granted_at_ms = self.time_ms;
         let pool = self.pool_mut(pool);
-        let hourly_micro_usd = pool.prices_at(replicas);
+        let hourly_micro_usd = pool.prices_at(replicas, granted_at_ms);
         let request = pool.requests.get_mut(id).expect("leave_stage found it");
         let asked = usize::try_from(request.ask.replicas).expect("a gang is bounded");
         assert_eq!(replicas.len(), asked, "gang {id} is granted whole or not at all");

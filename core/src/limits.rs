@@ -102,6 +102,10 @@ pub const BUDGET_WINDOW_MS_MAX: DurationMs = DurationMs(365 * 24 * 3_600_000);
 pub const BUDGET_WINDOWS_MAX: i64 = 400;
 /// Models with a price in one pool.
 pub const PRICES_MAX: usize = 64;
+/// Minutes of a day of log time.
+pub const MINUTES_OF_DAY: i64 = 24 * 60;
+/// Spans of a tariff of one pool.
+pub const TARIFF_SPANS_MAX: usize = 256;
 /// Highest price of a GPU-hour: a million US dollars.
 pub const PRICE_MICRO_USD_MAX: i64 = 1_000_000_000_000;
 /// Highest cap of what a request may cost: a thousand million US dollars.

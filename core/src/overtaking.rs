@@ -11,7 +11,7 @@
 //! joined before it or within W of it, and theirs likewise. As long as one of them waits, others
 //! may start on models that it does not want; the request itself would be kept back by it.
 
-use crate::blocker::could_ever_hold;
+use crate::blocker::could_hold_at;
 use crate::command::RequestAllocation;
 use crate::quota::OnDraining;
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
@@ -218,7 +218,7 @@ fn waits_for_capacity(
 ) -> bool {
     let ask = &pool.requests[request].ask;
     on_draining.waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
-        && could_ever_hold(pool, ask)
+        && could_hold_at(pool, ask, now)
         && pool.always_fits_budget(ask, now)
 }
 

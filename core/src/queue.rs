@@ -66,6 +66,10 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     let Some(request) = pool.request(id).filter(|request| request.lease().is_none()) else {
         return true;
     };
+    if request.ask.budget_cap_micro_usd.is_some() && pool.prices_change_at(draft.now).is_some() {
+        // When it waits, somebody has to look again when prices change.
+        return grant_waiters(draft, pool_id);
+    }
     let mut barriers = Barriers::of(pool, draft.now);
     if barriers.before(pool, request).is_some() {
         return true;
@@ -119,12 +123,22 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
     }
 }
 
-/// The queue is looked at again when somebody who waits for a budget may start.
+/// The queue is looked at again when somebody who waits for a budget may start, or prices change
+/// and somebody has a cap: he may start then, or keeps nobody back any more.
 fn look_again_at(draft: &mut Draft, pool: &PoolId, look: Option<TimeMs>) {
+    let prices_change_at = prices_change_for_waiters(draft.state.pool(pool), draft.now);
+    let look = [look, prices_change_at].into_iter().flatten().min();
     let until_ms = look.filter(|at_ms| *at_ms <= TIME_MS_MAX);
     if draft.state.pool(pool).budget_look_ms != until_ms {
         draft.emit(Event::BudgetAwaited(BudgetAwaited { pool: pool.clone(), until_ms }));
     }
+}
+
+/// When prices change next; none while nobody who waits has a cap, or there is no tariff.
+fn prices_change_for_waiters(pool: &Pool, now: TimeMs) -> Option<TimeMs> {
+    let change_at = pool.prices_change_at(now)?;
+    let has_cap = |group: &Group| group.terms.is_some_and(|terms| terms.has_cap());
+    pool.queue.groups().keys().any(has_cap).then_some(change_at)
 }
 
 /// How a walk along the queue ended.
@@ -244,7 +258,7 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
     let pool = draft.state.pool_mut(pool_id);
     let ask = &pool.requests[id].ask;
     let replicas = usize::try_from(ask.replicas).expect("a gang is bounded");
-    let Some((gpu_model, replicas_at)) = place(pool, id) else { return Try::NoPlace };
+    let Some((gpu_model, replicas_at)) = place(pool, id, now) else { return Try::NoPlace };
     let ends_at_ms = pool.lease_end(&pool.requests[id].ask, now);
     if !draft.has_room_for_grant(replicas) {
         return Try::NoRoom;
@@ -261,9 +275,9 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
 }
 
 /// Nodes for a whole gang: the first model of its preference that can hold it.
-fn place(pool: &mut Pool, id: &RequestId) -> Option<(GpuModel, Vec<Placement>)> {
+fn place(pool: &mut Pool, id: &RequestId, now: TimeMs) -> Option<(GpuModel, Vec<Placement>)> {
     // Most requests have no cap: then nothing is copied.
-    let paid = pool.affordable(&pool.requests[id].ask)?;
+    let paid = pool.affordable(&pool.requests[id].ask, now)?;
     let paid = match paid {
         Cow::Borrowed(_) => None,
         Cow::Owned(ask) => Some(ask),

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Stream, config, streams, streams_of_budgets, walk};
 use conclave_core::budget::GPU_HOUR;
+use conclave_core::command::TariffSpan;
 use conclave_core::decision::{
     BudgetToppedUp, Decision, Event, LeaseEnded, LeaseGranted, LeasePreempted, LeaseRenewed,
     LeaseShrunk, PreemptionNoticed,
@@ -52,6 +53,7 @@ type Name = (PoolId, TenantId);
 #[derive(Default)]
 struct Books {
     prices: BTreeMap<PoolId, BTreeMap<GpuModel, i128>>,
+    tariffs: BTreeMap<PoolId, Vec<TariffSpan>>,
     models: BTreeMap<(PoolId, NodeId), GpuModel>,
     asked: BTreeMap<(PoolId, RequestId), (TenantId, i64)>,
     leases: BTreeMap<(PoolId, RequestId), Held>,
@@ -80,6 +82,9 @@ impl Books {
                 let prices = prices
                     .map(|price| (price.gpu_model.clone(), i128::from(price.micro_usd_per_hour.0)));
                 self.prices.insert(set.pool.clone(), prices.collect());
+            }
+            Event::TariffSet(set) => {
+                self.tariffs.insert(set.pool.clone(), set.tariff.spans.clone());
             }
             Event::QuotaSet(set) => {
                 let name = (set.pool.clone(), set.quota.tenant.clone());
@@ -142,6 +147,14 @@ impl Books {
         let (tenant, milli_each) = self.asked[&name].clone();
         let price = |node: &NodeId| {
             let model = &self.models[&(granted.pool.clone(), node.clone())];
+            let minute = now / 60_000 % 1_440;
+            let is_now = |span: &&TariffSpan| {
+                span.gpu_model == *model && span.from_minute <= minute && minute < span.until_minute
+            };
+            let mut spans = self.tariffs.get(&granted.pool).into_iter().flatten();
+            if let Some(span) = spans.find(is_now) {
+                return i128::from(span.micro_usd_per_hour.0);
+            }
             self.prices[&granted.pool].get(model).copied().unwrap_or(0)
         };
         let prices = granted.replicas.iter().map(|replica| price(&replica.node)).collect();

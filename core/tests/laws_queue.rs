@@ -59,7 +59,7 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted, now: TimeMs) {
         assert!(node.accepts_work(), "{granted:?} sits on a draining node");
         pool.fleet.model_of(node)
     });
-    if let Some(payable) = payable(pool, ask) {
+    if let Some(payable) = payable(pool, ask, now) {
         let models: BTreeSet<&GpuModel> = models.by_ref().collect();
         let is_one = models.len() == 1 && models.iter().all(|model| payable.contains(model));
         assert!(is_one, "{granted:?} is on {models:?} and can pay for {payable:?}");
@@ -74,9 +74,15 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted, now: TimeMs) {
 
 /// Whether `replicas` of a request find a place together: on one model that it accepts or on any,
 /// and where it wishes, as a gang of as many as it asks for does.
-fn finds_place(pool: &Pool, fleet: &Fleet, ask: &RequestAllocation, replicas: i64) -> bool {
+fn finds_place(
+    pool: &Pool,
+    now: TimeMs,
+    fleet: &Fleet,
+    ask: &RequestAllocation,
+    replicas: i64,
+) -> bool {
     let places = places(fleet, ask.topology.of_gang(ask.replicas));
-    places.iter().any(|place| finds_place_anywhere(pool, place, ask, replicas))
+    places.iter().any(|place| finds_place_anywhere(pool, now, place, ask, replicas))
 }
 
 /// The fleet without all nodes but those of one place that would do.
@@ -101,6 +107,7 @@ fn places(fleet: &Fleet, topology: Topology) -> Vec<Fleet> {
 
 fn finds_place_anywhere(
     pool: &Pool,
+    now: TimeMs,
     fleet: &Fleet,
     ask: &RequestAllocation,
     replicas: i64,
@@ -111,7 +118,7 @@ fn finds_place_anywhere(
         let gang = Gang::new(Shape::of(ask, models), replicas, Topology::None);
         placer.choose_gang(&mut fleet, &gang, 0).is_some()
     };
-    if let Some(models) = payable(pool, ask) {
+    if let Some(models) = payable(pool, ask, now) {
         return models.iter().any(|model| finds(std::slice::from_ref(model)));
     }
     let is_any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
@@ -148,7 +155,7 @@ fn is_over_budget(state: &State, id: &PoolId, request: &Request, blocker: &Block
     let barriers = Barriers::of(pool, now);
     let waits_for_nothing_else = barriers.before(pool, request).is_none()
         && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
-        && finds_place(pool, &pool.fleet, ask, ask.replicas)
+        && finds_place(pool, now, &pool.fleet, ask, ask.replicas)
         && state.overdue_timer().is_none();
     let is_looked_at = pool.budget_look_ms.is_some_and(|look| look <= fits_at);
     assert!(is_looked_at || !waits_for_nothing_else, "nobody looks again for {blocker:?}");
@@ -160,7 +167,7 @@ fn can_start(pool: &Pool, barriers: &Barriers, request: &Request, now: TimeMs) -
     barriers.before(pool, request).is_none()
         && over_budget(pool, ask, now).is_none()
         && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
-        && finds_place(pool, &pool.fleet, ask, ask.replicas)
+        && finds_place(pool, now, &pool.fleet, ask, ask.replicas)
 }
 
 /// The nodes as if nothing ran.
@@ -192,7 +199,7 @@ fn as_new(pool: &Pool) -> Fleet {
 
 /// Asserts that what is said to keep a request waiting really does.
 fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocker) {
-    let (pool, ask) = (&state.pools[id], &request.ask);
+    let (pool, ask, now) = (&state.pools[id], &request.ask, state.time_ms);
     let (tenant, want) = (&ask.tenant, wanted(ask));
     let is_so = match blocker {
         Blocker::Deferred { attempts, retry_at_ms } => {
@@ -220,21 +227,21 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             usize::try_from(*leases) == Ok(ends.len()) && ends.iter().max() == Some(until_ms)
         }
         Blocker::PoolTooSmall => {
-            !finds_place(pool, &as_new(pool), ask, ask.replicas)
-                && !finds_place_anywhere(pool, &emptied(pool), ask, ask.replicas)
+            !finds_place(pool, now, &as_new(pool), ask, ask.replicas)
+                && !finds_place_anywhere(pool, now, &emptied(pool), ask, ask.replicas)
         }
         Blocker::TopologyTooSmall { topology, replicas } => {
             (*topology, *replicas) == (ask.topology, ask.replicas)
-                && !finds_place(pool, &as_new(pool), ask, ask.replicas)
-                && finds_place_anywhere(pool, &emptied(pool), ask, ask.replicas)
+                && !finds_place(pool, now, &as_new(pool), ask, ask.replicas)
+                && finds_place_anywhere(pool, now, &emptied(pool), ask, ask.replicas)
         }
         Blocker::NodesOutOfService { draining_nodes, unhealthy_nodes } => {
             let nodes = || pool.fleet.nodes().iter().filter(|node| !node.accepts_work());
             let drain = nodes().filter(|node| node.is_draining()).count();
             let counts = (usize::try_from(*draining_nodes), usize::try_from(*unhealthy_nodes));
             counts == (Ok(drain), Ok(nodes().count() - drain))
-                && !finds_place(pool, &emptied(pool), ask, ask.replicas)
-                && finds_place(pool, &as_new(pool), ask, ask.replicas)
+                && !finds_place(pool, now, &emptied(pool), ask, ask.replicas)
+                && finds_place(pool, now, &as_new(pool), ask, ask.replicas)
         }
         Blocker::BudgetUsedUp { .. } => is_over_budget(state, id, request, blocker),
         Blocker::TooManyWindows { windows, windows_max } => {
@@ -242,49 +249,67 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             let length = lease_end(pool, ask, TimeMs(0));
             *windows == (length + width - 1) / width + 1 && windows > windows_max
         }
-        Blocker::OverCap { least_micro_usd, cap_micro_usd } => {
+        Blocker::OverCap { least_micro_usd, cap_micro_usd, cheaper_at_ms } => {
             Some(*cap_micro_usd) == ask.budget_cap_micro_usd
                 && least_micro_usd > cap_micro_usd
-                && payable(pool, ask) == Some(vec![])
+                && payable(pool, ask, now) == Some(vec![])
+                && is_first_to_pay(state, id, ask, *cheaper_at_ms)
         }
         Blocker::NoRoom { replicas_fit: fit, replicas } => {
-            is_most(pool, ask, *fit)
+            is_most(pool, now, ask, *fit)
                 && *replicas == ask.replicas
-                && !finds_place_anywhere(pool, &pool.fleet, ask, ask.replicas)
+                && !finds_place_anywhere(pool, now, &pool.fleet, ask, ask.replicas)
         }
         Blocker::Topology { topology, replicas_fit, replicas, nodes_with_room } => {
-            is_most(pool, ask, *replicas_fit)
+            is_most(pool, now, ask, *replicas_fit)
                 && (*topology, *replicas) == (ask.topology, ask.replicas)
-                && *nodes_with_room == nodes_that_share(pool, ask)
+                && *nodes_with_room == nodes_that_share(pool, now, ask)
         }
     };
     assert!(is_so, "{request:?} waits for {blocker:?} at {}", state.covered);
 }
 
+/// Whether a request can pay at that time and at no minute before it, and somebody looks again by
+/// then.
+fn is_first_to_pay(
+    state: &State,
+    id: &PoolId,
+    ask: &RequestAllocation,
+    cheaper_at: Option<TimeMs>,
+) -> bool {
+    let (pool, now) = (&state.pools[id], state.time_ms);
+    let minutes = (1..=24 * 60).map(|minute| TimeMs((now.0 / 60_000 + minute) * 60_000));
+    let first = minutes.into_iter().find(|at| payable(pool, ask, *at) != Some(vec![]));
+    let is_looked_at = pool.budget_look_ms.is_some_and(|look| Some(look) <= cheaper_at);
+    // While timers or a queue are worked off, nobody is looked at.
+    let is_late = state.overdue_timer().is_some() || state.carried_over.contains(id);
+    first == cheaper_at && (cheaper_at.is_none() || is_looked_at || is_late)
+}
+
 /// Whether so many replicas of a request, and no more, find a place where it wishes, and all of
 /// them do not.
-fn is_most(pool: &Pool, ask: &RequestAllocation, fit: i64) -> bool {
-    let fits = |replicas| finds_place(pool, &pool.fleet, ask, replicas);
+fn is_most(pool: &Pool, now: TimeMs, ask: &RequestAllocation, fit: i64) -> bool {
+    let fits = |replicas| finds_place(pool, now, &pool.fleet, ask, replicas);
     fit < ask.replicas && (fit == 0 || fits(fit)) && !fits(fit + 1)
 }
 
 /// How many nodes have room for a replica, of the first model on which all of them find a place
 /// somewhere.
-fn nodes_that_share(pool: &Pool, ask: &RequestAllocation) -> i64 {
+fn nodes_that_share(pool: &Pool, now: TimeMs, ask: &RequestAllocation) -> i64 {
     let fleet = &pool.fleet;
     let each = |model: &GpuModel| RequestAllocation {
         gpu_models: vec![model.clone()],
         topology: Topology::None,
         ..ask.clone()
     };
-    let models = payable(pool, ask).unwrap_or_else(|| ask.gpu_models.clone());
+    let models = payable(pool, ask, now).unwrap_or_else(|| ask.gpu_models.clone());
     let any = ask.gpu_count == 0 || models.is_empty();
     let asks = if any { vec![ask.clone()] } else { models.iter().map(each).collect() };
     let finds_place =
-        |ask: &&RequestAllocation| finds_place_anywhere(pool, fleet, ask, ask.replicas);
+        |ask: &&RequestAllocation| finds_place_anywhere(pool, now, fleet, ask, ask.replicas);
     let ask = asks.iter().find(finds_place).expect("without the wish it finds a place");
     let nodes = places(fleet, Topology::SameNode);
-    nodes.iter().map(|node| i64::from(finds_place_anywhere(pool, node, ask, 1))).sum()
+    nodes.iter().map(|node| i64::from(finds_place_anywhere(pool, now, node, ask, 1))).sum()
 }
 
 fn deferred(retry_at_ms: TimeMs) -> Stage {

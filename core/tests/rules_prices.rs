@@ -4,13 +4,15 @@ mod story;
 
 use conclave_core::blocker::Blocker;
 use conclave_core::budget::GPU_HOUR;
-use conclave_core::command::{GpuPrice, SetPoolPolicy};
+use conclave_core::command::{GpuPrice, Payload, SetPoolPolicy};
 use conclave_core::explain::{By, Field, Value, smallest_changes};
-use conclave_core::limits::{BUDGET_CAP_MICRO_USD_MAX, PRICE_MICRO_USD_MAX, PRICES_MAX};
-use conclave_core::units::{GpuModel, MicroUsd, PoolId, RequestId};
+use conclave_core::limits::{
+    BUDGET_CAP_MICRO_USD_MAX, PRICE_MICRO_USD_MAX, PRICES_MAX, TARIFF_SPANS_MAX,
+};
+use conclave_core::units::{GpuModel, MicroUsd, PoolId, RequestId, TimeMs};
 use story::{
     Ask, HOUR, MINUTE, POOL, Story, activate, ask, budget, node, policy, priced, quota, remove,
-    renew, set, shrink,
+    renew, set, shrink, tariff,
 };
 
 /// A cheap model and a dear one: 1 and 4 dollars an hour.
@@ -104,6 +106,7 @@ fn a_price_that_rises_over_a_cap_keeps_the_request_waiting() {
     let blocker = Blocker::OverCap {
         least_micro_usd: MicroUsd(1_000_001),
         cap_micro_usd: MicroUsd(1_000_000),
+        cheaper_at_ms: None,
     };
     assert_eq!(pool.blocker("r"), Some(blocker));
     let released = pool.release("all");
@@ -148,4 +151,114 @@ fn prices_come_with_version_3_and_have_bounds() {
     pool.check(0, hour("r").cap(-1), &["refused: out_of_range"]);
     pool.check(0, hour("r").cap(BUDGET_CAP_MICRO_USD_MAX + 1), &["refused: out_of_range"]);
     pool.check(0, hour("r").cap(BUDGET_CAP_MICRO_USD_MAX), &["r runs on a"]);
+}
+
+/// A GPU for 5 dollars by day, from 8 to 20, and for 1 at other times.
+fn by_day() -> Story {
+    let mut pool = pool();
+    let tariff = tariff(&[("A100", 8, 20, 5_000_000)]);
+    pool.check(0, tariff, &["the tariff is set"]);
+    pool
+}
+
+#[test]
+fn what_is_too_dear_by_day_starts_at_night() {
+    let mut pool = by_day();
+    let night = 20 * HOUR;
+    pool.check(9 * HOUR, hour("dear").on(&["A100"]).cap(5_000_000), &["dear runs on a"]);
+    let look = format!("the queue is looked at again at {night}");
+    pool.check(9 * HOUR, hour("r").on(&["A100"]).cap(1_000_000), &["r waits", &look]);
+    let (least_micro_usd, cap_micro_usd) = (MicroUsd(5_000_000), MicroUsd(1_000_000));
+    let cheaper_at_ms = Some(TimeMs(night));
+    let blocker = Blocker::OverCap { least_micro_usd, cap_micro_usd, cheaper_at_ms };
+    assert_eq!(pool.blocker("r"), Some(blocker));
+    let released = pool.release("dear");
+    pool.check(9 * HOUR + MINUTE, released, &["dear is released"]);
+    pool.check(night, Payload::Tick, &["nobody waits for a budget", "r runs on a"]);
+}
+
+#[test]
+fn a_lease_costs_what_was_the_price_at_its_grant_to_its_end() {
+    let mut pool = by_day();
+    pool.check(0, budget("t", 99, 999, 24 * HOUR), &["t has a quota"]);
+    pool.check(
+        7 * HOUR,
+        hour("night").gpus(2).on(&["A100"]).lease_minutes(120),
+        &["night runs on a"],
+    );
+    assert_eq!(cost(&pool), 2 * 2 * 1_000_000);
+    pool.check(8 * HOUR, hour("day").on(&["A100"]).lease_minutes(60), &["day runs on a"]);
+    assert_eq!(cost(&pool), 4_000_000 + 5_000_000);
+}
+
+/// By night a hundred would be too dear as well.
+#[test]
+fn what_no_hour_of_the_day_makes_cheap_enough_is_refused() {
+    let mut pool = by_day();
+    let asked = || hour("r").on(&["A100"]);
+    pool.check(9 * HOUR, asked().cap(999_999), &["refused: exceeds_cap"]);
+    pool.check(
+        9 * HOUR,
+        asked().cap(1_000_000),
+        &["r waits", "the queue is looked at again at 72000000"],
+    );
+    let dearer = tariff(&[("A100", 0, 24, 2_000_000)]);
+    pool.check(
+        9 * HOUR,
+        dearer,
+        &["the tariff is set", "the queue is looked at again at 86400000"],
+    );
+    let cheaper_at_ms = None;
+    let (least_micro_usd, cap_micro_usd) = (MicroUsd(2_000_000), MicroUsd(1_000_000));
+    let blocker = Blocker::OverCap { least_micro_usd, cap_micro_usd, cheaper_at_ms };
+    assert_eq!(pool.blocker("r"), Some(blocker));
+    pool.check(
+        9 * HOUR,
+        tariff(&[]),
+        &["the tariff is set", "r runs on a", "nobody waits for a budget"],
+    );
+}
+
+/// Who waits for a cheaper hour waits for no lease: nobody is kept from what it cannot pay for.
+#[test]
+fn who_waits_for_a_cheaper_hour_keeps_nobody_back() {
+    let mut pool = by_day();
+    let look = "the queue is looked at again at 72000000";
+    pool.check(9 * HOUR, hour("all").gpus(4).on(&["A100"]).lease_minutes(900), &["all runs on a"]);
+    pool.check(9 * HOUR, hour("r").on(&["A100"]).cap(1_000_000), &["r waits", look]);
+    // It has waited its hour, and whoever comes later is tried.
+    pool.check(11 * HOUR, hour("any").cap(4_000_000), &["any runs on h"]);
+    let released = pool.release("all");
+    pool.check(11 * HOUR, released, &["all is released"]);
+    pool.check(
+        11 * HOUR,
+        hour("later").gpus(4).on(&["A100"]).lease_minutes(900),
+        &["later runs on a"],
+    );
+}
+
+#[test]
+fn spans_of_a_tariff_have_bounds_and_do_not_overlap() {
+    let mut pool = Story::given([activate(2), node("a", 1, "A100"), quota("t", 0, 9)]);
+    pool.check(0, tariff(&[]), &["refused: unknown_version"]);
+    pool.check(0, activate(3), &["version 3 decides"]);
+    for (from, until) in [(-1, 2), (2, 2), (3, 2), (0, 25)] {
+        pool.check(0, tariff(&[("A100", from, until, 1)]), &["refused: out_of_range"]);
+    }
+    for price in [0, -1, PRICE_MICRO_USD_MAX + 1] {
+        pool.check(0, tariff(&[("A100", 0, 1, price)]), &["refused: out_of_range"]);
+    }
+    let overlap = tariff(&[("A100", 5, 8, 1), ("H100", 0, 24, 1), ("A100", 7, 9, 1)]);
+    pool.check(0, overlap, &["refused: out_of_range"]);
+    let both = || tariff(&[("A100", 5, 8, 1), ("A100", 8, 9, 1)]);
+    pool.check(0, both(), &["the tariff is set"]);
+    pool.check(0, both(), &[]);
+    let many: Vec<_> =
+        (0..=TARIFF_SPANS_MAX).map(|model| (format!("m{model}"), 0, 24, 1)).collect();
+    let many: Vec<_> = many
+        .iter()
+        .map(|(model, from, until, price)| (model.as_str(), *from, *until, *price))
+        .collect();
+    pool.check(0, tariff(&many), &["refused: out_of_range"]);
+    pool.check(0, tariff(&many[1..]), &["the tariff is set"]);
 }

@@ -16,6 +16,26 @@ pub struct TopUpBudget {
     pub reason: String,
 }
 
+/// Lets prices depend on the time of day; where no span lies, the policy's price counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTariff {
+    /// All of them: whoever sets a tariff sets all of it. Those of one model do not overlap.
+    pub spans: Vec<TariffSpan>,
+}
+
+/// What a model costs at some time of every day of log time (UTC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TariffSpan {
+    /// Which model.
+    pub gpu_model: GpuModel,
+    /// First minute of the day, from 0.
+    pub from_minute: i64,
+    /// The minute after the last one, up to 1440.
+    pub until_minute: i64,
+    /// Price of one GPU for one hour; more than 0.
+    pub micro_usd_per_hour: MicroUsd,
+}
+
 /// The price of one GPU model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuPrice {

@@ -27,6 +27,7 @@ impl Payload {
             Self::SetFairShare(_) => "SetFairShare",
             Self::SetPreemption(_) => "SetPreemption",
             Self::TopUpBudget(_) => "TopUpBudget",
+            Self::SetTariff(_) => "SetTariff",
         }
     }
 
@@ -54,6 +55,7 @@ impl Payload {
             Self::SetFairShare(_) => 17,
             Self::SetPreemption(_) => 18,
             Self::TopUpBudget(_) => 19,
+            Self::SetTariff(_) => 20,
         }
     }
 
@@ -79,7 +81,8 @@ impl Payload {
             | Self::Appeal(_)
             | Self::SetFairShare(_)
             | Self::SetPreemption(_)
-            | Self::TopUpBudget(_) => false,
+            | Self::TopUpBudget(_)
+            | Self::SetTariff(_) => false,
         }
     }
 
@@ -99,6 +102,7 @@ impl Payload {
             | Self::SetFairShare(_)
             | Self::SetPreemption(_)
             | Self::TopUpBudget(_)
+            | Self::SetTariff(_)
             | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)

@@ -22,6 +22,7 @@ mod set_fair_share;
 mod set_pool_policy;
 mod set_preemption;
 mod set_quota;
+mod set_tariff;
 mod shrink_lease;
 mod stage_one;
 mod table;
@@ -150,6 +151,7 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::SetPoolPolicy(policy) => set_pool_policy::decide(draft, &command.pool, policy),
         Payload::SetFairShare(share) => set_fair_share::decide(draft, &command.pool, share),
         Payload::SetPreemption(set) => set_preemption::decide(draft, &command.pool, set),
+        Payload::SetTariff(tariff) => set_tariff::decide(draft, &command.pool, tariff),
         Payload::TopUpBudget(top_up) => top_up_budget::decide(draft, command, top_up),
         Payload::RequestAllocation(ask) => {
             request_allocation::decide(draft, &command.pool, ask, vote)

@@ -133,9 +133,9 @@ pub(crate) fn check_hard_rules(
         let detail = format!("{wanted} GPU milli are more than the tenant's limit of {limit}");
         return Err(refuse(Code::ExceedsLimit, detail));
     }
-    check_cap(pool, ask)?;
-    if !could_ever_hold(pool, ask) {
-        return Err(refuse(Code::ExceedsPool, why_too_large(pool, ask)));
+    check_cap(pool, ask, draft.now)?;
+    if !could_ever_hold(pool, ask, draft.now) {
+        return Err(refuse(Code::ExceedsPool, why_too_large(pool, ask, draft.now)));
     }
     check_budget(pool, ask, draft.now)?;
     let waiting = pool.queue.len() + pool.deferred_count;
@@ -146,7 +146,7 @@ pub(crate) fn check_hard_rules(
     Ok(())
 }
 
-fn why_too_large(pool: &Pool, ask: &RequestAllocation) -> String {
+fn why_too_large(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> String {
     let RequestAllocation { replicas, gpu_count, gpu_milli, .. } = ask;
     let gang = format!("{replicas} replicas of {gpu_count} x {gpu_milli} GPU milli do not fit");
     let place = match ask.topology.of_gang(*replicas) {
@@ -154,23 +154,21 @@ fn why_too_large(pool: &Pool, ask: &RequestAllocation) -> String {
         Topology::SameNode => "one node",
         Topology::SameGroup => "one topology group",
     };
-    let (most, anywhere) = (
-        replicas_ever(pool, ask),
-        replicas_ever(pool, &RequestAllocation { topology: Topology::None, ..ask.clone() }),
-    );
+    let without_wish = RequestAllocation { topology: Topology::None, ..ask.clone() };
+    let (most, anywhere) = (replicas_ever(pool, ask, now), replicas_ever(pool, &without_wish, now));
     format!(
         "{gang} {place} of the empty pool, where the most is {most}; without that wish it is \
          {anywhere}"
     )
 }
 
-/// Some model that it accepts has to cost no more than its cap.
-fn check_cap(pool: &Pool, ask: &RequestAllocation) -> Result<(), Rejected> {
+/// Some model that it accepts has to cost no more than its cap, at some time of the day.
+fn check_cap(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Result<(), Rejected> {
     let Some(cap) = ask.budget_cap_micro_usd else { return Ok(()) };
-    if pool.affordable(ask).is_some() {
+    if pool.affordable_at(ask, now).is_some() {
         return Ok(());
     }
-    let (least, length) = (pool.least_cost(ask), pool.lease_length(ask));
+    let (least, length) = (pool.least_cost_of_day(ask, now), pool.lease_length(ask));
     let detail = format!(
         "a lease of {length} ms would cost {least} micro-USD on the cheapest model that it \
          accepts, and its cap is {cap}"

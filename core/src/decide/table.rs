@@ -282,6 +282,15 @@ pub const COMMANDS: &[CommandRow] = &[
         events: &["BudgetToppedUp"],
         rejections: &[UnknownPool, UnknownVersion, UnknownTenant, NoBudget, WindowNotKept, LogFull],
     },
+    CommandRow {
+        name: "SetTariff",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer, and the pool exists; what is set already changes \
+                       nothing",
+        events: &["TariffSet"],
+        rejections: &[UnknownPool, UnknownVersion],
+    },
 ];
 
 /// The row of a command.

@@ -1,5 +1,6 @@
 //! What happens to budgets.
 
+use crate::command::SetTariff;
 use crate::units::{PoolId, TenantId, TimeMs, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +21,21 @@ pub struct BudgetToppedUp {
     pub reason: String,
 }
 
-/// When somebody who waits for a budget may start: the queue is looked at again then.
+/// What GPUs cost at which time of day changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TariffSet {
+    /// Which pool.
+    pub pool: PoolId,
+    /// All of it.
+    pub tariff: SetTariff,
+}
+
+/// When somebody who waits for a budget or a price may start: the queue is looked at again then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BudgetAwaited {
     /// Whose queue.
     pub pool: PoolId,
-    /// When it is looked at again; null when nobody waits for a budget any more, or that time has
-    /// come.
+    /// When it is looked at again; null when nobody waits for a budget or a price any more, or that
+    /// time has come.
     pub until_ms: Option<TimeMs>,
 }

@@ -14,7 +14,8 @@ impl Event {
             | Self::PreemptionNoticed(_)
             | Self::LeasePreempted(_)
             | Self::BudgetToppedUp(_)
-            | Self::BudgetAwaited(_) => 3,
+            | Self::BudgetAwaited(_)
+            | Self::TariffSet(_) => 3,
             Self::CouncilActivated(_)
             | Self::CouncilVoted(_)
             | Self::CouncilRemembered(_)

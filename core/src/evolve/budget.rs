@@ -1,6 +1,6 @@
 //! What decisions do to quotas and budgets.
 
-use crate::decision::{BudgetAwaited, BudgetToppedUp, QuotaSet};
+use crate::decision::{BudgetAwaited, BudgetToppedUp, QuotaSet, TariffSet};
 use crate::state::budget::{Rate, window_of};
 use crate::state::{Budget, Pool, State, Tenant, TimerKind};
 use crate::units::{DurationMs, GpuMilli, PoolId, RequestId, TenantId, TimeMs};
@@ -33,6 +33,10 @@ impl State {
         let budget = tenant.budget.as_mut().expect("decide tops up no budget that is not there");
         budget.forget_before(now, width);
         budget.top_up(window_of(*window_start_ms, width), *gpu_hours);
+    }
+
+    pub(super) fn set_tariff(&mut self, set: &TariffSet) {
+        self.pool_mut(&set.pool).tariff.clone_from(&set.tariff.spans);
     }
 
     pub(super) fn await_budget(&mut self, awaited: &BudgetAwaited) {

@@ -148,11 +148,11 @@ impl<F: Fn(Answer) -> bool> Search<'_, F> {
     /// The cap with which it can pay for its cheapest model.
     fn cap(&mut self) -> Option<Change> {
         let cap = self.ask.budget_cap_micro_usd?;
-        let pool = self.ground.pool();
-        if pool.affordable(self.ask).is_some() {
+        let (pool, now) = (self.ground.pool(), self.ground.now());
+        if pool.affordable(self.ask, now).is_some() {
             return None;
         }
-        let to = pool.least_cost(self.ask);
+        let to = pool.least_cost(self.ask, now);
         let changed = RequestAllocation { budget_cap_micro_usd: Some(to), ..self.ask.clone() };
         let (from, to) = (Value::Number(cap.0), Value::Number(to.0));
         self.change(Field::BudgetCapMicroUsd, from, to, &changed)

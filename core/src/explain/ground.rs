@@ -95,6 +95,11 @@ impl Ground {
         *barriers = Barriers::of(state.pool(pool), *now);
     }
 
+    /// The log time of what is tried.
+    pub(super) fn now(&self) -> TimeMs {
+        self.now
+    }
+
     pub(super) fn pool(&self) -> &Pool {
         self.state.pool(&self.pool)
     }
@@ -145,7 +150,7 @@ impl Ground {
             && self.barriers.before(pool, &newcomer).is_none()
             && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
             && pool.over_budget(ask, self.now).is_none()
-            && fits_now(pool, ask)
+            && fits_now(pool, ask, self.now)
     }
 
     /// Where `ask` would start, if it would.
@@ -153,8 +158,9 @@ impl Ground {
         if self.answer(ask) != Answer::Starts {
             return None;
         }
+        let now = self.now;
         let pool = self.state.pool_mut(&self.pool);
-        let ask = pool.affordable(ask)?;
+        let ask = pool.affordable(ask, now)?;
         let Pool { fleet, placer, .. } = pool;
         let (gpu_model, replicas) = place_gang(fleet, placer, &ask)?;
         Some(Grant { gpu_model, replicas })

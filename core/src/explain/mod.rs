@@ -112,5 +112,5 @@ pub fn first_vote(ask: &RequestAllocation) -> Vote {
 /// that holds most; at most as many as it asks for.
 #[must_use]
 pub fn replicas_ever(state: &State, pool: &PoolId, ask: &RequestAllocation) -> i64 {
-    crate::blocker::replicas_ever(state.pool(pool), ask)
+    crate::blocker::replicas_ever(state.pool(pool), ask, state.time_ms)
 }

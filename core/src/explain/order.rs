@@ -23,7 +23,7 @@ pub(super) fn changes(state: &State, pool_id: &PoolId, request: &Request) -> Vec
     let pool = state.pool(pool_id);
     let ask = &request.ask;
     // While something is left to be done, any command at all lets somebody start.
-    if state.needs_a_tick() || !fits_now(pool, ask) {
+    if state.needs_a_tick() || !fits_now(pool, ask, state.time_ms) {
         return vec![];
     }
     let trial = Trial { state, pool_id, pool, request };

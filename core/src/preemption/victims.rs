@@ -45,7 +45,7 @@ impl<'a> Victims<'a> {
         if candidates.is_empty() {
             return None;
         }
-        let paid = self.pool.affordable(&by.ask)?;
+        let paid = self.pool.affordable(&by.ask, self.now)?;
         preferences(&paid).find_map(|models| {
             let chosen = self.for_models(by, &candidates, models)?;
             self.leaves_promises(by, &chosen).then_some(chosen)

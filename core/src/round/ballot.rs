@@ -93,6 +93,7 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
         | Payload::SetQuota(_)
         | Payload::SetPoolPolicy(_)
         | Payload::SetFairShare(_)
+        | Payload::SetTariff(_)
         | Payload::SetPreemption(_)
         | Payload::TopUpBudget(_)
         | Payload::CancelRequest(_)

@@ -26,7 +26,7 @@ pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
 pub use request::{Lease, Notice, Request, Stage};
 pub use timer::{Timer, TimerKind};
 
-use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota};
+use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota, TariffSpan};
 use crate::council::ModelId;
 use crate::decision::Placement;
 use crate::limits::{DECIDE_VERSION_FIRST, DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX};
@@ -104,8 +104,10 @@ pub struct Pool {
     pub half_life_ms: Option<DurationMs>,
     /// Who may be preempted, and who waits for whose lease to end.
     pub preemption: Preemption,
-    /// When somebody who waits for a budget may start; none when nobody does, as far as was seen
-    /// when the queue was gone through last.
+    /// What GPUs cost at which time of day, besides the policy's prices.
+    pub tariff: Vec<TariffSpan>,
+    /// When somebody who waits for a budget or a price may start; none when nobody does, as far as
+    /// was seen when the queue was gone through last.
     pub budget_look_ms: Option<TimeMs>,
 }
 
@@ -212,6 +214,7 @@ impl Pool {
             denials: Denials::default(),
             half_life_ms: None,
             preemption: Preemption::default(),
+            tariff: Vec::new(),
             budget_look_ms: None,
         }
     }

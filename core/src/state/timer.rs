@@ -26,6 +26,6 @@ pub enum TimerKind {
     DeadlinePasses,
     /// The deferred request is looked at again.
     DeferralIsDue,
-    /// Somebody who waits for a budget may start: the pool's queue is looked at again.
+    /// Somebody who waits for a budget or a price may start: the pool's queue is looked at again.
     BudgetFits,
 }

@@ -61,6 +61,10 @@ pub(crate) enum Act {
         gpu_hours: i64,
         ahead_ms: Option<i64>,
     },
+    /// Per span a model, the hour from which it holds, for how many, and US dollars.
+    Tariff {
+        spans: Vec<(u8, i64, i64, i64)>,
+    },
     /// By arrival when none.
     FairShare {
         half_life_ms: Option<i64>,
@@ -256,7 +260,14 @@ fn order() -> impl Strategy<Value = Act> {
             .prop_map(|(tenant, gpu_hours, window)| Act::Budget { tenant, gpu_hours, window }),
         4 => (0..4_u8, 0..60_i64, prop::option::of(-9_000_000..200_000_000_i64))
             .prop_map(|(tenant, gpu_hours, ahead_ms)| Act::TopUp { tenant, gpu_hours, ahead_ms }),
+        2 => tariff().prop_map(|spans| Act::Tariff { spans }),
     ]
+}
+
+/// Most tariffs are none that overlaps, and prices are such that caps matter.
+fn tariff() -> impl Strategy<Value = Vec<(u8, i64, i64, i64)>> {
+    let span = (0..3_u8, 0..22_i64, 1..9_i64, 1..8_i64);
+    proptest::collection::vec(span, 0..4)
 }
 
 /// What is sent about a request that may be live, or about a command that was sent before.

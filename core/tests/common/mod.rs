@@ -184,6 +184,7 @@ impl World {
             Act::TopUp { tenant, gpu_hours, ahead_ms } => {
                 top_up(*tenant, *gpu_hours, ahead_ms.map(|ahead| self.now + ahead))
             }
+            Act::Tariff { spans } => tariff(spans),
             Act::FairShare { half_life_ms } => fair_share(*half_life_ms),
             Act::Preemption { rules } => preemption(*rules),
             Act::Policy { council, placement, queue_max, wait_ms, prices } => {

@@ -124,6 +124,17 @@ pub(crate) fn priced(policy: Payload, dollars: [u8; 3]) -> Payload {
     Payload::SetPoolPolicy(SetPoolPolicy { prices: priced.map(price).collect(), ..policy })
 }
 
+/// Per span a model, the hour of the day from which it holds, for how many, and US dollars.
+pub(crate) fn tariff(spans: &[(u8, i64, i64, i64)]) -> Payload {
+    let span = |(model, from, hours, dollars): &(u8, i64, i64, i64)| TariffSpan {
+        gpu_model: model_id(*model),
+        from_minute: from * 60,
+        until_minute: (from + hours) * 60,
+        micro_usd_per_hour: MicroUsd(dollars * 1_000_000),
+    };
+    Payload::SetTariff(SetTariff { spans: spans.iter().map(span).collect() })
+}
+
 pub(crate) fn fair_share(half_life_ms: Option<i64>) -> Payload {
     Payload::SetFairShare(SetFairShare { half_life_ms: half_life_ms.map(DurationMs) })
 }

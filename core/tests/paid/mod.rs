@@ -22,11 +22,17 @@ pub(crate) fn lease_end(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> i6
     (now.0 + term + pool.policy.lease_grace_ms.0).min(TIME_MS_MAX.0)
 }
 
-/// The models that a request with a cap accepts and can pay for; none for one without a cap.
-pub(crate) fn payable(pool: &Pool, ask: &RequestAllocation) -> Option<Vec<GpuModel>> {
+/// The models that a request with a cap accepts and can pay for at `now`; none for one without.
+pub(crate) fn payable(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Vec<GpuModel>> {
     let cap = ask.budget_cap_micro_usd.filter(|_| ask.gpu_count > 0)?;
     let length = i128::from(lease_end(pool, ask, TimeMs(0)));
+    let minute = now.0 / 60_000 % 1_440;
     let price_of = |model: &GpuModel| {
+        let is_now = |from, until| from <= minute && minute < until;
+        let mut spans = pool.tariff.iter().filter(|span| span.gpu_model == *model);
+        if let Some(span) = spans.find(|span| is_now(span.from_minute, span.until_minute)) {
+            return i128::from(span.micro_usd_per_hour.0);
+        }
         let price = pool.policy.prices.iter().find(|price| price.gpu_model == *model);
         price.map_or(0, |price| i128::from(price.micro_usd_per_hour.0))
     };

@@ -119,6 +119,17 @@ pub(crate) fn priced(prices: &[(&str, i64)]) -> Payload {
     set(SetPoolPolicy { prices: prices.iter().map(price).collect(), ..policy() })
 }
 
+/// Prices of a GPU-hour in micro-USD, per model and hours of the day.
+pub(crate) fn tariff(spans: &[(&str, i64, i64, i64)]) -> Payload {
+    let span = |(model, from, until, price): &(&str, i64, i64, i64)| TariffSpan {
+        gpu_model: GpuModel::from(*model),
+        from_minute: from * 60,
+        until_minute: until * 60,
+        micro_usd_per_hour: MicroUsd(*price),
+    };
+    Payload::SetTariff(SetTariff { spans: spans.iter().map(span).collect() })
+}
+
 pub(crate) fn policy() -> SetPoolPolicy {
     SetPoolPolicy {
         council: CouncilMode::Off,

@@ -38,7 +38,8 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         | Event::PreemptionNoticed(_)
         | Event::LeasePreempted(_)
         | Event::BudgetToppedUp(_)
-        | Event::BudgetAwaited(_) => sharing(event),
+        | Event::BudgetAwaited(_)
+        | Event::TariffSet(_) => sharing(event),
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)
@@ -110,6 +111,7 @@ fn sharing(event: &Event) -> String {
             Some(until) => format!("the queue is looked at again at {until}"),
             None => "nobody waits for a budget".to_owned(),
         },
+        Event::TariffSet(_) => "the tariff is set".to_owned(),
         other => panic!("{other:?} is told elsewhere"),
     }
 }
