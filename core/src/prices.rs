@@ -26,10 +26,7 @@ impl Pool {
     /// The price of one GPU of a model for one hour at `now`.
     #[must_use]
     pub fn price_of(&self, model: &GpuModel, now: TimeMs) -> MicroUsd {
-        let minute = minute_of_day(now);
-        let is_now = |span: &&TariffSpan| {
-            span.gpu_model == *model && (span.from_minute..span.until_minute).contains(&minute)
-        };
+        let is_now = |span: &&TariffSpan| span.gpu_model == *model && span.is_at(now);
         if let Some(span) = self.tariff.iter().find(is_now) {
             return span.micro_usd_per_hour;
         }
@@ -128,6 +125,14 @@ impl Pool {
             node.map_or(MicroUsd(0), |node| self.price_of(self.fleet.model_of(node), now))
         };
         replicas.iter().map(price).collect()
+    }
+}
+
+impl TariffSpan {
+    /// Whether a time lies in it.
+    #[must_use]
+    pub fn is_at(&self, now: TimeMs) -> bool {
+        (self.from_minute..self.until_minute).contains(&minute_of_day(now))
     }
 }
 

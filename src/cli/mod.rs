@@ -34,6 +34,7 @@ pub mod source;
 mod status;
 mod submit;
 mod tail;
+mod tariff;
 mod token;
 mod top;
 mod topics;

@@ -100,7 +100,7 @@ fn numbers(
             ("budget_window_ms", tenant.quota.budget_window_ms.0),
         ],
         (Code::ExceedsCap, _) => vec![
-            ("least_micro_usd", pool.least_cost(ask).0),
+            ("least_micro_usd", pool.least_cost_of_day(ask, TimeMs(life.asked.time_ms)).0),
             ("cap_micro_usd", ask.budget_cap_micro_usd.map_or(0, |cap| cap.0)),
         ],
         (Code::QueueFull, _) => vec![

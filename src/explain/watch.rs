@@ -65,8 +65,7 @@ fn change_of(event: &Event) -> Change {
         | Event::MemberReturned(_)
         | Event::CouncilWeighed(_)
         | Event::FairShareSet(_)
-        | Event::PreemptionSet(_)
-        | Event::BudgetAwaited(_) => Change::Nothing,
+        | Event::PreemptionSet(_) => Change::Nothing,
         Event::PreemptionNoticed(_) | Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => {
             Change::Blocker
         }
@@ -80,6 +79,9 @@ fn change_of(event: &Event) -> Change {
         // It may reserve more of a budget, or less.
         | Event::LeaseRenewed(_)
         | Event::BudgetToppedUp(_)
+        // Prices may have changed with the time of day: whoever has a cap is protected, or not.
+        | Event::BudgetAwaited(_)
+        | Event::TariffSet(_)
         | Event::LeaseShrunk(_)
         | Event::LeaseEnded(_)
         | Event::LeasePreempted(_) => Change::Protection,

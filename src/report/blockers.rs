@@ -106,11 +106,17 @@ fn of_money(blocker: &Blocker, now: TimeMs) -> String {
             "its lease may touch {windows} windows of its tenant's budget, and {windows_max} are \
              kept"
         ),
-        Blocker::OverCap { least_micro_usd, cap_micro_usd } => format!(
-            "on the cheapest model that it accepts it would cost {}, and its cap is {}",
-            usd(*least_micro_usd),
-            usd(*cap_micro_usd)
-        ),
+        Blocker::OverCap { least_micro_usd, cap_micro_usd, cheaper_at_ms } => {
+            let when = match cheaper_at_ms {
+                Some(at_ms) => format!("; it can pay the price from {} on", clock(*at_ms)),
+                None => String::new(),
+            };
+            format!(
+                "on the cheapest model that it accepts it would cost {}, and its cap is {}{when}",
+                usd(*least_micro_usd),
+                usd(*cap_micro_usd)
+            )
+        }
         other => unreachable!("{other:?} is said elsewhere"),
     }
 }

@@ -7,7 +7,7 @@ use crate::report::status::AsOf;
 use crate::report::table::Table;
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use conclave_core::budget::{Allowance, GPU_HOUR, in_milli_seconds};
-use conclave_core::command::GpuPrice;
+use conclave_core::command::{GpuPrice, TariffSpan};
 use conclave_core::state::budget::{BudgetWindow, Rate, window_of};
 use conclave_core::state::{Budget, Pool, State, Tenant};
 use conclave_core::units::{GpuMilliSeconds, MicroUsd, PoolId, TenantId, TimeMs};
@@ -24,6 +24,8 @@ pub struct BudgetsReport {
     pub pool: String,
     /// What a GPU-hour costs, per model that costs anything.
     pub prices: Vec<PriceRow>,
+    /// What it costs instead at some times of day.
+    pub tariff: Vec<TariffRow>,
     /// Those that the viewer may see and that have a budget, by name.
     pub budgets: Vec<BudgetRow>,
     /// How many others have one.
@@ -37,6 +39,21 @@ pub struct PriceRow {
     pub gpu_model: String,
     /// What one GPU costs for one hour.
     pub micro_usd_per_hour: i64,
+}
+
+/// The price of one GPU model at some time of every day of log time (UTC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TariffRow {
+    /// Which model.
+    pub gpu_model: String,
+    /// First minute of the day.
+    pub from_minute: i64,
+    /// The minute after the last one.
+    pub until_minute: i64,
+    /// What one GPU costs for one hour.
+    pub micro_usd_per_hour: i64,
+    /// Whether it is the price now.
+    pub is_now: bool,
 }
 
 /// A tenant's budget in the current window.
@@ -114,24 +131,26 @@ impl BudgetsReport {
             }
         }
         let prices = pool.policy.prices.iter().map(PriceRow::of).collect();
+        let tariff = pool.tariff.iter().map(|span| TariffRow::of(span, state.time_ms)).collect();
         let (as_of, pool) = (AsOf::of(state), id.to_string());
-        Ok(Self { as_of, pool, prices, budgets, others })
+        Ok(Self { as_of, pool, prices, tariff, budgets, others })
     }
 
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { as_of, pool, prices, budgets, others } = self;
+        let Self { as_of, pool, prices, tariff, budgets, others } = self;
         let mut lines = vec![format!("budgets of pool {pool}, GPU-hours, {as_of}")];
-        if prices.is_empty() {
+        if prices.is_empty() && tariff.is_empty() {
             lines.push("no GPU model has a price".to_owned());
-        } else {
+        } else if !prices.is_empty() {
             let price = |row: &PriceRow| {
                 format!("{} {}", row.gpu_model, usd(MicroUsd(row.micro_usd_per_hour)))
             };
             let prices = prices.iter().map(price).collect::<Vec<_>>();
             lines.push(format!("an hour of one GPU costs: {}", prices.join(", ")));
         }
+        lines.extend(tariff.iter().map(TariffRow::sentence));
         if budgets.is_empty() {
             lines.push("no tenant that you may see has a budget".to_owned());
         }
@@ -167,6 +186,31 @@ impl PriceRow {
     fn of(price: &GpuPrice) -> Self {
         let GpuPrice { gpu_model, micro_usd_per_hour } = price;
         Self { gpu_model: gpu_model.to_string(), micro_usd_per_hour: micro_usd_per_hour.0 }
+    }
+}
+
+impl TariffRow {
+    fn of(span: &TariffSpan, now: TimeMs) -> Self {
+        let TariffSpan { gpu_model, from_minute, until_minute, micro_usd_per_hour } = span;
+        Self {
+            gpu_model: gpu_model.to_string(),
+            from_minute: *from_minute,
+            until_minute: *until_minute,
+            micro_usd_per_hour: micro_usd_per_hour.0,
+            is_now: span.is_at(now),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let Self { gpu_model, from_minute, until_minute, micro_usd_per_hour, is_now } = self;
+        let at = |minute: &i64| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let now = if *is_now { ", as now" } else { "" };
+        format!(
+            "  {gpu_model} {} from {} to {} UTC{now}",
+            usd(MicroUsd(*micro_usd_per_hour)),
+            at(from_minute),
+            at(until_minute)
+        )
     }
 }
 

@@ -84,7 +84,8 @@ events!(
     PreemptionNoticed,
     LeasePreempted,
     BudgetToppedUp,
-    BudgetAwaited
+    BudgetAwaited,
+    TariffSet
 );
 
 /// What an event names.
@@ -121,6 +122,7 @@ impl<'a> Subject<'a> {
             Event::PreemptionNoticed(event) => about(&event.pool, &event.request),
             Event::LeasePreempted(event) => about(&event.pool, &event.request),
             Event::BudgetAwaited(event) => within(&event.pool),
+            Event::TariffSet(event) => within(&event.pool),
             Event::BudgetToppedUp(event) => {
                 Self { tenant: Some(&event.tenant), ..within(&event.pool) }
             }

@@ -65,6 +65,7 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::QueueCaughtUp(caught) => format!("{}: the queue is worked off", caught.pool),
         Event::BudgetToppedUp(_)
         | Event::BudgetAwaited(_)
+        | Event::TariffSet(_)
         | Event::FairShareSet(_)
         | Event::PreemptionSet(_)
         | Event::PreemptionNoticed(_)

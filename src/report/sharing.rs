@@ -20,9 +20,16 @@ pub(super) fn event(event: &Event, now: TimeMs) -> Option<String> {
         Event::BudgetAwaited(awaited) => match awaited.until_ms {
             Some(until) => {
                 let when = moment(now, until);
-                format!("{}: a request waits for a budget, looked at again {when}", awaited.pool)
+                format!(
+                    "{}: a request waits for a budget or a price, looked at again {when}",
+                    awaited.pool
+                )
             }
-            None => format!("{}: the wait for a budget is over", awaited.pool),
+            None => format!("{}: the wait for a budget or a price is over", awaited.pool),
+        },
+        Event::TariffSet(set) => match set.tariff.spans.len() {
+            0 => format!("{}: prices are the same at any time of day", set.pool),
+            count => format!("{}: {count} price(s) depend on the time of day", set.pool),
         },
         Event::FairShareSet(set) => match set.fair_share.half_life_ms {
             Some(half_life) => format!(

@@ -153,6 +153,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::FairShareSet(_) => &["SetFairShare"],
         Event::PreemptionSet(_) => &["SetPreemption"],
         Event::BudgetToppedUp(_) => &["TopUpBudget"],
+        Event::TariffSet(_) => &["SetTariff"],
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
@@ -225,6 +226,9 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::PreemptionSet(event), Payload::SetPreemption(asked)) => {
             in_pool(&event.pool) && event.preemption == *asked
+        }
+        (Event::TariffSet(event), Payload::SetTariff(asked)) => {
+            in_pool(&event.pool) && event.tariff == *asked
         }
         (Event::BudgetToppedUp(event), Payload::TopUpBudget(asked)) => {
             let is_window = asked.window_at_ms.is_none_or(|at_ms| at_ms >= event.window_start_ms);

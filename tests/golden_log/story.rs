@@ -84,6 +84,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     version_3::preemption(&mut scroll);
     version_3::topology(&mut scroll);
     version_3::budgets(&mut scroll);
+    version_3::tariffs(&mut scroll);
     scroll.batches
 }
 

@@ -169,3 +169,31 @@ pub(super) fn budgets(scroll: &mut Scroll) {
     scroll.send(Payload::Tick);
     scroll.send(quota("b", 0, 20));
 }
+
+/// The same version: prices by the time of day.
+pub(super) fn tariffs(scroll: &mut Scroll) {
+    let tariff = |spans: &[(i64, i64, i64)]| {
+        let span = |(from, until, price): &(i64, i64, i64)| TariffSpan {
+            gpu_model: "A100".into(),
+            from_minute: from * 60,
+            until_minute: until * 60,
+            micro_usd_per_hour: MicroUsd(*price),
+        };
+        Payload::SetTariff(SetTariff { spans: spans.iter().map(span).collect() })
+    };
+    let capped = |name: &str, cap| {
+        let mut capped = ask(name, "b").on(&["A100"]);
+        capped.0.budget_cap_micro_usd = Some(MicroUsd(cap));
+        capped
+    };
+    scroll.now = (scroll.now / (24 * HOUR) + 1) * 24 * HOUR;
+    scroll.send(tariff(&[(8, 20, 0)]));
+    scroll.send(tariff(&[(8, 20, 5_000_000), (19, 21, 6_000_000)]));
+    scroll.send(tariff(&[(8, 20, 5_000_000)]));
+    scroll.now += 9 * HOUR;
+    scroll.send(capped("tariff-never", 1_000_000));
+    scroll.send(capped("tariff-night", 3_000_000));
+    scroll.now += 11 * HOUR;
+    scroll.send(Payload::Tick);
+    scroll.send(tariff(&[]));
+}

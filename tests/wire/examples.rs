@@ -64,6 +64,7 @@ pub(crate) fn commands() -> Vec<Command> {
             window_at_ms: Some(TimeMs(1_700_000_000_000)),
             reason: "die Frist läuft ab".into(),
         }),
+        Payload::SetTariff(tariff()),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -329,7 +330,14 @@ fn events_of_shares() -> Vec<Event> {
             pool: pool(),
             until_ms: Some(TimeMs(1_700_524_800_000)),
         }),
+        Event::TariffSet(TariffSet { pool: pool(), tariff: tariff() }),
     ]
+}
+
+fn tariff() -> SetTariff {
+    let (gpu_model, micro_usd_per_hour) = ("A100".into(), MicroUsd(4_000_000));
+    let span = TariffSpan { gpu_model, from_minute: 480, until_minute: 1_200, micro_usd_per_hour };
+    SetTariff { spans: vec![span] }
 }
 
 fn preemption_rules() -> PreemptionRules {

@@ -98,6 +98,7 @@ impl Books {
             | Event::PreemptionSet(_)
             | Event::BudgetToppedUp(_)
             | Event::BudgetAwaited(_)
+            | Event::TariffSet(_)
             | Event::CouncilActivated(_)
             | Event::CouncilVoted(_)
             | Event::CouncilRemembered(_)

@@ -6,7 +6,7 @@ use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNo
 use super::object::Object;
 use super::policy::{
     ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetFairShareForm, SetPoolPolicyForm,
-    SetPreemptionForm, SetQuotaForm, TickForm, TopUpBudgetForm,
+    SetPreemptionForm, SetQuotaForm, SetTariffForm, TickForm, TopUpBudgetForm,
 };
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
@@ -90,6 +90,7 @@ enum Name {
     SetFairShare,
     SetPreemption,
     TopUpBudget,
+    SetTariff,
 }
 
 /// What a sender may ask for in its own name.
@@ -158,6 +159,7 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::SetFairShare => form::<SetFairShareForm, _>(map),
         Name::SetPreemption => form::<SetPreemptionForm, _>(map),
         Name::TopUpBudget => form::<TopUpBudgetForm, _>(map),
+        Name::SetTariff => form::<SetTariffForm, _>(map),
     }
 }
 

@@ -3,11 +3,11 @@
 
 use super::object::Object;
 use super::payload::Form;
-use super::quantity::{Gpus, Span, gpus, span, whole_gpu};
+use super::quantity::{DayTime, Gpus, Span, gpus, span, whole_gpu};
 use conclave_core::command::{
     ActivateCouncil, ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy,
-    PreemptionRules, SetFairShare, SetPoolPolicy, SetPreemption, SetQuota, TargetShape, TimeSource,
-    TopUpBudget,
+    PreemptionRules, SetFairShare, SetPoolPolicy, SetPreemption, SetQuota, SetTariff, TargetShape,
+    TariffSpan, TimeSource, TopUpBudget,
 };
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::units::{
@@ -145,6 +145,49 @@ pub(super) struct TopUpBudgetForm {
     window_at_ms: Option<TimeMs>,
     #[serde(default)]
     reason: String,
+}
+
+/// Without spans prices do not depend on the time of day.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetTariffForm {
+    #[serde(default)]
+    spans: Vec<Object<TariffSpanForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TariffSpanForm {
+    gpu_model: GpuModel,
+    from_minute: Option<i64>,
+    from: Option<DayTime>,
+    until_minute: Option<i64>,
+    until: Option<DayTime>,
+    micro_usd_per_hour: MicroUsd,
+}
+
+impl Form for SetTariffForm {
+    fn payload(self) -> Result<Payload, String> {
+        let spans = self.spans.into_iter().map(|Object(form)| form.span());
+        Ok(Payload::SetTariff(SetTariff { spans: spans.collect::<Result<_, _>>()? }))
+    }
+}
+
+impl TariffSpanForm {
+    fn span(self) -> Result<TariffSpan, String> {
+        let Self { gpu_model, from_minute, from, until_minute, until, micro_usd_per_hour } = self;
+        let from_minute = day_minute("from", from_minute, from)?;
+        let until_minute = day_minute("until", until_minute, until)?;
+        Ok(TariffSpan { gpu_model, from_minute, until_minute, micro_usd_per_hour })
+    }
+}
+
+fn day_minute(name: &str, minute: Option<i64>, time: Option<DayTime>) -> Result<i64, String> {
+    match (minute, time) {
+        (Some(minute), None) => Ok(minute),
+        (None, Some(DayTime(minute))) => Ok(minute),
+        _ => Err(format!("say either {name} (as 22:30) or {name}_minute")),
+    }
 }
 
 impl Form for TopUpBudgetForm {

@@ -1,6 +1,6 @@
 //! Quantities as people say them: `2h30m`, `1.5` GPUs. All in whole numbers.
 
-use conclave_core::limits::GPU_MILLI_WHOLE;
+use conclave_core::limits::{GPU_MILLI_WHOLE, MINUTES_OF_DAY};
 use conclave_core::units::{DurationMs, GpuMilli};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
@@ -108,6 +108,33 @@ impl Visitor<'_> for SpanText {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
         text.parse().map_err(E::custom)
+    }
+}
+
+/// A minute of the day as people say it: `08:00`, up to `24:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DayTime(pub(super) i64);
+
+/// Why a text is no [`DayTime`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time of day is hours and minutes, such as \"08:00\" or \"24:00\"")]
+pub(super) struct NoDayTime;
+
+impl FromStr for DayTime {
+    type Err = NoDayTime;
+
+    fn from_str(text: &str) -> Result<Self, NoDayTime> {
+        let (hours, minutes) = text.split_once(':').ok_or(NoDayTime)?;
+        let hours = whole(hours).filter(|_| hours.len() <= 2).ok_or(NoDayTime)?;
+        let minutes = whole(minutes).filter(|_| minutes.len() == 2).ok_or(NoDayTime)?;
+        let minute = hours * 60 + minutes;
+        if minutes < 60 && minute <= MINUTES_OF_DAY { Ok(Self(minute)) } else { Err(NoDayTime) }
+    }
+}
+
+impl<'de> Deserialize<'de> for DayTime {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -207,7 +207,8 @@ fn a_wrong_name_is_answered_with_the_nearest_or_with_all() {
             "unknown command `Qqq`; known here: OpenLog, ActivateDecider, Tick, \
             RegisterNode, DrainNode, RemoveNode, SetQuota, SetPoolPolicy, RequestAllocation, \
             CancelRequest, RenewLease, ShrinkLease, ReleaseLease, ReportNodeHealth, \
-            OverrideDecision, Appeal, ActivateCouncil, SetFairShare, SetPreemption, TopUpBudget",
+            OverrideDecision, Appeal, ActivateCouncil, SetFairShare, SetPreemption, TopUpBudget, \
+            SetTariff",
         ),
         (
             r#"{"SetPoolPolicy":{"council":"enforced"}}"#,
