@@ -124,8 +124,19 @@ impl Pool {
 
     /// Whether a lease on `ask` would fit its tenant's budget whenever it started from `now` on.
     pub(crate) fn always_fits_budget(&self, ask: &RequestAllocation, now: TimeMs) -> bool {
-        let allowance = self.tenants[&ask.tenant].allowance();
-        allowance.is_none_or(|allowance| allowance.always_fits(self.want(ask), now))
+        self.always_fits_budget_from(ask, now) == Some(now)
+    }
+
+    /// From when on it would, as far as is known; none when it never does.
+    pub(crate) fn always_fits_budget_from(
+        &self,
+        ask: &RequestAllocation,
+        now: TimeMs,
+    ) -> Option<TimeMs> {
+        match self.tenants[&ask.tenant].allowance() {
+            Some(allowance) => allowance.always_fits_from(self.want(ask), now),
+            None => Some(now),
+        }
     }
 }
 
@@ -203,18 +214,22 @@ impl Allowance<'_> {
         self.search(want, now, |window| (self.allowed(window) - window.reserved).max(0))
     }
 
-    /// Whether a lease would fit whenever it started: as much of it as one window can hold is left
-    /// in each one. Once that is so, time alone does not change it.
-    pub(crate) fn always_fits(&self, want: Want, now: TimeMs) -> bool {
+    /// From when on a lease would fit whenever it started: as much of it as one window can hold is
+    /// left in each one. Once that is so, time alone does not change it. None when it never is.
+    pub(crate) fn always_fits_from(&self, want: Want, now: TimeMs) -> Option<TimeMs> {
         if want.gpu_milli == 0 {
-            return true;
+            return Some(now);
         }
         let in_one = i128::from(want.gpu_milli) * i128::from(want.length.min(self.width).0);
-        let current = window_of(now, self.width);
-        let mut kept = self.budget.windows().range(current..);
-        want.windows_max(self.width) <= BUDGET_WINDOWS_MAX
-            && in_one <= i128::from(self.gpu_hours) * GPU_HOUR
-            && kept.all(|(_, window)| window.reserved + in_one <= self.allowed(window))
+        let fits_empty = want.windows_max(self.width) <= BUDGET_WINDOWS_MAX
+            && in_one <= i128::from(self.gpu_hours) * GPU_HOUR;
+        if !fits_empty {
+            return None;
+        }
+        let kept = self.budget.windows().range(window_of(now, self.width)..).rev();
+        let too_full = |window: &BudgetWindow| window.reserved + in_one > self.allowed(window);
+        let mut too_full = kept.filter(|(_, window)| too_full(window)).map(|(index, _)| index + 1);
+        Some(too_full.next().map_or(now, |index| self.start_of(index)))
     }
 
     /// The first start from `now` on with which each window has room for its part of a lease.
@@ -318,8 +333,9 @@ mod tests {
                     prop_assert!(at == now || !fits(TimeMs(at.0 - 1)), "{at} is not the first");
                 }
             }
-            if allowance.always_fits(want, now) {
-                prop_assert!(minutes.into_iter().all(fits));
+            if let Some(from) = allowance.always_fits_from(want, now) {
+                let mut minutes = minutes.into_iter().filter(|at| *at >= from);
+                prop_assert!(minutes.all(fits), "not always from {from} on");
             }
             let empty = reserved(&[], &top_ups);
             let untouched = Allowance { budget: &empty, ..allowance };

@@ -66,26 +66,28 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     let Some(request) = pool.request(id).filter(|request| request.lease().is_none()) else {
         return true;
     };
-    if request.ask.budget_cap_micro_usd.is_some() && pool.prices_change_at(draft.now).is_some() {
-        // When it waits, somebody has to look again when prices change.
-        return grant_waiters(draft, pool_id);
-    }
     let mut barriers = Barriers::of(pool, draft.now);
+    let look = changes_by_time(pool, &request.ask, draft.now);
+    let look = [pool.budget_look_ms, look].into_iter().flatten().min();
     if barriers.before(pool, request).is_some() {
+        look_again_at(draft, pool_id, look);
         return true;
     }
     if may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err() {
+        look_again_at(draft, pool_id, look);
         return make_room(draft, pool_id, ids);
     }
     if pool.over_budget(&request.ask, draft.now).is_some() {
         let fits_at = pool.fits_budget_at(&request.ask, draft.now);
-        let look = [pool.budget_look_ms, fits_at].into_iter().flatten().min();
-        look_again_at(draft, pool_id, look);
+        look_again_at(draft, pool_id, [look, fits_at].into_iter().flatten().min());
         return true;
     }
     match try_grant(draft, pool_id, id) {
         Try::NoRoom => false,
-        Try::NoPlace => make_room(draft, pool_id, ids),
+        Try::NoPlace => {
+            look_again_at(draft, pool_id, look);
+            make_room(draft, pool_id, ids)
+        }
         Try::Granted if barriers.after_grant(draft.state.pool(pool_id), draft.now) => {
             grant_waiters(draft, pool_id)
         }
@@ -111,7 +113,8 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
         match walk(draft, pool, &mut no_place) {
             Walk::Ended { look } => match preempt_for_waiters(draft, pool, &[]) {
                 Search::Nothing => {
-                    look_again_at(draft, pool, look);
+                    let by_time = waiters_change_by_time(draft.state.pool(pool), draft.now);
+                    look_again_at(draft, pool, [look, by_time].into_iter().flatten().min());
                     return true;
                 }
                 Search::NoRoom => return false,
@@ -123,22 +126,29 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
     }
 }
 
-/// The queue is looked at again when somebody who waits for a budget may start, or prices change
-/// and somebody has a cap: he may start then, or keeps nobody back any more.
+/// The queue is looked at again when time alone may let somebody start.
 fn look_again_at(draft: &mut Draft, pool: &PoolId, look: Option<TimeMs>) {
-    let prices_change_at = prices_change_for_waiters(draft.state.pool(pool), draft.now);
-    let look = [look, prices_change_at].into_iter().flatten().min();
     let until_ms = look.filter(|at_ms| *at_ms <= TIME_MS_MAX);
     if draft.state.pool(pool).budget_look_ms != until_ms {
         draft.emit(Event::BudgetAwaited(BudgetAwaited { pool: pool.clone(), until_ms }));
     }
 }
 
-/// When prices change next; none while nobody who waits has a cap, or there is no tariff.
-fn prices_change_for_waiters(pool: &Pool, now: TimeMs) -> Option<TimeMs> {
-    let change_at = pool.prices_change_at(now)?;
-    let has_cap = |group: &Group| group.terms.is_some_and(|terms| terms.has_cap());
-    pool.queue.groups().keys().any(has_cap).then_some(change_at)
+/// When time alone changes what keeps `ask` waiting, or whom it keeps back: when its budget lets it
+/// start at any moment from then on, or, where it has a cap, when prices change.
+fn changes_by_time(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<TimeMs> {
+    let always = pool.always_fits_budget_from(ask, now).filter(|from| *from > now);
+    let cap = ask.budget_cap_micro_usd;
+    let prices = cap.and_then(|_| pool.prices_change_at(now));
+    [always, prices].into_iter().flatten().min()
+}
+
+/// The first such moment of all who wait. Without terms neither a budget nor a cap counts.
+fn waiters_change_by_time(pool: &Pool, now: TimeMs) -> Option<TimeMs> {
+    let with_terms = pool.queue.groups().iter().filter(|(group, _)| group.terms.is_some());
+    let firsts = with_terms.filter_map(|(_, waiters)| waiters.first_key_value());
+    let asks = firsts.map(|(_, waiter)| &pool.requests[&waiter.request].ask);
+    asks.filter_map(|ask| changes_by_time(pool, ask, now)).min()
 }
 
 /// How a walk along the queue ended.

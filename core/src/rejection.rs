@@ -102,7 +102,7 @@ codes! {
     UnderNotice, "under_notice", dead_letter: false;
     /// More GPU time than a window of the tenant's budget holds, or has left for a renewal.
     ExceedsBudget, "exceeds_budget", dead_letter: false;
-    /// On every model that it accepts it would cost more than its cap.
+    /// On every model that it accepts, or renewed as far, it would cost more than its cap.
     ExceedsCap, "exceeds_cap", dead_letter: false;
     /// The tenant has no budget that could be topped up.
     NoBudget, "no_budget", dead_letter: false;

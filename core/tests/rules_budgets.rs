@@ -256,7 +256,7 @@ fn a_top_up_is_for_one_window() {
 fn a_top_up_that_makes_no_sense_is_refused() {
     let mut pool = pool(1, 1);
     pool.check(HOUR, top_up("t", 0, None), &["refused: out_of_range"]);
-    pool.check(HOUR, top_up("t", GPU_HOURS_MAX, None), &["refused: log_full"]);
+    pool.check(HOUR, top_up("t", GPU_HOURS_MAX, None), &["refused: out_of_range"]);
     pool.check(HOUR, top_up("t", 1, Some(HOUR - 1)), &["refused: window_not_kept"]);
     let last = HOUR + (BUDGET_WINDOWS_MAX - 1) * HOUR;
     pool.check(HOUR, top_up("t", 1, Some(last + HOUR)), &["refused: window_not_kept"]);
@@ -350,4 +350,56 @@ fn a_lease_is_no_longer_than_the_pool_lets_it_be() {
     pool.check(0, set(short), &["the rules are set"]);
     pool.check(0, ask("r1", "t").gpus(2).hours(500), &["r1 runs on a"]);
     assert_eq!(reserved(&pool, 0), Some(120));
+}
+
+/// The windows are counted before they are gone through, of which there would be five million.
+#[test]
+fn a_renewal_over_too_many_windows_is_refused() {
+    const YEARS: i64 = 10 * 365 * DAY;
+    let long = SetPoolPolicy { lease_max_ms: DurationMs(YEARS), ..policy() };
+    let budget = budget("t", 99, 1_000_000, MINUTE);
+    let mut pool = Story::given([activate(3), set(long), node("a", 1, "A100"), budget]);
+    pool.check(0, ask("r", "t"), &["r runs on a"]);
+    let fencing = pool.fencing("r");
+    pool.check(MINUTE, renew("r", fencing, YEARS), &["refused: exceeds_budget"]);
+}
+
+#[test]
+fn a_quota_and_what_was_approved_on_top_have_one_bound() {
+    let mut pool = pool(1, 1);
+    let more = format!("t has {} GPU-hours more from 0", GPU_HOURS_MAX - 1);
+    pool.check(0, top_up("t", GPU_HOURS_MAX - 1, None), &[&more]);
+    pool.check(0, budget("t", 99, 2, HOUR), &["refused: out_of_range"]);
+    // Top-ups of windows of another length are gone with them.
+    pool.check(0, budget("t", 99, 2, 2 * HOUR), &["t has a quota"]);
+}
+
+/// An elder that comes to fit whenever it starts takes somebody else's protection away, and whoever
+/// that kept back can start: before those who come later.
+#[test]
+fn a_window_that_passes_is_looked_at_when_it_changes_who_is_protected() {
+    let mut pool = Story::given([
+        activate(3),
+        set(SetPoolPolicy { wait_bound_ms: DurationMs(10 * MINUTE), ..policy() }),
+        node("h", 1, "H100"),
+        node("a", 2, "A100"),
+        node("x", 2, "T4"),
+        node("z", 2, "Z"),
+        quota("free", 0, 99),
+        budget("t", 99, 2, HOUR),
+    ]);
+    pool.check(0, ask("f1", "free").on(&["H100"]).hours(40), &["f1 runs on h"]);
+    pool.check(0, ask("f2", "free").gpus(2).on(&["A100"]).hours(40), &["f2 runs on a"]);
+    pool.check(0, ask("f3", "free").on(&["T4"]).hours(40), &["f3 runs on x"]);
+    pool.check(0, ask("u1", "t").gpus(2).on(&["Z"]).lease_minutes(45), &["u1 runs on z"]);
+    // Fits its budget from 30:00 on, and whenever it starts from 60:00 on.
+    let elder = ask("elder", "t").on(&["H100", "A100"]).lease_minutes(60);
+    assert_eq!(pool.send(MINUTE, elder.into())[0], "elder waits");
+    pool.check(2 * MINUTE, ask("big", "free").gpus(2).on(&["A100", "T4"]), &["big waits"]);
+    // Protected since 12:00.
+    pool.check(20 * MINUTE, ask("small", "free").on(&["T4"]), &["small waits"]);
+    pool.send(50 * MINUTE, TICK);
+    let told = pool.send(61 * MINUTE, TICK);
+    assert!(told.contains(&"small runs on x".to_owned()), "{told:?}");
+    pool.check(62 * MINUTE, ask("late", "free").on(&["T4"]), &["late waits"]);
 }

@@ -2,6 +2,7 @@
 
 mod story;
 
+use conclave_core::command::Payload;
 use conclave_core::fairness::{Resource, WHOLE_SHARE};
 use conclave_core::units::{PoolId, TenantId, TimeMs};
 use story::{
@@ -183,4 +184,34 @@ fn fair_share_and_weights_come_with_version_3() {
     pool.check(0, weighted("t", 9, 1_001), &["refused: out_of_range"]);
     pool.check(0, fair_share(Some(MINUTE - 1)), &["refused: out_of_range"]);
     pool.check(0, fair_share(Some(MINUTE)), &["the queue is fair, by half after 60000"]);
+}
+
+/// More than 250 leases are overdue when somebody looks: what is charged is the same, and what is
+/// faded but for the rounding of each lease at each half.
+#[test]
+fn what_is_noticed_late_fades_as_what_is_noticed_in_time() {
+    let used = [false, true].map(|in_time| {
+        let mut pool = Story::given([activate(3), fair_share(Some(HOUR)), quota("t", 0, 999)]);
+        pool.send(0, node("a", 16, "A100"));
+        pool.send(0, node("b", 16, "A100"));
+        pool.check(0, ask("long", "t").gpus(8).hours(47), &["long runs on a"]);
+        for index in 0..300 {
+            let short = ask(&format!("s{index}"), "t").slice(40).no_cpu().lease_minutes(2);
+            pool.send(0, short.into());
+        }
+        if in_time {
+            pool.send(2 * MINUTE, Payload::Tick);
+            pool.send(2 * MINUTE, Payload::Tick);
+        }
+        let (late, released) = (40 * HOUR + 30 * MINUTE, pool.release("long"));
+        pool.send(late, released);
+        pool.send(late, Payload::Tick);
+        assert!(!pool.state.needs_a_tick());
+        let state = &pool.state.pools[&PoolId::from(POOL)];
+        let ledger = &state.tenants[&TenantId::from("t")].ledger;
+        (ledger.settled_gpu_milli_ms(), ledger.faded_at(TimeMs(late), state.half_life()).0[0])
+    });
+    let [(settled, faded), (settled_in_time, faded_in_time)] = used;
+    assert_eq!(settled, settled_in_time);
+    assert!((faded - faded_in_time).abs() < 2 * 300, "{faded} and {faded_in_time}");
 }

@@ -262,3 +262,17 @@ fn spans_of_a_tariff_have_bounds_and_do_not_overlap() {
     pool.check(0, tariff(&many), &["refused: out_of_range"]);
     pool.check(0, tariff(&many[1..]), &["the tariff is set"]);
 }
+
+#[test]
+fn a_renewal_passes_no_cap() {
+    let mut pool = pool();
+    pool.check(0, hour("r").on(&["A100"]).cap(1_500_000), &["r runs on a"]);
+    let fencing = pool.fencing("r");
+    pool.check(MINUTE, renew("r", fencing, 2 * HOUR), &["refused: exceeds_cap"]);
+    let until = format!("r runs until {}", 90 * MINUTE);
+    pool.check(30 * MINUTE, renew("r", fencing, HOUR), &[&until]);
+    let until = format!("r runs until {}", 80 * MINUTE);
+    // An earlier end is nobody's harm.
+    let fencing = pool.fencing("r");
+    pool.check(40 * MINUTE, renew("r", fencing, 40 * MINUTE), &[&until]);
+}

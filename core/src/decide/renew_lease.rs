@@ -2,7 +2,7 @@
 
 use super::lease_of;
 use super::stage_one::Bounds;
-use crate::budget::in_milli_seconds;
+use crate::budget::{GPU_HOUR, in_milli_seconds};
 use crate::command::{Command, RenewLease};
 use crate::decision::{Event, LeaseRenewed, Rejected};
 use crate::draft::Draft;
@@ -35,6 +35,7 @@ pub(super) fn decide(
     }
     let ends_at_ms = draft.now.plus(renew.extend_ms).min(TIME_MS_MAX);
     check_budget(draft, command, renew, ends_at_ms)?;
+    check_cap(draft, command, renew, ends_at_ms)?;
     let pool = draft.state.pool(&command.pool);
     let tenant = &pool.tenants[&pool.requests[&renew.request].ask.tenant];
     if tenant.may_wait_for_budget() {
@@ -60,6 +61,17 @@ fn check_budget(
     let pool = draft.state.pool(&command.pool);
     let request = &pool.requests[&renew.request];
     let Some(allowance) = pool.tenants[&request.ask.tenant].allowance() else { return Ok(()) };
+    let last = window_of(TimeMs(ends_at_ms.0 - 1), allowance.width);
+    let windows = last - window_of(draft.now, allowance.width) + 1;
+    // Before they are gone through.
+    if windows > BUDGET_WINDOWS_MAX {
+        let detail = format!(
+            "until {ends_at_ms} it touches {windows} windows of {} ms: at most \
+             {BUDGET_WINDOWS_MAX} are kept",
+            allowance.width
+        );
+        return Err(refuse(Code::ExceedsBudget, detail));
+    }
     let lease = request.lease().expect("the lease was found");
     let gpu_milli = request.held_gpu_milli().0;
     if let Some(short) = allowance.short_in(gpu_milli, (lease.ends_at_ms, ends_at_ms)) {
@@ -74,15 +86,27 @@ fn check_budget(
         );
         return Err(refuse(Code::ExceedsBudget, detail));
     }
-    let last = window_of(TimeMs(ends_at_ms.0 - 1), allowance.width);
-    let windows = last - window_of(draft.now, allowance.width) + 1;
-    if windows <= BUDGET_WINDOWS_MAX {
+    Ok(())
+}
+
+/// The whole lease, from its grant to its new end, has to cost no more than its cap.
+fn check_cap(
+    draft: &Draft,
+    command: &Command,
+    renew: &RenewLease,
+    ends_at_ms: TimeMs,
+) -> Result<(), Rejected> {
+    let request = &draft.state.pool(&command.pool).requests[&renew.request];
+    let Some(cap) = request.ask.budget_cap_micro_usd else { return Ok(()) };
+    let lease = request.lease().expect("the lease was found");
+    let length = ends_at_ms.since(lease.granted_at_ms);
+    let cost = request.rate_from(0).cost * i128::from(length.0);
+    if ends_at_ms <= lease.ends_at_ms || cost <= i128::from(cap.0) * GPU_HOUR {
         return Ok(());
     }
+    let whole = (cost + GPU_HOUR - 1).div_euclid(GPU_HOUR);
     let detail = format!(
-        "until {ends_at_ms} it touches {windows} windows of {} ms: at most {BUDGET_WINDOWS_MAX} \
-         are kept",
-        allowance.width
+        "until {ends_at_ms} its {length} ms would cost {whole} micro-USD, and its cap is {cap}"
     );
-    Err(refuse(Code::ExceedsBudget, detail))
+    Err(refuse(Code::ExceedsCap, detail))
 }

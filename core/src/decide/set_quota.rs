@@ -9,6 +9,7 @@ use crate::limits::{
     QUOTA_GPU_MILLI_MAX, RATE_PER_MINUTE_MAX, TENANTS_MAX, WEIGHT_MAX,
 };
 use crate::rejection::{RejectionCode as Code, refuse};
+use crate::state::Budget;
 use crate::state::budget::window_of;
 use crate::units::{PoolId, TimeMs};
 
@@ -53,9 +54,29 @@ pub(super) fn decide(draft: &mut Draft, pool: &PoolId, quota: &SetQuota) -> Resu
         return Err(refuse(Code::LogFull, format!("a pool holds at most {TENANTS_MAX} tenants")));
     }
     check_running(draft, pool, quota)?;
+    check_top_ups(draft, pool, quota)?;
     draft.emit(Event::QuotaSet(QuotaSet { pool: pool.clone(), quota: quota.clone() }));
     draft.freed.insert(pool.clone());
     Ok(())
+}
+
+/// With what was approved on top, no window has more than the bound either.
+fn check_top_ups(draft: &Draft, pool: &PoolId, quota: &SetQuota) -> Result<(), Rejected> {
+    let tenant = draft.state.pool(pool).tenants.get(&quota.tenant);
+    let kept = tenant.filter(|tenant| tenant.quota.budget_window_ms == quota.budget_window_ms);
+    let windows = kept.and_then(|tenant| tenant.budget.as_deref()).map(Budget::windows);
+    let current =
+        windows.map(|windows| windows.range(window_of(draft.now, quota.budget_window_ms)..));
+    let most = current.and_then(|windows| windows.map(|(_, window)| window.top_up_gpu_hours).max());
+    let all = quota.gpu_hour_budget.unwrap_or(0) + most.unwrap_or(0);
+    if all <= GPU_HOURS_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "with the GPU-hours that were approved on top a window would have {all}, more than \
+         {GPU_HOURS_MAX}"
+    );
+    Err(refuse(Code::OutOfRange, detail))
 }
 
 /// Leases that run already are counted in each window until their ends, and only so many are kept.

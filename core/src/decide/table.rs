@@ -156,6 +156,7 @@ pub const COMMANDS: &[CommandRow] = &[
             ExceedsLeaseMax,
             UnderNotice,
             ExceedsBudget,
+            ExceedsCap,
         ],
     },
     CommandRow {
@@ -280,7 +281,7 @@ pub const COMMANDS: &[CommandRow] = &[
         precondition: "decide_version 3 or newer; the tenant has a budget, and the window has not \
                        ended and is one of those that are kept",
         events: &["BudgetToppedUp"],
-        rejections: &[UnknownPool, UnknownVersion, UnknownTenant, NoBudget, WindowNotKept, LogFull],
+        rejections: &[UnknownPool, UnknownVersion, UnknownTenant, NoBudget, WindowNotKept],
     },
     CommandRow {
         name: "SetTariff",

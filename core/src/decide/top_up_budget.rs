@@ -52,7 +52,7 @@ pub(super) fn decide(
             "with {before} GPU-hours approved before, the window from {start_ms} would have {all}, \
              more than {GPU_HOURS_MAX}"
         );
-        return Err(refuse(Code::LogFull, detail));
+        return Err(refuse(Code::OutOfRange, detail));
     }
     draft.emit(Event::BudgetToppedUp(BudgetToppedUp {
         pool: pool.clone(),

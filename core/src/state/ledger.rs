@@ -87,10 +87,12 @@ impl Ledger {
         self.fade_to(end, half_life);
         self.held.change(given, -1);
         self.settled_gpu_milli_ms += given.0[0] * i128::from(span.0);
-        // Counted beyond its end already, when other leases' ends were noticed before it.
-        let beyond = i128::from(self.faded_to_ms.since(end).0);
-        for (faded, given) in self.faded.0.iter_mut().zip(given.0) {
-            *faded = (*faded - given * beyond).max(0);
+        // Counted beyond its end already, when other leases' ends were noticed before it: that is
+        // taken off as far as it has faded since, to the rounding of each half.
+        let mut beyond = Self { held: *given, faded_to_ms: end, ..Self::default() };
+        beyond.fade_to(self.faded_to_ms, half_life);
+        for (faded, beyond) in self.faded.0.iter_mut().zip(beyond.faded.0) {
+            *faded = (*faded - beyond).max(0);
         }
     }
 

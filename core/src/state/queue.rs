@@ -73,14 +73,6 @@ pub struct Waiter {
     pub since_ms: TimeMs,
 }
 
-impl Terms {
-    /// Whether the request has a cap.
-    #[must_use]
-    pub fn has_cap(&self) -> bool {
-        self.budget_cap_micro_usd.is_some()
-    }
-}
-
 impl Group {
     /// The group of a request whose tenant has a budget, or has none.
     #[must_use]
