@@ -270,7 +270,8 @@ impl Plan<'_> {
         let line = |event: &Event| {
             let name = crate::report::event::name(event);
             if self.is_seen(event) {
-                format!("{name}: {}", sentence::event(event, self.decision.time_ms))
+                let event = self.viewer.hide_event(event.clone());
+                format!("{name}: {}", sentence::event(&event, self.decision.time_ms))
             } else {
                 format!("{name}: a request of {ANOTHER_TENANT}")
             }
@@ -281,7 +282,7 @@ impl Plan<'_> {
     fn events(&self) -> Vec<EventAt> {
         let at = Moment::of(self.decision);
         let seen = self.decision.events.iter().filter(|event| self.is_seen(event));
-        seen.map(|event| EventAt { at, event: event.clone() }).collect()
+        seen.map(|event| EventAt { at, event: self.viewer.hide_event(event.clone()) }).collect()
     }
 
     fn advice(

@@ -5,8 +5,10 @@ use crate::error::Result;
 use crate::report::event::{EventJson, name};
 use crate::report::sentence;
 use crate::report::show::{between, or_dash, span};
-use crate::wire::command_of_later_rules;
+use crate::wire::{MISFIT, command_of_later_rules};
 use conclave_core::decision::{Decision, Outcome};
+use conclave_core::limits::DECIDE_VERSION_NEWEST;
+use conclave_core::rejection::RejectionCode;
 use conclave_core::units::{Hash32, TimeMs};
 use serde::Serialize;
 
@@ -92,11 +94,21 @@ impl<'a> DecisionJson<'a> {
 pub fn advice(decision: &Decision) -> Option<String> {
     let Outcome::Rejected(no) = &decision.outcome else { return None };
     let version = decision.decide_version;
-    let (name, since) = command_of_later_rules(version, &no.detail)?;
-    Some(format!(
-        "this partition decides by version {version}, which does not know {name}; send \
-         ActivateDecider {since} first"
-    ))
+    if let Some((name, since)) = command_of_later_rules(version, &no.detail) {
+        return Some(format!(
+            "this partition decides by version {version}, which does not know {name}; send \
+             ActivateDecider {since} first"
+        ));
+    }
+    let is_of_later_rules = no.code == RejectionCode::Unsupported
+        || (no.code == RejectionCode::Unreadable && no.detail == MISFIT);
+    (is_of_later_rules && version < DECIDE_VERSION_NEWEST).then(|| {
+        format!(
+            "this partition decides by version {version}; this release knows rules up to \
+             {DECIDE_VERSION_NEWEST}, which may read it: send ActivateDecider \
+             {DECIDE_VERSION_NEWEST}, once every instance has this release"
+        )
+    })
 }
 
 fn outcome(outcome: &Outcome) -> &'static str {

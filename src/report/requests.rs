@@ -99,8 +99,10 @@ pub struct LeaseReport {
     pub fencing: i64,
     /// When it was granted.
     pub granted_at_ms: i64,
-    /// When it ends by itself.
+    /// When it ends by itself, or for another request.
     pub ends_at_ms: i64,
+    /// Whether it ends for another request: then it is not renewed any more.
+    pub under_notice: bool,
     /// What it holds.
     pub gpu_milli: i64,
     /// Model of its GPUs; empty for CPU only and for a mix.
@@ -306,6 +308,7 @@ impl LeaseReport {
             fencing: lease.fencing.0,
             granted_at_ms: lease.granted_at_ms.0,
             ends_at_ms: lease.ends_at_ms.0,
+            under_notice: lease.notice.is_some(),
             gpu_milli: request.held_gpu_milli().0,
             gpu_model: lease.gpu_model.to_string(),
             replicas: lease.replicas.clone(),
@@ -320,10 +323,14 @@ impl LeaseReport {
     fn lines(&self, now: TimeMs) -> Vec<String> {
         let (from, until) = (TimeMs(self.granted_at_ms), TimeMs(self.ends_at_ms));
         let left = rough(between(now, until));
+        let rest = match self.under_notice {
+            true => "for another request, and is not renewed any more",
+            false => "unless it is renewed",
+        };
         vec![
             format!("  runs on     {}", self.places()),
             format!("  since       {} ({})", clock(from), rough(between(from, now))),
-            format!("  ends        {} (in {left}) unless it is renewed", clock(until)),
+            format!("  ends        {} (in {left}) {rest}", clock(until)),
             format!("  fencing     {}", self.fencing),
         ]
     }

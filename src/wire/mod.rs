@@ -28,7 +28,9 @@ pub use command::{
 pub use decision::{body_hash, decode_decision, encode_decision};
 pub use head::DecisionHead;
 pub use recorded::{MissingSchema, RecordedReader};
-pub use schemas::{COMMAND_SCHEMA_ID, WriterSchema, admit, command_of_later_rules, fingerprint};
+pub use schemas::{
+    COMMAND_SCHEMA_ID, MISFIT, WriterSchema, admit, command_of_later_rules, fingerprint,
+};
 pub use source::{SchemaAnswer, SchemaSource, SourcedReader};
 
 /// Bytes that one text or byte string of a datum may claim to have. Above every bound on what is

@@ -55,6 +55,9 @@ const DECIDERS: usize = 3;
 
 const _: () = assert!(DECIDE_VERSION_NEWEST == DECIDERS as i64);
 
+/// What is said of a value that no type of ours holds, such as a symbol that came later.
+pub const MISFIT: &str = "a value does not fit its field, or is newer than this version";
+
 /// What stands between the two numbers of a branch that is not known.
 const KNOWN_BRANCHES: &str = " of a union of which this version knows ";
 
@@ -254,7 +257,7 @@ fn misfit(details: &Details) -> String {
         ),
         Details::ConvertToUtf8(_) => "a text is not UTF-8".to_owned(),
         Details::MemoryAllocation { .. } => "a text claims more bytes than are allowed".to_owned(),
-        _ => "a value does not fit its field, or is newer than this version".to_owned(),
+        _ => MISFIT.to_owned(),
     }
 }
 
