@@ -13,6 +13,7 @@ mod queue;
 mod rate;
 mod request;
 mod timer;
+mod waiters;
 
 pub use bench::{Bench, Said, Standing};
 pub use budget::Budget;
@@ -25,6 +26,7 @@ pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
 pub use request::{Lease, Notice, Request, Stage};
 pub use timer::{Timer, TimerKind};
+pub use waiters::Waiters;
 
 use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota};
 use crate::council::ModelId;

@@ -4,6 +4,7 @@
 //! group differ in arrival only:
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
+use super::waiters::Waiters;
 use crate::command::{RequestAllocation, Topology};
 use crate::state::Pool;
 use crate::units::{
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 /// All waiting requests of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
-    groups: BTreeMap<Group, BTreeMap<Offset, Waiter>>,
+    groups: BTreeMap<Group, Waiters>,
     count: i64,
 }
 
@@ -163,7 +164,7 @@ impl Queue {
 
     /// The groups, each with its waiters in order of arrival; never an empty one.
     #[must_use]
-    pub fn groups(&self) -> &BTreeMap<Group, BTreeMap<Offset, Waiter>> {
+    pub fn groups(&self) -> &BTreeMap<Group, Waiters> {
         &self.groups
     }
 
@@ -186,7 +187,7 @@ impl Queue {
         let groups = self.groups.keys().filter(|group| group.tenant == *tenant).cloned();
         let mut all = Vec::new();
         for group in groups.collect::<Vec<_>>() {
-            all.extend(self.groups.remove(&group).into_iter().flatten());
+            all.extend(self.groups.remove(&group).into_iter().flat_map(Waiters::into_map));
         }
         self.count -= i64::try_from(all.len()).expect("a queue is bounded");
         all
@@ -195,7 +196,7 @@ impl Queue {
     /// Takes a request out.
     pub(crate) fn leave(&mut self, group: &Group, arrival: Offset) {
         let waiters = self.groups.get_mut(group).expect("a waiting request has a group");
-        let waiter = waiters.remove(&arrival);
+        let waiter = waiters.remove(arrival);
         assert!(waiter.is_some(), "no request of offset {arrival} waits in {group:?}");
         if waiters.is_empty() {
             self.groups.remove(group);
