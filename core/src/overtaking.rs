@@ -15,7 +15,7 @@ use crate::blocker::could_ever_hold;
 use crate::command::RequestAllocation;
 use crate::quota::OnDraining;
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter, Waiters};
-use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TimeMs};
+use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TenantId, TimeMs};
 use std::cell::LazyCell;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -106,6 +106,18 @@ impl Barriers {
             (pool.group_of(&request.ask), is_guaranteed(pool, &request.ask));
         let (arrival, barriers) = (request.arrival, self.barriers.iter());
         barriers.filter(move |barrier| barrier.keeps_back(arrival, &group, is_guaranteed))
+    }
+
+    /// Whether one of them keeps back whoever of `group` arrived at `arrival`.
+    pub(crate) fn keep_back(&self, pool: &Pool, arrival: Offset, group: &Group) -> bool {
+        // Most are kept back by none, whatever is guaranteed to their tenants.
+        let mut behind =
+            self.barriers.iter().filter(|barrier| barrier.keeps_back(arrival, group, false));
+        let Some(first) = behind.next() else { return false };
+        let is_guaranteed = covers(pool, &group.tenant, group.need.total_gpu_milli());
+        std::iter::once(first)
+            .chain(behind)
+            .any(|barrier| barrier.keeps_back(arrival, group, is_guaranteed))
     }
 
     /// Whether `request` is protected.
@@ -257,8 +269,11 @@ fn waits_for_capacity(
 
 /// Whether a tenant's unused guarantee covers all of what it asks for.
 pub(crate) fn is_guaranteed(pool: &Pool, ask: &RequestAllocation) -> bool {
-    let wanted = ask.total_gpu_milli();
-    wanted > GpuMilli(0) && wanted <= pool.tenants[&ask.tenant].unused_guarantee()
+    covers(pool, &ask.tenant, ask.total_gpu_milli())
+}
+
+fn covers(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
+    wanted > GpuMilli(0) && wanted <= pool.tenants[tenant].unused_guarantee()
 }
 
 /// Whether others may start because `request` leaves the queue without having started.

@@ -109,23 +109,25 @@ pub(crate) fn preempt_for_waiters(
 /// has to sit together.
 fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestId> {
     let barriers = Barriers::of(pool, now);
-    let may = |id: &RequestId| {
-        let request = &pool.requests[id];
-        let has_claims = pool.preemption.claims.contains_key(id);
+    let may = |request: &&Request| {
+        let has_claims = pool.preemption.claims.contains_key(&request.ask.request);
         !has_claims
             && request.ask.topology.of_gang(request.ask.replicas) == Topology::None
             && barriers.before(pool, request).is_none()
             && is_within_limit(pool, request)
             && pool.always_fits_budget(&request.ask, now)
     };
-    let waits = |id: &&RequestId| {
-        let request = pool.request(id);
-        request.is_some_and(|request| matches!(request.stage, Stage::Waiting { .. }))
+    let waits = |id: &RequestId| {
+        let request = pool.request(id)?;
+        matches!(request.stage, Stage::Waiting { .. }).then_some(request)
     };
-    let mut all: Vec<_> = firsts_in_order(pool, now).filter(may).take(PREEMPTORS_MAX).collect();
-    let newcomers = newcomers.iter().filter(waits).filter(|id| may(id));
-    let more: Vec<_> = newcomers.filter(|id| !all.contains(id)).take(PREEMPTORS_MAX).collect();
-    all.extend(more.into_iter().cloned());
+    let name = |request: &Request| request.ask.request.clone();
+    let firsts = firsts_in_order(pool, now).filter(may).take(PREEMPTORS_MAX);
+    let mut all: Vec<_> = firsts.map(name).collect();
+    let newcomers = newcomers.iter().filter_map(waits).filter(may);
+    let more = newcomers.map(name).filter(|id| !all.contains(id)).take(PREEMPTORS_MAX);
+    let more: Vec<_> = more.collect();
+    all.extend(more);
     all
 }
 

@@ -122,8 +122,8 @@ impl PoolStatus {
         let (waiting, deferred) = (pool.queue.len(), pool.deferred_count);
         let nodes = pool.fleet.nodes().iter();
         let unhealthy = nodes.clone().filter(|node| !node.is_healthy()).count();
-        let waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
-        let first_since = waiters.map(|waiter| waiter.since_ms).min();
+        let groups = pool.queue.groups().values();
+        let first_since = groups.filter_map(Waiters::first_joined).min();
         Self {
             pool: id.to_string(),
             council: pool.policy.council,
