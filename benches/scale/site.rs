@@ -98,7 +98,7 @@ impl Site {
         // A tenant that waits at all waits for two things on average.
         let waiting_tenants = (size.groups / 2).clamp(1, size.tenants);
         while kinds.len() < size.groups {
-            let tenant = draw.below(waiting_tenants) * (size.tenants / waiting_tenants);
+            let tenant = draw.below(waiting_tenants) * 7 % size.tenants;
             kinds.insert(kind(&mut draw, tenant));
         }
         let (running, place) = (vec![], BTreeMap::new());
@@ -312,7 +312,7 @@ fn quota(tenant: usize, has_rules: bool) -> Payload {
     let number = i64::try_from(tenant).expect("a small number");
     let has_budget = tenant % 10 == 3;
     let with_rules = SetQuota {
-        guarantee_gpu_milli: GpuMilli(number % 2 * 64_000),
+        guarantee_gpu_milli: GpuMilli(number % 2 * 32_000),
         limit_gpu_milli: GpuMilli(400_000),
         weight: 1 + number % 4,
         gpu_hour_budget: has_budget.then_some(400 * 24),

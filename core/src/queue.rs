@@ -18,7 +18,7 @@ use crate::overtaking::Barriers;
 use crate::placement::{Fleet, Gang, Placer, Spot, seed_of};
 use crate::preemption::{Search, preempt_for_waiters};
 use crate::quota::may_grant;
-use crate::state::{Group, Pool, Request, Waiters};
+use crate::state::{Group, Pool, Waiters};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -244,11 +244,12 @@ fn first_among(
 }
 
 /// The first of each group that waits, in the order of the queue.
-pub(crate) fn firsts_in_order(pool: &Pool, now: TimeMs) -> impl Iterator<Item = &Request> {
+pub(crate) fn firsts_in_order(
+    pool: &Pool,
+    now: TimeMs,
+) -> impl Iterator<Item = (Arc<Group>, Offset)> {
     let mut firsts = firsts_of_groups(pool, &mut FairOrder::of(pool, now));
-    std::iter::from_fn(move || {
-        firsts.pop().map(|Reverse(first)| pool.waiter(&first.group, first.arrival))
-    })
+    std::iter::from_fn(move || firsts.pop().map(|Reverse(first)| (first.group, first.arrival)))
 }
 
 enum Try {

@@ -69,6 +69,7 @@ impl Pool {
             denials: self.denials.clone(),
             half_life_ms: self.half_life_ms,
             preemption: self.preemption.clone(),
+            preemptible: self.preemptible.clone(),
             budget_look_ms: self.budget_look_ms,
         }
     }

@@ -8,6 +8,7 @@ pub mod history;
 mod ledger;
 pub mod memory;
 mod place_table;
+mod preemptible;
 mod preemption;
 mod queue;
 mod rate;
@@ -22,6 +23,7 @@ pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
 pub use ledger::{Amounts, Ledger};
 pub use memory::Memory;
+pub(crate) use preemptible::Preemptible;
 pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
 pub use request::{Lease, Notice, Request, Stage};
@@ -106,6 +108,9 @@ pub struct Pool {
     pub half_life_ms: Option<DurationMs>,
     /// Who may be preempted, and who waits for whose lease to end.
     pub preemption: Preemption,
+    /// Whose leases may end for others.
+    #[serde(skip)]
+    pub(crate) preemptible: Preemptible,
     /// When somebody who waits for a budget may start; none when nobody does, as far as was seen
     /// when the queue was gone through last.
     pub budget_look_ms: Option<TimeMs>,
@@ -214,6 +219,7 @@ impl Pool {
             denials: Denials::default(),
             half_life_ms: None,
             preemption: Preemption::default(),
+            preemptible: Preemptible::default(),
             budget_look_ms: None,
         }
     }

@@ -24,10 +24,7 @@ impl Waiters {
     }
 
     /// The first who arrived after `last` and joined before it; the first of all after nobody.
-    pub(crate) fn next_elder(
-        &self,
-        last: Option<(Offset, TimeMs)>,
-    ) -> Option<(Offset, &Waiter)> {
+    pub(crate) fn next_elder(&self, last: Option<(Offset, TimeMs)>) -> Option<(Offset, &Waiter)> {
         let Some((arrival, since_ms)) = last else {
             return self.by_arrival.first_key_value().map(|(arrival, waiter)| (*arrival, waiter));
         };
