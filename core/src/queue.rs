@@ -243,13 +243,27 @@ fn first_among(
     Some(Reverse(First { is_served, priority, fair_key, arrival, group }))
 }
 
-/// The first of each group that waits, in the order of the queue.
+/// The first of each group that waits, in the order of the queue: priority by priority, for whoever
+/// does not need all of them.
 pub(crate) fn firsts_in_order(
     pool: &Pool,
     now: TimeMs,
 ) -> impl Iterator<Item = (Arc<Group>, Offset)> {
-    let mut firsts = firsts_of_groups(pool, &mut FairOrder::of(pool, now));
-    std::iter::from_fn(move || firsts.pop().map(|Reverse(first)| (first.group, first.arrival)))
+    let mut order = FairOrder::of(pool, now);
+    // Groups are kept by priority, the highest first.
+    let mut left = pool.queue.groups().iter().peekable();
+    let mut firsts: BinaryHeap<Reverse<First>> = BinaryHeap::new();
+    std::iter::from_fn(move || {
+        if firsts.is_empty() {
+            let (highest, _) = left.peek()?;
+            let priority = highest.priority;
+            let is_of_it = |(group, _): &(&Arc<Group>, &Waiters)| group.priority == priority;
+            while let Some((group, waiters)) = left.next_if(is_of_it) {
+                firsts.extend(first_among(pool, group, waiters, &mut order));
+            }
+        }
+        firsts.pop().map(|Reverse(first)| (first.group, first.arrival))
+    })
 }
 
 enum Try {

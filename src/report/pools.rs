@@ -7,7 +7,7 @@ use crate::report::status::{AsOf, latest};
 use crate::report::table::Table;
 use crate::report::viewer::Viewer;
 use conclave_core::command::{CouncilMode, SetPoolPolicy};
-use conclave_core::state::{Pool, State, Timer, TimerKind};
+use conclave_core::state::{Pool, State, Timer, TimerKind, Waiters};
 use conclave_core::units::{DurationMs, GpuMilli, PoolId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
