@@ -87,7 +87,11 @@ impl State {
             Event::DeciderActivated(activated) => self.decide_version = activated.version,
             Event::NodeRegistered(registered) => self.register_node(registered),
             Event::NodeDrained(drained) => self.pool_mut(&drained.pool).fleet.drain(&drained.node),
-            Event::NodeRemoved(removed) => self.pool_mut(&removed.pool).fleet.remove(&removed.node),
+            Event::NodeRemoved(removed) => {
+                let pool = self.pool_mut(&removed.pool);
+                pool.fleet.remove(&removed.node);
+                pool.preemptible.node_left();
+            }
             Event::QuotaSet(set) => self.set_quota(set),
             Event::PoolPolicySet(set) => {
                 let new = || Pool::new(set.policy.clone(), self.log.as_ref());
@@ -275,6 +279,7 @@ impl State {
             replicas: replicas.clone(),
             notice: None,
         });
+        pool.preemptible.note(&pool.fleet, request);
         let (ask, rate) = (request.ask.clone(), request.rate_from(0));
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
         let (taken, half_life) = (Amounts::of(&ask, ask.replicas), pool.half_life());
@@ -312,9 +317,11 @@ impl State {
         let pool = self.pool_mut(pool);
         let request = pool.requests.get_mut(id).expect("lease_mut found it");
         let (ask, rate) = (request.ask.clone(), request.rate_from(keep));
+        pool.preemptible.forget(&pool.fleet, request);
         let lease = request.lease_mut().expect("lease_mut found it");
         let (freed, ends_at_ms) = (lease.replicas.split_off(keep), lease.ends_at_ms);
         lease.hourly_micro_usd.truncate(keep);
+        pool.preemptible.note(&pool.fleet, request);
         let count = i64::try_from(freed.len()).expect("a gang is bounded");
         freed.iter().for_each(|replica| pool.give_back(replica, &ask));
         let gpus = GpuMilli(count * ask.replica_gpu_milli().0);
@@ -336,6 +343,7 @@ impl State {
         self.stop_timer(pool, id, ends_at_ms, TimerKind::LeaseEnds);
         let pool = self.pool_mut(pool);
         let request = pool.requests.remove(id).expect("lease_mut found it");
+        pool.preemptible.forget(&pool.fleet, &request);
         let lease = request.lease().expect("lease_mut found it");
         if let Some(notice) = &lease.notice {
             pool.settle_notice(&notice.by, id);

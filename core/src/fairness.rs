@@ -9,7 +9,7 @@
 use crate::limits::HALF_LIFE_MS_DEFAULT;
 use crate::state::{Amounts, Group, Pool, Tenant, Waiter};
 use crate::units::{DurationMs, Offset, TenantId, TimeMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The use of whoever holds all of a resource, and always did.
 pub const WHOLE_SHARE: i128 = 1_000_000_000_000;
@@ -124,12 +124,14 @@ pub(crate) struct FairOrder {
     now: TimeMs,
     is_fair: bool,
     keys: BTreeMap<TenantId, i128>,
+    moved: BTreeSet<TenantId>,
 }
 
 impl FairOrder {
     /// The order of `pool` at `now`.
     pub(crate) fn of(pool: &Pool, now: TimeMs) -> Self {
-        Self { now, is_fair: pool.half_life_ms.is_some(), keys: BTreeMap::new() }
+        let (keys, moved) = (BTreeMap::new(), BTreeSet::new());
+        Self { now, is_fair: pool.half_life_ms.is_some(), keys, moved }
     }
 
     /// Where a tenant comes among requests of one priority; everywhere the same in a pool that is
@@ -149,5 +151,13 @@ impl FairOrder {
     /// Forgets what a grant to `tenant` changed.
     pub(crate) fn after_grant(&mut self, tenant: &TenantId) {
         self.keys.remove(tenant);
+        if self.is_fair && !self.moved.contains(tenant) {
+            self.moved.insert(tenant.clone());
+        }
+    }
+
+    /// Whether a grant changed where a tenant comes.
+    pub(crate) fn has_moved(&self, tenant: &TenantId) -> bool {
+        self.moved.contains(tenant)
     }
 }

@@ -156,6 +156,10 @@ fn check_queue(id: &PoolId, pool: &Pool) {
 
 /// Whoever has notice has it for a claim, and whoever was made room for waits.
 fn check_preemption(id: &PoolId, pool: &Pool) {
+    assert!(
+        pool.preemptible.is_of(&pool.fleet, &pool.requests),
+        "pool {id}: leases to end are miscounted"
+    );
     let mut noticed = 0;
     for request in pool.requests.values() {
         let Some(notice) = request.lease().and_then(|lease| lease.notice.as_ref()) else {

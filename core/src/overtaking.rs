@@ -14,9 +14,10 @@
 use crate::blocker::could_hold_at;
 use crate::command::RequestAllocation;
 use crate::quota::OnDraining;
-use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter};
-use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TimeMs};
-use std::cmp::Reverse;
+use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter, Waiters};
+use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TenantId, TimeMs};
+use std::cell::LazyCell;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// A protected request.
@@ -48,8 +49,8 @@ impl Barriers {
     #[must_use]
     pub fn of(pool: &Pool, now: TimeMs) -> Self {
         let protected_from = |since_ms: TimeMs| since_ms.plus(pool.policy.wait_bound_ms);
-        let waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
-        let Some(first_joined) = waiters.map(|waiter| waiter.since_ms).min() else {
+        let groups = pool.queue.groups().values();
+        let Some(first_joined) = groups.filter_map(Waiters::first_joined).min() else {
             return Self::default();
         };
         if protected_from(first_joined) > now {
@@ -58,10 +59,11 @@ impl Barriers {
         let (on_draining, mut in_order) = (OnDraining::of(pool), candidates(pool));
         let (mut barriers, mut ahead) = (Vec::new(), Ahead::default());
         // Whoever is left is protected later than this, and has an elder whatever it wants.
-        let named = models_named(pool);
+        let named = LazyCell::new(|| models_named(pool));
         let all_have_elders =
-            |ahead: &Ahead<'_>| ahead.covers_all(protected_from(first_joined), &named);
+            |ahead: &Ahead<'_>| ahead.covers_all(protected_from(first_joined), || &named);
         while let Some(Reverse(candidate)) = in_order.pop() {
+            in_order.extend(candidate.next());
             let Candidate { arrival, group, waiter, .. } = candidate;
             if !waits_for_capacity(pool, &on_draining, &waiter.request, now) {
                 continue;
@@ -106,6 +108,18 @@ impl Barriers {
         barriers.filter(move |barrier| barrier.keeps_back(arrival, &group, is_guaranteed))
     }
 
+    /// Whether one of them keeps back whoever of `group` arrived at `arrival`.
+    pub(crate) fn keep_back(&self, pool: &Pool, arrival: Offset, group: &Group) -> bool {
+        // Most are kept back by none, whatever is guaranteed to their tenants.
+        let mut behind =
+            self.barriers.iter().filter(|barrier| barrier.keeps_back(arrival, group, false));
+        let Some(first) = behind.next() else { return false };
+        let is_guaranteed = covers(pool, &group.tenant, group.need.total_gpu_milli());
+        std::iter::once(first)
+            .chain(behind)
+            .any(|barrier| barrier.keeps_back(arrival, group, is_guaranteed))
+    }
+
     /// Whether `request` is protected.
     #[must_use]
     pub fn protect(&self, request: &RequestId) -> bool {
@@ -131,29 +145,56 @@ fn models_named(pool: &Pool) -> BTreeSet<&GpuModel> {
 }
 
 /// A waiting request that could be protected, by its place in the order.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate<'a> {
-    priority: Reverse<i64>,
-    arrival: Offset,
     group: &'a Group,
+    waiters: &'a Waiters,
+    arrival: Offset,
     waiter: &'a Waiter,
 }
 
-/// Those before whom nobody of their group joined the queue: a late approval, which stands before
-/// them by arrival, must not hide how long they have waited.
-fn candidates(pool: &Pool) -> BinaryHeap<Reverse<Candidate<'_>>> {
-    let mut candidates = Vec::new();
-    for (group, waiters) in pool.queue.groups() {
-        let mut first_joined = None;
-        for (arrival, waiter) in waiters {
-            if first_joined.is_none_or(|first| waiter.since_ms < first) {
-                first_joined = Some(waiter.since_ms);
-                let (priority, arrival) = (group.priority, *arrival);
-                candidates.push(Reverse(Candidate { priority, arrival, group, waiter }));
-            }
-        }
+impl<'a> Candidate<'a> {
+    /// The first of its group behind it who joined the queue before it.
+    fn next(&self) -> Option<Reverse<Self>> {
+        let Self { group, waiters, arrival, waiter } = *self;
+        let next = waiters.next_elder(Some((arrival, waiter.since_ms)))?;
+        Some(Reverse(Self { group, waiters, arrival: next.0, waiter: next.1 }))
     }
-    candidates.into()
+
+    fn place(&self) -> (Reverse<i64>, Offset) {
+        (self.group.priority, self.arrival)
+    }
+}
+
+impl PartialEq for Candidate<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Candidate<'_> {}
+
+impl PartialOrd for Candidate<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// No two requests of a pool arrived at the same offset.
+impl Ord for Candidate<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+/// The first of each group. Behind them only those matter before whom nobody of their group joined
+/// the queue: a late approval, which stands before them by arrival, must not hide how long they
+/// have waited.
+fn candidates(pool: &Pool) -> BinaryHeap<Reverse<Candidate<'_>>> {
+    let firsts = pool.queue.groups().iter().filter_map(|(group, waiters)| {
+        let (arrival, waiter) = waiters.next_elder(None)?;
+        Some(Reverse(Candidate { group, waiters, arrival, waiter }))
+    });
+    firsts.collect()
 }
 
 /// When the earliest of those before a place in the order joined the queue.
@@ -191,11 +232,15 @@ impl<'a> Ahead<'a> {
 
     /// Whether somebody joined before `time` who could want what anybody does who takes any model
     /// or one of `named`.
-    fn covers_all(&self, time: TimeMs, named: &BTreeSet<&GpuModel>) -> bool {
+    fn covers_all<'n>(
+        &self,
+        time: TimeMs,
+        named: impl FnOnce() -> &'n BTreeSet<&'n GpuModel>,
+    ) -> bool {
         let is_before = |at: Option<&TimeMs>| at.is_some_and(|at| *at < time);
         is_before(self.of_any_model.as_ref())
             || (is_before(self.of_all.as_ref())
-                && named.iter().all(|model| is_before(self.of_model.get(model))))
+                && named().iter().all(|model| is_before(self.of_model.get(model))))
     }
 
     /// Among those who could want a GPU that `need` could want.
@@ -224,8 +269,11 @@ fn waits_for_capacity(
 
 /// Whether a tenant's unused guarantee covers all of what it asks for.
 pub(crate) fn is_guaranteed(pool: &Pool, ask: &RequestAllocation) -> bool {
-    let wanted = ask.total_gpu_milli();
-    wanted > GpuMilli(0) && wanted <= pool.tenants[&ask.tenant].unused_guarantee()
+    covers(pool, &ask.tenant, ask.total_gpu_milli())
+}
+
+fn covers(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
+    wanted > GpuMilli(0) && wanted <= pool.tenants[tenant].unused_guarantee()
 }
 
 /// Whether others may start because `request` leaves the queue without having started.

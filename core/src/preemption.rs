@@ -16,9 +16,10 @@ use crate::limits::PREEMPTORS_MAX;
 use crate::overtaking::Barriers;
 use crate::queue::firsts_in_order;
 use crate::quota::{QuotaBlock, may_grant};
-use crate::state::{Pool, Request, Stage};
-use crate::units::{PoolId, RequestId, TimeMs};
-use victims::{Victim, Victims};
+use crate::state::{Group, Pool, Request, Stage};
+use crate::units::{Offset, PoolId, RequestId, TimeMs};
+use std::sync::Arc;
+use victims::{Ground, Victim, Victims};
 
 /// What came of looking for leases to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,9 @@ pub(crate) fn preempt_for_waiters(
     let pool = draft.state.pool(pool_id);
     let Some(rules) = pool.preemption.rules else { return Search::Nothing };
     for id in preemptors(pool, draft.now, newcomers) {
+        let grounds = Ground::of(draft.state.pool_mut(pool_id), &id, draft.now);
         let victims = Victims { pool: draft.state.pool(pool_id), rules, now: draft.now };
-        let Some(chosen) = victims.of(&id) else { continue };
+        let Some(chosen) = victims.of(&id, &grounds) else { continue };
         // A notice, an end, and a deadline that passed.
         if !draft.has_room_for_preemption(3 * chosen.len()) {
             return Search::NoRoom;
@@ -109,27 +111,32 @@ pub(crate) fn preempt_for_waiters(
 /// has to sit together.
 fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestId> {
     let barriers = Barriers::of(pool, now);
-    let may = |id: &RequestId| {
-        let request = &pool.requests[id];
-        let has_claims = pool.preemption.claims.contains_key(id);
-        !has_claims
-            && request.ask.topology.of_gang(request.ask.replicas) == Topology::None
-            && barriers.before(pool, request).is_none()
-            && is_within_limit(pool, request)
-            && pool.always_fits_budget(&request.ask, now)
+    let may = |(group, arrival): &(Arc<Group>, Offset)| {
+        group.need.topology == Topology::None
+            && !barriers.keep_back(pool, *arrival, group)
+            && is_within_limit(pool, group)
     };
-    let waits = |id: &&RequestId| {
-        let request = pool.request(id);
-        request.is_some_and(|request| matches!(request.stage, Stage::Waiting { .. }))
+    let may_pay = |request: &&Request| {
+        let has_claims = pool.preemption.claims.contains_key(&request.ask.request);
+        !has_claims && pool.always_fits_budget(&request.ask, now)
     };
-    let mut all: Vec<_> = firsts_in_order(pool, now).filter(may).take(PREEMPTORS_MAX).collect();
-    let newcomers = newcomers.iter().filter(waits).filter(|id| may(id));
-    let more: Vec<_> = newcomers.filter(|id| !all.contains(id)).take(PREEMPTORS_MAX).collect();
-    all.extend(more.into_iter().cloned());
+    let waits = |id: &RequestId| {
+        let request = pool.request(id)?;
+        let waits = matches!(request.stage, Stage::Waiting { .. });
+        waits.then(|| (Arc::new(pool.group_of(&request.ask)), request.arrival))
+    };
+    let found = |(group, arrival): (Arc<Group>, Offset)| pool.waiter(&group, arrival);
+    let name = |request: &Request| request.ask.request.clone();
+    let firsts = firsts_in_order(pool, now).filter(may).map(found).filter(may_pay);
+    let mut all: Vec<_> = firsts.take(PREEMPTORS_MAX).map(name).collect();
+    let newcomers = newcomers.iter().filter_map(waits).filter(may).map(found).filter(may_pay);
+    let more = newcomers.map(name).filter(|id| !all.contains(id)).take(PREEMPTORS_MAX);
+    let more: Vec<_> = more.collect();
+    all.extend(more);
     all
 }
 
-fn is_within_limit(pool: &Pool, request: &Request) -> bool {
-    let may = may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli());
+fn is_within_limit(pool: &Pool, group: &Group) -> bool {
+    let may = may_grant(pool, &group.tenant, group.need.total_gpu_milli());
     !matches!(may, Err(QuotaBlock::Limit { .. }))
 }

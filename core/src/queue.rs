@@ -18,11 +18,12 @@ use crate::overtaking::Barriers;
 use crate::placement::{Fleet, Gang, Placer, Spot, seed_of};
 use crate::preemption::{Search, preempt_for_waiters};
 use crate::quota::may_grant;
-use crate::state::{Group, Pool, Stage};
+use crate::state::{Group, Pool, Waiters};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 /// Grants whatever this decision made possible. What has no room in it is carried over.
 pub(crate) fn work_off_queues(draft: &mut Draft) {
@@ -107,10 +108,8 @@ fn make_room(draft: &mut Draft, pool: &PoolId, newcomers: &[RequestId]) -> bool 
 
 /// Goes through the queue in order until nobody who waits could start. Returns whether all is done.
 fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
-    // Grants only take away: what found no place in one walk finds none in the next.
-    let mut no_place = NoPlace::default();
     loop {
-        match walk(draft, pool, &mut no_place) {
+        match walk(draft, pool) {
             Walk::Ended { look } => match preempt_for_waiters(draft, pool, &[]) {
                 Search::Nothing => {
                     let by_time = waiters_change_by_time(draft.state.pool(pool), draft.now);
@@ -118,10 +117,9 @@ fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
                     return true;
                 }
                 Search::NoRoom => return false,
-                Search::Freed => no_place = NoPlace::default(),
+                Search::Freed => {}
             },
             Walk::NoRoom => return false,
-            Walk::BarrierIsGone => {}
         }
     }
 }
@@ -160,60 +158,68 @@ enum Walk {
     },
     /// The decision has no room for the next grant.
     NoRoom,
-    /// A grant lifted a barrier: those whom it kept back have to be asked again.
-    BarrierIsGone,
 }
 
-/// One walk along the queue. Once the first of a group cannot start, none of the group can.
-fn walk(draft: &mut Draft, pool_id: &PoolId, no_place: &mut NoPlace) -> Walk {
+/// One walk along the queue. Once the first of a group cannot start, none of the group can. Grants
+/// only take away: whoever found no place, or none beside what is promised to others, finds none
+/// later. Only those wait for more whom a barrier kept back that is gone.
+fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
     let pool = draft.state.pool(pool_id);
     let mut barriers = Barriers::of(pool, draft.now);
     let mut order = FairOrder::of(pool, draft.now);
-    let (mut firsts, mut is_somebody_kept_back) = (firsts_of_groups(pool, &mut order), false);
+    let (mut firsts, mut no_place) = (firsts_of_groups(pool, &mut order), NoPlace::default());
+    let stand_twice = !pool.preemption.served.is_empty();
     firsts.extend(pool.preemption.served.iter().map(|served| First::of_served(pool, served)));
-    let mut look = None;
+    // Whom a barrier keeps back, and who waits for a budget, which has to be asked again then.
+    let (mut kept_back, mut awaiting, mut look) = (vec![], vec![], None);
     while let Some(Reverse(first)) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
-        let request = &pool.requests[&first.request];
-        if matches!(request.stage, Stage::Running(_)) {
-            // It stood here twice: for itself, and as the first of its group.
+        let Group { tenant, need, terms, .. } = &*first.group;
+        if stand_twice && !pool.queue.holds(&first.group, first.arrival) {
+            // For itself, and as the first of its group: it was granted meanwhile.
             continue;
         }
-        let fair_key = order.key(pool, &request.ask.tenant);
-        if fair_key > first.fair_key && first.is_served == Reverse(false) {
-            // Its tenant was granted something since: others come first now.
-            firsts.push(Reverse(First { fair_key, ..first }));
+        if order.has_moved(tenant) && first.is_served == Reverse(false) {
+            let fair_key = order.key(pool, tenant);
+            if fair_key > first.fair_key {
+                // Its tenant was granted something since: others come first now.
+                firsts.push(Reverse(First { fair_key, ..first }));
+                continue;
+            }
+        }
+        if barriers.keep_back(pool, first.arrival, &first.group) {
+            kept_back.push(Reverse(first));
             continue;
         }
-        let (id, group) = (first.request, pool.group_of(&request.ask));
-        let Group { tenant, need, .. } = &group;
-        if barriers.before(pool, request).is_some() {
-            is_somebody_kept_back = true;
+        let wanted = need.total_gpu_milli();
+        let is_too_large = terms.is_none() && wanted > pool.free_gpu_milli();
+        if is_too_large || may_grant(pool, tenant, wanted).is_err() || no_place.rules_out(need) {
             continue;
         }
-        if may_grant(pool, tenant, need.total_gpu_milli()).is_err() || no_place.rules_out(need) {
-            continue;
-        }
+        let request = pool.waiter(&first.group, first.arrival);
         // Without terms neither a budget nor a cap counts.
-        if group.terms.is_some() && pool.over_budget(&request.ask, draft.now).is_some() {
+        if terms.is_some() && pool.over_budget(&request.ask, draft.now).is_some() {
             let fits_at = pool.fits_budget_at(&request.ask, draft.now);
             look = [look, fits_at].into_iter().flatten().min();
+            awaiting.push(Reverse(first));
             continue;
         }
         let ask_has_cap = request.ask.budget_cap_micro_usd.is_some();
+        let id = request.ask.request.clone();
         match try_grant(draft, pool_id, &id) {
             Try::NoRoom => return Walk::NoRoom,
             // What it cannot pay for, others can.
             Try::NoPlace if ask_has_cap => {}
-            Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, group.need),
+            Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, need.clone()),
             Try::Granted => {
                 no_place.after_grant();
-                order.after_grant(&group.tenant);
+                order.after_grant(tenant);
                 let pool = draft.state.pool(pool_id);
-                if barriers.after_grant(pool, draft.now) && is_somebody_kept_back {
-                    return Walk::BarrierIsGone;
+                if barriers.after_grant(pool, draft.now) && !kept_back.is_empty() {
+                    firsts.extend(kept_back.drain(..).chain(awaiting.drain(..)));
+                    look = None;
                 }
-                firsts.extend(first_of(pool, &group, &mut order));
+                firsts.extend(first_of(pool, &first.group, &mut order));
             }
         }
     }
@@ -228,33 +234,60 @@ struct First {
     priority: Reverse<i64>,
     fair_key: i128,
     arrival: Offset,
-    request: RequestId,
+    group: Arc<Group>,
 }
 
 impl First {
     fn of_served(pool: &Pool, id: &RequestId) -> Reverse<Self> {
         let request = &pool.requests[id];
         let (priority, arrival) = (Reverse(request.ask.priority), request.arrival);
-        let is_served = Reverse(true);
-        Reverse(Self { is_served, priority, fair_key: 0, arrival, request: id.clone() })
+        let (is_served, group) = (Reverse(true), Arc::new(pool.group_of(&request.ask)));
+        Reverse(Self { is_served, priority, fair_key: 0, arrival, group })
     }
 }
 
 fn firsts_of_groups(pool: &Pool, order: &mut FairOrder) -> BinaryHeap<Reverse<First>> {
-    pool.queue.groups().keys().filter_map(|group| first_of(pool, group, order)).collect()
+    let groups = pool.queue.groups().iter();
+    groups.filter_map(|(group, waiters)| first_among(pool, group, waiters, order)).collect()
 }
 
-fn first_of(pool: &Pool, group: &Group, order: &mut FairOrder) -> Option<Reverse<First>> {
-    let (arrival, waiter) = pool.queue.groups().get(group)?.first_key_value()?;
+fn first_of(pool: &Pool, group: &Arc<Group>, order: &mut FairOrder) -> Option<Reverse<First>> {
+    first_among(pool, group, pool.queue.groups().get(group)?, order)
+}
+
+fn first_among(
+    pool: &Pool,
+    group: &Arc<Group>,
+    waiters: &Waiters,
+    order: &mut FairOrder,
+) -> Option<Reverse<First>> {
+    let (arrival, _) = waiters.first_key_value()?;
     let (priority, fair_key) = (group.priority, order.key(pool, &group.tenant));
-    let (arrival, request, is_served) = (*arrival, waiter.request.clone(), Reverse(false));
-    Some(Reverse(First { is_served, priority, fair_key, arrival, request }))
+    let (arrival, group, is_served) = (*arrival, Arc::clone(group), Reverse(false));
+    Some(Reverse(First { is_served, priority, fair_key, arrival, group }))
 }
 
-/// The first of each group that waits, in the order of the queue.
-pub(crate) fn firsts_in_order(pool: &Pool, now: TimeMs) -> impl Iterator<Item = RequestId> {
-    let mut firsts = firsts_of_groups(pool, &mut FairOrder::of(pool, now));
-    std::iter::from_fn(move || firsts.pop().map(|Reverse(first)| first.request))
+/// The first of each group that waits, in the order of the queue: priority by priority, for whoever
+/// does not need all of them.
+pub(crate) fn firsts_in_order(
+    pool: &Pool,
+    now: TimeMs,
+) -> impl Iterator<Item = (Arc<Group>, Offset)> {
+    let mut order = FairOrder::of(pool, now);
+    // Groups are kept by priority, the highest first.
+    let mut left = pool.queue.groups().iter().peekable();
+    let mut firsts: BinaryHeap<Reverse<First>> = BinaryHeap::new();
+    std::iter::from_fn(move || {
+        if firsts.is_empty() {
+            let (highest, _) = left.peek()?;
+            let priority = highest.priority;
+            let is_of_it = |(group, _): &(&Arc<Group>, &Waiters)| group.priority == priority;
+            while let Some((group, waiters)) = left.next_if(is_of_it) {
+                firsts.extend(first_among(pool, group, waiters, &mut order));
+            }
+        }
+        firsts.pop().map(|Reverse(first)| (first.group, first.arrival))
+    })
 }
 
 enum Try {

@@ -7,7 +7,7 @@ use crate::report::status::{AsOf, latest};
 use crate::report::table::Table;
 use crate::report::viewer::Viewer;
 use conclave_core::command::{CouncilMode, SetPoolPolicy};
-use conclave_core::state::{Pool, State, Timer, TimerKind};
+use conclave_core::state::{Pool, State, Timer, TimerKind, Waiters};
 use conclave_core::units::{DurationMs, GpuMilli, PoolId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -122,8 +122,8 @@ impl PoolStatus {
         let (waiting, deferred) = (pool.queue.len(), pool.deferred_count);
         let nodes = pool.fleet.nodes().iter();
         let unhealthy = nodes.clone().filter(|node| !node.is_healthy()).count();
-        let waiters = pool.queue.groups().values().flat_map(BTreeMap::values);
-        let first_since = waiters.map(|waiter| waiter.since_ms).min();
+        let groups = pool.queue.groups().values();
+        let first_since = groups.filter_map(Waiters::first_joined).min();
         Self {
             pool: id.to_string(),
             council: pool.policy.council,

@@ -57,9 +57,9 @@ impl Waiting {
     ) {
         for (group, waiters) in pool.queue.groups() {
             match self.common_kind(pool, blockers, waiters) {
-                Some(kind) if self.of_group.get(group) == Some(&kind) => continue,
-                Some(kind) => self.of_group.insert(group.clone(), kind),
-                None => self.of_group.remove(group),
+                Some(kind) if self.of_group.get(&**group) == Some(&kind) => continue,
+                Some(kind) => self.of_group.insert(Group::clone(group), kind),
+                None => self.of_group.remove(&**group),
             };
             for waiter in waiters.values() {
                 self.look_at(pool, blockers, &waiter.request, note);

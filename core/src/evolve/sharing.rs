@@ -23,6 +23,10 @@ impl State {
     pub(super) fn notice(&mut self, noticed: &PreemptionNoticed) {
         let PreemptionNoticed { pool, request, by, by_tenant, right, ends_at_ms } = noticed;
         let now = self.time_ms;
+        let found = self.pool_mut(pool);
+        if let Some(request) = found.requests.get(request) {
+            found.preemptible.forget(&found.fleet, request);
+        }
         let lease = self.lease_mut(pool, request);
         let before = lease.ends_at_ms;
         assert!(*ends_at_ms <= before, "notice lengthens the lease of {request}");

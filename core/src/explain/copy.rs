@@ -70,6 +70,7 @@ impl Pool {
             half_life_ms: self.half_life_ms,
             preemption: self.preemption.clone(),
             tariff: self.tariff.clone(),
+            preemptible: self.preemptible.clone(),
             budget_look_ms: self.budget_look_ms,
         }
     }

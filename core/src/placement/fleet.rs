@@ -1,7 +1,7 @@
 //! The nodes of a pool and what is left of each: facts only, no choice.
 
 use super::draw::seed_of;
-use super::history::History;
+use super::history::{History, Moment};
 use super::inventory::Inventory;
 use super::node::{Node, NodeClass};
 use super::shape::{GpuSet, Need, Shape};
@@ -201,6 +201,17 @@ impl Fleet {
             total_milli: GpuMilli(sum.total_milli.0 + gpus.total_milli.0),
             used_milli: GpuMilli(sum.used_milli.0 + gpus.used_milli.0),
         })
+    }
+
+    /// Where its life is now.
+    pub(crate) fn moment(&self) -> Moment {
+        self.history.now()
+    }
+
+    /// The nodes that changed since, each once, a new one among them; none when that is too long
+    /// ago, or was another fleet's life.
+    pub(crate) fn changed_since(&self, then: Moment) -> Option<impl Iterator<Item = usize>> {
+        self.history.remembers(then).then(|| self.history.touched_since(then))
     }
 
     /// Per model, whether `shape` accepts it.

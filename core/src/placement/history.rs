@@ -10,7 +10,7 @@ const TOUCHES_MAX: usize = 4_096;
 
 /// A point in the life of a fleet: how many changes, and a digest of all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     clock: u64,
     digest: u64,
 }

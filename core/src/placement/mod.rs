@@ -26,6 +26,7 @@ pub mod target;
 pub use draw::seed_of;
 pub use fleet::{Fleet, GpuTotals};
 pub use gang::Gang;
+pub(crate) use history::Moment;
 pub use node::{Node, NodeClass};
 pub use out_of_service::OutOfService;
 pub(crate) use room::Room;

@@ -189,11 +189,11 @@ impl Node {
         on_gpus.min(replicas_beside_gpus(self.cpu_left, self.memory_left, shape.need()))
     }
 
-    /// The same if `given`, which sits here, were given back.
-    pub(crate) fn replicas_after(&self, shape: &Shape, given: &[(Need, GpuSet)]) -> i64 {
+    /// The node as it were if `given`, which sits here, were given back.
+    pub(crate) fn without(&self, given: &[(Need, GpuSet)]) -> Self {
         let mut after = self.clone();
         given.iter().for_each(|(need, gpus)| after.give_back(need, *gpus));
-        after.replicas_that_fit(shape)
+        after
     }
 
     /// The fully free GPUs with the lowest indices, as many as `shape` has; none for other kinds.
@@ -247,7 +247,7 @@ impl Node {
         }
     }
 
-    pub(super) fn give_back(&mut self, need: &Need, gpus: GpuSet) {
+    pub(crate) fn give_back(&mut self, need: &Need, gpus: GpuSet) {
         self.replicas -= 1;
         self.cpu_left.0 += need.cpu_milli.0;
         self.memory_left.0 += need.memory_mib.0;

@@ -1,15 +1,19 @@
 //! Which leases have to end for a request, so that none of them could have stayed.
 
+mod nodes;
+mod search;
+
 use crate::command::PreemptionRules;
 use crate::decision::PreemptionRight;
-use crate::limits::{TIME_MS_MAX, VICTIMS_MAX};
+use crate::limits::TIME_MS_MAX;
 use crate::overtaking::is_guaranteed;
-use crate::placement::{GpuSet, Need, Shape};
+use crate::placement::{GpuSet, Shape};
 use crate::queue::preferences;
-use crate::state::{Lease, Pool, Request};
-use crate::units::{GpuModel, RequestId, TenantId, TimeMs};
+use crate::state::{Lease, Pool, Request, Tenant};
+use crate::units::{RequestId, TenantId, TimeMs};
+use search::Search;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A lease that may end for a request.
 #[derive(Clone, Debug)]
@@ -17,6 +21,28 @@ pub(super) struct Victim<'a> {
     pub(super) request: &'a Request,
     lease: &'a Lease,
     right: PreemptionRight,
+    /// Its tenant, by its place in [`Candidates`].
+    tenant: usize,
+    /// Where its replicas sit: places in the fleet's order.
+    seats: Vec<(usize, GpuSet)>,
+}
+
+/// Whose leases may end for a request.
+#[derive(Debug)]
+struct Owner {
+    is_own: bool,
+    /// What it holds beyond what it is guaranteed, in GPU milli.
+    beyond_guarantee: i64,
+    /// How many of its leases may still get notice today.
+    notices_left: i64,
+}
+
+/// The leases that may end for a request, and whose they are.
+#[derive(Debug)]
+struct Candidates<'a> {
+    /// Those of which least is lost first.
+    leases: Vec<Victim<'a>>,
+    owners: Vec<Owner>,
 }
 
 /// The search for leases to end, in one pool at one moment.
@@ -26,268 +52,104 @@ pub(super) struct Victims<'a> {
     pub(super) now: TimeMs,
 }
 
-/// What is chosen so far, by node and by tenant.
-#[derive(Clone, Debug, Default)]
-struct Chosen {
-    leases: BTreeSet<RequestId>,
-    /// By node, what would be given back there.
-    given: BTreeMap<usize, Vec<(Need, GpuSet)>>,
-    /// By tenant, GPU milli and leases.
-    of_tenant: BTreeMap<TenantId, (i64, i64)>,
+/// Models on which leases that end might make enough room for a request.
+pub(super) struct Ground {
+    shape: Shape,
+    /// How many replicas fit already.
+    fit: i64,
+    /// The nodes that would have more room.
+    nodes: Vec<usize>,
+}
+
+impl Ground {
+    /// All of them, as the request prefers them; none when not even all leases were enough, whoever
+    /// is guaranteed what.
+    pub(super) fn of(pool: &mut Pool, id: &RequestId, now: TimeMs) -> Vec<Self> {
+        pool.preemptible.make(&pool.fleet, &pool.requests);
+        let by = &pool.requests[id];
+        let Some(paid) = pool.affordable(&by.ask, now) else { return vec![] };
+        let shapes: Vec<_> = preferences(&paid).map(|models| Shape::of(&paid, models)).collect();
+        let is_covered = is_guaranteed(pool, &by.ask);
+        let below = if is_covered { i64::MAX } else { by.ask.priority };
+        let replicas = by.ask.replicas;
+        let might = shapes.into_iter().filter_map(|shape| {
+            let row = pool.preemptible.look(&pool.fleet, &shape, below);
+            let (fit, is_enough) = (row.fit, replicas <= row.fit.saturating_add(row.gain_max));
+            let nodes = row.nodes();
+            (fit < replicas && is_enough).then(|| Self { shape, fit, nodes: nodes.collect() })
+        });
+        might.collect()
+    }
 }
 
 impl<'a> Victims<'a> {
     /// The leases that would have to end for `id`, none of which could be spared; none when there
-    /// are not enough.
-    pub(super) fn of(&self, id: &RequestId) -> Option<Vec<Victim<'a>>> {
+    /// are none that would make enough room.
+    pub(super) fn of(&self, id: &RequestId, grounds: &[Ground]) -> Option<Vec<Victim<'a>>> {
         let by = &self.pool.requests[id];
-        let candidates = self.candidates(by);
-        if candidates.is_empty() {
-            return None;
-        }
-        let paid = self.pool.affordable(&by.ask, self.now)?;
-        preferences(&paid).find_map(|models| {
-            let chosen = self.for_models(by, &candidates, models)?;
+        grounds.iter().find_map(|ground| {
+            let candidates = self.candidates(by, &ground.nodes);
+            let chosen = Search::of(self, by, &candidates, ground).chosen()?;
             self.leaves_promises(by, &chosen).then_some(chosen)
         })
     }
 
-    /// Whoever may be preempted for `by`: the lowest priority first, then the shortest run, so that
-    /// least is lost.
-    fn candidates(&self, by: &Request) -> Vec<Victim<'a>> {
+    /// Whoever on `nodes` may be preempted for `by` were nobody else: the lowest priority first,
+    /// then the shortest run, so that least is lost.
+    fn candidates(&self, by: &Request, nodes: &[usize]) -> Candidates<'a> {
         let is_covered = is_guaranteed(self.pool, &by.ask);
-        let mut all: Vec<_> = self
-            .pool
-            .requests
-            .values()
-            .filter_map(|request| self.candidate(by, is_covered, request))
-            .collect();
-        all.sort_by_key(|victim| {
+        let (mut leases, mut owners) = (vec![], vec![]);
+        let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        let below = if is_covered { i64::MAX } else { by.ask.priority };
+        let seats = nodes.iter().flat_map(|node| self.pool.preemptible.on(*node));
+        let seats = seats.filter(|seat| seat.priority < below).map(|seat| &seat.request);
+        let mut ids: Vec<&RequestId> = seats.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for request in ids.into_iter().map(|id| &self.pool.requests[id]) {
+            let ask = &request.ask;
+            let is_own = ask.tenant == by.ask.tenant;
+            let right = match (is_own, is_covered, by.ask.priority > ask.priority) {
+                (false, true, _) => PreemptionRight::Guarantee,
+                (_, _, true) => PreemptionRight::Priority,
+                (_, _, false) => continue,
+            };
+            let place = *places.entry(&ask.tenant).or_insert_with(|| {
+                owners.push(self.owner(&self.pool.tenants[&ask.tenant], is_own));
+                owners.len() - 1
+            });
+            let owner: &Owner = &owners[place];
+            let may_go = request.preemptions < self.rules.per_request
+                && owner.notices_left > 0
+                && owner.may_lose(request.held_gpu_milli().0);
+            if may_go {
+                leases.push(self.victim(request, right, place));
+            }
+        }
+        leases.sort_by_key(|victim: &Victim<'_>| {
             let ask = &victim.request.ask;
             let (began, arrival) = (victim.lease.granted_at_ms, victim.request.arrival);
             (ask.priority, Reverse(began), Reverse(arrival))
         });
-        all
+        Candidates { leases, owners }
     }
 
-    fn candidate(&self, by: &Request, is_covered: bool, v: &'a Request) -> Option<Victim<'a>> {
-        let lease = v.lease().filter(|lease| lease.notice.is_none())?;
-        let is_fair_game = v.ask.preemptible && v.preemptions < self.rules.per_request;
-        if !is_fair_game {
-            return None;
+    fn owner(&self, tenant: &Tenant, is_own: bool) -> Owner {
+        Owner {
+            is_own,
+            beyond_guarantee: tenant.used_gpu_milli.0 - tenant.quota.guarantee_gpu_milli.0,
+            notices_left: self.rules.per_tenant_and_day - tenant.preempted.on(self.now),
         }
-        let is_higher = by.ask.priority > v.ask.priority;
-        let is_own = by.ask.tenant == v.ask.tenant;
-        let right = match (is_own, is_covered, is_higher) {
-            (false, true, _) => PreemptionRight::Guarantee,
-            (_, _, true) => PreemptionRight::Priority,
-            (_, _, false) => return None,
-        };
-        Some(Victim { request: v, lease, right })
     }
 
-    /// Node by node, where fewest have to go for one replica more, until all fit; then whoever can
-    /// be spared is.
-    fn for_models(
-        &self,
-        by: &Request,
-        candidates: &[Victim<'a>],
-        models: &[GpuModel],
-    ) -> Option<Vec<Victim<'a>>> {
-        let shape = Shape::of(&by.ask, models);
-        let fleet = &self.pool.fleet;
-        let mut missing = by.ask.replicas - fleet.room_for(&shape);
-        if missing <= 0 {
-            return None;
-        }
-        let by_node = self.by_node(candidates, &shape);
-        let (mut chosen, mut order) = (Chosen::default(), Vec::new());
-        while missing > 0 {
-            let (_, next) = by_node
-                .iter()
-                .filter_map(|(node, sitting)| {
-                    self.fewest(by, (*node, missing), sitting, &shape, &chosen)
-                })
-                .min_by_key(|(cost, _)| *cost)?;
-            missing -= self.gain(&next, &shape, &chosen);
-            for victim in next {
-                self.choose(&mut chosen, &victim);
-                order.push(victim);
-            }
-            if order.len() > VICTIMS_MAX {
-                return None;
-            }
-        }
-        Some(self.spare(by, order, &shape))
-    }
-
-    /// Candidates by the nodes that could hold `shape` and where a replica of theirs sits.
-    fn by_node(
-        &self,
-        candidates: &[Victim<'a>],
-        shape: &Shape,
-    ) -> BTreeMap<usize, Vec<Victim<'a>>> {
-        let fleet = &self.pool.fleet;
-        let mut by_node: BTreeMap<usize, Vec<Victim<'a>>> = BTreeMap::new();
-        for victim in candidates {
-            let nodes = victim.lease.replicas.iter().filter_map(|at| fleet.index_of(&at.node));
-            for node in nodes.collect::<BTreeSet<_>>() {
-                let (at, class) = (fleet.node(node), fleet.node(node).class());
-                let holds = at.accepts_work()
-                    && shape.accepts(fleet.model_of(at))
-                    && class.replicas_when_empty(shape) > 0;
-                if holds {
-                    by_node.entry(node).or_default().push(victim.clone());
-                }
-            }
-        }
-        by_node
-    }
-
-    /// The fewest of those on `node` without whom one replica more fits there, and what that costs.
-    /// Replicas beyond those that are `missing` are worth nothing.
-    fn fewest(
-        &self,
-        by: &Request,
-        (node, missing): (usize, i64),
-        sitting: &[Victim<'a>],
-        shape: &Shape,
-        chosen: &Chosen,
-    ) -> Option<(Cost, Vec<Victim<'a>>)> {
-        let mut by_size = sitting.to_vec();
-        by_size.sort_by_key(|victim| Reverse(victim.request.held_gpu_milli()));
-        let orders = [sitting.to_vec(), by_size];
-        let found = orders.into_iter().filter_map(|order| {
-            let some = self.enough(by, node, &order, shape, chosen)?;
-            let gain = self.gain(&some, shape, chosen);
-            Some((self.cost(node, gain.min(missing), &some), some))
-        });
-        found.min_by_key(|(cost, _)| *cost)
-    }
-
-    /// The first of `order` that make room for one replica more on `node`, without whom of them
-    /// could stay.
-    fn enough(
-        &self,
-        by: &Request,
-        node: usize,
-        order: &[Victim<'a>],
-        shape: &Shape,
-        chosen: &Chosen,
-    ) -> Option<Vec<Victim<'a>>> {
-        let room = |chosen: &Chosen| self.room_on(node, shape, chosen);
-        let (before, mut with, mut taken) = (room(chosen), chosen.clone(), Vec::new());
-        for victim in order {
-            if room(&with) > before {
-                break;
-            }
-            if self.may_still_go(by, victim, &with) {
-                self.choose(&mut with, victim);
-                taken.push(victim.clone());
-            }
-        }
-        if room(&with) <= before {
-            return None;
-        }
-        // The last one made the room; some before it may have gone for nothing.
-        Some(self.needed(taken, chosen, |with| room(with) > before))
-    }
-
-    /// Whoever can stay while all replicas still fit does, whose work would be lost the most first.
-    fn spare(&self, by: &Request, mut order: Vec<Victim<'a>>, shape: &Shape) -> Vec<Victim<'a>> {
-        order.sort_by_key(|victim| {
-            (Reverse(victim.request.ask.priority), victim.lease.granted_at_ms)
-        });
-        let fits = |with: &Chosen| self.room(shape, with) >= by.ask.replicas;
-        self.needed(order, &Chosen::default(), fits)
-    }
-
-    /// Those of `some` without whom it would not be enough, beside those chosen: the first is the
-    /// first who may stay.
-    fn needed(
-        &self,
-        mut some: Vec<Victim<'a>>,
-        chosen: &Chosen,
-        is_enough: impl Fn(&Chosen) -> bool,
-    ) -> Vec<Victim<'a>> {
-        let mut at = 0;
-        while at < some.len() {
-            let mut without = chosen.clone();
-            let others = some.iter().enumerate().filter(|(other, _)| *other != at);
-            others.for_each(|(_, victim)| self.choose(&mut without, victim));
-            if is_enough(&without) {
-                some.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        some
-    }
-
-    /// Whether `victim` may go beside those chosen: it is not chosen yet, its tenant's day allows
-    /// it, and what its tenant keeps is no less than what it is guaranteed.
-    fn may_still_go(&self, by: &Request, victim: &Victim<'_>, chosen: &Chosen) -> bool {
-        let ask = &victim.request.ask;
-        let tenant = &self.pool.tenants[&ask.tenant];
-        let (milli, leases) = chosen.of_tenant.get(&ask.tenant).copied().unwrap_or_default();
-        let goes = victim.request.held_gpu_milli().0;
-        let keeps = tenant.used_gpu_milli.0 - milli - goes;
-        let is_own = ask.tenant == by.ask.tenant;
-        !chosen.leases.contains(&ask.request)
-            && tenant.preempted.on(self.now) + leases < self.rules.per_tenant_and_day
-            && (is_own || goes == 0 || keeps >= tenant.quota.guarantee_gpu_milli.0)
-    }
-
-    fn choose(&self, chosen: &mut Chosen, victim: &Victim<'_>) {
-        let ask = &victim.request.ask;
-        if !chosen.leases.insert(ask.request.clone()) {
-            return;
-        }
-        for at in &victim.lease.replicas {
+    fn victim(&self, request: &'a Request, right: PreemptionRight, tenant: usize) -> Victim<'a> {
+        let lease = request.lease().expect("what may be preempted runs");
+        let seat = |at: &crate::decision::Placement| {
             let node = self.pool.fleet.index_of(&at.node).expect("a lease sits on a known node");
-            chosen.given.entry(node).or_default().push((Need::of(ask), GpuSet::of(&at.gpus)));
-        }
-        let (milli, leases) = chosen.of_tenant.entry(ask.tenant.clone()).or_default();
-        *milli += victim.request.held_gpu_milli().0;
-        *leases += 1;
-    }
-
-    fn room_on(&self, node: usize, shape: &Shape, chosen: &Chosen) -> i64 {
-        let fleet = &self.pool.fleet;
-        let given = chosen.given.get(&node).map_or([].as_slice(), Vec::as_slice);
-        let at = fleet.node(node);
-        if shape.accepts(fleet.model_of(at)) { at.replicas_after(shape, given) } else { 0 }
-    }
-
-    /// How many replicas more fit when `more` go beside those chosen.
-    fn gain(&self, more: &[Victim<'_>], shape: &Shape, chosen: &Chosen) -> i64 {
-        let mut with = chosen.clone();
-        more.iter().for_each(|victim| self.choose(&mut with, victim));
-        let changed = more.iter().flat_map(|victim| &victim.lease.replicas);
-        let nodes: BTreeSet<_> =
-            changed.filter_map(|at| self.pool.fleet.index_of(&at.node)).collect();
-        let gain =
-            |node: &usize| self.room_on(*node, shape, &with) - self.room_on(*node, shape, chosen);
-        nodes.iter().map(gain).sum()
-    }
-
-    /// How many replicas would fit, all nodes together.
-    fn room(&self, shape: &Shape, chosen: &Chosen) -> i64 {
-        let fleet = &self.pool.fleet;
-        let changed = chosen.given.keys().map(|node| {
-            self.room_on(*node, shape, chosen) - self.room_on(*node, shape, &Chosen::default())
-        });
-        fleet.room_for(shape).saturating_add(changed.sum::<i64>())
-    }
-
-    fn cost(&self, node: usize, gain: i64, victims: &[Victim<'_>]) -> Cost {
-        let priority = victims.iter().map(|victim| victim.request.ask.priority).max();
-        let lost = victims.iter().map(|victim| {
-            let milli = i128::from(victim.request.held_gpu_milli().0);
-            milli * i128::from(victim.lease.held_until(self.now).0)
-        });
-        let (count, gain) = (victims.len(), Reverse(gain));
-        Cost { count, gain, priority, lost: lost.sum(), node }
+            (node, GpuSet::of(&at.gpus))
+        };
+        let seats = lease.replicas.iter().map(seat).collect();
+        Victim { request, lease, right, tenant, seats }
     }
 
     /// Whether, once they are gone, nothing that is promised to others is granted with it.
@@ -323,15 +185,9 @@ impl<'a> Victims<'a> {
     }
 }
 
-/// What it costs to have some leases end: less is better, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Cost {
-    count: usize,
-    /// How many replicas more fit then.
-    gain: Reverse<i64>,
-    /// The highest of their priorities.
-    priority: Option<i64>,
-    /// GPU milli times milliseconds of their runs.
-    lost: i128,
-    node: usize,
+impl Owner {
+    /// Whether it keeps what it is guaranteed without so much.
+    fn may_lose(&self, gpu_milli: i64) -> bool {
+        self.is_own || gpu_milli == 0 || gpu_milli <= self.beyond_guarantee
+    }
 }

@@ -8,11 +8,13 @@ pub mod history;
 mod ledger;
 pub mod memory;
 mod place_table;
+mod preemptible;
 mod preemption;
 mod queue;
 mod rate;
 mod request;
 mod timer;
+mod waiters;
 
 pub use bench::{Bench, Said, Standing};
 pub use budget::Budget;
@@ -21,10 +23,12 @@ pub use duplicates::{DuplicateWindow, Seen};
 pub use history::History;
 pub use ledger::{Amounts, Ledger};
 pub use memory::Memory;
+pub(crate) use preemptible::Preemptible;
 pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
 pub use request::{Lease, Notice, Request, Stage};
 pub use timer::{Timer, TimerKind};
+pub use waiters::Waiters;
 
 use crate::command::{OpenLog, RequestAllocation, SetPoolPolicy, SetQuota, TariffSpan};
 use crate::council::ModelId;
@@ -106,6 +110,9 @@ pub struct Pool {
     pub preemption: Preemption,
     /// What GPUs cost at which time of day, besides the policy's prices.
     pub tariff: Vec<TariffSpan>,
+    /// Whose leases may end for others.
+    #[serde(skip)]
+    pub(crate) preemptible: Preemptible,
     /// When somebody who waits for a budget or a price may start; none when nobody does, as far as
     /// was seen when the queue was gone through last.
     pub budget_look_ms: Option<TimeMs>,
@@ -215,6 +222,7 @@ impl Pool {
             half_life_ms: None,
             preemption: Preemption::default(),
             tariff: Vec::new(),
+            preemptible: Preemptible::default(),
             budget_look_ms: None,
         }
     }

@@ -4,8 +4,9 @@
 //! group differ in arrival only:
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
+use super::waiters::Waiters;
 use crate::command::{RequestAllocation, Topology};
-use crate::state::Pool;
+use crate::state::{Pool, Request};
 use crate::units::{
     CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, MicroUsd, Offset, RequestId, TenantId,
     TimeMs,
@@ -13,11 +14,13 @@ use crate::units::{
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All waiting requests of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
-    groups: BTreeMap<Group, BTreeMap<Offset, Waiter>>,
+    #[serde(with = "group_map")]
+    groups: BTreeMap<Arc<Group>, Waiters>,
     count: i64,
 }
 
@@ -101,6 +104,14 @@ impl Group {
 }
 
 impl Pool {
+    /// Whoever of a group arrived at an offset.
+    ///
+    /// # Panics
+    /// When nobody did who waits.
+    pub(crate) fn waiter(&self, group: &Group, arrival: Offset) -> &Request {
+        &self.requests[&self.queue.groups[group][&arrival].request]
+    }
+
     /// The group that a request of this pool waits in.
     ///
     /// # Panics
@@ -163,30 +174,40 @@ impl Queue {
 
     /// The groups, each with its waiters in order of arrival; never an empty one.
     #[must_use]
-    pub fn groups(&self) -> &BTreeMap<Group, BTreeMap<Offset, Waiter>> {
+    pub fn groups(&self) -> &BTreeMap<Arc<Group>, Waiters> {
         &self.groups
     }
 
     /// All waiting requests, in no order that anybody should show.
     pub(crate) fn waiters(&self) -> impl Iterator<Item = (&Group, Offset, &Waiter)> {
         self.groups.iter().flat_map(|(group, waiters)| {
-            waiters.iter().map(move |(arrival, waiter)| (group, *arrival, waiter))
+            waiters.iter().map(move |(arrival, waiter)| (&**group, *arrival, waiter))
         })
+    }
+
+    /// Whether somebody of a group who arrived at an offset waits.
+    pub(crate) fn holds(&self, group: &Group, arrival: Offset) -> bool {
+        self.groups.get(group).is_some_and(|waiters| waiters.contains_key(&arrival))
     }
 
     /// Adds a request at the place that its arrival gives it.
     pub(crate) fn join(&mut self, group: Group, arrival: Offset, waiter: Waiter) {
-        let previous = self.groups.entry(group).or_default().insert(arrival, waiter);
+        // Most join a group that is there.
+        let previous = match self.groups.get_mut(&group) {
+            Some(waiters) => waiters.insert(arrival, waiter),
+            None => self.groups.entry(Arc::new(group)).or_default().insert(arrival, waiter),
+        };
         assert!(previous.is_none(), "two requests arrived at offset {arrival}: {previous:?}");
         self.count += 1;
     }
 
     /// Takes out all requests of a tenant.
     pub(crate) fn take_all(&mut self, tenant: &TenantId) -> Vec<(Offset, Waiter)> {
-        let groups = self.groups.keys().filter(|group| group.tenant == *tenant).cloned();
+        let of_tenant = |group: &Arc<Group>| group.tenant == *tenant;
+        let groups: Vec<_> = self.groups.keys().filter(|group| of_tenant(group)).cloned().collect();
         let mut all = Vec::new();
-        for group in groups.collect::<Vec<_>>() {
-            all.extend(self.groups.remove(&group).into_iter().flatten());
+        for group in groups {
+            all.extend(self.groups.remove(&group).into_iter().flat_map(Waiters::into_map));
         }
         self.count -= i64::try_from(all.len()).expect("a queue is bounded");
         all
@@ -195,11 +216,35 @@ impl Queue {
     /// Takes a request out.
     pub(crate) fn leave(&mut self, group: &Group, arrival: Offset) {
         let waiters = self.groups.get_mut(group).expect("a waiting request has a group");
-        let waiter = waiters.remove(&arrival);
+        let waiter = waiters.remove(arrival);
         assert!(waiter.is_some(), "no request of offset {arrival} waits in {group:?}");
         if waiters.is_empty() {
             self.groups.remove(group);
         }
         self.count -= 1;
+    }
+}
+
+/// Groups are shared with whoever goes through the queue, and stored as what they are.
+mod group_map {
+    use super::{Group, Waiters};
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    type Groups = BTreeMap<Arc<Group>, Waiters>;
+
+    pub(super) fn serialize<S: Serializer>(
+        groups: &Groups,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(groups.iter().map(|(group, waiters)| (&**group, waiters)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Groups, D::Error> {
+        let groups = BTreeMap::<Group, Waiters>::deserialize(deserializer)?;
+        Ok(groups.into_iter().map(|(group, waiters)| (Arc::new(group), waiters)).collect())
     }
 }

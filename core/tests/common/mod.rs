@@ -34,11 +34,14 @@ use send::*;
 pub(crate) const POOLS: [&str; 3] = ["p0", "p1", "p2"];
 const NOWHERE: &str = "p3";
 
-/// `PROPTEST_CASES` streams per law, or as many as the ordinary suite has time for.
+/// Streams per law in the ordinary suite.
+const STREAMS: u32 = 300;
+
+/// `PROPTEST_CASES` streams per law, or [`STREAMS`]; `dev/faults` has 20,000.
 pub(crate) fn config() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
-        None => ProptestConfig::with_cases(96),
+        None => ProptestConfig::with_cases(STREAMS),
     }
 }
 

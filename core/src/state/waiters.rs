@@ -1,0 +1,125 @@
+//! The waiting requests of one group: by arrival, and by when they joined the queue. The latter is
+//! mostly the same order, but for late approvals and for those who were preempted.
+
+use super::queue::Waiter;
+use crate::units::{Offset, TimeMs};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Deref;
+
+/// Requests that are alike, in order of arrival. Their value is who they are: when they joined is
+/// kept beside it, so that nobody has to go through all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Waiters {
+    by_arrival: BTreeMap<Offset, Waiter>,
+    joined: BTreeSet<(TimeMs, Offset)>,
+}
+
+impl Waiters {
+    /// When the first of them joined the queue; none when there is nobody.
+    #[must_use]
+    pub fn first_joined(&self) -> Option<TimeMs> {
+        self.joined.first().map(|(since_ms, _)| *since_ms)
+    }
+
+    /// The first who arrived after `last` and joined before it; the first of all after nobody.
+    pub(crate) fn next_elder(&self, last: Option<(Offset, TimeMs)>) -> Option<(Offset, &Waiter)> {
+        let Some((arrival, since_ms)) = last else {
+            return self.by_arrival.first_key_value().map(|(arrival, waiter)| (*arrival, waiter));
+        };
+        if self.first_joined()? >= since_ms {
+            return None;
+        }
+        let behind = self.by_arrival.range((Excluded(arrival), Unbounded));
+        let mut behind = behind.map(|(arrival, waiter)| (*arrival, waiter));
+        behind.find(|(_, waiter)| waiter.since_ms < since_ms)
+    }
+
+    /// Adds one; returns whoever had that arrival.
+    pub(super) fn insert(&mut self, arrival: Offset, waiter: Waiter) -> Option<Waiter> {
+        self.joined.insert((waiter.since_ms, arrival));
+        self.by_arrival.insert(arrival, waiter)
+    }
+
+    /// Takes one out.
+    pub(super) fn remove(&mut self, arrival: Offset) -> Option<Waiter> {
+        let waiter = self.by_arrival.remove(&arrival)?;
+        self.joined.remove(&(waiter.since_ms, arrival));
+        Some(waiter)
+    }
+
+    /// All of them, by arrival.
+    pub(super) fn into_map(self) -> BTreeMap<Offset, Waiter> {
+        self.by_arrival
+    }
+}
+
+impl Deref for Waiters {
+    type Target = BTreeMap<Offset, Waiter>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.by_arrival
+    }
+}
+
+impl PartialEq for Waiters {
+    fn eq(&self, other: &Self) -> bool {
+        self.by_arrival == other.by_arrival
+    }
+}
+
+impl Eq for Waiters {}
+
+impl Serialize for Waiters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.by_arrival.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Waiters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let by_arrival = BTreeMap::<Offset, Waiter>::deserialize(deserializer)?;
+        let joined = by_arrival.iter().map(|(arrival, waiter)| (waiter.since_ms, *arrival));
+        let joined = joined.collect();
+        Ok(Self { by_arrival, joined })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::RequestId;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn elders_are_those_before_whom_nobody_joined(
+            joined in prop::collection::btree_map(0..50_i64, 0..20_i64, 0..40),
+            gone in prop::collection::vec(0..50_i64, 0..20),
+        ) {
+            let mut waiters = Waiters::default();
+            for (arrival, since_ms) in &joined {
+                let request = RequestId::from(format!("r{arrival}"));
+                let waiter = Waiter { request, since_ms: TimeMs(*since_ms) };
+                prop_assert_eq!(waiters.insert(Offset(*arrival), waiter), None);
+            }
+            for arrival in gone {
+                waiters.remove(Offset(arrival));
+            }
+            let mut expected: Vec<(Offset, TimeMs)> = vec![];
+            for (arrival, waiter) in waiters.iter() {
+                if expected.last().is_none_or(|(_, first)| waiter.since_ms < *first) {
+                    expected.push((*arrival, waiter.since_ms));
+                }
+            }
+            let (mut found, mut last) = (vec![], None);
+            while let Some((arrival, waiter)) = waiters.next_elder(last) {
+                last = Some((arrival, waiter.since_ms));
+                found.extend(last);
+            }
+            prop_assert_eq!(waiters.first_joined(), expected.last().map(|(_, since_ms)| *since_ms));
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
