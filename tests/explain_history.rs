@@ -15,6 +15,7 @@ use conclave::explain::history::PassRule;
 use conclave::explain::{ExplainReport, Follower, explain, explain_at, text};
 use conclave::log::memory::MemoryLog;
 use conclave::log::{CommandRecord, Headers};
+use conclave::report::event::Subject;
 use conclave::report::viewer::Viewer;
 use conclave::wire::encode_command;
 use conclave_core::command::{Actor, Command, Payload, Role};
@@ -199,14 +200,21 @@ fn share_a_model(pool: &Pool, one: &RequestId, other: &RequestId) -> bool {
 }
 
 /// Whom a decision starts while `own` waits, from what was before it and after it.
-fn starts(before: &State, after: &State, decision: &Decision, own: &RequestId) -> Vec<RequestId> {
-    let id = &decision.pool;
+fn starts(
+    (before, after): (&State, &State),
+    decision: &Decision,
+    id: &PoolId,
+    own: &RequestId,
+) -> Vec<RequestId> {
     let admits = |event: &Event| matches!(event, Event::RequestAdmitted(admitted) if admitted.request.request == *own);
     // What stands before its admission is of an earlier life under the same name.
     let admission = decision.events.iter().position(admits);
     let mut is_queued = admission.is_none() && waits(before, id, own);
     let mut starts = vec![];
     for event in &decision.events[admission.unwrap_or(0)..] {
+        if Subject::of(event).pool != Some(id) {
+            continue;
+        }
         match event {
             Event::RequestQueued(event) if event.request == *own => is_queued = true,
             Event::LeasePreempted(event) if event.request == *own => is_queued = true,
@@ -226,9 +234,9 @@ fn starts(before: &State, after: &State, decision: &Decision, own: &RequestId) -
 
 /// The rule by the order that the core itself gives before the decision, where that is all there
 /// is to it: one grant to somebody who stood in the queue, and nothing else.
-fn rule(before: &State, decision: &Decision, own: &RequestId) -> Option<bool> {
+fn rule(before: &State, decision: &Decision, pool: &PoolId, own: &RequestId) -> Option<bool> {
     let [Event::LeaseGranted(granted)] = &decision.events[..] else { return None };
-    let pool = &before.pools[&decision.pool];
+    let pool = before.pools.get(pool).filter(|_| granted.pool == *pool)?;
     let order: Vec<_> = pool.in_order(decision.time_ms).map(|(.., one)| &one.request).collect();
     let place = |id: &RequestId| order.iter().position(|one| **one == *id);
     Some(place(&granted.request)? < place(own)?)
@@ -251,12 +259,6 @@ proptest! {
         for step in &stream.steps {
             world.step(step);
             let decision = world.decisions.last().unwrap();
-            if decision.pool.0.is_empty() {
-                // A tick: what happens by itself may be anywhere.
-                lives.clear();
-                before = world.state.clone();
-                continue;
-            }
             if decision.kind == "RequestAllocation" {
                 let fresh = Follower::new(decision.request.clone(), Some(decision.pool.clone()));
                 lives.entry(decision.request.clone()).or_insert((fresh, 0));
@@ -268,10 +270,11 @@ proptest! {
                 if report.asked.offset == decision.offset.0 {
                     *expected = 0;
                 }
-                if report.pool != decision.pool.to_string() || report.refused_code.is_some() {
+                if report.refused_code.is_some() {
                     continue;
                 }
-                let started = starts(&before, &world.state, decision, id);
+                let pool = PoolId::from(report.pool.as_str());
+                let started = starts((&before, &world.state), decision, &pool, id);
                 let sum = |report: &ExplainReport| -> usize {
                     let all = report.waited.iter().filter_map(|one| one.went_ahead.as_ref());
                     all.map(|ahead| ahead.starts).sum()
@@ -279,12 +282,13 @@ proptest! {
                 let all = report.went_ahead.clone().unwrap_or_default();
                 prop_assert_eq!(sum(&report), all.starts);
                 prop_assert_eq!(all.by_rule.values().sum::<usize>(), all.starts);
-                let waits_still = waits(&world.state, &decision.pool, id);
-                if waits_still || waits(&before, &decision.pool, id) {
+                let is_new = report.asked.offset == decision.offset.0;
+                let waited = !is_new && waits(&before, &pool, id);
+                if waited || waits(&world.state, &pool, id) {
                     *expected += started.len();
                     prop_assert_eq!(all.starts, *expected, "{:?} at {}", id, decision.offset);
                 }
-                let Some(stood_before) = rule(&before, decision, id) else { continue };
+                let Some(stood_before) = rule(&before, decision, &pool, id) else { continue };
                 let count = |ahead: &Option<conclave::explain::history::WentAhead>, rule: &str| {
                     ahead.as_ref().and_then(|one| one.by_rule.get(rule)).copied().unwrap_or(0)
                 };

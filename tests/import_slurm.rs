@@ -71,8 +71,8 @@ fn a_sacct_list_becomes_jobs_tenants_and_a_fleet() {
     assert_eq!(names, ["10", "11_1", "11_2", "13+0", "14", "15", "14~2", "14~3"]);
     assert_eq!(
         import.left_out.words(),
-        "jobs that had not ended (2), jobs that never started (1), jobs without GPUs (2), limits of \
-         users and of single jobs (2), steps of jobs (1)"
+        "jobs that had not ended (2), jobs that never started (1), jobs without GPUs (2), limits \
+         of users and of single jobs (2), steps of jobs (1)"
     );
 
     let first = job(&import, "10");
@@ -182,8 +182,8 @@ fn each_damage_is_named_by_line_and_column() {
 #[test]
 fn a_job_table_of_slurmdbd_is_read_by_numbers() {
     let rows = "\
-7,1001,3,60,1700000000,1700000000,1700000100,1700000700,\"1=8,2=64,1002=2\",\"1=8,1002=2\",1,n1,gpu\n\
-8,1002,1030,4294967295,1700000050,0,1700000800,1700001400,\"1=8,1001=4\",\"1=8,1001=4\",2,\"n[1-2]\",gpu\n\
+7,1001,3,60,1700000000,1700000000,1700000100,1700000700,\"1=8,1002=2\",\"1=8,1002=2\",1,n1,gpu\n\
+8,1002,1030,4294967295,1700000050,0,1700000800,1700001400,\"1=8,1001=4\",1001=4,2,n[1-2],gpu\n\
 9.5e3,1003,6,525600,1700000060,1700000060,1700000900,1700001000,1002=1,1002=1,1,['n3'],gpu\n\
 10,1001,3,60,1700000000,1700000000,1700000100,1700000700,1=8,1=8,1,n1,gpu\n";
     let folder = tempfile::tempdir().unwrap();

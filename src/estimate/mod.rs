@@ -2,10 +2,12 @@
 //! decisions, which uses nothing but what had been decided at the moment of each estimate.
 //! `docs/wait-estimate.md` has the formula, the bounds, and what it is not.
 //!
-//! Reading order: [`class`] (whose waits are alike), [`window`] (the recent waits of a class), this
-//! file (the fold), [`report`] (what is said of it).
+//! Reading order: [`class`] (whose waits are alike), [`window`] (the recent waits of a class),
+//! `outcomes` (what came of estimates, and what is made of it), this file (the fold), [`report`]
+//! (what is said of it).
 
 pub mod class;
+mod outcomes;
 pub mod report;
 pub mod window;
 
@@ -19,13 +21,12 @@ use class::Class;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event};
 use conclave_core::units::{Offset, PoolId, RequestId, TimeMs};
-use std::collections::{BTreeMap, VecDeque};
+use outcomes::Outcomes;
+use std::collections::{BTreeMap, BTreeSet};
 use window::{Quantiles, Window};
 
 /// Decisions before the last one that are read where nobody has followed the log.
 pub const LOOK_BACK: i64 = 100_000;
-/// Estimates of a pool whose outcome is kept: the newest ones.
-pub const OUTCOMES_MAX: usize = 500;
 /// Classes that are told apart; beyond it new ones are counted in the coarser ones alone.
 pub const CLASSES_MAX: usize = 4_096;
 /// Requests without a lease that are followed; beyond it new ones are not.
@@ -37,10 +38,10 @@ pub struct Estimates {
     /// The first decision that was seen; none before it.
     from: Option<Offset>,
     covered: Option<Offset>,
-    /// When that was.
-    now: TimeMs,
     windows: BTreeMap<Class, Window>,
     followed: BTreeMap<(PoolId, RequestId), Followed>,
+    /// When what was said to somebody is over, if nothing happens before.
+    deadlines: BTreeSet<(TimeMs, PoolId, RequestId)>,
     outcomes: BTreeMap<PoolId, Outcomes>,
 }
 
@@ -52,15 +53,6 @@ struct Followed {
     joined: Option<(Offset, TimeMs)>,
     /// What was said then.
     said: Option<Quantiles>,
-}
-
-/// What came of the estimates of a pool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Outcomes {
-    /// Whether the wait was within the half, and within nine tenths; the newest last.
-    recent: VecDeque<(bool, bool)>,
-    /// Estimates of which nothing can be said: the request was withdrawn before they were over.
-    withdrawn: usize,
 }
 
 impl Estimates {
@@ -118,7 +110,7 @@ impl Estimates {
         }
         self.from.get_or_insert(decision.offset);
         self.covered = Some(decision.offset);
-        self.now = decision.time_ms;
+        self.let_pass(decision.time_ms);
         let (mut joined, now) = (vec![], (decision.offset, decision.time_ms));
         for event in &decision.events {
             match event {
@@ -136,11 +128,42 @@ impl Estimates {
             }
         }
         for id in joined {
-            let said = self.followed.get(&id).and_then(|followed| self.quantiles(&followed.class));
-            if let Some(followed) = self.followed.get_mut(&id) {
-                followed.said = said;
-            }
+            self.say(id, decision.time_ms);
         }
+    }
+
+    /// What was said is over by `now`: it was wrong, whenever the request starts.
+    fn let_pass(&mut self, now: TimeMs) {
+        while self.deadlines.first().is_some_and(|(until, ..)| *until < now) {
+            let Some((_, pool, _)) = self.deadlines.pop_first() else { return };
+            self.outcomes.entry(pool).or_default().passed();
+        }
+    }
+
+    /// Keeps what is known at the moment at which a request joins the queue.
+    fn say(&mut self, id: (PoolId, RequestId), now: TimeMs) {
+        let class = self.followed.get(&id).map(|followed| followed.class.clone());
+        let said = class.and_then(|class| self.quantiles(&id.0, &class));
+        let Some(followed) = self.followed.get_mut(&id) else { return };
+        followed.said = said;
+        if let Some(said) = said {
+            let until = TimeMs(now.0.saturating_add(said.p90_ms));
+            self.deadlines.insert((until, id.0, id.1));
+        }
+    }
+
+    /// Takes what was said to a request that does not wait any more, unless it is over already:
+    /// then it has been counted.
+    fn settle(&mut self, pool: &PoolId, request: &RequestId, followed: &Followed) -> Settled {
+        let (Some((_, since)), Some(said)) = (followed.joined, followed.said) else {
+            return Settled::NothingSaid;
+        };
+        let until = TimeMs(since.0.saturating_add(said.p90_ms));
+        if self.deadlines.remove(&(until, pool.clone(), request.clone())) {
+            return Settled::InTime(said);
+        }
+        self.outcomes.entry(pool.clone()).or_default().left();
+        Settled::Passed
     }
 
     fn follow(&mut self, pool: &PoolId, ask: &RequestAllocation) {
@@ -156,26 +179,27 @@ impl Estimates {
         // Whoever starts in the decision that queued it never waited for anything.
         let Some((_, since)) = followed.joined.filter(|(at, _)| *at != offset) else { return };
         let waited_ms = now.since(since).0;
-        if let Some(said) = followed.said {
-            let outcome = (waited_ms <= said.p50_ms, waited_ms <= said.p90_ms);
-            self.outcomes.entry(pool.clone()).or_default().add(outcome);
+        if let Settled::InTime(said) = self.settle(pool, request, &followed) {
+            let is_within_half = waited_ms <= said.p50_ms;
+            self.outcomes.entry(pool.clone()).or_default().in_time(is_within_half);
         }
         self.learn(&followed.class, waited_ms);
     }
 
     /// What was withdrawn would have waited longer. Where it had waited longer than was said, that
-    /// is known to have been wrong, and it is learnt; otherwise nothing is known.
+    /// was wrong, and how long it did is learnt; otherwise nothing is known.
     fn withdraw(&mut self, pool: &PoolId, request: &RequestId, (_, now): (Offset, TimeMs)) {
         let Some(followed) = self.followed.remove(&(pool.clone(), request.clone())) else { return };
-        let (Some((_, since)), Some(said)) = (followed.joined, followed.said) else { return };
-        let waited_ms = now.since(since).0;
-        let outcomes = self.outcomes.entry(pool.clone()).or_default();
-        if waited_ms <= said.p90_ms {
-            outcomes.withdrawn += 1;
-            return;
+        let settled = self.settle(pool, request, &followed);
+        match (settled, followed.joined) {
+            (Settled::InTime(_), _) => {
+                self.outcomes.entry(pool.clone()).or_default().withdrawn();
+            }
+            (Settled::Passed, Some((_, since))) => {
+                self.learn(&followed.class, now.since(since).0);
+            }
+            _ => {}
         }
-        outcomes.add((false, false));
-        self.learn(&followed.class, waited_ms);
     }
 
     fn learn(&mut self, class: &Class, waited_ms: i64) {
@@ -186,12 +210,13 @@ impl Estimates {
         }
     }
 
-    /// Of the finest class that has enough waits.
-    fn quantiles(&self, class: &Class) -> Option<Quantiles> {
-        class.and_coarser().find_map(|class| {
+    /// Of the finest class that has enough waits, corrected by what came of estimates before.
+    fn quantiles(&self, pool: &PoolId, class: &Class) -> Option<Quantiles> {
+        let found = class.and_coarser().find_map(|class| {
             let level = class.level();
             self.windows.get(&class)?.quantiles(level)
-        })
+        })?;
+        Some(self.outcomes.get(pool).map_or(found, |outcomes| outcomes.corrected(found)))
     }
 
     /// What a request would be told that joined the queue of `pool` now.
@@ -199,7 +224,7 @@ impl Estimates {
     pub fn outlook(&self, pool: &PoolId, ask: &RequestAllocation) -> Outlook {
         let class = Class::of(pool, ask);
         let known = self.windows.get(&class.of_pool()).map_or(0, Window::len);
-        self.told(pool, self.quantiles(&class), known, None)
+        self.told(pool, self.quantiles(pool, &class), known, None)
     }
 
     /// What a request that waits was told when it joined the queue; none when nobody saw it join:
@@ -221,27 +246,8 @@ impl Estimates {
     /// How often the estimates of a pool were right.
     #[must_use]
     pub fn held(&self, pool: &PoolId) -> Held {
-        let overdue = |(_, followed): &(&(PoolId, RequestId), &Followed)| {
-            let (Some((_, since)), Some(said)) = (followed.joined, followed.said) else {
-                return false;
-            };
-            self.now.since(since).0 > said.p90_ms
-        };
-        let first = (pool.clone(), RequestId::default());
-        let of_pool = self.followed.range(first..).take_while(|((of, _), _)| of == pool);
-        let known = self.outcomes.get(pool);
-        let recent = known.map(|outcomes| &outcomes.recent);
-        let count = |is_it: fn(&(bool, bool)) -> bool| {
-            recent.map_or(0, |recent| recent.iter().filter(|one| is_it(one)).count())
-        };
-        Held {
-            estimates: recent.map_or(0, VecDeque::len),
-            within_p50: count(|(half, _)| *half),
-            within_p90: count(|(_, nine)| *nine),
-            withdrawn: known.map_or(0, |outcomes| outcomes.withdrawn),
-            overdue: of_pool.filter(overdue).count(),
-            learnt_from: self.from.unwrap_or_default().0,
-        }
+        let of_none = Held { learnt_from: self.from.unwrap_or_default().0, ..Held::default() };
+        self.outcomes.get(pool).map_or(of_none, |outcomes| outcomes.held(of_none.learnt_from))
     }
 
     fn told(
@@ -255,11 +261,11 @@ impl Estimates {
     }
 }
 
-impl Outcomes {
-    fn add(&mut self, outcome: (bool, bool)) {
-        if self.recent.len() == OUTCOMES_MAX {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(outcome);
-    }
+/// How what was said to a request stands when it does not wait any more.
+enum Settled {
+    NothingSaid,
+    /// It was over, and was counted then.
+    Passed,
+    /// It was not over.
+    InTime(Quantiles),
 }

@@ -25,8 +25,8 @@ pub struct Estimate {
 /// How often the newest estimates of a pool were right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Held {
-    /// Estimates whose request has started since, the newest 500; or was withdrawn after it had
-    /// waited longer than was said, which counts as wrong.
+    /// Estimates of which it is known whether they held, the newest 500: the request has started in
+    /// time, or has waited longer than was said of nine of ten cases.
     pub estimates: usize,
     /// In how many of them it waited no longer than what was said of half of the cases.
     pub within_p50: usize,
@@ -35,8 +35,8 @@ pub struct Held {
     /// Estimates of which nothing is known: the request was withdrawn before they were over. They
     /// are not among the others.
     pub withdrawn: usize,
-    /// Requests that wait and have waited longer than was said of nine of ten cases. They are not
-    /// among the others before they start.
+    /// Requests that wait and have waited longer than was said of nine of ten cases. They count as
+    /// wrong already.
     pub overdue: usize,
     /// The decision from which on it was learnt.
     pub learnt_from: i64,
