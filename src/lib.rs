@@ -9,6 +9,7 @@ pub mod council;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod estimate;
 pub mod explain;
 pub mod fold;
 pub mod http;

@@ -6,6 +6,7 @@ use crate::args::WhyArguments;
 use conclave::cli::Output;
 use conclave::cli::page::Page;
 use conclave::error::{Error, Result};
+use conclave::estimate::Estimates;
 use conclave::explain::{ExplainReport, Follower, explain, follow, give_reasons, text};
 use conclave::report::viewer::Viewer;
 use conclave_core::units::Offset;
@@ -42,6 +43,8 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<u8> {
     }
     let mut report = explain(&view.log, &follower, &folded.state, &Viewer::Everything)
         .map_err(|error| view.explain(error))?;
+    let estimates = Estimates::of_log(&view.log, last).map_err(|error| view.explain(error))?;
+    report.add_estimate(&estimates);
     give_reasons(&view.log, view.models(), &mut report);
     let mut page = Page::open();
     match output {

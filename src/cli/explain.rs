@@ -6,6 +6,7 @@ use super::values;
 use crate::client::Question;
 use crate::council::Models;
 use crate::error::{Error, Result};
+use crate::estimate::Estimates;
 use crate::explain::{ExplainReport, explain_live, give_reasons, text};
 use crate::report::viewer::Viewer;
 use clap::Args;
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
             let Stored { log, folded, data, .. } = &**stored;
             let all = Viewer::Everything;
             let mut report = explain_live(log, &folded.state, &pool, request, &all)?;
+            report.add_estimate(&Estimates::of_log(log, folded.state.covered)?);
             give_reasons(log, &Models::beside(data), &mut report);
             serde_json::to_string(&report)
                 .map_err(|error| Error::bug("a report is no JSON").caused_by(error))?

@@ -5,7 +5,9 @@ use super::page::say;
 use super::{Output, print};
 use crate::demo::FeedEnd;
 use crate::error::Result;
-use crate::import::{Fleet, Settings, Trace, read, run as run_import};
+use crate::import::{
+    Fleet, Settings, SlurmFiles, SlurmFleet, SlurmForm, Trace, read, run as run_import,
+};
 use crate::log::rocks::OpenOptions;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use conclave_core::command::CouncilMode;
@@ -31,6 +33,9 @@ enum Format {
     /// Microsoft's Philly trace, flattened: one list of jobs, for which a fleet is said or derived
     #[command(after_help = EXAMPLES)]
     Philly(PhillyArguments),
+    /// Slurm's accounting: what `sacct -P` prints, or an export of slurmdbd's job table
+    #[command(after_help = EXAMPLES)]
+    Slurm(SlurmArguments),
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +67,43 @@ struct PhillyArguments {
     gpu_model: String,
     #[command(flatten)]
     common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+struct SlurmArguments {
+    /// The jobs
+    #[arg(value_name = "FILE")]
+    jobs: PathBuf,
+    /// In which form
+    #[arg(long, value_enum)]
+    format: SlurmFormat,
+    /// What `sacctmgr -P show assoc` prints: who belongs to whom, and limits of accounts
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
+    /// Of slurmdbd: which number of a resource counts GPUs, and of which model (`gpu`: of every
+    /// one) [default: each from 1001 on, of the model gres-NUMBER]
+    #[arg(long, value_name = "NUMBER=MODEL", value_parser = gres)]
+    gres: Vec<(i64, String)>,
+    /// So many equal nodes, instead of those that the jobs name
+    #[arg(long, value_parser = node_count)]
+    nodes: Option<usize>,
+    /// GPUs of each node [default: as many as jobs held on it at once; 8 where they name none]
+    #[arg(long, value_parser = value_parser!(i64).range(1..=NODE_GPUS_MAX))]
+    gpus_per_node: Option<i64>,
+    /// Model of GPUs of which no job says it
+    #[arg(long, default_value = "GPU", value_parser = gpu_model)]
+    gpu_model: String,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+/// The forms of Slurm's accounting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SlurmFormat {
+    /// What `sacct -a -X -P -o JobID,User,State,Submit,Start,End,ReqTRES,...` prints
+    Sacct,
+    /// CSV of CLUSTER_job_table: id_job, id_user, state, time_submit, time_start, time_end, ...
+    Slurmdbd,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +145,8 @@ const EXAMPLES: &str = "Examples:
   conclave import openb NODES.csv PODS.csv --data data/small --nodes-fraction 0.01 --time-scale 4
   conclave import philly JOBS.csv --data data/philly
   conclave import philly JOBS.csv --data data/busy --nodes 50 --skip-damaged --output json
+  conclave import slurm --format sacct JOBS.txt --accounts ASSOC.txt --data data/slurm
+  conclave import slurm --format slurmdbd JOBS.csv --gres 1002=volta --data data/slurm
 
 Formats, assumptions and damaged rows: docs/import.md";
 
@@ -131,6 +175,7 @@ pub(super) fn run(arguments: &ImportArguments) -> Result<()> {
     let (trace, common) = match &arguments.format {
         Format::Openb(openb) => (openb_trace(openb), &openb.common),
         Format::Philly(philly) => (philly_trace(philly), &philly.common),
+        Format::Slurm(slurm) => (slurm_trace(slurm), &slurm.common),
     };
     let import = read(&trace, &settings(common), &mut |damage| say(&damage.to_string()))?;
     let accept_loss_at = common.accept_loss_at.map(Offset);
@@ -160,6 +205,19 @@ fn philly_trace(arguments: &PhillyArguments) -> Trace {
     Trace::Philly { jobs: jobs.clone(), fleet }
 }
 
+fn slurm_trace(arguments: &SlurmArguments) -> Trace {
+    let SlurmArguments { jobs, format, accounts, gres, nodes, gpus_per_node, gpu_model, .. } =
+        arguments;
+    let form = match format {
+        SlurmFormat::Sacct => SlurmForm::Sacct,
+        SlurmFormat::Slurmdbd => SlurmForm::Slurmdbd(gres.iter().cloned().collect()),
+    };
+    let files = SlurmFiles { jobs: jobs.clone(), form, accounts: accounts.clone() };
+    let gpu_model = GpuModel::from(gpu_model.as_str());
+    let fleet = SlurmFleet { nodes: *nodes, gpus_per_node: *gpus_per_node, gpu_model };
+    Trace::Slurm { files, fleet }
+}
+
 fn settings(common: &CommonArguments) -> Settings {
     Settings {
         time_permille: common.time_scale,
@@ -168,6 +226,14 @@ fn settings(common: &CommonArguments) -> Settings {
         until: if common.to_end { FeedEnd::LastLease } else { FeedEnd::LastArrival },
         skip_damaged: common.skip_damaged,
     }
+}
+
+fn gres(text: &str) -> std::result::Result<(i64, String), String> {
+    let parsed = text.split_once('=').and_then(|(number, model)| {
+        let number = number.parse().ok().filter(|number| *number > 0)?;
+        Some((number, gpu_model(model).ok()?))
+    });
+    parsed.ok_or_else(|| "has to be a number and a model, such as 1002=volta".to_owned())
 }
 
 fn node_count(text: &str) -> std::result::Result<usize, String> {

@@ -4,6 +4,7 @@ use super::connection::ReadArguments;
 use super::values;
 use crate::client::Question;
 use crate::error::Result;
+use crate::estimate::Estimates;
 use crate::report::queue::QueueReport;
 use crate::report::viewer::Viewer;
 use clap::Args;
@@ -37,7 +38,9 @@ pub(super) fn run(arguments: &QueueArguments) -> Result<u8> {
     let pool = source.pool(pool.as_ref())?;
     let question = Question::of_pool(&pool.0, &["queue"]).with("limit", Some(limit));
     let answer = source.ask(question, |stored| {
-        QueueReport::of(&stored.folded.state, &pool, &Viewer::Everything, *limit)
+        let state = &stored.folded.state;
+        let report = QueueReport::of(state, &pool, &Viewer::Everything, *limit)?;
+        Ok(report.estimated(&Estimates::of_log(&stored.log, state.covered)?, &pool))
     })?;
     answer.show(read.service.output, QueueReport::text)?;
     source.end()

@@ -31,6 +31,7 @@ pub type Timed = (TimeMs, Command);
 pub struct Feed<'a> {
     workload: &'a Workload,
     durations: BTreeMap<&'a str, DurationMs>,
+    outcomes: BTreeMap<&'a str, WorkOutcome>,
     /// Decisions seen.
     seen: usize,
     arrived: usize,
@@ -49,9 +50,14 @@ impl<'a> Feed<'a> {
     #[must_use]
     pub fn new(workload: &'a Workload) -> Self {
         let duration = |arrival: &'a Arrival| (arrival.ask.request.0.as_str(), arrival.duration_ms);
+        let outcome = |arrival: &'a Arrival| {
+            let said = arrival.outcome != WorkOutcome::Unknown;
+            said.then_some((arrival.ask.request.0.as_str(), arrival.outcome))
+        };
         Self {
             workload,
             durations: workload.arrivals.iter().map(duration).collect(),
+            outcomes: workload.arrivals.iter().filter_map(outcome).collect(),
             seen: 0,
             arrived: 0,
             pending: BTreeSet::new(),
@@ -241,7 +247,8 @@ impl<'a> Feed<'a> {
 
     fn release(&self, id: &RequestId) -> Command {
         let (_, fencing) = self.leases[id];
-        let (outcome, utilisation_bp) = (WorkOutcome::Unknown, None);
+        let outcome = self.outcomes.get(id.0.as_str()).copied().unwrap_or(WorkOutcome::Unknown);
+        let utilisation_bp = None;
         let release = ReleaseLease { request: id.clone(), fencing, outcome, utilisation_bp };
         self.operator(format!("release-{id}"), Payload::ReleaseLease(release))
     }

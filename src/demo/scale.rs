@@ -5,7 +5,7 @@ use super::source::{Job, JobClass, Source};
 use super::workload::{Arrival, FeedEnd, Workload};
 use conclave_core::command::{
     CouncilMode, PlacementPolicy, RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota,
-    TargetShape, Topology,
+    TargetShape, Topology, WorkOutcome,
 };
 use conclave_core::limits::{GPU_MILLI_WHOLE, TARGET_COUNT_MAX, TARGET_SHAPES_MAX};
 use conclave_core::units::{
@@ -103,7 +103,8 @@ pub(crate) fn evenly<T: Clone>(all: &[T], permille: i64) -> Vec<T> {
 fn arrival(job: &Job, time: TimeScale) -> Arrival {
     let at_ms = TimeMs(time.apply(job.created_s * 1_000));
     let ask = ask(job, SENDER);
-    Arrival { at_ms, duration_ms: ask.expected_duration_ms, ask }
+    let (duration_ms, outcome) = (ask.expected_duration_ms, WorkOutcome::Unknown);
+    Arrival { at_ms, duration_ms, ask, outcome }
 }
 
 /// What a job asks for.

@@ -1,7 +1,9 @@
 //! What a demo or an import feeds into the log: an inventory, quotas, a policy and arrivals, all
 //! with times of their own.
 
-use conclave_core::command::{RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota};
+use conclave_core::command::{
+    RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
+};
 use conclave_core::council::ModelId;
 use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TimeMs, UserId};
 
@@ -49,6 +51,8 @@ pub struct Arrival {
     pub ask: RequestAllocation,
     /// How long its holder keeps the GPUs before giving them back.
     pub duration_ms: DurationMs,
+    /// What its holder says of the work then.
+    pub outcome: WorkOutcome,
 }
 
 impl Workload {
@@ -91,9 +95,12 @@ impl Workload {
         let settings = (pool, policy, nodes, quotas);
         serde_json::to_writer(&mut hasher, &settings).expect("a hasher takes every byte");
         for arrival in arrivals {
-            let Arrival { at_ms, ask, duration_ms } = arrival;
+            let Arrival { at_ms, ask, duration_ms, outcome } = arrival;
             let row = (at_ms, ask, duration_ms);
             serde_json::to_writer(&mut hasher, &row).expect("a hasher takes every byte");
+            if *outcome != WorkOutcome::Unknown {
+                serde_json::to_writer(&mut hasher, outcome).expect("a hasher takes every byte");
+            }
         }
         LogId::from(format!("{kind}-{}", &hasher.finalize().to_hex()[..16]))
     }

@@ -1,11 +1,12 @@
 //! Who stands before a waiting request, by which rule, and which of them are in its way.
 
+use super::passed::billionths;
 use super::report::{Ahead, InItsWay};
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use conclave_core::overtaking::Barriers;
 use conclave_core::state::{Group, Pool, Request, State, Waiter};
 use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Requests that are named one by one.
 const NAMED_MAX: usize = 5;
@@ -53,18 +54,19 @@ type Before<'a> = (&'a Group, Offset, &'a Waiter);
 struct Look<'a> {
     pool: &'a Pool,
     viewer: &'a Viewer,
-    /// Tenants that come before the request's own in the fair share.
-    used_less: BTreeSet<&'a TenantId>,
+    /// Tenants that come before the request's own in the fair share, with what they used.
+    used_less: BTreeMap<&'a TenantId, i128>,
+    own_use: i128,
 }
 
 impl<'a> Look<'a> {
     fn of(pool: &'a Pool, viewer: &'a Viewer, request: &Request, now: TimeMs) -> Self {
         let key = |tenant| pool.fair_use(tenant, now).key;
         let own = key(&pool.tenants[&request.ask.tenant]);
-        let used_less = pool.tenants.iter().filter(|(_, tenant)| key(tenant) < own);
         let is_fair = pool.half_life_ms.is_some();
-        let used_less = used_less.filter(|_| is_fair).map(|(name, _)| name).collect();
-        Self { pool, viewer, used_less }
+        let keys = pool.tenants.iter().map(|(name, tenant)| (name, key(tenant)));
+        let used_less = keys.filter(|(_, key)| is_fair && *key < own).collect();
+        Self { pool, viewer, used_less, own_use: own }
     }
 
     /// Why one of those before `request` stands there. Arrival says nothing of two tenants of which
@@ -73,7 +75,7 @@ impl<'a> Look<'a> {
         let group = before.0;
         if group.priority.0 > request.ask.priority {
             PRIORITY
-        } else if self.used_less.contains(&group.tenant) {
+        } else if self.used_less.contains_key(&group.tenant) {
             FAIR_SHARE
         } else {
             ARRIVAL
@@ -89,12 +91,16 @@ impl<'a> Look<'a> {
     }
 
     fn row(&self, (group, _, waiter): &Before<'_>, rule: &str) -> InItsWay {
+        let used = self.used_less.get(&group.tenant).filter(|_| rule == FAIR_SHARE);
+        let its = used.filter(|_| self.viewer.sees(&group.tenant));
         InItsWay {
             request: self.name(group, waiter),
             tenant: self.viewer.name_of(&group.tenant),
             rule: rule.to_owned(),
             priority: group.priority.0,
             since_ms: waiter.since_ms.0,
+            its_use_per_billion: its.map(|its| billionths(*its)),
+            own_use_per_billion: used.map(|_| billionths(self.own_use)),
         }
     }
 

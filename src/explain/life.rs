@@ -1,5 +1,8 @@
 //! One life of a request, decision by decision, with what kept it from running as intervals.
 
+use super::history::{RoomMade, WentAhead};
+use super::made_room::Rooms;
+use super::passed::{Own, Passed, Passing, Start};
 use super::report::{EventAt, Moment, Waited, WaitedBy};
 use super::watch::Watch;
 use crate::report::event::Subject;
@@ -10,7 +13,7 @@ use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{CouncilVoted, Decision, Event, Outcome, Rejected};
 use conclave_core::rejection::RejectionCode;
 use conclave_core::state::State;
-use conclave_core::units::{PoolId, RequestId, TenantId, TimeMs};
+use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Blockers one after the other; beyond it the oldest are forgotten, and counted.
@@ -30,6 +33,10 @@ pub struct Life {
     pub(super) intervals_forgotten: usize,
     waited_ms: BTreeMap<&'static str, i64>,
     watch: Watch,
+    passing: Passing,
+    /// Over all intervals.
+    passed: Passed,
+    pub(super) rooms: Rooms,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +48,8 @@ struct Interval {
     named: Option<TenantId>,
     /// When the blocker's numbers were taken.
     noted_ms: TimeMs,
+    /// Who started meanwhile.
+    passed: Passed,
 }
 
 /// Follows the requests of one name, in one pool or in whichever has them. It can be kept and fed
@@ -96,6 +105,12 @@ impl Follower {
         let is_new = life.asked == now && life.ask.is_some();
         let admission = decision.events.iter().position(|event| admits(event, &self.request));
         let first = admission.filter(|_| is_new).unwrap_or(0);
+        // Whoever starts in this decision does while what kept the request back is what it was.
+        let was_queued = life.passing.is_queued();
+        let mut started = life.note_others(&self.request, &decision.events[first..], state, now);
+        if was_queued {
+            life.count(&std::mem::take(&mut started), now);
+        }
         for event in &decision.events[first..] {
             let Subject { pool, request, .. } = Subject::of(event);
             if pool != Some(&life.pool) {
@@ -111,6 +126,7 @@ impl Follower {
             life.watch.note(decision, &life.pool, &self.request);
             life.note_blocker(&self.request, state, now);
         }
+        life.count(&started, now);
     }
 
     /// Starts a new life when the decision is about asking for it.
@@ -139,6 +155,9 @@ impl Follower {
             intervals_forgotten: 0,
             waited_ms: BTreeMap::new(),
             watch: Watch::default(),
+            passing: Passing::begin(pool),
+            passed: Passed::default(),
+            rooms: Rooms::default(),
         });
     }
 }
@@ -194,8 +213,7 @@ impl Life {
     /// What keeps it from running; none when it runs, or is over.
     #[must_use]
     pub fn blocker(&self) -> Option<&Blocker> {
-        let last = self.intervals.back().filter(|interval| interval.until.is_none());
-        last.map(|interval| &interval.blocker)
+        open(&self.intervals).map(|interval| &interval.blocker)
     }
 
     /// In a word.
@@ -228,7 +246,8 @@ impl Life {
         let waited = |interval: &Interval| {
             let blocker = interval.shown_to(viewer);
             let sentence = sentence::blocker(&blocker, interval.noted_ms);
-            Waited { from: interval.from, until: interval.until, blocker, sentence }
+            let went_ahead = interval.passed.shown_to(viewer);
+            Waited { from: interval.from, until: interval.until, blocker, sentence, went_ahead }
         };
         self.intervals.iter().map(waited).collect()
     }
@@ -236,7 +255,7 @@ impl Life {
     /// How long by each kind of blocker until `now`, longest first.
     pub(super) fn waited_by(&self, now: Moment) -> Vec<WaitedBy> {
         let mut sums = self.waited_ms.clone();
-        if let Some(open) = self.intervals.back().filter(|interval| interval.until.is_none()) {
+        if let Some(open) = open(&self.intervals) {
             *sums.entry(kind(&open.blocker)).or_default() += now.time_ms - open.from.time_ms;
         }
         let by =
@@ -244,6 +263,52 @@ impl Life {
         let mut by: Vec<WaitedBy> = sums.into_iter().map(by).collect();
         by.sort_by_key(|one| std::cmp::Reverse(one.waited_ms));
         by
+    }
+
+    /// Those who started over all of its wait, as `viewer` may read them.
+    pub(super) fn went_ahead(&self, viewer: &Viewer) -> Option<WentAhead> {
+        self.passed.shown_to(viewer)
+    }
+
+    /// Each time its lease was told to end for another request, and each lease that was told to end
+    /// for it.
+    pub(super) fn rooms_made(
+        &self,
+        own: &RequestId,
+        viewer: &Viewer,
+    ) -> (Vec<RoomMade>, Vec<RoomMade>) {
+        self.rooms.shown_to(own, viewer)
+    }
+
+    /// Notes what happened in its pool. Returns whom it started before the request.
+    fn note_others(
+        &mut self,
+        id: &RequestId,
+        events: &[Event],
+        state: &State,
+        now: Moment,
+    ) -> Vec<Start> {
+        let Self { pool: pool_id, ask, asked, intervals, passing, rooms, .. } = self;
+        let pool = state.pools.get(pool_id).filter(|_| self.refused.is_none());
+        let (Some(pool), Some(ask)) = (pool, ask) else { return vec![] };
+        let of_pool = events.iter().filter(|event| Subject::of(event).pool == Some(pool_id));
+        let of_pool: Vec<&Event> = of_pool.collect();
+        for event in &of_pool {
+            rooms.note(id, event, pool, now);
+        }
+        let blocker = open(intervals).map(|interval| &interval.blocker);
+        let own = Own { id, ask, arrival: Offset(asked.offset), blocker };
+        passing.see(&own, &of_pool, pool, state.time_ms)
+    }
+
+    /// Counts who started, in the interval that is open.
+    fn count(&mut self, starts: &[Start], now: Moment) {
+        let open = self.intervals.back_mut().filter(|interval| interval.until.is_none());
+        let Some(open) = open else { return };
+        for start in starts {
+            open.passed.add(start, now);
+            self.passed.add(start, now);
+        }
     }
 
     fn note_blocker(&mut self, id: &RequestId, state: &State, now: Moment) {
@@ -286,8 +351,14 @@ impl Life {
             _ => None,
         };
         let (until, noted_ms) = (None, state.time_ms);
-        self.intervals.push_back(Interval { from: now, until, blocker, named, noted_ms });
+        let passed = Passed::default();
+        self.intervals.push_back(Interval { from: now, until, blocker, named, noted_ms, passed });
     }
+}
+
+/// The last interval, while it lasts.
+fn open(intervals: &VecDeque<Interval>) -> Option<&Interval> {
+    intervals.back().filter(|interval| interval.until.is_none())
 }
 
 impl Interval {

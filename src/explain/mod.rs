@@ -4,7 +4,8 @@
 //! All of it is a function of the log: the answer for a past offset is always the same.
 //!
 //! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
-//! has to be looked up for them), [`mod@ahead`], `refusal`, `advice` (what would help),
+//! has to be looked up for them), `passed` and `made_room` (who started before it, who made room for
+//! whom), [`mod@ahead`], `refusal`, `advice` (what would help),
 //! [`mod@text`] (the same for people), [`mod@plan`]; of a vote of networks [`networks`] (what is
 //! said), `opened` (its round once more), `reasons` (proved, and said why), `told` (features in
 //! words), [`brief`] (many votes, in short).
@@ -12,10 +13,14 @@
 mod advice;
 pub mod ahead;
 pub mod brief;
+pub mod history;
+mod history_text;
 pub mod life;
+mod made_room;
 pub mod networks;
 mod networks_text;
 mod opened;
+mod passed;
 pub mod plan;
 pub mod plan_text;
 mod reasons;
@@ -165,6 +170,7 @@ fn report_of(
         changes: &changes,
     };
     let advice = known.advice();
+    let (preempted, made_room) = life.rooms_made(request, viewer);
     let said = |(at, voted): (Moment, &CouncilVoted)| Networks::of(voted, Some(at));
     ExplainReport {
         request: request.to_string(),
@@ -180,7 +186,12 @@ fn report_of(
         waited: life.waited(viewer),
         waited_forgotten: life.intervals_forgotten,
         waited_by: life.waited_by(as_of),
+        went_ahead: life.went_ahead(viewer),
+        preempted,
+        made_room,
+        made_room_forgotten: life.rooms.forgotten,
         ahead: ahead(state, pool, request, viewer),
+        wait: None,
         council: refusal::council(life),
         networks: networks.map(said),
         networks_before: life.earlier_vote_of_networks().map(said),

@@ -7,6 +7,7 @@ use super::networks::Networks;
 use super::refusal::is_about_the_ask;
 use super::report::{Ahead, Council, EventAt, Granted, Moment};
 use super::sentences;
+use crate::estimate::{Estimates, Outlook};
 use crate::log::{CommandRecord, Headers, StoredCommand};
 use crate::report::decision::advice;
 use crate::report::event::Subject;
@@ -70,6 +71,9 @@ pub struct PlanReport {
     pub blocked_by_sentences: Vec<String>,
     /// Who would stand before it; none when it would not wait in the queue.
     pub ahead: Option<Ahead>,
+    /// How long it would wait, judged by others; none when it would not wait in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Outlook>,
     /// The smallest changes of one field that would let it start; of a refused or deferred one,
     /// that would let it in.
     #[schema(value_type = Vec<Object>)]
@@ -85,6 +89,16 @@ pub struct PlanReport {
     pub events: Vec<EventAt>,
     /// That nothing is promised.
     pub promise: String,
+}
+
+impl PlanReport {
+    /// Adds how long what `command` asks for would wait.
+    pub fn add_estimate(&mut self, estimates: &Estimates, command: &Command) {
+        let Payload::RequestAllocation(ask) = &command.payload else { return };
+        if self.ahead.is_some() {
+            self.wait = Some(estimates.outlook(&command.pool, ask));
+        }
+    }
 }
 
 /// What `command` would be answered if it were the next one, at `now` or at the last command's
@@ -159,6 +173,7 @@ impl Plan<'_> {
             deferred_until_ms: self.own().find_map(deferred_until),
             blocked_by_sentences: sentences(&blocked_by, self.after),
             ahead: ahead(self.after, pool, request, self.viewer),
+            wait: None,
             advice: self.advice(stands, &blocked_by, &changes).or_else(|| advice(self.decision)),
             blocked_by,
             changes,

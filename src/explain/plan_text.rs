@@ -38,6 +38,7 @@ pub fn plan_text(report: &PlanReport) -> String {
     }
     lines.extend(report.blocked_by_sentences.iter().map(|why| format!("  it would wait: {why}")));
     lines.extend(report.ahead.iter().flat_map(place));
+    lines.extend(report.wait.iter().flat_map(|wait| wait.lines(now)));
     lines.extend(help(report.advice.as_deref(), &report.changes));
     lines.extend(report.also.iter().map(|also| format!("  also     {also}")));
     let more = report.also_count - report.also.len().min(report.also_count);

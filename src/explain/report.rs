@@ -1,11 +1,14 @@
 //! What an explanation holds. Quantities carry their unit in the name; a blocker, an event and what
 //! was asked look as they do everywhere else.
 
+use super::history::{RoomMade, WentAhead};
 use super::networks::Networks;
+use crate::estimate::{Estimates, Outlook};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Event, Placement};
 use conclave_core::explain::Change;
+use conclave_core::units::{PoolId, RequestId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -51,8 +54,24 @@ pub struct ExplainReport {
     pub waited_forgotten: usize,
     /// How long by each kind of blocker, longest first; the forgotten ones are in it.
     pub waited_by: Vec<WaitedBy>,
+    /// Who started while it waited and could have wanted a GPU that it wants; none when nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub went_ahead: Option<WentAhead>,
+    /// Each time its lease was told to end for another request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preempted: Vec<RoomMade>,
+    /// Each lease that was told to end for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_room: Vec<RoomMade>,
+    /// Older ones of both beyond the first thousand.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub made_room_forgotten: usize,
     /// Who stands before it in the order; none when it does not wait in the queue.
     pub ahead: Option<Ahead>,
+    /// What was said of its wait when it joined the queue; none when it does not wait there, or
+    /// nobody saw it join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Outlook>,
     /// The last vote, for what was put off or denied, when the rules gave it.
     pub council: Option<Council>,
     /// The last vote of networks, when they voted last, with its reasons where they are proved.
@@ -73,12 +92,24 @@ pub struct ExplainReport {
 }
 
 impl ExplainReport {
+    /// Adds what was said of its wait.
+    pub fn add_estimate(&mut self, estimates: &Estimates) {
+        if self.ahead.is_some() {
+            let (pool, request) = (PoolId::from(&*self.pool), RequestId::from(&*self.request));
+            self.wait = estimates.outlook_of(&pool, &request);
+        }
+    }
+
     /// The sentence about a vote that does not follow from the log; none when all of them do.
     #[must_use]
     pub fn corruption(&self) -> Option<&str> {
         let votes = self.networks.iter().chain(&self.networks_before);
         votes.filter_map(Networks::corruption).next()
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What kept a request from running, from one decision to another.
@@ -93,6 +124,9 @@ pub struct Waited {
     pub blocker: Blocker,
     /// The same for people.
     pub sentence: String,
+    /// Who started meanwhile and could have wanted a GPU that it wants; none when nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub went_ahead: Option<WentAhead>,
 }
 
 /// How long one kind of blocker kept a request from running.
@@ -145,6 +179,13 @@ pub struct InItsWay {
     pub priority: i64,
     /// Since when it waits for capacity.
     pub since_ms: i64,
+    /// By fair share: what its tenant has used of the pool for its weight, in billionths of all of
+    /// it; none where the viewer may not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub its_use_per_billion: Option<i64>,
+    /// The same of the tenant that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_use_per_billion: Option<i64>,
 }
 
 /// A vote and what it is measured by.

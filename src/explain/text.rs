@@ -1,6 +1,7 @@
 //! An explanation for people: where it stands, what it waited for and how long, who is before it,
 //! what would help. Made of the report alone, so that whoever received it can print it.
 
+use super::history_text::{all_that_went_ahead, rooms, went_ahead};
 use super::networks_text::{networks, networks_before};
 use super::report::{Ahead, Council, ExplainReport, Moment, WaitedBy};
 use crate::report::event::name;
@@ -36,8 +37,11 @@ pub fn text(report: &ExplainReport) -> String {
     lines.extend(report.networks.iter().flat_map(networks));
     lines.extend(report.networks_before.iter().flat_map(networks_before));
     lines.extend(waited(report));
+    lines.extend(rooms(report));
     lines.extend(blocked(&report.blocked_by_sentences));
     lines.extend(report.ahead.iter().flat_map(|ahead| before(ahead, report)));
+    let now = TimeMs(as_of.time_ms);
+    lines.extend(report.wait.iter().flat_map(|wait| wait.lines(now)));
     lines.extend(help(report.advice.as_deref(), &report.changes));
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
@@ -71,11 +75,15 @@ fn waited(report: &ExplainReport) -> Vec<String> {
         let took = span(between(TimeMs(waited.from.time_ms), TimeMs(until.time_ms)));
         lines.push(format!("    {took:>16}  from decision {} {ends}", waited.from.offset));
         lines.push(format!("                      {}", waited.sentence));
+        lines.extend(waited.went_ahead.as_ref().map(went_ahead));
     }
     if report.waited_by.len() > 1 {
         let sum = |by: &WaitedBy| format!("{} by {}", rough(DurationMs(by.waited_ms)), by.blocker);
         let sums: Vec<String> = report.waited_by.iter().map(sum).collect();
         lines.push(format!("    in all {}", sums.join(", ")));
+    }
+    if report.waited.len() > 1 || report.waited_forgotten > 0 {
+        lines.extend(report.went_ahead.as_ref().map(all_that_went_ahead));
     }
     lines
 }

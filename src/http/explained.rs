@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::read::{self, Asked, Named};
 use super::reports::At;
+use crate::estimate::Estimates;
 use crate::explain::{
     ExplainReport, Follower, PlanReport, explain, explain_at, follow, give_reasons,
     give_reasons_of_plan, plan,
@@ -42,6 +43,7 @@ pub(super) async fn request(
             .ask_log(move |service| {
                 let log = service.log();
                 let mut report = explain_at(&log, Some(&pool), &id, Some(at), &viewer)?;
+                report.add_estimate(&Estimates::of_log(&log, at)?);
                 give_reasons(&log, service.seat().models(), &mut report);
                 Ok(report)
             })
@@ -65,6 +67,7 @@ pub(super) async fn request(
                 explain(&log, &follower, &folded.state, &viewer)?
             }
         };
+        service.read_with_estimates(|_, estimates| report.add_estimate(estimates));
         give_reasons(&log, service.seat().models(), &mut report);
         Ok(report)
     });
@@ -97,9 +100,10 @@ pub(super) async fn planned(
     let part = app.home_of(&command, None)?;
     let (mut seat, at) = (part.service().seat(), now());
     let (mut planned, command, ground) = part
-        .ask_state(None, move |folded| {
+        .ask_with_estimates(None, move |folded, estimates| {
             let state = &folded.state;
-            let planned = plan(state, command.clone(), at, &mut seat, &viewer)?;
+            let mut planned = plan(state, command.clone(), at, &mut seat, &viewer)?;
+            planned.add_estimate(estimates, &command);
             // The view is held for no longer than it takes to copy what the vote was about.
             let copy = || state.for_plan(&command.pool, at.max(state.time_ms), None);
             let ground = planned.networks.is_some().then(copy);

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::problem::Problem;
 use crate::error::Result as Answered;
+use crate::estimate::Estimates;
 use crate::fold::Folded;
 use crate::service::Service;
 use conclave_core::partition::home_partition;
@@ -200,5 +201,26 @@ impl Part {
         };
         let at = self.existing(at.0)?;
         self.ask_log(move |service| question(&*service.state_at(at)?)).await
+    }
+
+    /// The same with what was known of waits then.
+    ///
+    /// # Errors
+    /// As [`Part::ask_state`].
+    pub(super) async fn ask_with_estimates<T: Send + 'static>(
+        &self,
+        at: Option<Offset>,
+        question: impl FnOnce(&Folded, &Estimates) -> Answered<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Some(at) = at else {
+            self.service.view().await?;
+            return self.ask(move |service| service.read_with_estimates(question)).await;
+        };
+        let at = self.existing(at.0)?;
+        let answer = self.ask_log(move |service| {
+            let folded = service.state_at(at)?;
+            question(&folded, &Estimates::of_log(&service.log(), at)?)
+        });
+        answer.await
     }
 }

@@ -164,13 +164,6 @@ reports! {
     (("pool" = String, Path), ("at" = Option<i64>, Query)),
     |folded, viewer, pool; asked: At| NodesReport::of(&folded.state, &pool, &viewer);
 
-    /// Who waits in a pool, in order, and for what.
-    queue, "/v1/pools/{pool}/queue", QueueReport,
-    (("pool" = String, Path), ("limit" = Option<usize>, Query), ("at" = Option<i64>, Query)),
-    |folded, viewer, pool; asked: Rows| {
-        QueueReport::of(&folded.state, &pool, &viewer, rows(asked.limit))
-    };
-
     /// Who may use how much of a pool, and does.
     quotas, "/v1/pools/{pool}/quotas", QuotasReport,
     (("pool" = String, Path), ("at" = Option<i64>, Query)),
@@ -203,6 +196,32 @@ reports! {
     |folded, viewer, pool; asked: StageRows| {
         RequestsReport::of(&folded.state, &pool, &viewer, asked.stage, rows(asked.limit))
     };
+}
+
+/// Who waits in a pool, in order, and for what; and how long such requests waited lately.
+#[utoipa::path(
+    get, path = "/v1/pools/{pool}/queue", tag = "state",
+    params(
+        ("pool" = String, Path), ("limit" = Option<usize>, Query), ("at" = Option<i64>, Query)
+    ),
+    responses(
+        (status = 200, body = QueueReport),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn queue(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Named(pool): Named<String>,
+    Asked(asked): Asked<Rows>,
+) -> Result<Json<QueueReport>, Problem> {
+    let pool = pool_of(&pool)?;
+    let (viewer, part) = (caller.viewer(), app.home(&pool));
+    let report = part.ask_with_estimates(asked.at.map(Offset), move |folded, estimates| {
+        let report = QueueReport::of(&folded.state, &pool, &viewer, rows(asked.limit))?;
+        Ok(report.estimated(estimates, &pool))
+    });
+    Ok(Json(report.await?))
 }
 
 /// One live request: where it runs, or what keeps it from running.

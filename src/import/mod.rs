@@ -7,9 +7,11 @@
 
 mod openb;
 mod philly;
+mod slurm;
 mod waits;
 
 pub use philly::Fleet;
+pub use slurm::{SlurmFiles, SlurmFleet, SlurmForm};
 pub use waits::Waits;
 
 use crate::demo::scale::target;
@@ -19,7 +21,9 @@ use crate::log::rocks::OpenOptions;
 use crate::trace::table::{Damage, FileRead, Table};
 use conclave_core::command::{CouncilMode, PlacementPolicy, RegisterNode, SetPoolPolicy, SetQuota};
 use conclave_core::limits::{DURATION_MS_MAX, QUEUE_MAX};
-use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TimeMs, UserId};
+use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TenantId, TimeMs, UserId};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -50,6 +54,13 @@ pub enum Trace {
         /// Where the jobs run.
         fleet: Fleet,
     },
+    /// Slurm's accounting.
+    Slurm {
+        /// What is read.
+        files: SlurmFiles,
+        /// Where the jobs run.
+        fleet: SlurmFleet,
+    },
 }
 
 /// How a trace is imported, whatever its format.
@@ -76,6 +87,44 @@ pub struct Import {
     pub files: Vec<FileRead>,
     /// What was assumed because the files do not say it, as sentences.
     pub assumed: Vec<String>,
+    /// What the files hold and the import does not.
+    pub left_out: LeftOut,
+    /// Which tenant stands below which. No command says it yet: it is kept for whoever reads it.
+    pub parents: Vec<TenantParent>,
+}
+
+/// A tenant that stands below another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TenantParent {
+    /// Who.
+    pub tenant: TenantId,
+    /// Below whom.
+    pub parent: TenantId,
+}
+
+/// What the files hold and is not sent, by why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct LeftOut(BTreeMap<&'static str, usize>);
+
+impl LeftOut {
+    fn count(&mut self, what: &'static str, more: usize) {
+        *self.0.entry(what).or_default() += more;
+    }
+
+    /// Whether nothing was left out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `jobs without GPUs (3), steps of jobs (12)`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let each = self.0.iter().map(|(what, many)| format!("{what} ({many})"));
+        let each: Vec<String> = each.collect();
+        if each.is_empty() { "nothing".to_owned() } else { each.join(", ") }
+    }
 }
 
 /// Reads a trace, telling `tell` of the first damages of each file.
@@ -89,6 +138,7 @@ pub fn read(trace: &Trace, settings: &Settings, tell: &mut dyn FnMut(&Damage)) -
             openb::read(nodes, pods, *nodes_permille, settings, tell)
         }
         Trace::Philly { jobs, fleet } => philly::read(jobs, fleet, settings, tell),
+        Trace::Slurm { files, fleet } => slurm::read(files, fleet, settings, tell),
     }?;
     import.assumed.extend(common_assumptions(settings));
     Ok(import)
@@ -192,7 +242,8 @@ fn scaled(start: TimeMs, at: TimeMs, permille: i64) -> TimeMs {
 }
 
 fn policy(settings: &Settings, arrivals: &[Arrival]) -> SetPoolPolicy {
-    let longest = arrivals.iter().map(|arrival| arrival.duration_ms).max().unwrap_or_default();
+    let longest = |arrival: &Arrival| arrival.duration_ms.max(arrival.ask.expected_duration_ms);
+    let longest = arrivals.iter().map(longest).max().unwrap_or_default();
     SetPoolPolicy {
         council: settings.council,
         // No lease ends before its job.

@@ -1,12 +1,13 @@
 //! openb: two files, nodes and pods. Times count from the trace's start; the classes of service
 //! are the tenants.
 
-use super::{Draft, Import, SENDER, Settings, check, rows};
+use super::{Draft, Import, LeftOut, SENDER, Settings, check, rows};
 use crate::demo::scale::{SHARES, ask, class_quotas, evenly};
 use crate::demo::{Arrival, JobClass, Source};
 use crate::error::Result;
 use crate::trace::openb::{Times, node_table, task_table};
 use crate::trace::table::Damage;
+use conclave_core::command::WorkOutcome;
 use conclave_core::units::TimeMs;
 use std::path::Path;
 
@@ -33,7 +34,8 @@ pub(super) fn read(
     let arrivals = source.jobs.iter().map(|job| {
         let ask = ask(job, SENDER);
         let at_ms = TimeMs(job.created_s * 1_000);
-        Arrival { at_ms, duration_ms: ask.expected_duration_ms, ask }
+        let (duration_ms, outcome) = (ask.expected_duration_ms, WorkOutcome::Unknown);
+        Arrival { at_ms, duration_ms, ask, outcome }
     });
     let draft = Draft {
         format: "openb",
@@ -43,7 +45,8 @@ pub(super) fn read(
         arrivals: arrivals.collect(),
     };
     let files = vec![node_file, task_file];
-    Ok(Import { workload: draft.workload(settings, &files)?, files, assumed })
+    let workload = draft.workload(settings, &files)?;
+    Ok(Import { workload, files, assumed, left_out: LeftOut::default(), parents: vec![] })
 }
 
 fn tenants() -> String {

@@ -1,13 +1,13 @@
 //! philly: one file of jobs. No node, no CPU, no memory, no name: a fleet is said or derived, and
 //! a job is named by its line.
 
-use super::{Draft, Import, SENDER, Settings, check, rows};
+use super::{Draft, Import, LeftOut, SENDER, Settings, check, rows};
 use crate::demo::Arrival;
 use crate::demo::scale::{fleet_gpu_milli, quota};
 use crate::error::{Error, Result};
 use crate::trace::philly::{JobRow, job_table};
 use crate::trace::table::Damage;
-use conclave_core::command::{RegisterNode, RequestAllocation, SetQuota, Topology};
+use conclave_core::command::{RegisterNode, RequestAllocation, SetQuota, Topology, WorkOutcome};
 use conclave_core::limits::{GPU_MILLI_WHOLE, NODES_MAX};
 use conclave_core::units::{
     CpuMilli, GpuMilli, GpuModel, MemoryMib, NodeId, RequestId, TenantId, TimeMs, UserId,
@@ -58,12 +58,13 @@ pub(super) fn read(
         arrivals: jobs.iter().map(|job| arrival(job, fleet)).collect(),
     };
     let files = vec![file];
-    Ok(Import { workload: draft.workload(settings, &files)?, files, assumed })
+    let workload = draft.workload(settings, &files)?;
+    Ok(Import { workload, files, assumed, left_out: LeftOut::default(), parents: vec![] })
 }
 
 /// A job that fits a node is one replica; a larger one is a gang of the fewest equal replicas that
 /// do.
-fn replicas(gpu_count: i64, gpus_per_node: i64) -> i64 {
+pub(super) fn replicas(gpu_count: i64, gpus_per_node: i64) -> i64 {
     let least = (gpu_count + gpus_per_node - 1) / gpus_per_node;
     let found = (least..=gpu_count).find(|replicas| gpu_count % replicas == 0);
     found.expect("as many replicas as GPUs divide them")
@@ -89,10 +90,11 @@ fn arrival((line, job): &Line, fleet: &Fleet) -> Arrival {
         topology: Topology::None,
         labels: vec![],
     };
-    Arrival { at_ms: job.submitted_ms, ask, duration_ms: job.duration_ms }
+    let outcome = WorkOutcome::Unknown;
+    Arrival { at_ms: job.submitted_ms, ask, duration_ms: job.duration_ms, outcome }
 }
 
-fn nodes(fleet: &Fleet, jobs: &[Line]) -> Result<Vec<RegisterNode>> {
+pub(super) fn nodes(fleet: &Fleet, jobs: &[Line]) -> Result<Vec<RegisterNode>> {
     let count = fleet.nodes.map_or_else(|| derived_node_count(fleet, jobs), Ok)?;
     let node = |number: usize| RegisterNode {
         node: NodeId::from(format!("node-{number:04}")),

@@ -1,6 +1,7 @@
 //! Who waits in a pool, in which order, and for what.
 
 use crate::error::Result;
+use crate::estimate::{Estimate, Estimates, Held};
 use crate::report::pools::find;
 use crate::report::sentence;
 use crate::report::show::{between, or_dash, rough};
@@ -9,7 +10,7 @@ use crate::report::table::Table;
 use crate::report::viewer::Viewer;
 use conclave_core::blocker::Blockers;
 use conclave_core::state::{Pool, Request, Stage, State};
-use conclave_core::units::{DurationMs, PoolId, TimeMs};
+use conclave_core::units::{DurationMs, PoolId, RequestId, TimeMs};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -34,6 +35,9 @@ pub struct QueueReport {
     pub queue: Vec<QueueRow>,
     /// The first of those who were put off, by arrival.
     pub put_off: Vec<QueueRow>,
+    /// How often what was said of waits in this pool was right; none where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimates_held: Option<Held>,
 }
 
 /// A request that does not run. What only its tenant may know is missing for others.
@@ -60,6 +64,10 @@ pub struct QueueRow {
     pub blocked_by: Option<Value>,
     /// The same in a sentence.
     pub sentence: Option<String>,
+    /// How long it waits from joining the queue to its start, as was said when it joined; none
+    /// where too few waits were known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
 }
 
 /// What keeps a request from running, as data and in a sentence.
@@ -111,7 +119,19 @@ impl QueueReport {
             is_carried_over: state.carried_over.contains(id),
             queue: view.waiting(rows_max),
             put_off: view.put_off(rows_max),
+            estimates_held: None,
         })
+    }
+
+    /// The same with what was said of the waits of those who are named.
+    #[must_use]
+    pub fn estimated(mut self, estimates: &Estimates, pool: &PoolId) -> Self {
+        for row in &mut self.queue {
+            let request = row.request.as_deref().map(RequestId::from);
+            row.estimate = request.and_then(|request| estimates.said_to(pool, &request));
+        }
+        self.estimates_held = Some(estimates.held(pool));
+        self
     }
 
     /// For people.
@@ -123,6 +143,9 @@ impl QueueReport {
             text.push_str("the queue is being worked off over several decisions\n");
         }
         text.push_str(&section(&self.queue, *waiting, as_of.time()));
+        if let Some(held) = self.estimates_held.filter(|_| *waiting > 0) {
+            text.push_str(&format!("{}\n", legend(self.queue.as_slice(), &held)));
+        }
         if *deferred > 0 {
             text.push_str(&format!("\n{deferred} put off by the council\n"));
             text.push_str(&section(&self.put_off, *deferred, as_of.time()));
@@ -135,15 +158,34 @@ fn section(rows: &[QueueRow], all: i64, now: TimeMs) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&[">#", "REQUEST", "TENANT", ">PRIORITY", ">WAITS", "WANTS", "WHY"]);
+    let titles = [">#", "REQUEST", "TENANT", ">PRIORITY", ">WAITS", ">OF", "WANTS", "WHY"];
+    let is_estimated = rows.iter().any(|row| row.estimate.is_some());
+    let shown: Vec<_> =
+        titles.into_iter().filter(|title| is_estimated || *title != ">OF").collect();
+    let mut table = Table::new(&shown);
     for row in rows {
-        table.row(row.cells(now));
+        let [place, request, tenant, priority, waits, of, wants, why] = row.cells(now);
+        match is_estimated {
+            true => table.row([place, request, tenant, priority, waits, of, wants, why]),
+            false => table.row([place, request, tenant, priority, waits, wants, why]),
+        }
     }
     let more = match all - super::pools::number(rows.len()) {
         0 => String::new(),
         more => format!("and {more} more: --limit shows more of them\n"),
     };
     format!("\n{}{more}", table.text())
+}
+
+/// What the column of estimates means, and how far it can be trusted.
+fn legend(rows: &[QueueRow], held: &Held) -> String {
+    if rows.iter().all(|row| row.estimate.is_none()) {
+        return "no estimates of waits: too few like these have ended yet".to_owned();
+    }
+    format!(
+        "OF: waits of its like, in half / 9 of 10 cases, as known when it joined; {}; no promise",
+        held.words()
+    )
 }
 
 impl View<'_> {
@@ -187,6 +229,7 @@ impl View<'_> {
             wants: sentence::wants(ask),
             blocked_by: blocked.blocked_by,
             sentence: blocked.sentence,
+            estimate: None,
         }
     }
 }
@@ -200,7 +243,7 @@ pub(super) fn waits_since(request: &Request) -> Option<TimeMs> {
 }
 
 impl QueueRow {
-    fn cells(&self, now: TimeMs) -> [String; 7] {
+    fn cells(&self, now: TimeMs) -> [String; 8] {
         let since = TimeMs(self.waits_since_ms.unwrap_or(self.arrived_at_ms));
         let DurationMs(waits) = between(since, now);
         [
@@ -209,6 +252,7 @@ impl QueueRow {
             self.tenant.clone(),
             self.priority.to_string(),
             rough(DurationMs(waits)),
+            self.estimate.map_or_else(|| "-".to_owned(), |estimate| estimate.short()),
             self.wants.clone(),
             or_dash(self.sentence.as_deref().unwrap_or("")).to_owned(),
         ]

@@ -170,6 +170,17 @@ impl Shared {
         self.publish(ends);
     }
 
+    /// Learns of waits what the view has not learnt yet. Where the log cannot be read it stays at
+    /// what it knows: estimates are beside the point then.
+    pub(super) fn learn(&self) {
+        if !self.contact().is_away()
+            && let Err(error) = self.view.learn(&self.reader())
+            && self.standing() != Standing::Closing
+        {
+            tracing::warn!(%error, "no estimates of waits: the log cannot be read");
+        }
+    }
+
     /// Tells where the log ends now.
     pub(super) fn publish(&self, ends: LogEnds) {
         self.published.send_replace(ends);

@@ -1,9 +1,11 @@
 //! A fold of what is committed, kept by a thread of its own, for whoever asks.
 
+use super::Service;
 use super::intake::Answer;
 use super::room::Room;
 use super::standing::{Shared, Standing};
 use crate::error::Result;
+use crate::estimate::Estimates;
 use crate::fold::{FOLD_BYTES_MAX, Folded};
 use crate::log::LogReader;
 use crate::wire::decode_decision;
@@ -20,6 +22,8 @@ const NAP: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct View {
     folded: RwLock<Folded>,
+    /// Of the same decisions, or of fewer: see [`View::learn`].
+    estimates: RwLock<Estimates>,
     next: watch::Sender<Offset>,
     began_at: OnceLock<TimeMs>,
 }
@@ -27,12 +31,33 @@ pub struct View {
 impl View {
     pub(super) fn new(folded: Folded) -> Self {
         let next = watch::Sender::new(folded.next());
-        Self { folded: RwLock::new(folded), next, began_at: OnceLock::new() }
+        let (folded, estimates) = (RwLock::new(folded), RwLock::default());
+        Self { folded, estimates, next, began_at: OnceLock::new() }
     }
 
     /// Asks the state as it stands. While `ask` runs the view does not move, and deciding goes on.
     pub fn read<T>(&self, ask: impl FnOnce(&Folded) -> T) -> T {
         ask(&self.folded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same with what is known of waits.
+    pub fn read_with_estimates<T>(&self, ask: impl FnOnce(&Folded, &Estimates) -> T) -> T {
+        self.read(|folded| {
+            ask(folded, &self.estimates.read().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    /// Learns what is missing before the end of the fold: once, and after the log was opened again;
+    /// what comes after that is learnt as it is folded.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) fn learn(&self, log: &impl LogReader) -> Result<()> {
+        let last = Offset(self.next().0 - 1);
+        if self.estimates.read().unwrap_or_else(PoisonError::into_inner).reach(last) {
+            return Ok(());
+        }
+        self.estimates.write().unwrap_or_else(PoisonError::into_inner).catch_up(log, last)
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Offset> {
@@ -55,6 +80,7 @@ impl View {
 
     pub(super) fn replace(&self, folded: Folded) {
         let next = folded.next();
+        *self.estimates.write().unwrap_or_else(PoisonError::into_inner) = Estimates::default();
         *self.folded.write().unwrap_or_else(PoisonError::into_inner) = folded;
         self.next.send_replace(next);
     }
@@ -77,21 +103,34 @@ impl View {
             let mut folded = self.folded.write().unwrap_or_else(PoisonError::into_inner);
             // It may have been replaced meanwhile, and one that failed stands where it failed.
             let to_add = if folded.next() == next { records.as_slice() } else { &[] };
+            let mut estimates = self.estimates.write().unwrap_or_else(PoisonError::into_inner);
             let added: Result<()> = to_add.iter().try_for_each(|record| {
                 let decision = folded.add_one(record)?;
+                if estimates.is_before(&decision) {
+                    estimates.see(&decision);
+                }
                 if is_asked {
                     answers.push(Answer { decision, hash: record.hash });
                 }
                 Ok(())
             });
             let next = folded.next();
-            drop(folded);
+            drop((folded, estimates));
             self.next.send_replace(next);
             room.answer(log, answers);
             added?;
         }
         room.answer_late(log, self.next());
         Ok(())
+    }
+}
+
+impl Service {
+    /// Asks the fold as far as it has come, with what is known of waits. It may read the log: call
+    /// it where blocking is allowed.
+    pub fn read_with_estimates<T>(&self, ask: impl FnOnce(&Folded, &Estimates) -> T) -> T {
+        self.shared.learn();
+        self.shared.view.read_with_estimates(ask)
     }
 }
 
@@ -108,6 +147,7 @@ pub(super) fn follow(shared: &Shared, notices: &Receiver<()>) {
             }
             std::thread::sleep(NAP);
         }
+        shared.learn();
         match notices.recv_timeout(NAP) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

@@ -3,4 +3,5 @@
 
 pub mod openb;
 pub mod philly;
+pub mod slurm;
 pub mod table;

@@ -15,11 +15,13 @@ const NODES: Format = Format {
     what: "an openb node list",
     required: &["sn", "cpu_milli", "memory_mib", "gpu", "model"],
     optional: &[],
+    separator: ',',
 };
 const TASKS: Format = Format {
     what: "an openb pod list",
     required: &["name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli"],
     optional: &["gpu_spec", "qos", "pod_phase", "creation_time", "deletion_time", "scheduled_time"],
+    separator: ',',
 };
 const TIMED_TASKS: Format = Format {
     what: "an openb pod list with times",
@@ -33,6 +35,7 @@ const TIMED_TASKS: Format = Format {
         "deletion_time",
     ],
     optional: &["gpu_spec", "qos", "pod_phase", "scheduled_time"],
+    separator: ',',
 };
 const QOS: [(&str, Qos); 4] = [
     ("LS", Qos::LatencySensitive),

@@ -17,6 +17,7 @@ const JOBS: Format = Format {
     what: "a philly job list",
     required: &["timestamp", "duration", "num_gpus", "cluster"],
     optional: &["gpu_time"],
+    separator: ',',
 };
 
 /// One job.

@@ -1,4 +1,4 @@
-//! Files of comma-separated values, read line by line. What is wrong with a line is a [`Damage`]
+//! Files of values separated by commas or another sign, read line by line. What is wrong with a line is a [`Damage`]
 //! that names it; the lines around it are read all the same.
 //!
 //! Bounded: a file is held once, a line has at most [`LINE_BYTES_MAX`] bytes, and only the first
@@ -119,6 +119,9 @@ pub struct Format {
     pub required: &'static [&'static str],
     /// Columns that are read when it has them.
     pub optional: &'static [&'static str],
+    /// Between two cells: a comma, beside which cells may be quoted; or another sign, beside which
+    /// nothing is.
+    pub separator: char,
 }
 
 /// Reads a file whole. `decode` makes a row of a line's cells, or notes in the cells what is wrong.

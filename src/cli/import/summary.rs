@@ -3,7 +3,7 @@
 use crate::cli::demo::{replay_binary, shell_word};
 use crate::demo::Summary;
 use crate::error::{Error, Result};
-use crate::import::{Import, Waits};
+use crate::import::{Import, LeftOut, TenantParent, Waits};
 use conclave_core::units::RequestId;
 use serde::Serialize;
 use std::fmt::Write;
@@ -33,6 +33,12 @@ pub(super) struct ImportSummary<'a> {
     /// Which job that was, of those that were granted.
     longest_wait_request: Option<&'a RequestId>,
     assumed: &'a [String],
+    /// What the files hold and is not sent, by why.
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    left_out: &'a LeftOut,
+    /// Which tenant stands below which.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    parents: &'a [TenantParent],
     #[serde(flatten)]
     fed: &'a Summary,
     #[serde(skip)]
@@ -65,6 +71,8 @@ impl<'a> ImportSummary<'a> {
             longest_wait_ms: waits.longest.as_ref().map_or(0, |(wait_ms, _)| wait_ms.0),
             longest_wait_request: waits.longest.as_ref().map(|(_, request)| request),
             assumed: &import.assumed,
+            left_out: &import.left_out,
+            parents: &import.parents,
             fed,
             worth_asking: waits.worth_asking().or(last),
         }
@@ -85,6 +93,9 @@ impl<'a> ImportSummary<'a> {
         };
         for FileSummary { path, rows, skipped, .. } in &self.files {
             line("read", format!("{rows} rows of {path}, {skipped} damaged and skipped"));
+        }
+        if !self.left_out.is_empty() {
+            line("left out", self.left_out.words());
         }
         let (nodes, gpus) = (self.nodes, self.gpus);
         line("pool", format!("{nodes} nodes, {gpus} GPUs, {}", load(self.fed.load_permille)));

@@ -15,6 +15,8 @@ const SHOWN_CHARS_MAX: usize = 40;
 /// Which cell is which column.
 #[derive(Debug)]
 pub(super) struct Header {
+    /// Between two cells.
+    separator: char,
     /// Cells of a row.
     count: usize,
     columns: Vec<(&'static str, usize)>,
@@ -24,14 +26,14 @@ impl Header {
     /// # Errors
     /// `Invalid` when the line does not name every required column, or one of them twice.
     pub(super) fn parse(path: &Path, format: &Format, line: &[u8]) -> Result<Self> {
-        let Format { what, required, optional } = format;
+        let Format { what, required, optional, separator } = format;
         let shown = path.display();
-        let advice = format!("{what} begins with {}", required.join(","));
+        let advice = format!("{what} begins with {}", required.join(&separator.to_string()));
         let wrong = |found: String| Error::invalid(format!("{shown}:1: {found}: {advice}"));
         if line.starts_with(b"\x1F\x8B") || line.starts_with(b"\x28\xB5\x2F\xFD") {
             return Err(Error::invalid(format!("{shown} is compressed: unpack it first")));
         }
-        let found = split(line).map_err(|(found, _)| wrong(found))?;
+        let found = split(line, *separator).map_err(|(found, _)| wrong(found))?;
         let known = || required.iter().chain(optional.iter()).copied();
         let missing: Vec<_> =
             required.iter().copied().filter(|name| !found.iter().any(|it| it == name)).collect();
@@ -47,7 +49,7 @@ impl Header {
         }
         let at = |name| found.iter().position(|it| it == name).map(|at| (name, at));
         let columns = known().filter(|name| seen.insert(*name)).filter_map(at).collect();
-        Ok(Self { count: found.len(), columns })
+        Ok(Self { separator: *separator, count: found.len(), columns })
     }
 
     fn position(&self, column: &str) -> Option<usize> {
@@ -68,11 +70,15 @@ pub struct Cells<'a> {
 impl<'a> Cells<'a> {
     pub(super) fn parse(path: &'a Path, line: u64, header: &'a Header, bytes: &[u8]) -> Self {
         let mut cells = Self { path, line, header, cells: vec![], damages: vec![] };
-        match split(bytes) {
+        match split(bytes, header.separator) {
             Ok(split) if split.len() == header.count => cells.cells = split,
             Ok(split) => {
                 let what = format!("has {} cells and the header {}", split.len(), header.count);
-                cells.note(None, what, "give each column one cell, and quote commas".to_owned());
+                let fix = match header.separator {
+                    ',' => "give each column one cell, and quote commas".to_owned(),
+                    other => format!("give each column one cell: no cell may hold a {other}"),
+                };
+                cells.note(None, what, fix);
             }
             Err((what, fix)) => cells.note(None, what, fix.to_owned()),
         }
@@ -166,7 +172,7 @@ impl<'a> Cells<'a> {
 }
 
 /// The cells of a line, or what is wrong with it and what to do.
-fn split(line: &[u8]) -> std::result::Result<Vec<String>, (String, &'static str)> {
+fn split(line: &[u8], separator: char) -> std::result::Result<Vec<String>, (String, &'static str)> {
     if line.len() > LINE_BYTES_MAX {
         let what = format!("has {} bytes, more than {LINE_BYTES_MAX}", line.len());
         return Err((what, "is a line break missing? Write one row per line"));
@@ -174,8 +180,8 @@ fn split(line: &[u8]) -> std::result::Result<Vec<String>, (String, &'static str)
     let Ok(text) = std::str::from_utf8(line) else {
         return Err(("is no text".to_owned(), "write it in UTF-8"));
     };
-    if !text.contains('"') {
-        return Ok(text.split(',').map(str::to_owned).collect());
+    if separator != ',' || !text.contains('"') {
+        return Ok(text.split(separator).map(str::to_owned).collect());
     }
     let unclosed = || ("has a quote too few or too many".to_owned(), "close it on the same line");
     if text.matches('"').count() % 2 == 1 {
