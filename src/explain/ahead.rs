@@ -22,7 +22,7 @@ pub fn ahead(state: &State, pool: &PoolId, request: &RequestId, viewer: &Viewer)
     let pool = state.pools.get(pool)?;
     let request = pool.request(request)?;
     let since_ms = request.waits_since()?;
-    let own = pool.group_of(&request.ask);
+    let own = pool.group_of(request);
     let look = Look::of(pool, viewer, request, state.time_ms);
     let before: Vec<_> = pool
         .in_order(state.time_ms)
@@ -59,11 +59,9 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn of(pool: &'a Pool, viewer: &'a Viewer, request: &Request, now: TimeMs) -> Self {
-        let key = |tenant| pool.fair_use(tenant, now).key;
-        let own = key(&pool.tenants[&request.ask.tenant]);
-        let used_less = pool.tenants.iter().filter(|(_, tenant)| key(tenant) < own);
-        let is_fair = pool.half_life_ms.is_some();
-        let used_less = used_less.filter(|_| is_fair).map(|(name, _)| name).collect();
+        let own = pool.fair_key(&request.ask.tenant, now);
+        let names = pool.tenants.keys().filter(|_| pool.half_life_ms.is_some());
+        let used_less = names.filter(|name| pool.fair_key(name, now) < own).collect();
         Self { pool, viewer, used_less }
     }
 
@@ -100,7 +98,7 @@ impl<'a> Look<'a> {
 
     fn protected(&self, id: &RequestId) -> Option<InItsWay> {
         let request = self.pool.request(id)?;
-        let group = self.pool.group_of(&request.ask);
+        let group = self.pool.group_of(request);
         let waiter = Waiter { request: id.clone(), since_ms: request.waits_since()? };
         Some(self.row(&(&group, request.arrival, &waiter), BOUNDED_OVERTAKING))
     }

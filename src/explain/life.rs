@@ -293,7 +293,7 @@ impl Life {
 impl Interval {
     fn shown_to(&self, viewer: &Viewer) -> Blocker {
         let is_hidden = self.named.as_ref().is_some_and(|tenant| !viewer.sees(tenant));
-        if is_hidden { behind_another() } else { self.blocker.clone() }
+        if is_hidden { behind_another() } else { viewer.hide_limit(self.blocker.clone()) }
     }
 }
 
@@ -323,6 +323,7 @@ fn kind(blocker: &Blocker) -> &'static str {
         Blocker::BudgetUsedUp { .. } => "budget_used_up",
         Blocker::TooManyWindows { .. } => "too_many_windows",
         Blocker::OverCap { .. } => "over_cap",
+        Blocker::BorrowLimit { .. } => "borrow_limit",
     }
 }
 

@@ -96,6 +96,18 @@ impl Ledger {
         }
     }
 
+    /// Counts all of another ledger in, `times` 1, or out, `times` -1.
+    pub(crate) fn add(&mut self, other: &Self, times: i128, now: TimeMs, half_life: DurationMs) {
+        let mut other = other.clone();
+        other.fade_to(now, half_life);
+        self.fade_to(now, half_life);
+        self.held.change(&other.held, times);
+        self.settled_gpu_milli_ms += times * other.settled_gpu_milli_ms;
+        self.faded.change(&other.faded, times);
+        // Halves of sums are not sums of halves, by a little.
+        self.faded.0.iter_mut().for_each(|faded| *faded = (*faded).max(0));
+    }
+
     /// Counts what is held up to `now`; nothing when it is counted already.
     pub(crate) fn fade_to(&mut self, now: TimeMs, half_life: DurationMs) {
         let from = self.faded_to_ms;
