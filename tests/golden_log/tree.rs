@@ -6,7 +6,7 @@ use conclave::report::fairness::FairnessReport;
 use conclave::report::quotas::QuotasReport;
 use conclave::report::viewer::Viewer;
 use conclave::wire::decode_decision;
-use conclave_core::decision::Event;
+use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::state::State;
 use conclave_core::units::TenantId;
@@ -17,7 +17,8 @@ fn while_it_is_lent() -> State {
     for record in disk.all_decisions() {
         let decision = decode_decision(&record.body).unwrap();
         evolve(&mut state, &decision);
-        let is_lent = |event: &Event| matches!(event, Event::LeaseGranted(granted) if granted.request == "guest-3".into());
+        let is_it = |granted: &LeaseGranted| granted.request == "guest-3".into();
+        let is_lent = |event: &Event| matches!(event, Event::LeaseGranted(one) if is_it(one));
         if decision.events.iter().any(is_lent) {
             return state;
         }

@@ -114,8 +114,8 @@ impl<'a> Victims<'a> {
         called_back.or_else(|| grounds.iter().find_map(of_all))
     }
 
-    /// Whoever on `nodes` may be preempted for `by` were nobody else: what is called back first, then
-    /// the lowest priority, then the shortest run, so that least is lost.
+    /// Whoever on `nodes` may be preempted for `by` were nobody else: what is called back first,
+    /// then the lowest priority, then the shortest run, so that least is lost.
     fn candidates(&self, by: &Request, nodes: &[usize]) -> Candidates<'a> {
         let covered_by = covered_by(self.pool, &by.ask);
         let (mut leases, mut owners) = (vec![], vec![]);
