@@ -14,6 +14,8 @@ mod council;
 #[path = "golden_log/story.rs"]
 mod story;
 mod system_common;
+#[path = "golden_log/tree.rs"]
+mod tree;
 
 use conclave::demo::{Scale, Source, feed_to_the_end};
 use conclave::engine::Engine;

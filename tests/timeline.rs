@@ -55,7 +55,8 @@ fn stands(state: &State, pool: &PoolId, request: &Request) -> &'static str {
                 Blocker::TenantLimit { .. }
                 | Blocker::BudgetUsedUp { .. }
                 | Blocker::TooManyWindows { .. }
-                | Blocker::OverCap { .. },
+                | Blocker::OverCap { .. }
+                | Blocker::BorrowLimit { .. },
             ),
         ) => "limit",
         (_, Some(Blocker::HeldForOthers { .. })) => "held",

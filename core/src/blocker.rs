@@ -7,9 +7,9 @@ use crate::limits::BUDGET_WINDOWS_MAX;
 use crate::overtaking::Barriers;
 use crate::placement::{Gang, OutOfService};
 use crate::queue::preferences;
-use crate::quota::{OnDraining, QuotaBlock, may_grant};
+use crate::quota::{Demand, OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
-use crate::units::{GpuMilli, GpuMilliSeconds, MicroUsd, PoolId, RequestId, TimeMs};
+use crate::units::{GpuMilli, GpuMilliSeconds, MicroUsd, PoolId, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 
@@ -28,9 +28,11 @@ pub enum Blocker {
     VoteDue,
     /// The queue is being worked off over several decisions.
     CarriedOver,
-    /// Its tenant's limit.
+    /// Its tenant's limit, or that of a tenant above it.
     TenantLimit {
-        /// What the tenant holds.
+        /// Whose.
+        tenant: TenantId,
+        /// What that tenant holds, and all below it.
         used_gpu_milli: GpuMilli,
         /// What it may hold.
         limit_gpu_milli: GpuMilli,
@@ -126,6 +128,18 @@ pub enum Blocker {
         /// When the tariff lets it pay, were nothing else to change; none when it never does.
         cheaper_at_ms: Option<TimeMs>,
     },
+    /// What is free is promised to others, and its tenant, or a tenant above it, has borrowed as
+    /// much of it as it may.
+    BorrowLimit {
+        /// Whose limit it is.
+        tenant: TenantId,
+        /// What that tenant has borrowed, and all below it.
+        borrowed_gpu_milli: GpuMilli,
+        /// What it may borrow.
+        limit_gpu_milli: GpuMilli,
+        /// What the request would borrow.
+        needed_gpu_milli: GpuMilli,
+    },
 }
 
 /// What keeps the requests of a pool from running: what is the same for all of them is worked out
@@ -208,9 +222,10 @@ impl<'a> Blockers<'a> {
     #[must_use]
     pub fn all(&self, request: &Request) -> Vec<Blocker> {
         let (pool, ask) = (self.pool, &request.ask);
-        let limit = tenant_limit(pool, ask);
+        let limit = tenant_limit(pool, request);
         // Over its limit a tenant waits for its own leases, whatever is promised to whom.
-        let held = limit.is_none().then(|| held_for_others(pool, &self.on_draining, ask)).flatten();
+        let held =
+            limit.is_none().then(|| held_for_others(pool, &self.on_draining, request)).flatten();
         let behind = behind(pool, &self.barriers, request);
         let paid = [over_cap(pool, ask, self.now), over_budget(pool, ask, self.now)];
         let rules = [self.too_small(ask), held, behind, room_is_made(pool, request)];
@@ -225,11 +240,11 @@ impl<'a> Blockers<'a> {
         behind: impl FnOnce() -> Option<Blocker>,
     ) -> Blocker {
         let (pool, ask) = (self.pool, &request.ask);
-        tenant_limit(pool, ask)
+        tenant_limit(pool, request)
             .or_else(|| over_cap(pool, ask, self.now))
             .or_else(|| over_budget(pool, ask, self.now))
             .or_else(|| self.too_small(ask))
-            .or_else(|| held_for_others(pool, &self.on_draining, ask))
+            .or_else(|| held_for_others(pool, &self.on_draining, request))
             .or_else(behind)
             .or_else(|| room_is_made(pool, request))
             .unwrap_or_else(|| no_room(pool, ask, self.now))
@@ -255,29 +270,37 @@ impl<'a> Blockers<'a> {
     }
 }
 
-fn tenant_limit(pool: &Pool, ask: &RequestAllocation) -> Option<Blocker> {
-    let wanted_gpu_milli = ask.total_gpu_milli();
-    match may_grant(pool, &ask.tenant, wanted_gpu_milli) {
-        Err(QuotaBlock::Limit { used, limit }) => Some(Blocker::TenantLimit {
+fn tenant_limit(pool: &Pool, request: &Request) -> Option<Blocker> {
+    match may_grant(pool, &Demand::of(request)) {
+        Err(QuotaBlock::Limit { of, used, limit }) => Some(Blocker::TenantLimit {
+            tenant: of,
             used_gpu_milli: used,
             limit_gpu_milli: limit,
-            wanted_gpu_milli,
+            wanted_gpu_milli: request.ask.total_gpu_milli(),
         }),
-        Ok(()) | Err(QuotaBlock::NotFree | QuotaBlock::HeldForOthers { .. }) => None,
+        Ok(()) | Err(_) => None,
     }
 }
 
-fn held_for_others(
-    pool: &Pool,
-    on_draining: &OnDraining,
-    ask: &RequestAllocation,
-) -> Option<Blocker> {
-    let wanted_gpu_milli = ask.total_gpu_milli();
-    let may = may_grant(pool, &ask.tenant, wanted_gpu_milli);
-    let is_held = matches!(may, Err(QuotaBlock::HeldForOthers { .. }))
-        || !on_draining.waits_for_capacity(pool, &ask.tenant, wanted_gpu_milli);
-    let (free_gpu_milli, held_gpu_milli) =
-        (pool.free_gpu_milli(), pool.held_for_others(&ask.tenant));
+fn held_for_others(pool: &Pool, on_draining: &OnDraining, request: &Request) -> Option<Blocker> {
+    let demand = Demand::of(request);
+    let (tenant, wanted_gpu_milli) = (demand.tenant, demand.gpu_milli);
+    let is_held = match may_grant(pool, &demand) {
+        Ok(()) => false,
+        Err(QuotaBlock::HeldForOthers { .. }) => true,
+        Err(QuotaBlock::BorrowLimit { of, borrowed, limit, needed }) => {
+            return Some(Blocker::BorrowLimit {
+                tenant: of,
+                borrowed_gpu_milli: borrowed,
+                limit_gpu_milli: limit,
+                needed_gpu_milli: needed,
+            });
+        }
+        Err(QuotaBlock::NotFree | QuotaBlock::Limit { .. }) => {
+            !on_draining.waits_for_capacity(pool, tenant, wanted_gpu_milli)
+        }
+    };
+    let (free_gpu_milli, held_gpu_milli) = (pool.free_gpu_milli(), pool.held_for_others(tenant));
     let held = Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli };
     is_held.then_some(held)
 }

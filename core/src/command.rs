@@ -8,7 +8,7 @@ mod budget;
 mod payload;
 mod sharing;
 
-pub use sharing::{PreemptionRules, SetFairShare, SetPreemption};
+pub use sharing::{PreemptionRules, SetFairShare, SetPreemption, SetTenantParent};
 
 pub use budget::{GpuPrice, SetTariff, TariffSpan, TopUpBudget};
 
@@ -104,6 +104,8 @@ pub enum Payload {
     TopUpBudget(TopUpBudget),
     /// Lets prices depend on the time of day; from `decide_version` 3 on.
     SetTariff(SetTariff),
+    /// Puts a tenant below another one, or at the top again; from `decide_version` 3 on.
+    SetTenantParent(SetTenantParent),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -193,7 +195,8 @@ pub struct SetQuota {
     pub limit_gpu_milli: GpuMilli,
     /// Commands per minute of log time; 0 is unlimited.
     pub rate_per_minute: i64,
-    /// Use of others' idle guarantee. Later rule: must be 0.
+    /// Most that its preemptible requests may hold of others' idle guarantees at once; from
+    /// `decide_version` 3 on, 0 before.
     pub borrow_gpu_milli: GpuMilli,
     /// What it may use beside others in the fair share, 1 to 1000; from `decide_version` 3 on, 1
     /// before.

@@ -19,6 +19,7 @@ pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
 pub use queue::{QueueCarriedOver, QueueCaughtUp};
 pub use sharing::{
     FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionRight, PreemptionSet, QuotaSet,
+    TenantParentSet,
 };
 
 use crate::command::{
@@ -194,6 +195,8 @@ pub enum Event {
     BudgetAwaited(BudgetAwaited),
     /// What GPUs cost at which time of day changed.
     TariffSet(TariffSet),
+    /// A tenant's place in the tree changed.
+    TenantParentSet(TenantParentSet),
 }
 
 /// The log began.

@@ -148,6 +148,7 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
         | Event::QuotaSet(_)
         | Event::FairShareSet(_)
         | Event::PreemptionSet(_)
+        | Event::TenantParentSet(_)
         | Event::RequestVoted(_)
         | Event::RequestQueued(_)
         | Event::RequestDeferred(_)

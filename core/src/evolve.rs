@@ -5,6 +5,7 @@
 mod budget;
 mod council;
 mod sharing;
+mod tree;
 
 use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
 use crate::decision::{
@@ -12,15 +13,14 @@ use crate::decision::{
     NodeRegistered, Outcome as Answer, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
     RequestQueued,
 };
+use crate::quota::Demand;
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
 use crate::state::{
     Amounts, Denial, DueVote, Group, Lease, Pool, Request, Said, Seen, Stage, State, Tenant, Timer,
     TimerKind, Waiter,
 };
-use crate::units::{
-    DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TenantId, TimeMs,
-};
+use crate::units::{DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TimeMs};
 
 /// Folds one decision into the state.
 ///
@@ -105,6 +105,7 @@ impl State {
             Event::BudgetToppedUp(topped_up) => self.top_up_budget(topped_up),
             Event::BudgetAwaited(awaited) => self.await_budget(awaited),
             Event::TariffSet(set) => self.set_tariff(set),
+            Event::TenantParentSet(set) => self.set_tenant_parent(set),
             Event::RequestVoted(voted) => {
                 self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
@@ -199,7 +200,7 @@ impl State {
         let request = pool.requests.get_mut(id).expect("leave_stage found it");
         request.stage = Stage::Waiting { since_ms };
         let waiter = Waiter { request: id.clone(), since_ms };
-        let (arrival, group) = (request.arrival, pool.group_of(&pool.requests[id].ask));
+        let (arrival, group) = (request.arrival, pool.group_of(&pool.requests[id]));
         pool.queue.join(group, arrival, waiter);
     }
 
@@ -267,6 +268,7 @@ impl State {
         let granted_at_ms = self.time_ms;
         let pool = self.pool_mut(pool);
         let hourly_micro_usd = pool.prices_at(replicas, granted_at_ms);
+        let loans = pool.loans(&Demand::of(&pool.requests[id]));
         let request = pool.requests.get_mut(id).expect("leave_stage found it");
         let asked = usize::try_from(request.ask.replicas).expect("a gang is bounded");
         assert_eq!(replicas.len(), asked, "gang {id} is granted whole or not at all");
@@ -278,13 +280,15 @@ impl State {
             hourly_micro_usd,
             replicas: replicas.clone(),
             notice: None,
+            loans: loans.clone(),
         });
         pool.preemptible.note(&pool.fleet, request);
         let (ask, rate) = (request.ask.clone(), request.rate_from(0));
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
         let (taken, half_life) = (Amounts::of(&ask, ask.replicas), pool.half_life());
+        pool.charge(&ask.tenant, |ledger| ledger.take(&taken, granted_at_ms, half_life));
+        pool.count_loans(&ask.tenant, &loans, 1);
         pool.use_quota(&ask.tenant, ask.total_gpu_milli(), |tenant| {
-            tenant.ledger.take(&taken, granted_at_ms, half_life);
             tenant.waiting_count -= 1;
             tenant.running_count += 1;
             tenant.history.note(granted_at_ms, Counted::Granted);
@@ -321,13 +325,15 @@ impl State {
         let lease = request.lease_mut().expect("lease_mut found it");
         let (freed, ends_at_ms) = (lease.replicas.split_off(keep), lease.ends_at_ms);
         lease.hourly_micro_usd.truncate(keep);
-        pool.preemptible.note(&pool.fleet, request);
         let count = i64::try_from(freed.len()).expect("a gang is bounded");
-        freed.iter().for_each(|replica| pool.give_back(replica, &ask));
         let gpus = GpuMilli(count * ask.replica_gpu_milli().0);
+        let repaid = lease.repay(gpus);
+        pool.preemptible.note(&pool.fleet, request);
+        freed.iter().for_each(|replica| pool.give_back(replica, &ask));
         let (given, half_life) = (Amounts::of(&ask, count), pool.half_life());
+        pool.charge(&ask.tenant, |ledger| ledger.give_back(&given, since, span, half_life));
+        pool.count_loans(&ask.tenant, &repaid, -1);
         pool.use_quota(&ask.tenant, GpuMilli(-gpus.0), |tenant| {
-            tenant.ledger.give_back(&given, since, span, half_life);
             note_given_back(tenant, now, &ask, gpus, span);
             tenant.refund(rate, (now, ends_at_ms), now);
         });
@@ -351,11 +357,13 @@ impl State {
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
         let (gpus, span) = (request.held_gpu_milli(), lease.held_until(now));
         let (given, half_life) = (request.held_amounts(), pool.half_life());
-        let rate = request.rate_from(0);
-        pool.use_quota(&request.ask.tenant, GpuMilli(-gpus.0), |tenant| {
+        let (rate, since, tenant) =
+            (request.rate_from(0), lease.granted_at_ms, &request.ask.tenant);
+        pool.charge(tenant, |ledger| ledger.give_back(&given, since, span, half_life));
+        pool.count_loans(tenant, &lease.loans, -1);
+        pool.use_quota(tenant, GpuMilli(-gpus.0), |tenant| {
             tenant.refund(rate, (now, ends_at_ms), now);
             tenant.running_count -= 1;
-            tenant.ledger.give_back(&given, lease.granted_at_ms, span, half_life);
             note_given_back(tenant, now, &request.ask, gpus, span);
             let way = Counted::ending(*reason, *outcome);
             tenant.history.note_ended(now, way, *utilisation_bp);
@@ -373,7 +381,7 @@ impl State {
             Stage::Admitted => {}
             Stage::Waiting { .. } => {
                 let has_budget = pool.tenants[&request.ask.tenant].budget.is_some();
-                let (group, arrival) = (Group::of(&request.ask, has_budget), request.arrival);
+                let (group, arrival) = (Group::of(request, has_budget), request.arrival);
                 pool.queue.leave(&group, arrival);
                 pool.preemption.served.remove(id);
             }
@@ -430,23 +438,4 @@ fn note_given_back(
 ) {
     let expected = GpuMilliSeconds::of(gpus, ask.expected_duration_ms);
     tenant.history.note_given_back(now, expected, GpuMilliSeconds::of(gpus, span));
-}
-
-impl Pool {
-    /// Changes what `tenant` uses, and what else is to be changed of it on that occasion.
-    fn use_quota(
-        &mut self,
-        tenant: &TenantId,
-        gpu_milli: GpuMilli,
-        change: impl FnOnce(&mut Tenant),
-    ) {
-        self.change_tenant(tenant, |tenant| {
-            change(tenant);
-            tenant.used_gpu_milli.0 += gpu_milli.0;
-            let used = tenant.used_gpu_milli;
-            let ceiling = tenant.ceiling_gpu_milli;
-            assert!((0..=ceiling.0).contains(&used.0), "tenant uses {used} of {ceiling} milli");
-            tenant.ceiling_gpu_milli = tenant.quota.limit_gpu_milli.max(used);
-        });
-    }
 }

@@ -7,7 +7,7 @@
 //! (dominant resource fairness, Ghodsi et al., NSDI 2011), divided by the tenant's weight.
 
 use crate::limits::HALF_LIFE_MS_DEFAULT;
-use crate::state::{Amounts, Group, Pool, Tenant, Waiter};
+use crate::state::{Amounts, Group, Ledger, Pool, Tenant, Waiter};
 use crate::units::{DurationMs, Offset, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +34,30 @@ pub struct FairUse {
     pub share: i128,
     /// The same divided by its weight: whoever has less comes first.
     pub key: i128,
+}
+
+/// A place in the order of a pool with fair share: from the top of the tree down, what each one
+/// uses for its weight. Less comes first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FairKey {
+    top: i128,
+    /// Boxed, because most tenants stand at the top and have nobody below them.
+    below: Option<Box<[i128]>>,
+}
+
+impl FairKey {
+    /// What decides between two places, of the first and of the other: what each uses for its
+    /// weight where their ways down from the top part.
+    #[must_use]
+    pub fn against(&self, other: &Self) -> (i128, i128) {
+        if self.top != other.top {
+            return (self.top, other.top);
+        }
+        let below = |key: &Self| key.below.as_deref().unwrap_or_default().to_vec();
+        let (own, its) = (below(self), below(other));
+        let mut pairs = own.into_iter().zip(its);
+        pairs.find(|(own, its)| own != its).unwrap_or((self.top, other.top))
+    }
 }
 
 impl Resource {
@@ -80,27 +104,86 @@ impl Pool {
         self.capacity().0[resource as usize] * i128::from(half_life + now.0.rem_euclid(half_life))
     }
 
-    /// A tenant's place in the fair share at `now`.
+    /// A tenant's place in the fair share at `now`, among the other children of its parent: what
+    /// it and all below it use.
     ///
     /// # Panics
     /// Never: there are three resources.
     #[must_use]
     pub fn fair_use(&self, tenant: &Tenant, now: TimeMs) -> FairUse {
-        let half_life = self.half_life();
-        let (ledger, capacity) = (&tenant.ledger, self.capacity());
+        let ledger = tenant.ledger_with_below();
+        self.fair_use_of(ledger, tenant.quota.weight, now, Amounts::default())
+    }
+
+    /// The place of a tenant's requests in the order at `now`: tenants are compared where their
+    /// ways down from the top part. What a parent asks for itself stands beside its children, as if
+    /// it were one more of them with its weight.
+    ///
+    /// # Panics
+    /// When the pool does not know the tenant.
+    #[must_use]
+    pub fn fair_key(&self, name: &TenantId, now: TimeMs) -> FairKey {
+        self.fair_key_without(name, now, &BTreeMap::new())
+    }
+
+    /// The same if tenants held so much less of each resource: their places before grants that they
+    /// got since.
+    ///
+    /// # Panics
+    /// As [`Pool::fair_key`].
+    #[must_use]
+    pub fn fair_key_without(
+        &self,
+        name: &TenantId,
+        now: TimeMs,
+        granted: &BTreeMap<TenantId, Amounts>,
+    ) -> FairKey {
+        let tenant = &self.tenants[name];
+        let key = |of: &TenantId, tenant: &Tenant| {
+            let below = granted.iter().filter(|(one, _)| self.is_within(one, of));
+            let less = below.fold(Amounts::default(), |sum, (_, amounts)| sum.plus(amounts));
+            let ledger = tenant.ledger_with_below();
+            self.fair_use_of(ledger, tenant.quota.weight, now, less).key
+        };
+        if !tenant.is_in_a_tree() {
+            return FairKey { top: key(name, tenant), below: None };
+        }
+        let mut keys: Vec<i128> = self.path(name).map(|(of, tenant)| key(of, tenant)).collect();
+        keys.reverse();
+        if tenant.branch.children > 0 {
+            let less = granted.get(name).copied().unwrap_or_default();
+            let weight = tenant.quota.weight;
+            keys.push(self.fair_use_of(&tenant.ledger, weight, now, less).key);
+        }
+        let top = keys.remove(0);
+        FairKey { top, below: (!keys.is_empty()).then(|| keys.into()) }
+    }
+
+    /// The same of what it uses itself.
+    #[must_use]
+    pub fn fair_use_itself(&self, tenant: &Tenant, now: TimeMs) -> FairUse {
+        self.fair_use_of(&tenant.ledger, tenant.quota.weight, now, Amounts::default())
+    }
+
+    fn fair_use_of(&self, ledger: &Ledger, weight: i64, now: TimeMs, less: Amounts) -> FairUse {
+        let (half_life, capacity) = (self.half_life(), self.capacity());
         let (faded, held) = (ledger.faded_at(now, half_life), ledger.held());
         let share_of = |resource: Resource| {
             let (at, time) = (resource as usize, i128::from(half_life.0));
             let whole = self.faded_whole(resource, now) + capacity.0[at] * time;
             // What no node has any more is nobody's to share.
-            if whole == 0 { 0 } else { (faded.0[at] + held.0[at] * time) * WHOLE_SHARE / whole }
+            if whole == 0 {
+                0
+            } else {
+                (faded.0[at] + (held.0[at] - less.0[at]) * time) * WHOLE_SHARE / whole
+            }
         };
         let shares = Resource::ALL.into_iter().map(|resource| (resource, share_of(resource)));
         // The first among equals: GPUs, where nothing is used.
         let (dominant, share) = shares
             .reduce(|most, next| if next.1 > most.1 { next } else { most })
             .expect("there are three resources");
-        FairUse { dominant, share, key: share / i128::from(tenant.quota.weight) }
+        FairUse { dominant, share, key: share / i128::from(weight) }
     }
 }
 
@@ -123,7 +206,8 @@ impl Pool {
 pub(crate) struct FairOrder {
     now: TimeMs,
     is_fair: bool,
-    keys: BTreeMap<TenantId, i128>,
+    keys: BTreeMap<TenantId, FairKey>,
+    /// Those at the top who were granted something, themselves or below them.
     moved: BTreeSet<TenantId>,
 }
 
@@ -136,28 +220,36 @@ impl FairOrder {
 
     /// Where a tenant comes among requests of one priority; everywhere the same in a pool that is
     /// ordered by arrival.
-    pub(crate) fn key(&mut self, pool: &Pool, tenant: &TenantId) -> i128 {
+    pub(crate) fn key(&mut self, pool: &Pool, tenant: &TenantId) -> FairKey {
         if !self.is_fair {
-            return 0;
+            return FairKey::default();
         }
         if let Some(key) = self.keys.get(tenant) {
-            return *key;
+            return key.clone();
         }
-        let key = pool.fair_use(&pool.tenants[tenant], self.now).key;
-        self.keys.insert(tenant.clone(), key);
+        let key = pool.fair_key(tenant, self.now);
+        self.keys.insert(tenant.clone(), key.clone());
         key
     }
 
-    /// Forgets what a grant to `tenant` changed.
-    pub(crate) fn after_grant(&mut self, tenant: &TenantId) {
-        self.keys.remove(tenant);
-        if self.is_fair && !self.moved.contains(tenant) {
-            self.moved.insert(tenant.clone());
+    /// Forgets what a grant to `tenant` changed: in a tree, everybody's place below those above it.
+    pub(crate) fn after_grant(&mut self, pool: &Pool, tenant: &TenantId) {
+        if !self.is_fair {
+            return;
+        }
+        if pool.tenants[tenant].is_in_a_tree() {
+            self.keys.clear();
+        } else {
+            self.keys.remove(tenant);
+        }
+        let top = pool.top_of(tenant);
+        if !self.moved.contains(top) {
+            self.moved.insert(top.clone());
         }
     }
 
     /// Whether a grant changed where a tenant comes.
-    pub(crate) fn has_moved(&self, tenant: &TenantId) -> bool {
-        self.moved.contains(tenant)
+    pub(crate) fn has_moved(&self, pool: &Pool, tenant: &TenantId) -> bool {
+        !self.moved.is_empty() && self.moved.contains(pool.top_of(tenant))
     }
 }

@@ -1,6 +1,8 @@
 //! What holds after every decision. Tests check it after every command; `replay verify` at the end
 //! of the log. The cheap part is asserted where state changes, in release too.
 
+mod tree;
+
 use crate::council::factor::{FACTORS_SUM, Factor};
 use crate::limits::BUDGET_WINDOWS_MAX;
 use crate::state::bench::{Bench, QUARANTINED_MAX};
@@ -19,6 +21,7 @@ pub fn check(state: &State) {
     for (id, pool) in &state.pools {
         check_capacity(id, pool);
         check_quota(id, pool);
+        tree::check(id, pool);
         check_queue(id, pool);
         check_preemption(id, pool);
         check_budgets(state, id, pool);
@@ -73,21 +76,15 @@ fn check_quota(id: &PoolId, pool: &Pool) {
         let is_put_off = matches!(request.stage, Stage::Deferred { .. } | Stage::Due { .. });
         *deferred += i64::from(is_put_off);
     }
-    let (mut promised, mut unused) = (0, 0);
     for (name, tenant) in &pool.tenants {
         let held = GpuMilli(used.get(name).copied().unwrap_or(0));
         assert_eq!(tenant.used_gpu_milli, held, "pool {id}: {name} uses what no lease of it holds");
-        assert!(held <= tenant.ceiling_gpu_milli, "pool {id}: {name} is over its limit");
         let amounts = ledgers.get(name).copied().unwrap_or_default();
         assert_eq!(tenant.ledger.held().0, amounts, "pool {id}: the ledger of {name} is off");
         let live = live.get(name).copied().unwrap_or_default();
         let counted = (tenant.waiting_count, tenant.deferred_count, tenant.running_count);
         assert_eq!(counted, live, "pool {id}: live requests of {name} are miscounted");
-        promised += tenant.quota.guarantee_gpu_milli.0;
-        unused += tenant.unused_guarantee().0;
     }
-    assert_eq!(pool.guarantees.0, promised, "pool {id}: the sum of guarantees is off");
-    assert_eq!(pool.unused_guarantees.0, unused, "pool {id}: the sum of unused guarantees is off");
 }
 
 /// What windows to come reserve is what live leases will have held by their ends. The current one
@@ -135,7 +132,7 @@ fn check_queue(id: &PoolId, pool: &Pool) {
             Stage::Admitted => panic!("pool {id}: {name} was admitted and then forgotten"),
             Stage::Waiting { since_ms } => {
                 waiting += 1;
-                let waiters = pool.queue.groups().get(&pool.group_of(&request.ask));
+                let waiters = pool.queue.groups().get(&pool.group_of(request));
                 let waiter = waiters.and_then(|waiters| waiters.get(&request.arrival));
                 let waiter = waiter.unwrap_or_else(|| panic!("pool {id}: {name} waits nowhere"));
                 assert_eq!((&waiter.request, waiter.since_ms), (name, *since_ms));

@@ -6,9 +6,9 @@ use crate::units::{DurationMs, TimeMs};
 /// The `decide_version` of a log that has just been opened: later ones have to be activated.
 pub const DECIDE_VERSION_FIRST: i64 = 1;
 /// The newest `decide_version` that this release knows; it knows all before. 2: a council of
-/// networks may be activated. 3: tenants have weights and GPU-hour budgets, a pool may order its
-/// queue by fair share, preempt, have prices and place by the policy called default, and gangs may
-/// wish for one node or one topology group.
+/// networks may be activated. 3: tenants have weights and GPU-hour budgets, stand in a tree and
+/// borrow, a pool may order its queue by fair share, preempt, have prices and place by the policy
+/// called default, and gangs may wish for one node or one topology group.
 pub const DECIDE_VERSION_NEWEST: i64 = 3;
 
 /// Whether this release decides by `version`, and can fold and verify what it decided.
@@ -65,6 +65,8 @@ pub const DENIAL_WINDOW_MS: DurationMs = DurationMs(24 * 3_600_000);
 pub const POOLS_MAX: usize = 1_000;
 /// Tenants in one pool.
 pub const TENANTS_MAX: usize = 10_000;
+/// Tenants on the longest way from the top of a pool's tree down.
+pub const TREE_DEPTH_MAX: usize = 8;
 /// Nodes in one pool.
 pub const NODES_MAX: usize = 20_000;
 /// GPUs of one node.

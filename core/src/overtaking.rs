@@ -4,8 +4,9 @@
 //! somebody before it in the order joined the queue before that and could want one of its GPU
 //! models: then that elder has to start first. Nobody who arrived later and could want one of its
 //! models is granted anything until a protected request starts. What a tenant's own guarantee
-//! covers is kept back by its own requests only: a guarantee is a right to GPUs of the pool,
-//! whoever waits. Whom the budget of its tenant may make wait keeps nobody back.
+//! covers is kept back by its own requests only, and what a guarantee above it covers by those of
+//! whom that guarantee is for: a guarantee is a right to GPUs of the pool, whoever waits. Whom the
+//! budget of its tenant may make wait keeps nobody back.
 //!
 //! Whoever joins later takes no protection away, whatever its priority: the elders of a request
 //! joined before it or within W of it, and theirs likewise. As long as one of them waits, others
@@ -15,7 +16,7 @@ use crate::blocker::could_hold_at;
 use crate::command::RequestAllocation;
 use crate::quota::OnDraining;
 use crate::state::{GangNeed, Group, Pool, Request, Stage, Waiter, Waiters};
-use crate::units::{GpuMilli, GpuModel, Offset, RequestId, TenantId, TimeMs};
+use crate::units::{GpuModel, Offset, RequestId, TenantId, TimeMs};
 use std::cell::LazyCell;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -30,10 +31,17 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    fn keeps_back(&self, arrival: Offset, group: &Group, is_guaranteed: bool) -> bool {
+    /// `covered_by` is whose guarantee covers the other one, when one does.
+    fn keeps_back(
+        &self,
+        pool: &Pool,
+        arrival: Offset,
+        group: &Group,
+        covered_by: Option<&TenantId>,
+    ) -> bool {
         arrival > self.arrival
             && group.need.shares_a_model_with(&self.group.need)
-            && !(is_guaranteed && group.tenant != self.group.tenant)
+            && covered_by.is_none_or(|covering| pool.is_within(&self.group.tenant, covering))
     }
 }
 
@@ -86,7 +94,7 @@ impl Barriers {
     /// # Panics
     /// When the pool is not the request's: it has no such tenant.
     #[must_use]
-    pub fn before(&self, pool: &Pool, request: &Request) -> Option<&Barrier> {
+    pub fn before<'a>(&'a self, pool: &'a Pool, request: &'a Request) -> Option<&'a Barrier> {
         if self.barriers.is_empty() {
             return None;
         }
@@ -99,25 +107,24 @@ impl Barriers {
     /// As [`Barriers::before`].
     pub fn all_before<'a>(
         &'a self,
-        pool: &Pool,
-        request: &Request,
+        pool: &'a Pool,
+        request: &'a Request,
     ) -> impl Iterator<Item = &'a Barrier> {
-        let (group, is_guaranteed) =
-            (pool.group_of(&request.ask), is_guaranteed(pool, &request.ask));
+        let (group, covered_by) = (pool.group_of(request), covered_by(pool, &request.ask));
         let (arrival, barriers) = (request.arrival, self.barriers.iter());
-        barriers.filter(move |barrier| barrier.keeps_back(arrival, &group, is_guaranteed))
+        barriers.filter(move |barrier| barrier.keeps_back(pool, arrival, &group, covered_by))
     }
 
     /// Whether one of them keeps back whoever of `group` arrived at `arrival`.
     pub(crate) fn keep_back(&self, pool: &Pool, arrival: Offset, group: &Group) -> bool {
         // Most are kept back by none, whatever is guaranteed to their tenants.
         let mut behind =
-            self.barriers.iter().filter(|barrier| barrier.keeps_back(arrival, group, false));
+            self.barriers.iter().filter(|barrier| barrier.keeps_back(pool, arrival, group, None));
         let Some(first) = behind.next() else { return false };
-        let is_guaranteed = covers(pool, &group.tenant, group.need.total_gpu_milli());
+        let covered_by = pool.covered_by(&group.tenant, group.need.total_gpu_milli());
         std::iter::once(first)
             .chain(behind)
-            .any(|barrier| barrier.keeps_back(arrival, group, is_guaranteed))
+            .any(|barrier| barrier.keeps_back(pool, arrival, group, covered_by))
     }
 
     /// Whether `request` is protected.
@@ -267,13 +274,10 @@ fn waits_for_capacity(
         && pool.always_fits_budget(ask, now)
 }
 
-/// Whether a tenant's unused guarantee covers all of what it asks for.
-pub(crate) fn is_guaranteed(pool: &Pool, ask: &RequestAllocation) -> bool {
-    covers(pool, &ask.tenant, ask.total_gpu_milli())
-}
-
-fn covers(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
-    wanted > GpuMilli(0) && wanted <= pool.tenants[tenant].unused_guarantee()
+/// Whose unused guarantee covers all that is asked, when one does: its tenant's, or that of the
+/// lowest tenant above it.
+pub(crate) fn covered_by<'a>(pool: &'a Pool, ask: &'a RequestAllocation) -> Option<&'a TenantId> {
+    pool.covered_by(&ask.tenant, ask.total_gpu_milli())
 }
 
 /// Whether others may start because `request` leaves the queue without having started.

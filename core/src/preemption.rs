@@ -4,9 +4,11 @@
 //! higher than theirs, or if its tenant's guarantee covers it. What another tenant's guarantee
 //! covers is nobody's to take. Those leases get their notice together and end together, when each
 //! has run its minimum and the grace is over; their requests wait again at the places of their
-//! arrival. `docs/preemption.md` says why this cannot go on for ever: every notice uses up one of
-//! the few that a request may get in its life.
+//! arrival. Whoever is guaranteed what it asks for takes what was borrowed first.
+//! `docs/preemption.md` says why this cannot go on for ever: every notice uses up one of the few
+//! that a request may get in its life.
 
+mod shift;
 mod victims;
 
 use crate::command::Topology;
@@ -15,7 +17,7 @@ use crate::draft::Draft;
 use crate::limits::PREEMPTORS_MAX;
 use crate::overtaking::Barriers;
 use crate::queue::firsts_in_order;
-use crate::quota::{QuotaBlock, may_grant};
+use crate::quota::{Demand, QuotaBlock, may_grant};
 use crate::state::{Group, Pool, Request, Stage};
 use crate::units::{Offset, PoolId, RequestId, TimeMs};
 use std::sync::Arc;
@@ -123,12 +125,22 @@ fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestI
     let waits = |id: &RequestId| {
         let request = pool.request(id)?;
         let waits = matches!(request.stage, Stage::Waiting { .. });
-        waits.then(|| (Arc::new(pool.group_of(&request.ask)), request.arrival))
+        waits.then(|| (Arc::new(pool.group_of(request)), request.arrival))
     };
     let found = |(group, arrival): (Arc<Group>, Offset)| pool.waiter(&group, arrival);
     let name = |request: &Request| request.ask.request.clone();
     let firsts = firsts_in_order(pool, now).filter(may).map(found).filter(may_pay);
     let mut all: Vec<_> = firsts.take(PREEMPTORS_MAX).map(name).collect();
+    if pool.borrowed.0 > 0 {
+        // Whoever lent is not kept waiting by others for whom there is nothing to take.
+        let is_covered = |(group, _): &(Arc<Group>, Offset)| {
+            pool.covered_by(&group.tenant, group.need.total_gpu_milli()).is_some()
+        };
+        let covered = firsts_in_order(pool, now).filter(is_covered).filter(may).map(found);
+        let more = covered.filter(may_pay).map(name).filter(|id| !all.contains(id));
+        let more: Vec<_> = more.take(PREEMPTORS_MAX).collect();
+        all.extend(more);
+    }
     let newcomers = newcomers.iter().filter_map(waits).filter(may).map(found).filter(may_pay);
     let more = newcomers.map(name).filter(|id| !all.contains(id)).take(PREEMPTORS_MAX);
     let more: Vec<_> = more.collect();
@@ -137,6 +149,6 @@ fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestI
 }
 
 fn is_within_limit(pool: &Pool, group: &Group) -> bool {
-    let may = may_grant(pool, &group.tenant, group.need.total_gpu_milli());
+    let may = may_grant(pool, &Demand::of_group(group));
     !matches!(may, Err(QuotaBlock::Limit { .. }))
 }

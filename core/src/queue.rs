@@ -11,13 +11,13 @@ use crate::decision::{
     BudgetAwaited, Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp,
 };
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
-use crate::fairness::FairOrder;
+use crate::fairness::{FairKey, FairOrder};
 use crate::limits::TIME_MS_MAX;
 use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
 use crate::placement::{Fleet, Gang, Placer, Spot, seed_of};
 use crate::preemption::{Search, preempt_for_waiters};
-use crate::quota::may_grant;
+use crate::quota::{Demand, may_grant};
 use crate::state::{Group, Pool, Waiters};
 use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
 use std::borrow::Cow;
@@ -74,7 +74,7 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
         look_again_at(draft, pool_id, look);
         return true;
     }
-    if may_grant(pool, &request.ask.tenant, request.ask.total_gpu_milli()).is_err() {
+    if may_grant(pool, &Demand::of(request)).is_err() {
         look_again_at(draft, pool_id, look);
         return make_room(draft, pool_id, ids);
     }
@@ -179,7 +179,7 @@ fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
             // For itself, and as the first of its group: it was granted meanwhile.
             continue;
         }
-        if order.has_moved(tenant) && first.is_served == Reverse(false) {
+        if order.has_moved(pool, tenant) && first.is_served == Reverse(false) {
             let fair_key = order.key(pool, tenant);
             if fair_key > first.fair_key {
                 // Its tenant was granted something since: others come first now.
@@ -191,9 +191,9 @@ fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
             kept_back.push(Reverse(first));
             continue;
         }
-        let wanted = need.total_gpu_milli();
-        let is_too_large = terms.is_none() && wanted > pool.free_gpu_milli();
-        if is_too_large || may_grant(pool, tenant, wanted).is_err() || no_place.rules_out(need) {
+        let demand = Demand::of_group(&first.group);
+        let is_too_large = terms.is_none() && demand.gpu_milli > pool.free_gpu_milli();
+        if is_too_large || may_grant(pool, &demand).is_err() || no_place.rules_out(need) {
             continue;
         }
         let request = pool.waiter(&first.group, first.arrival);
@@ -213,8 +213,8 @@ fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
             Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, need.clone()),
             Try::Granted => {
                 no_place.after_grant();
-                order.after_grant(tenant);
                 let pool = draft.state.pool(pool_id);
+                order.after_grant(pool, tenant);
                 if barriers.after_grant(pool, draft.now) && !kept_back.is_empty() {
                     firsts.extend(kept_back.drain(..).chain(awaiting.drain(..)));
                     look = None;
@@ -232,7 +232,7 @@ struct First {
     /// Before all others.
     is_served: Reverse<bool>,
     priority: Reverse<i64>,
-    fair_key: i128,
+    fair_key: FairKey,
     arrival: Offset,
     group: Arc<Group>,
 }
@@ -241,8 +241,8 @@ impl First {
     fn of_served(pool: &Pool, id: &RequestId) -> Reverse<Self> {
         let request = &pool.requests[id];
         let (priority, arrival) = (Reverse(request.ask.priority), request.arrival);
-        let (is_served, group) = (Reverse(true), Arc::new(pool.group_of(&request.ask)));
-        Reverse(Self { is_served, priority, fair_key: 0, arrival, group })
+        let (is_served, group) = (Reverse(true), Arc::new(pool.group_of(request)));
+        Reverse(Self { is_served, priority, fair_key: FairKey::default(), arrival, group })
     }
 }
 

@@ -1,21 +1,27 @@
-//! What a tenant may be granted: never over its limit, and never what is promised to others.
+//! What a tenant may be granted: never over a limit on its way up the tree, and never what is
+//! promised to others, unless it may borrow it.
 
-use crate::command::SetQuota;
+mod loans;
+
+pub use loans::Demand;
+
 use crate::decision::Placement;
 use crate::state::Pool;
 use crate::units::{GpuMilli, TenantId};
 use std::collections::BTreeMap;
 
 /// Why a tenant may not be granted more just now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuotaBlock {
     /// It wants more GPUs than are free: no rule stands against it, leases have to end.
     NotFree,
-    /// Its leases and this request would pass its limit.
+    /// With this request a limit would be passed.
     Limit {
-        /// What it holds.
+        /// Whose: its own, or that of a tenant above it.
+        of: TenantId,
+        /// What that one holds, and all below it.
         used: GpuMilli,
-        /// What it may hold.
+        /// What they may hold.
         limit: GpuMilli,
     },
     /// It would take what is promised to others and not used by them.
@@ -25,39 +31,60 @@ pub enum QuotaBlock {
         /// The part of them that is promised to others.
         held: GpuMilli,
     },
+    /// It would borrow more of what is promised to others than may be borrowed.
+    BorrowLimit {
+        /// By whom: itself, or a tenant above it.
+        of: TenantId,
+        /// What that one has borrowed, and all below it.
+        borrowed: GpuMilli,
+        /// What they may borrow.
+        limit: GpuMilli,
+        /// What the request would borrow.
+        needed: GpuMilli,
+    },
 }
 
-/// Whether `tenant` may be granted `wanted` more.
+/// Whether what is asked may be granted.
 ///
-/// What its own guarantee covers is never held back. The rest has to fit beside what is promised to
-/// others: free GPUs less their unused guarantees.
+/// What its tenant's own guarantee covers, or that of a tenant above it, is never held back. The
+/// rest has to fit beside what is promised to others: free GPUs less their unused guarantees. Only
+/// whoever may borrow may take these too.
 ///
 /// # Errors
 /// What stands against it.
-///
-/// # Panics
-/// When the tenant has no quota: decide has checked it.
-pub fn may_grant(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Result<(), QuotaBlock> {
-    let name = tenant;
-    let tenant = &pool.tenants[name];
-    let (used, limit) = (tenant.used_gpu_milli, tenant.quota.limit_gpu_milli);
-    if wanted.0 > 0 && used.0 + wanted.0 > limit.0 {
-        return Err(QuotaBlock::Limit { used, limit });
+pub fn may_grant(pool: &Pool, demand: &Demand<'_>) -> Result<(), QuotaBlock> {
+    let (tenant, wanted) = (demand.tenant, demand.gpu_milli);
+    if let Some(limit) = over_limit(pool, tenant, wanted) {
+        return Err(limit);
     }
-    let beyond_guarantee = wanted.0 - tenant.unused_guarantee().0;
-    if beyond_guarantee <= 0 {
+    if wanted <= pool.reach(tenant) {
         return Ok(());
     }
     let free = pool.free_gpu_milli();
-    let held = pool.held_for_others(name);
+    let held = pool.held_for_others(tenant);
     if wanted <= GpuMilli(free.0 - held.0) {
         return Ok(());
     }
-    Err(if wanted > free { QuotaBlock::NotFree } else { QuotaBlock::HeldForOthers { free, held } })
+    if wanted > free {
+        return Err(QuotaBlock::NotFree);
+    }
+    loans::may_borrow(pool, demand, QuotaBlock::HeldForOthers { free, held })
+}
+
+/// The lowest limit on the way up that `wanted` more would pass.
+fn over_limit(pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> Option<QuotaBlock> {
+    let mut path = pool.path(tenant).filter(|_| wanted.0 > 0);
+    let passed = path
+        .find(|(_, tenant)| tenant.used_with_below().0 + wanted.0 > tenant.quota.limit_gpu_milli.0);
+    passed.map(|(name, tenant)| QuotaBlock::Limit {
+        of: name.clone(),
+        used: tenant.used_with_below(),
+        limit: tenant.quota.limit_gpu_milli,
+    })
 }
 
 /// What tenants hold on nodes that take no new work (they drain, or broke): it takes none of the
-/// GPUs that can still be granted.
+/// GPUs that can still be granted. Each with those below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnDraining(BTreeMap<TenantId, GpuMilli>);
 
@@ -82,7 +109,9 @@ impl OnDraining {
             let replicas = replicas.iter().filter(is_draining).count();
             let replicas = i64::try_from(replicas).expect("a gang is bounded");
             let milli = replicas * request.ask.replica_gpu_milli().0;
-            held.entry(request.ask.tenant.clone()).or_insert(GpuMilli(0)).0 += milli;
+            for (name, _) in pool.path(&request.ask.tenant) {
+                held.entry(name.clone()).or_insert(GpuMilli(0)).0 += milli;
+            }
         }
         Self(held)
     }
@@ -90,19 +119,49 @@ impl OnDraining {
     /// Whether `tenant` would be granted `wanted` more once enough leases ended: then it waits for
     /// capacity, and somebody may have to wait for it.
     ///
-    /// Its limit caps what it holds, and so does what is guaranteed to others: at either cap it
-    /// waits for its own leases, and whoever had to wait for that would leave promised GPUs idle.
-    ///
-    /// # Panics
-    /// When the tenant has no quota: decide has checked it.
+    /// The limits on its way up cap what it holds, and so does what is guaranteed to others: at a
+    /// cap it waits for leases below that cap, and whoever else had to wait for that would leave
+    /// promised GPUs idle. What it could borrow does not count.
     #[must_use]
     pub fn waits_for_capacity(&self, pool: &Pool, tenant: &TenantId, wanted: GpuMilli) -> bool {
+        if wanted.0 == 0 {
+            return true;
+        }
+        if over_limit(pool, tenant, wanted).is_some() {
+            return false;
+        }
         let on_draining = self.0.get(tenant).map_or(0, |milli| milli.0);
-        let tenant = &pool.tenants[tenant];
-        let SetQuota { guarantee_gpu_milli: own, limit_gpu_milli: limit, .. } = &tenant.quota;
-        let of_others = pool.guarantees.0 - own.0;
-        let beside_others = (pool.accepting_gpu_milli().0 - of_others + on_draining).max(own.0);
-        let held = tenant.used_gpu_milli.0 + wanted.0;
-        wanted.0 == 0 || (held <= limit.0 && (of_others == 0 || held <= beside_others))
+        let alone = Alone::of(pool, tenant);
+        let beside_others = pool.accepting_gpu_milli().0 - alone.of_others + on_draining;
+        alone.of_others == 0 || wanted.0 <= alone.reach || alone.used + wanted.0 <= beside_others
+    }
+}
+
+/// What would be promised if nobody but a tenant, and whoever stands below it, had leases.
+struct Alone {
+    /// What it uses.
+    used: i64,
+    /// What it could take of what is promised.
+    reach: i64,
+    /// What is promised beside that.
+    of_others: i64,
+}
+
+impl Alone {
+    fn of(pool: &Pool, tenant: &TenantId) -> Self {
+        let mut path = pool.path(tenant);
+        let Some((_, own)) = path.next() else {
+            return Self { used: 0, reach: 0, of_others: pool.guarantees.0 };
+        };
+        let used = own.used_with_below().0;
+        let (mut reach, mut promised) = (own.unused_guarantee().0, own.promised().0);
+        let mut guarantee = own.quota.guarantee_gpu_milli.0;
+        for (_, above) in path {
+            let below = above.branch.below.guarantees - guarantee + promised;
+            guarantee = above.quota.guarantee_gpu_milli.0;
+            let unused = (guarantee - used - below).max(0);
+            (reach, promised) = (reach + unused, below + unused);
+        }
+        Self { used, reach, of_others: pool.guarantees.0 - guarantee + promised - reach }
     }
 }

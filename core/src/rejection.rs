@@ -108,6 +108,14 @@ codes! {
     NoBudget, "no_budget", dead_letter: false;
     /// The window of a top-up is over, or further ahead than windows are kept.
     WindowNotKept, "window_not_kept", dead_letter: false;
+    /// The tenant would stand below itself.
+    TenantCycle, "tenant_cycle", dead_letter: false;
+    /// The tree of tenants would be deeper than it may be.
+    TreeTooDeep, "tree_too_deep", dead_letter: false;
+    /// The guarantees of a tenant's children would be more than its own.
+    ExceedsParent, "exceeds_parent", dead_letter: false;
+    /// The guarantees at the top would be more than the pool's GPUs.
+    Overpromised, "overpromised", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

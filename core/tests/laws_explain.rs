@@ -66,6 +66,9 @@ fn setting(
         (Field::GuaranteeGpuMilli, to) => {
             Payload::SetQuota(SetQuota { guarantee_gpu_milli: GpuMilli(number(to)), ..quota })
         }
+        (Field::BorrowGpuMilli, to) => {
+            Payload::SetQuota(SetQuota { borrow_gpu_milli: GpuMilli(number(to)), ..quota })
+        }
         (Field::GpuHourBudget, to) => {
             Payload::SetQuota(SetQuota { gpu_hour_budget: Some(number(to)), ..quota })
         }

@@ -1,8 +1,9 @@
 //! Preemption: by right, as few as possible, and not for ever.
 
 mod common;
+mod promised;
 
-use common::{config, walk, wanting};
+use common::{config, streams_of_trees, walk, wanting};
 use conclave_core::decision::{
     Decision, Event, LeasePreempted, PreemptionNoticed, PreemptionRight,
 };
@@ -11,6 +12,7 @@ use conclave_core::limits::PREEMPTIONS_PER_REQUEST_MAX;
 use conclave_core::placement::{Fleet, Gang, GpuSet, Need};
 use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, Offset, RequestId, TimeMs};
+use promised::{covered_by, path, promised};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -29,16 +31,23 @@ fn check_right(state: &State, noticed: &PreemptionNoticed, now: TimeMs) {
     let is_in_time = noticed.ends_at_ms >= earliest || noticed.ends_at_ms == lease.ends_at_ms;
     assert!(is_in_time && noticed.ends_at_ms <= lease.ends_at_ms, "{noticed:?} at {now}");
     assert_eq!(noticed.by_tenant, by.ask.tenant);
-    let is_own = by.ask.tenant == victim.ask.tenant;
-    let tenant = &pool.tenants[&victim.ask.tenant];
-    let keeps = tenant.used_gpu_milli.0 - victim.held_gpu_milli().0;
-    let is_promised = keeps < tenant.quota.guarantee_gpu_milli.0 && victim.held_gpu_milli().0 > 0;
-    assert!(is_own || !is_promised, "{noticed:?} takes what {} is guaranteed", victim.ask.tenant);
+    // Somebody whose own, or whose family's, guarantee would be short of it then.
+    let goes = victim.held_gpu_milli().0;
+    let own = path(pool, &by.ask.tenant);
+    let others: Vec<_> = path(pool, &victim.ask.tenant);
+    let others = others.into_iter().take_while(|above| !own.contains(above));
+    let is_promised = others.into_iter().any(|above| {
+        let without = (&victim.ask.tenant, -goes);
+        promised(pool, above, Some(without)) > promised(pool, above, None)
+    });
+    let is_lent = noticed.right == PreemptionRight::Guarantee && !lease.loans.is_empty();
+    assert!(is_lent || !is_promised, "{noticed:?} takes what {} is guaranteed", victim.ask.tenant);
     match noticed.right {
         PreemptionRight::Priority => assert!(by.ask.priority > victim.ask.priority),
         PreemptionRight::Guarantee => {
-            let of_by = &pool.tenants[&by.ask.tenant];
-            assert!(by.ask.total_gpu_milli() <= of_by.unused_guarantee() && !is_own);
+            let covering = covered_by(pool, &by.ask).expect("its guarantee covers it");
+            let is_for_both = path(pool, &victim.ask.tenant).contains(&covering);
+            assert!(!is_for_both, "{noticed:?} is of the same family");
         }
     }
 }
@@ -73,7 +82,9 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn whoever_gets_notice_may_get_it(stream in wanting()) {
+    fn whoever_gets_notice_may_get_it(
+        stream in prop_oneof![wanting(), streams_of_trees()],
+    ) {
         let world = stream.run();
         walk(&world.decisions, world.begun, |state, decision, event| {
             if let Event::PreemptionNoticed(noticed) = event {
@@ -84,7 +95,7 @@ proptest! {
 
     /// All who go make room, and without any one of them there would be none.
     #[test]
-    fn no_victim_could_be_spared(stream in wanting()) {
+    fn no_victim_could_be_spared(stream in prop_oneof![wanting(), streams_of_trees()]) {
         let world = stream.run();
         // What stood before the first notice for a request, and who got one.
         let mut first: BTreeMap<(i64, RequestId), (Pool, BTreeSet<RequestId>)> = BTreeMap::new();
@@ -113,7 +124,9 @@ proptest! {
     /// below zero and that only commands raise. And nothing is lost by it: whoever was preempted
     /// waits at the place of its arrival.
     #[test]
-    fn every_preemption_uses_up_one_of_few_and_loses_nothing(stream in wanting()) {
+    fn every_preemption_uses_up_one_of_few_and_loses_nothing(
+        stream in prop_oneof![wanting(), streams_of_trees()],
+    ) {
         let world = stream.run();
         walk(&world.decisions, world.begun, |state, decision, event| {
             let Event::LeasePreempted(preempted) = event else { return };

@@ -3,6 +3,7 @@
 
 mod common;
 mod paid;
+mod promised;
 
 use common::{config, fold, streams, streams_of_groups, walk};
 use conclave_core::blocker::{Blocker, Blockers};
@@ -11,34 +12,14 @@ use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::overtaking::Barriers;
 use conclave_core::placement::{Fleet, Gang, Need, Node, NodeClass, Placer, Shape};
-use conclave_core::quota::may_grant;
+use conclave_core::quota::{Demand, may_grant};
 use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
-use paid::{gpu_milli, lease_end, over_budget, payable, wanted};
+use paid::{lease_end, over_budget, payable, wanted};
+use promised::{all_promised, borrowed, lendable, path, promised_to_others, reach, used};
 use proptest::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-
-/// What a tenant's leases hold.
-fn used(pool: &Pool, tenant: &TenantId) -> i64 {
-    let of_tenant = pool.requests.values().filter(|request| request.ask.tenant == *tenant);
-    let held = |request: &Request| {
-        let replicas = request.lease().map_or(0, |lease| lease.replicas.len());
-        i64::try_from(replicas).expect("a gang is bounded") * gpu_milli(&request.ask)
-    };
-    of_tenant.map(held).sum()
-}
-
-/// What is promised to a tenant and not used by it.
-fn promised(pool: &Pool, tenant: &TenantId) -> i64 {
-    let guarantee = pool.tenants[tenant].quota.guarantee_gpu_milli.0;
-    (guarantee - used(pool, tenant)).max(0)
-}
-
-fn promised_to_others(pool: &Pool, tenant: &TenantId) -> i64 {
-    let others = pool.tenants.keys().filter(|other| *other != tenant);
-    others.map(|other| promised(pool, other)).sum()
-}
 
 fn free(pool: &Pool) -> i64 {
     let nodes = pool.fleet.nodes().iter().filter(|node| node.accepts_work());
@@ -48,11 +29,14 @@ fn free(pool: &Pool) -> i64 {
 fn check_grant(pool: &Pool, granted: &LeaseGranted, now: TimeMs) {
     let ask = &pool.requests[&granted.request].ask;
     let (wanted, tenant) = (wanted(ask), &ask.tenant);
-    let limit = pool.tenants[tenant].quota.limit_gpu_milli.0;
-    assert!(wanted == 0 || used(pool, tenant) + wanted <= limit, "{granted:?} is over {limit}");
+    for above in path(pool, tenant) {
+        let (used, limit) = (used(pool, above), pool.tenants[above].quota.limit_gpu_milli.0);
+        assert!(wanted == 0 || used + wanted <= limit, "{granted:?} is over {limit} of {above}");
+    }
     let beside_others = free(pool) - promised_to_others(pool, tenant);
-    let is_own = wanted <= promised(pool, tenant);
-    assert!(is_own || wanted <= beside_others, "{granted:?} takes what is promised to others");
+    let is_own = wanted <= reach(pool, tenant);
+    let is_free = is_own || wanted <= beside_others || borrows(pool, granted);
+    assert!(is_free, "{granted:?} takes what is promised to others");
     assert_eq!(i64::try_from(granted.replicas.len()), Ok(ask.replicas), "{granted:?} is a part");
     let mut models = granted.replicas.iter().map(|replica| {
         let node = pool.fleet.node(pool.fleet.index_of(&replica.node).expect("a node of the pool"));
@@ -70,6 +54,23 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted, now: TimeMs) {
         let is_wish = |model: &GpuModel| *model == granted.gpu_model && wishes.contains(model);
         assert!(models.all(is_wish), "{granted:?} mixes models or has a wrong one");
     }
+}
+
+/// Whether what is granted of others' idle guarantees is within all that may be borrowed.
+fn borrows(pool: &Pool, granted: &LeaseGranted) -> bool {
+    let request = &pool.requests[&granted.request];
+    let (tenant, free) = (&request.ask.tenant, free(pool));
+    let of_nobody = (free - all_promised(pool)).max(0);
+    let needed = wanted(&request.ask) - reach(pool, tenant) - of_nobody;
+    let others = pool.tenants.keys().filter(|name| !path(pool, tenant).contains(name));
+    let lendable: i64 = others.map(|name| lendable(pool, name)).sum();
+    let may = path(pool, tenant).into_iter().all(|above| {
+        let limit = pool.tenants[above].quota.borrow_gpu_milli.0;
+        (above != tenant && limit == 0) || borrowed(pool, above) + needed <= limit
+    });
+    let can_be_had_back = request.ask.preemptible
+        && pool.preemption.rules.is_some_and(|rules| request.preemptions < rules.per_request);
+    may && can_be_had_back && wanted(&request.ask) <= free && needed <= lendable
 }
 
 /// Whether `replicas` of a request find a place together: on one model that it accepts or on any,
@@ -154,7 +155,7 @@ fn is_over_budget(state: &State, id: &PoolId, request: &Request, blocker: &Block
     assert!(over_budget(pool, ask, TimeMs(fits_at.0 - 1)).is_some(), "{blocker:?}");
     let barriers = Barriers::of(pool, now);
     let waits_for_nothing_else = barriers.before(pool, request).is_none()
-        && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
+        && may_grant(pool, &Demand::of(request)).is_ok()
         && finds_place(pool, now, &pool.fleet, ask, ask.replicas)
         && state.overdue_timer().is_none();
     let is_looked_at = pool.budget_look_ms.is_some_and(|look| look <= fits_at);
@@ -166,7 +167,7 @@ fn can_start(pool: &Pool, barriers: &Barriers, request: &Request, now: TimeMs) -
     let ask = &request.ask;
     barriers.before(pool, request).is_none()
         && over_budget(pool, ask, now).is_none()
-        && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
+        && may_grant(pool, &Demand::of(request)).is_ok()
         && finds_place(pool, now, &pool.fleet, ask, ask.replicas)
 }
 
@@ -207,15 +208,17 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
         }
         Blocker::VoteDue => state.due.iter().any(|due| due.request == ask.request),
         Blocker::CarriedOver => state.carried_over.contains(id),
-        Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => {
-            let limit = pool.tenants[tenant].quota.limit_gpu_milli;
+        Blocker::TenantLimit { tenant: of, used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => {
+            let limit = pool.tenants[of].quota.limit_gpu_milli;
             let said = (used_gpu_milli.0, *limit_gpu_milli, wanted_gpu_milli.0);
-            said == (used(pool, tenant), limit, want) && used(pool, tenant) + want > limit.0
+            let is_above = path(pool, tenant).contains(&of);
+            said == (used(pool, of), limit, want) && used(pool, of) + want > limit.0 && is_above
         }
+        Blocker::BorrowLimit { tenant: of, .. } => is_over_what_it_may_borrow(pool, of, blocker),
         Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli } => {
             let (free, held) = (free(pool), promised_to_others(pool, tenant));
             let said = (free_gpu_milli.0, held_gpu_milli.0, wanted_gpu_milli.0);
-            said == (free, held, want) && want > free - held && want > promised(pool, tenant)
+            said == (free, held, want) && want > free - held && want > reach(pool, tenant)
         }
         Blocker::BehindProtected { protected } => is_behind(state, pool, request, protected),
         Blocker::RoomIsMade { leases, until_ms } => {
@@ -286,6 +289,18 @@ fn is_first_to_pay(
     first == cheaper_at && (cheaper_at.is_none() || is_looked_at || is_late)
 }
 
+fn is_over_what_it_may_borrow(pool: &Pool, of: &TenantId, blocker: &Blocker) -> bool {
+    let Blocker::BorrowLimit { borrowed_gpu_milli, limit_gpu_milli, needed_gpu_milli, .. } =
+        blocker
+    else {
+        return false;
+    };
+    let limit = pool.tenants[of].quota.borrow_gpu_milli;
+    (borrowed_gpu_milli.0, *limit_gpu_milli) == (borrowed(pool, of), limit)
+        && needed_gpu_milli.0 > 0
+        && borrowed_gpu_milli.0 + needed_gpu_milli.0 > limit.0
+}
+
 /// Whether so many replicas of a request, and no more, find a place where it wishes, and all of
 /// them do not.
 fn is_most(pool: &Pool, now: TimeMs, ask: &RequestAllocation, fit: i64) -> bool {
@@ -320,8 +335,7 @@ fn deferred(retry_at_ms: TimeMs) -> Stage {
 fn is_behind(state: &State, pool: &Pool, request: &Request, protected: &RequestId) -> bool {
     let elder = &pool.requests[protected];
     let Stage::Waiting { since_ms } = elder.stage else { return false };
-    let shares =
-        pool.group_of(&elder.ask).need.shares_a_model_with(&pool.group_of(&request.ask).need);
+    let shares = pool.group_of(elder).need.shares_a_model_with(&pool.group_of(request).need);
     elder.arrival < request.arrival
         && since_ms.plus(pool.policy.wait_bound_ms) <= state.time_ms
         && shares
@@ -370,11 +384,9 @@ proptest! {
             assert!(!ends_are_left, "{granted:?} starts before all ends have happened");
             let pool = &state.pools[&granted.pool];
             let place = |request: &Request| {
-                let tenant = &pool.tenants[&request.ask.tenant];
-                let is_fair = pool.half_life_ms.is_some();
-                let key = if is_fair { pool.fair_use(tenant, decision.time_ms).key } else { 0 };
                 let is_served = pool.preemption.served.contains(&request.ask.request);
-                let key = if is_served { 0 } else { key };
+                let is_fair = pool.half_life_ms.is_some() && !is_served;
+                let key = is_fair.then(|| pool.fair_key(&request.ask.tenant, decision.time_ms));
                 (Reverse(is_served), Reverse(request.ask.priority), key, request.arrival)
             };
             let own = place(&pool.requests[&granted.request]);

@@ -45,6 +45,7 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::PreemptionSet(_) => "PreemptionSet",
         Event::BudgetToppedUp(_) => "BudgetToppedUp",
         Event::TariffSet(_) => "TariffSet",
+        Event::TenantParentSet(_) => "TenantParentSet",
         Event::RequestAdmitted(_) => "RequestAdmitted",
         Event::RequestVoted(voted) if voted.attempt == 1 => "RequestVoted",
         Event::RequestVoted(voted) if is_appeal && is_subject(&voted.request) => "RequestVoted",

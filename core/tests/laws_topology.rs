@@ -85,7 +85,7 @@ fn streams_have_gangs_of_every_wish() {
     use Topology::{SameGroup, SameNode};
     let (mut runner, mut granted) = (TestRunner::deterministic(), BTreeMap::new());
     let mut of_wishes = 0;
-    for _ in 0..40 {
+    for _ in 0..80 {
         let stream = streams_of_groups().new_tree(&mut runner).expect("a stream").current();
         let (mut world, mut book) = (stream.begin(), Book::default());
         for step in &stream.steps {

@@ -3,7 +3,7 @@
 mod story;
 
 use conclave_core::blocker::Blocker;
-use conclave_core::units::GpuMilli;
+use conclave_core::units::{GpuMilli, TenantId};
 use story::{HOUR, MINUTE, Story, ask, cancel, drain, node, policy, quota, release, remove, set};
 
 fn no_room(replicas_fit: i64, replicas: i64) -> Option<Blocker> {
@@ -94,7 +94,8 @@ fn beyond_its_limit_a_tenant_waits_and_beyond_all_hope_it_is_refused() {
     pool.check(0, ask("r2", "t").gpus(2), &["r2 waits"]);
     let (used_gpu_milli, limit_gpu_milli) = (GpuMilli(3_000), GpuMilli(4_000));
     let wanted_gpu_milli = GpuMilli(2_000);
-    let limit = Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
+    let tenant = TenantId::from("t");
+    let limit = Blocker::TenantLimit { tenant, used_gpu_milli, limit_gpu_milli, wanted_gpu_milli };
     assert_eq!(pool.blocker("r2"), Some(limit));
     pool.check(0, ask("r3", "t").gpus(5), &["refused: exceeds_limit"]);
     pool.check(0, ask("r4", "t").gpus(1), &["r4 runs on a"]);

@@ -23,7 +23,7 @@ pub fn ahead(state: &State, pool: &PoolId, request: &RequestId, viewer: &Viewer)
     let pool = state.pools.get(pool)?;
     let request = pool.request(request)?;
     let since_ms = request.waits_since()?;
-    let own = pool.group_of(&request.ask);
+    let own = pool.group_of(request);
     let look = Look::of(pool, viewer, request, state.time_ms);
     let before: Vec<_> = pool
         .in_order(state.time_ms)
@@ -54,19 +54,19 @@ type Before<'a> = (&'a Group, Offset, &'a Waiter);
 struct Look<'a> {
     pool: &'a Pool,
     viewer: &'a Viewer,
-    /// Tenants that come before the request's own in the fair share, with what they used.
-    used_less: BTreeMap<&'a TenantId, i128>,
-    own_use: i128,
+    /// Tenants that come before the request's own in the fair share, with what they and it used
+    /// where their ways down the tree part.
+    used_less: BTreeMap<&'a TenantId, (i128, i128)>,
 }
 
 impl<'a> Look<'a> {
     fn of(pool: &'a Pool, viewer: &'a Viewer, request: &Request, now: TimeMs) -> Self {
-        let key = |tenant| pool.fair_use(tenant, now).key;
-        let own = key(&pool.tenants[&request.ask.tenant]);
-        let is_fair = pool.half_life_ms.is_some();
-        let keys = pool.tenants.iter().map(|(name, tenant)| (name, key(tenant)));
-        let used_less = keys.filter(|(_, key)| is_fair && *key < own).collect();
-        Self { pool, viewer, used_less, own_use: own }
+        let own = pool.fair_key(&request.ask.tenant, now);
+        let names = pool.tenants.keys().filter(|_| pool.half_life_ms.is_some());
+        let keys = names.map(|name| (name, pool.fair_key(name, now)));
+        let less = keys.filter(|(_, key)| *key < own);
+        let used_less = less.map(|(name, key)| (name, key.against(&own))).collect();
+        Self { pool, viewer, used_less }
     }
 
     /// Why one of those before `request` stands there. Arrival says nothing of two tenants of which
@@ -99,14 +99,14 @@ impl<'a> Look<'a> {
             rule: rule.to_owned(),
             priority: group.priority.0,
             since_ms: waiter.since_ms.0,
-            its_use_per_billion: its.map(|its| billionths(*its)),
-            own_use_per_billion: used.map(|_| billionths(self.own_use)),
+            its_use_per_billion: its.map(|(its, _)| billionths(*its)),
+            own_use_per_billion: used.map(|(_, own)| billionths(*own)),
         }
     }
 
     fn protected(&self, id: &RequestId) -> Option<InItsWay> {
         let request = self.pool.request(id)?;
-        let group = self.pool.group_of(&request.ask);
+        let group = self.pool.group_of(request);
         let waiter = Waiter { request: id.clone(), since_ms: request.waits_since()? };
         Some(self.row(&(&group, request.arrival, &waiter), BOUNDED_OVERTAKING))
     }

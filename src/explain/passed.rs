@@ -8,7 +8,7 @@ use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::Event;
-use conclave_core::fairness::{Resource, WHOLE_SHARE};
+use conclave_core::fairness::{FairKey, WHOLE_SHARE};
 use conclave_core::state::{Amounts, Pool, Request};
 use conclave_core::units::{Offset, RequestId, TenantId, TimeMs};
 use std::cmp::Ordering;
@@ -223,9 +223,10 @@ impl Order<'_> {
             Ordering::Equal => {}
         }
         if self.pool.half_life_ms.is_some() {
-            let (its, own) = (self.used(&other.ask.tenant), self.used(&own.ask.tenant));
+            let (its, own) = (self.key(&other.ask.tenant), self.key(&own.ask.tenant));
             match its.cmp(&own) {
                 Ordering::Less => {
+                    let (its, own) = its.against(&own);
                     return (PassRule::FairShare, Some((billionths(its), billionths(own))));
                 }
                 Ordering::Greater => return (PassRule::Overtaking, None),
@@ -236,22 +237,9 @@ impl Order<'_> {
         (if is_earlier { PassRule::Arrival } else { PassRule::Overtaking }, None)
     }
 
-    /// What a tenant had used for its weight just before the grant: the key of `Pool::fair_use`,
-    /// with so much less held as was granted since.
-    fn used(&self, name: &TenantId) -> i128 {
-        let Some(tenant) = self.pool.tenants.get(name) else { return 0 };
-        let half_life = self.pool.half_life();
-        let (faded, held) = (tenant.ledger.faded_at(self.now, half_life), tenant.ledger.held());
-        let since = self.still.0.get(name).copied().unwrap_or_default();
-        let capacity = self.pool.capacity();
-        let share_of = |resource: Resource| {
-            let (at, time) = (resource as usize, i128::from(half_life.0));
-            let whole = self.pool.faded_whole(resource, self.now) + capacity.0[at] * time;
-            let used = faded.0[at] + (held.0[at] - since.0[at]) * time;
-            if whole == 0 { 0 } else { used * WHOLE_SHARE / whole }
-        };
-        let share = Resource::ALL.into_iter().map(share_of).max().unwrap_or_default();
-        share / i128::from(tenant.quota.weight)
+    /// Where a tenant stood just before the grant, with so much less held as was granted since.
+    fn key(&self, name: &TenantId) -> FairKey {
+        self.pool.fair_key_without(name, self.now, &self.still.0)
     }
 }
 

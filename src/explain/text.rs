@@ -183,13 +183,15 @@ pub(super) fn field_name(field: Field) -> &'static str {
         Field::Council => "the pool's council",
         Field::Topology => "topology",
         Field::GpuHourBudget => "the tenant's GPU-hours per window",
+        Field::BorrowGpuMilli => "what the tenant may borrow",
         Field::BudgetCapMicroUsd => "cap",
     }
 }
 
 pub(super) fn value(field: Field, value: &Value) -> String {
     let is_span = matches!(field, Field::ExpectedDurationMs | Field::WaitBoundMs);
-    let is_gpus = matches!(field, Field::LimitGpuMilli | Field::GuaranteeGpuMilli);
+    let is_gpus =
+        matches!(field, Field::LimitGpuMilli | Field::GuaranteeGpuMilli | Field::BorrowGpuMilli);
     match value {
         Value::Number(number) if is_span => span(DurationMs(*number)),
         Value::Number(number) if field == Field::BudgetCapMicroUsd => usd(MicroUsd(*number)),

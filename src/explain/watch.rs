@@ -64,16 +64,18 @@ fn change_of(event: &Event) -> Change {
         | Event::MemberQuarantined(_)
         | Event::MemberReturned(_)
         | Event::CouncilWeighed(_)
-        | Event::FairShareSet(_)
-        | Event::PreemptionSet(_) => Change::Nothing,
-        Event::PreemptionNoticed(_) | Event::QueueCarriedOver(_) | Event::QueueCaughtUp(_) => {
-            Change::Blocker
-        }
+        | Event::FairShareSet(_) => Change::Nothing,
+        // Nothing is lent without rules of preemption.
+        Event::PreemptionSet(_)
+        | Event::PreemptionNoticed(_)
+        | Event::QueueCarriedOver(_)
+        | Event::QueueCaughtUp(_) => Change::Blocker,
         Event::NodeRegistered(_)
         | Event::NodeDrained(_)
         | Event::NodeRemoved(_)
         | Event::NodeHealthChanged(_)
         | Event::QuotaSet(_)
+        | Event::TenantParentSet(_)
         | Event::RequestEnded(_)
         | Event::LeaseGranted(_)
         // It may reserve more of a budget, or less.
@@ -147,7 +149,7 @@ impl Watch {
 impl Behind {
     fn of(pool: &Pool, request: &Request, now: TimeMs) -> Self {
         let bound_ms = pool.policy.wait_bound_ms;
-        let own = pool.group_of(&request.ask).need;
+        let own = pool.group_of(request).need;
         let (mut is_too_early, mut until_ms) = (true, now.plus(bound_ms));
         for (group, waiters) in pool.queue.groups() {
             if !group.need.shares_a_model_with(&own) {

@@ -17,18 +17,21 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
         Blocker::CarriedOver => {
             "the queue is being worked off: nothing is granted in the pool until it is".to_owned()
         }
-        Blocker::TenantLimit { used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => format!(
-            "its tenant holds {} of at most {} GPUs, and it wants {}",
-            gpus(*used_gpu_milli),
-            gpus(*limit_gpu_milli),
-            gpus(*wanted_gpu_milli)
-        ),
+        Blocker::TenantLimit { tenant, used_gpu_milli, limit_gpu_milli, wanted_gpu_milli } => {
+            format!(
+                "{tenant} holds {} of at most {} GPUs, and it wants {}",
+                gpus(*used_gpu_milli),
+                gpus(*limit_gpu_milli),
+                gpus(*wanted_gpu_milli)
+            )
+        }
         Blocker::HeldForOthers { free_gpu_milli, held_gpu_milli, wanted_gpu_milli } => format!(
             "{} GPUs are free and {} are promised to other tenants, and it wants {}",
             gpus(*free_gpu_milli),
             gpus(*held_gpu_milli),
             gpus(*wanted_gpu_milli)
         ),
+        Blocker::BorrowLimit { .. } => of_loans(blocker),
         Blocker::BehindProtected { protected } => {
             format!("{protected} came before it and has waited so long that nobody may overtake it")
         }
@@ -54,6 +57,21 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
             of_money(blocker, now)
         }
     }
+}
+
+/// What may not be borrowed.
+fn of_loans(blocker: &Blocker) -> String {
+    let Blocker::BorrowLimit { tenant, borrowed_gpu_milli, limit_gpu_milli, needed_gpu_milli } =
+        blocker
+    else {
+        unreachable!("{blocker:?} is said elsewhere");
+    };
+    let [borrowed, limit, needed] =
+        [borrowed_gpu_milli, limit_gpu_milli, needed_gpu_milli].map(|milli| gpus(*milli));
+    format!(
+        "what is free is promised to others; {tenant} has borrowed {borrowed} of at most {limit} \
+         GPUs of it, and it would take {needed} more"
+    )
 }
 
 /// What no single place holds.

@@ -85,7 +85,8 @@ events!(
     LeasePreempted,
     BudgetToppedUp,
     BudgetAwaited,
-    TariffSet
+    TariffSet,
+    TenantParentSet
 );
 
 /// What an event names.
@@ -124,6 +125,9 @@ impl<'a> Subject<'a> {
             Event::BudgetAwaited(event) => within(&event.pool),
             Event::TariffSet(event) => within(&event.pool),
             Event::BudgetToppedUp(event) => {
+                Self { tenant: Some(&event.tenant), ..within(&event.pool) }
+            }
+            Event::TenantParentSet(event) => {
                 Self { tenant: Some(&event.tenant), ..within(&event.pool) }
             }
             Event::QueueCarriedOver(event) => within(&event.pool),

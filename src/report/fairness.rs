@@ -5,12 +5,13 @@ use crate::report::pools::find;
 use crate::report::show::{gpus, span};
 use crate::report::status::AsOf;
 use crate::report::table::Table;
+use crate::report::tree::{in_tree, indented};
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use conclave_core::fairness::{FairUse, Resource, WHOLE_SHARE};
 use conclave_core::state::{Pool, State, Tenant};
 use conclave_core::units::{DurationMs, GpuMilli, PoolId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// All of something, in basis points.
@@ -44,6 +45,12 @@ pub struct FairnessReport {
 pub struct FairnessRow {
     /// Who.
     pub tenant: String,
+    /// Below whom it stands; none at the top. A tenant's numbers are those of itself and all below
+    /// it, beside the other children of its parent and what the parent holds itself.
+    pub parent: Option<String>,
+    /// How many of those above it are seen.
+    #[serde(skip)]
+    depth: usize,
     /// Its place among all tenants, from 1: of equal priorities, requests of the first come first.
     pub turn: i64,
     /// What it may use beside others.
@@ -61,7 +68,7 @@ pub struct FairnessRow {
     pub holds_bp: i64,
     /// The part of it that they have used lately, what was used long ago counting less.
     pub lately_bp: i64,
-    /// GPUs that its leases hold.
+    /// GPUs that its leases hold, and those of all below it.
     pub held_gpu_milli: i64,
     /// Its requests that wait for capacity, or were put off.
     pub waiting: i64,
@@ -89,12 +96,15 @@ pub struct OthersFairness {
 struct Look<'a> {
     pool: &'a Pool,
     now: TimeMs,
-    /// Sum of the shares of all.
-    used: i128,
-    /// Sum of the weights of those who use or want something.
-    weights: i128,
-    /// GPU milli times milliseconds by tenant.
+    /// By parent, sums of the shares of all below it, and of the weights of those who use or want
+    /// something.
+    below: BTreeMap<Option<&'a TenantId>, (i128, i128)>,
+    /// Those of whom somebody below, or they themselves, use or want something.
+    active: BTreeSet<&'a TenantId>,
+    /// GPU milli times milliseconds by tenant, with all below it.
     gpu_time: BTreeMap<&'a TenantId, i128>,
+    /// The place of everybody's requests.
+    turns: BTreeMap<&'a TenantId, i64>,
 }
 
 impl FairnessReport {
@@ -104,23 +114,22 @@ impl FairnessReport {
     /// `Invalid` when there is no such pool.
     pub fn of(state: &State, id: &PoolId, viewer: &Viewer) -> Result<Self> {
         let pool = find(state, id)?;
-        let mut all: Vec<(&TenantId, &Tenant, FairUse)> = pool
-            .tenants
-            .iter()
-            .map(|(name, tenant)| (name, tenant, pool.fair_use(tenant, state.time_ms)))
-            .collect();
-        // Names make the order of equals the same for everybody who asks.
-        all.sort_by_key(|(name, _, fair)| (fair.key, *name));
-        let look = Look::of(pool, state.time_ms, &all);
+        let now = state.time_ms;
+        let look = Look::of(pool, now);
         let (mut tenants, mut others) = (vec![], OthersFairness::default());
-        for (turn, (name, tenant, fair)) in (1..).zip(&all) {
-            let row = look.row(turn, name, tenant, fair);
+        for (name, tenant, depth) in in_tree(pool, viewer, |_, one| pool.fair_use(one, now).key) {
+            let mut row = look.row(name, tenant);
+            let parent = tenant.branch.parent.as_ref();
+            (row.depth, row.parent) = (depth, parent.map(|parent| viewer.name_of(parent)));
+            row.sentence = row.why();
             if viewer.sees(name) {
                 tenants.push(row);
             } else {
-                others.add(&row);
+                // What a child uses is a part of what its parent does.
+                others.add(&row, parent.is_none());
             }
         }
+        let gpu_time = pool.used_gpu_milli_ms(now).values().sum::<i128>();
         Ok(Self {
             as_of: AsOf::of(state),
             pool: id.to_string(),
@@ -128,7 +137,7 @@ impl FairnessReport {
             half_life_ms: pool.half_life().0,
             tenants,
             others: (others.tenants > 0).then_some(others),
-            used_gpu_milli_ms: look.gpu_time.values().sum::<i128>().to_string(),
+            used_gpu_milli_ms: gpu_time.to_string(),
         })
     }
 
@@ -168,38 +177,67 @@ impl FairnessReport {
 }
 
 impl<'a> Look<'a> {
-    fn of(pool: &'a Pool, now: TimeMs, all: &[(&'a TenantId, &'a Tenant, FairUse)]) -> Self {
-        let used = all.iter().map(|(_, _, fair)| fair.share).sum();
-        let active = all.iter().filter(|(_, tenant, fair)| is_active(tenant, fair));
-        let weights = active.map(|(_, tenant, _)| i128::from(tenant.quota.weight)).sum();
-        let gpu_time = pool.used_gpu_milli_ms(now);
-        Self { pool, now, used, weights, gpu_time }
+    fn of(pool: &'a Pool, now: TimeMs) -> Self {
+        let mut active = BTreeSet::new();
+        for (name, tenant) in &pool.tenants {
+            if is_active(tenant, &pool.fair_use(tenant, now)) {
+                active.extend(pool.path(name).map(|(above, _)| above));
+            }
+        }
+        let mut below: BTreeMap<_, (i128, i128)> = BTreeMap::new();
+        let mut add = |parent, fair: FairUse, tenant: &Tenant, is_active| {
+            let (used, weights) = below.entry(parent).or_default();
+            *used += fair.share;
+            *weights += if is_active { i128::from(tenant.quota.weight) } else { 0 };
+        };
+        for (name, tenant) in &pool.tenants {
+            let (parent, fair) = (tenant.branch.parent.as_ref(), pool.fair_use(tenant, now));
+            add(parent, fair, tenant, active.contains(name));
+            if tenant.branch.children > 0 {
+                // What it does itself stands beside its children.
+                let own = pool.fair_use_itself(tenant, now);
+                add(Some(name), own, tenant, is_active(tenant, &own));
+            }
+        }
+        let mut gpu_time: BTreeMap<&TenantId, i128> = BTreeMap::new();
+        for (name, used) in pool.used_gpu_milli_ms(now) {
+            pool.path(name).for_each(|(above, _)| *gpu_time.entry(above).or_default() += used);
+        }
+        // Names make the order of equals the same for everybody who asks.
+        let mut order: Vec<_> =
+            pool.tenants.keys().map(|name| (pool.fair_key(name, now), name)).collect();
+        order.sort_unstable();
+        let turns = order.into_iter().zip(1..).map(|((_, name), turn)| (name, turn)).collect();
+        Self { pool, now, below, active, gpu_time, turns }
     }
 
-    fn row(&self, turn: i64, name: &TenantId, tenant: &Tenant, fair: &FairUse) -> FairnessRow {
+    fn row(&self, name: &TenantId, tenant: &Tenant) -> FairnessRow {
         let (pool, weight) = (self.pool, tenant.quota.weight);
-        let is_active = is_active(tenant, fair);
-        let entitled_bp = if is_active { part_bp(i128::from(weight), self.weights) } else { 0 };
-        let uses_bp = part_bp(fair.share, self.used);
+        let fair = pool.fair_use(tenant, self.now);
+        let (used, weights) = self.below[&tenant.branch.parent.as_ref()];
+        let is_active = self.active.contains(name);
+        let entitled_bp = if is_active { part_bp(i128::from(weight), weights) } else { 0 };
+        let uses_bp = part_bp(fair.share, used);
+        let ledger = tenant.ledger_with_below();
         let at = fair.dominant as usize;
-        let faded = tenant.ledger.faded_at(self.now, pool.half_life()).0[at];
-        let mut row = FairnessRow {
+        let faded = ledger.faded_at(self.now, pool.half_life()).0[at];
+        FairnessRow {
             tenant: name.to_string(),
-            turn,
+            parent: None,
+            depth: 0,
+            turn: self.turns[name],
             weight,
             entitled_bp,
             uses_bp,
             stands: stands(is_active, uses_bp - entitled_bp).to_owned(),
             dominant: resource(fair.dominant).to_owned(),
-            holds_bp: part_bp(tenant.ledger.held().0[at], pool.capacity().0[at]),
+            holds_bp: part_bp(ledger.held().0[at], pool.capacity().0[at]),
             lately_bp: part_bp(faded, pool.faded_whole(fair.dominant, self.now)),
-            held_gpu_milli: tenant.used_gpu_milli.0,
+            held_gpu_milli: tenant.used_with_below().0,
             waiting: tenant.waiting_count,
             used_gpu_milli_ms: self.gpu_time[name].to_string(),
             sentence: String::new(),
-        };
-        row.sentence = row.why();
-        row
+        }
     }
 }
 
@@ -247,8 +285,12 @@ impl FairnessRow {
             "at" => "at its part".to_owned(),
             stands => format!("{stands} its part"),
         };
+        let of = match &self.parent {
+            Some(parent) => format!("what is used below {parent}"),
+            None => "what is used".to_owned(),
+        };
         format!(
-            "{tenant} is {place}: it uses {} of what is used, and weight {weight} entitles it to \
+            "{tenant} is {place}: it uses {} of {of}, and weight {weight} entitles it to \
              {}; it holds {} of the {dominant} now and has used {} of it lately",
             percent(self.uses_bp),
             percent(self.entitled_bp),
@@ -260,7 +302,7 @@ impl FairnessRow {
     fn cells(&self) -> [String; 11] {
         [
             self.turn.to_string(),
-            self.tenant.clone(),
+            indented(&self.tenant, self.depth),
             self.weight.to_string(),
             percent(self.entitled_bp),
             percent(self.uses_bp),
@@ -284,10 +326,12 @@ impl FairnessRow {
 }
 
 impl OthersFairness {
-    fn add(&mut self, row: &FairnessRow) {
+    fn add(&mut self, row: &FairnessRow, is_at_the_top: bool) {
         self.tenants += 1;
-        self.entitled_bp += row.entitled_bp;
-        self.uses_bp += row.uses_bp;
+        if is_at_the_top {
+            self.entitled_bp += row.entitled_bp;
+            self.uses_bp += row.uses_bp;
+        }
         self.waiting += row.waiting;
     }
 

@@ -20,4 +20,5 @@ mod sharing;
 pub mod show;
 pub mod status;
 pub mod table;
+mod tree;
 pub mod viewer;

@@ -5,6 +5,7 @@ use crate::report::pools::find;
 use crate::report::show::gpus;
 use crate::report::status::AsOf;
 use crate::report::table::Table;
+use crate::report::tree::{in_tree, indented};
 use crate::report::viewer::{ANOTHER_TENANT, Viewer};
 use conclave_core::state::{Pool, Stage, State, Tenant};
 use conclave_core::units::{GpuMilli, PoolId, TenantId};
@@ -36,6 +37,23 @@ pub struct QuotaReport {
     pub limit_gpu_milli: i64,
     /// What its leases hold.
     pub used_gpu_milli: i64,
+    /// Below whom it stands; none at the top.
+    pub parent: Option<String>,
+    /// How many of those above it are seen.
+    #[serde(skip)]
+    depth: usize,
+    /// What the leases of all below it hold.
+    pub below_used_gpu_milli: i64,
+    /// What is promised to it, or to anybody below it, and not used.
+    pub promised_gpu_milli: i64,
+    /// Most that its preemptible requests may hold of others' idle guarantees at once.
+    pub borrow_gpu_milli: i64,
+    /// What its leases, and those of all below it, borrowed.
+    pub borrowed_gpu_milli: i64,
+    /// Most of its idle guarantee that others may borrow at once; none for all of it.
+    pub lend_gpu_milli: Option<i64>,
+    /// What others borrowed of it.
+    pub lent_gpu_milli: i64,
     /// Its leases.
     pub running: i64,
     /// Its requests that wait for capacity, or were put off.
@@ -82,12 +100,16 @@ impl QuotasReport {
         let pool = find(state, id)?;
         let (demands, nothing) = (demands(pool), Demand::default());
         let (mut quotas, mut others) = (vec![], OthersReport::default());
-        for (name, tenant) in &pool.tenants {
-            let quota = QuotaReport::of(tenant, demands.get(name).unwrap_or(&nothing));
+        for (name, tenant, depth) in in_tree(pool, viewer, |_, _| ()) {
+            let mut quota = QuotaReport::of(tenant, demands.get(name).unwrap_or(&nothing));
+            let parent = tenant.branch.parent.as_ref();
+            (quota.depth, quota.parent) = (depth, parent.map(|parent| viewer.name_of(parent)));
             if viewer.sees(name) {
                 quotas.push(quota);
             } else {
-                others.add(&quota);
+                // A child's guarantee is a part of its parent's.
+                let is_counted = parent.is_some_and(|parent| !viewer.sees(parent));
+                others.add(&quota, !is_counted);
             }
         }
         let others = (others.tenants > 0).then_some(others);
@@ -114,7 +136,19 @@ impl QuotasReport {
             table.row(others.cells());
         }
         let Self { as_of, pool, .. } = self;
-        format!("tenants of pool {pool}, GPUs, {as_of}\n\n{}", table.text())
+        let loans = self.loans();
+        format!("tenants of pool {pool}, GPUs, {as_of}\n\n{}{loans}", table.text())
+    }
+
+    /// Who lends and borrows, where somebody may.
+    fn loans(&self) -> String {
+        let mut table =
+            Table::new(&["TENANT", ">PROMISED", ">LENT", ">LENDS", ">BORROWED", ">BORROWS"]);
+        if !self.quotas.iter().any(QuotaReport::may_lend_or_borrow) {
+            return String::new();
+        }
+        self.quotas.iter().for_each(|quota| table.row(quota.loan_cells()));
+        format!("\nwhat is promised and idle, and what of it is lent\n\n{}", table.text())
     }
 }
 
@@ -143,6 +177,14 @@ impl QuotaReport {
             guarantee_gpu_milli: tenant.quota.guarantee_gpu_milli.0,
             limit_gpu_milli: tenant.quota.limit_gpu_milli.0,
             used_gpu_milli: tenant.used_gpu_milli.0,
+            parent: None,
+            depth: 0,
+            below_used_gpu_milli: tenant.branch.below.used,
+            promised_gpu_milli: tenant.promised().0,
+            borrow_gpu_milli: tenant.quota.borrow_gpu_milli.0,
+            borrowed_gpu_milli: tenant.borrowed_with_below().0,
+            lend_gpu_milli: tenant.branch.lend_gpu_milli.map(|lend| lend.0),
+            lent_gpu_milli: tenant.branch.lent_gpu_milli.0,
             running: demand.running,
             waiting: demand.waiting,
             waiting_gpu_milli: demand.waiting_gpu_milli,
@@ -156,8 +198,8 @@ impl QuotaReport {
     fn cells(&self) -> [String; 8] {
         let milli = |milli| gpus(GpuMilli(milli));
         [
-            self.tenant.clone(),
-            milli(self.used_gpu_milli),
+            indented(&self.tenant, self.depth),
+            milli(self.used_gpu_milli + self.below_used_gpu_milli),
             milli(self.guarantee_gpu_milli),
             milli(self.limit_gpu_milli),
             self.running.to_string(),
@@ -171,10 +213,31 @@ impl QuotaReport {
     }
 }
 
+impl QuotaReport {
+    fn may_lend_or_borrow(&self) -> bool {
+        self.borrow_gpu_milli > 0
+            || self.borrowed_gpu_milli > 0
+            || self.lent_gpu_milli > 0
+            || self.lend_gpu_milli.is_some()
+    }
+
+    fn loan_cells(&self) -> [String; 6] {
+        let milli = |milli| gpus(GpuMilli(milli));
+        [
+            indented(&self.tenant, self.depth),
+            milli(self.promised_gpu_milli),
+            milli(self.lent_gpu_milli),
+            self.lend_gpu_milli.map_or_else(|| "all".to_owned(), milli),
+            milli(self.borrowed_gpu_milli),
+            milli(self.borrow_gpu_milli),
+        ]
+    }
+}
+
 impl OthersReport {
-    fn add(&mut self, quota: &QuotaReport) {
+    fn add(&mut self, quota: &QuotaReport, with_guarantee: bool) {
         self.tenants += 1;
-        self.guarantee_gpu_milli += quota.guarantee_gpu_milli;
+        self.guarantee_gpu_milli += if with_guarantee { quota.guarantee_gpu_milli } else { 0 };
         self.used_gpu_milli += quota.used_gpu_milli;
         self.waiting += quota.waiting;
     }

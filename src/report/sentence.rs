@@ -66,6 +66,7 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         Event::BudgetToppedUp(_)
         | Event::BudgetAwaited(_)
         | Event::TariffSet(_)
+        | Event::TenantParentSet(_)
         | Event::FairShareSet(_)
         | Event::PreemptionSet(_)
         | Event::PreemptionNoticed(_)
@@ -278,7 +279,11 @@ fn quota(quota: &SetQuota) -> String {
     let budget = quota.gpu_hour_budget.map_or(String::new(), |gpu_hours| {
         format!(", {gpu_hours} GPU-hours every {}", rough(quota.budget_window_ms))
     });
-    format!("{}: {guarantee} GPUs guaranteed, at most {limit}{budget}", quota.tenant)
+    let borrow = match quota.borrow_gpu_milli {
+        GpuMilli(0) => String::new(),
+        most => format!(", borrows up to {}", gpus(most)),
+    };
+    format!("{}: {guarantee} GPUs guaranteed, at most {limit}{borrow}{budget}", quota.tenant)
 }
 
 /// `1.5 of 4 GPUs` of a sum.

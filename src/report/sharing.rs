@@ -1,7 +1,7 @@
 //! How a pool is shared, in a sentence each: fair share, preemption, budgets.
 
 use crate::report::sentence::moment;
-use crate::report::show::{clock, span};
+use crate::report::show::{clock, gpus, span};
 use conclave_core::command::SetPreemption;
 use conclave_core::decision::{Event, PreemptionRight};
 use conclave_core::units::TimeMs;
@@ -53,6 +53,17 @@ pub(super) fn event(event: &Event, now: TimeMs) -> Option<String> {
             "{} made room for {} and waits again; it was preempted {} time(s)",
             preempted.request, preempted.by, preempted.count
         ),
+        Event::TenantParentSet(set) => {
+            let lends = match set.lend_gpu_milli {
+                Some(most) => format!("at most {} GPUs", gpus(most)),
+                None => "all".to_owned(),
+            };
+            let place = match set.parent.0.as_str() {
+                "" => "at the top".to_owned(),
+                parent => format!("below {parent}"),
+            };
+            format!("{} stands {place} and lends {lends} of its idle guarantee", set.tenant)
+        }
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Who looks at a report, and what that hides.
 
 use conclave_core::blocker::Blocker;
-use conclave_core::decision::{Event, LeasePreempted, PreemptionNoticed};
+use conclave_core::decision::{Event, LeasePreempted, PreemptionNoticed, TenantParentSet};
 use conclave_core::state::Pool;
 use conclave_core::units::{RequestId, TenantId};
 
@@ -33,9 +33,15 @@ impl Viewer {
         if self.sees(tenant) { tenant.to_string() } else { ANOTHER_TENANT.to_owned() }
     }
 
-    /// The same event, naming no request of anybody else.
+    /// The same event, naming no request of anybody else, and no tenant above its own.
     #[must_use]
     pub fn hide_event(&self, mut event: Event) -> Event {
+        if let Event::TenantParentSet(TenantParentSet { parent, .. }) = &mut event {
+            if !parent.0.is_empty() {
+                *parent = TenantId::from(self.name_of(parent));
+            }
+            return event;
+        }
         let by = match &mut event {
             Event::PreemptionNoticed(PreemptionNoticed { by, by_tenant, .. })
             | Event::LeasePreempted(LeasePreempted { by, by_tenant, .. }) => (by, by_tenant),
@@ -51,12 +57,25 @@ impl Viewer {
     /// The same blocker, naming no request of anybody else.
     #[must_use]
     pub fn hide(&self, pool: &Pool, blocker: Blocker) -> Blocker {
-        let Blocker::BehindProtected { protected } = &blocker else { return blocker };
+        let Blocker::BehindProtected { protected } = &blocker else {
+            return self.hide_limit(blocker);
+        };
         let is_seen = pool.request(protected).is_some_and(|request| self.sees(&request.ask.tenant));
         if is_seen {
             return blocker;
         }
         behind_another()
+    }
+
+    /// The same blocker, naming no other tenant whose limit it is.
+    #[must_use]
+    pub fn hide_limit(&self, mut blocker: Blocker) -> Blocker {
+        if let Blocker::TenantLimit { tenant, .. } | Blocker::BorrowLimit { tenant, .. } =
+            &mut blocker
+        {
+            *tenant = TenantId::from(self.name_of(tenant));
+        }
+        blocker
     }
 }
 

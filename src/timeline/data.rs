@@ -199,7 +199,8 @@ impl Kind {
             Blocker::TenantLimit { .. }
             | Blocker::BudgetUsedUp { .. }
             | Blocker::TooManyWindows { .. }
-            | Blocker::OverCap { .. } => Self::Limit,
+            | Blocker::OverCap { .. }
+            | Blocker::BorrowLimit { .. } => Self::Limit,
             Blocker::HeldForOthers { .. } => Self::Held,
             Blocker::BehindProtected { .. } => Self::Behind,
             // The sentence beside it tells them apart.

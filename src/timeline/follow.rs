@@ -8,6 +8,7 @@ use super::{LOOK_EVERY, Options};
 use crate::report::event::Subject;
 use crate::report::sentence;
 use crate::report::show::span;
+use crate::report::viewer::ANOTHER_TENANT;
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event, Placement};
@@ -220,9 +221,18 @@ fn note_blocker(
     life.open(kind, now, names.place(&note));
 }
 
-/// The blocker without the name of a request that the viewer may not see.
+/// The blocker without the name of a request, or of a tenant, that the viewer may not see.
 fn hidden(state: &State, pool: &PoolId, options: &Options, blocker: &Blocker) -> Option<Blocker> {
-    let Blocker::BehindProtected { protected } = blocker else { return None };
+    let mut blocker = blocker.clone();
+    if let Blocker::TenantLimit { tenant, .. } | Blocker::BorrowLimit { tenant, .. } = &mut blocker
+    {
+        if options.may_see(tenant) {
+            return None;
+        }
+        *tenant = TenantId::from(ANOTHER_TENANT);
+        return Some(blocker);
+    }
+    let Blocker::BehindProtected { protected } = &blocker else { return None };
     let protected = state.pool(pool).request(protected)?;
     let another = RequestId::from("another tenant's request");
     (!options.may_see(&protected.ask.tenant))

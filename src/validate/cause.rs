@@ -154,6 +154,7 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::PreemptionSet(_) => &["SetPreemption"],
         Event::BudgetToppedUp(_) => &["TopUpBudget"],
         Event::TariffSet(_) => &["SetTariff"],
+        Event::TenantParentSet(_) => &["SetTenantParent"],
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
@@ -229,6 +230,10 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::TariffSet(event), Payload::SetTariff(asked)) => {
             in_pool(&event.pool) && event.tariff == *asked
+        }
+        (Event::TenantParentSet(event), Payload::SetTenantParent(asked)) => {
+            let asked = (&asked.tenant, &asked.parent, asked.lend_gpu_milli);
+            in_pool(&event.pool) && asked == (&event.tenant, &event.parent, event.lend_gpu_milli)
         }
         (Event::BudgetToppedUp(event), Payload::TopUpBudget(asked)) => {
             let is_window = asked.window_at_ms.is_none_or(|at_ms| at_ms >= event.window_start_ms);

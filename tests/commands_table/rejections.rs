@@ -40,6 +40,9 @@ pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
         Code::ExceedsBudget | Code::ExceedsCap | Code::NoBudget | Code::WindowNotKept => {
             money(code)
         }
+        Code::TenantCycle | Code::TreeTooDeep | Code::ExceedsParent | Code::Overpromised => {
+            tree(code)
+        }
     }
 }
 
@@ -256,6 +259,35 @@ fn live_request(code: Code) -> (&'static str, &'static str) {
         Code::NotSmaller => (
             "A shrink has to keep fewer replicas than the lease has. Nothing was given back.",
             "Keep fewer, or send ReleaseLease to give back all. To grow, send another request.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn tree(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::TenantCycle => (
+            "The tenant would stand below itself: the parent is the tenant, or stands below it.",
+            "Move the parent away first, or name another one. `conclave quota` shows the tree.",
+        ),
+        Code::TreeTooDeep => (
+            "With the tenant, and all that stands below it, the tree would be deeper than it may \
+             be.",
+            "Put it below somebody nearer the top. The detail says how deep it would be.",
+        ),
+        Code::ExceedsParent => (
+            "A parent shares out its own guarantee: its children together cannot be guaranteed \
+             more than it is.",
+            "Raise the parent's guarantee first, lower that of another child, or ask for what the \
+             detail leaves.",
+        ),
+        Code::Overpromised => (
+            "Guarantees of the tenants at the top, together, would be more than the GPUs of the \
+             pool: they could not all be kept. A pool without GPUs is not judged, and what was \
+             promised before nodes left stays.",
+            "Ask for what the detail leaves, lower another guarantee, or add nodes first. To give \
+             a tenant a part of another one's guarantee, put it below that one with \
+             SetTenantParent, and then set its own.",
         ),
         other => unreachable!("{other:?} is explained elsewhere"),
     }

@@ -26,10 +26,7 @@ struct Scroll {
 
 impl Scroll {
     fn new() -> Self {
-        let lives_here =
-            |name: &String| home_partition(&PoolId::from(name.clone()), PARTITION_COUNT) == 0;
-        let pool = (0..).map(|index| format!("gold-{index}")).find(lives_here).unwrap();
-        Self { batches: vec![], pool: PoolId::from(pool), now: 1_000_000, next: 0 }
+        Self { batches: vec![], pool: pool_here("gold"), now: 1_000_000, next: 0 }
     }
 
     fn command(&self, payload: impl Into<Payload>) -> Command {
@@ -67,6 +64,12 @@ impl Scroll {
     }
 }
 
+/// A pool of the first partition.
+pub(crate) fn pool_here(name: &str) -> PoolId {
+    let names = (0..).map(|index| PoolId::from(format!("{name}-{index}")));
+    names.into_iter().find(|pool| home_partition(pool, PARTITION_COUNT) == 0).unwrap()
+}
+
 /// A little of everything.
 pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     let mut scroll = Scroll::new();
@@ -85,6 +88,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     version_3::topology(&mut scroll);
     version_3::budgets(&mut scroll);
     version_3::tariffs(&mut scroll);
+    version_3::trees(&mut scroll);
     scroll.batches
 }
 

@@ -1,6 +1,6 @@
 //! What came with `decide_version` 3: weights and fair share, preemption, topology, budgets.
 
-use super::Scroll;
+use super::{Scroll, pool_here};
 use crate::system_common::*;
 use conclave_core::command::*;
 use conclave_core::units::*;
@@ -196,4 +196,79 @@ pub(super) fn tariffs(scroll: &mut Scroll) {
     scroll.now += 11 * HOUR;
     scroll.send(Payload::Tick);
     scroll.send(tariff(&[]));
+}
+
+/// The same version, in a pool of its own: a tree of tenants, and guarantees that are lent.
+pub(super) fn trees(scroll: &mut Scroll) {
+    scroll.pool = pool_here("tree");
+    let place = |tenant: &str, parent: &str, lend: Option<i64>| {
+        let (tenant, parent) = (tenant.into(), parent.into());
+        let lend_gpu_milli = lend.map(GpuMilli);
+        Payload::SetTenantParent(SetTenantParent { tenant, parent, lend_gpu_milli })
+    };
+    let borrows = |borrow: i64| {
+        let borrow_gpu_milli = GpuMilli(borrow);
+        Payload::SetQuota(SetQuota { borrow_gpu_milli, ..share("guest", 0, 8) })
+    };
+    let rules = PreemptionRules {
+        min_run_ms: DurationMs(0),
+        grace_ms: DurationMs(MINUTE),
+        per_request: 2,
+        per_tenant_and_day: 100,
+    };
+    for payload in [
+        set(policy()),
+        node("n1", 4, "A100"),
+        node("n2", 4, "A100"),
+        Payload::SetPreemption(SetPreemption { rules: Some(rules) }),
+        Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(HOUR)) }),
+        quota("lab", 6, 8),
+        quota("nlp", 0, 8),
+        quota("cv", 0, 8),
+        borrows(-1),
+        borrows(3_000),
+        place("nlp", "lab", None),
+        place("nlp", "lab", None),
+        place("lab", "nlp", None),
+        place("cv", "nobody", None),
+        place("cv", "lab", Some(1_000)),
+        quota("cv", 2, 8),
+        quota("cv", 7, 8),
+        quota("lab", 1, 8),
+        quota("lab", 9, 9),
+        place("cv", "", None),
+        place("lab", "", Some(2_000)),
+    ] {
+        scroll.send(payload);
+    }
+    for level in 1..8 {
+        scroll.send(quota(&format!("level-{level}"), 0, 8));
+        let above = if level == 1 { "nlp".to_owned() } else { format!("level-{}", level - 1) };
+        scroll.send(place(&format!("level-{level}"), &above, None));
+    }
+    let low = |name: &str, gpus| ask(name, "guest").gpus(gpus).priority(2).preemptible();
+    scroll.now += MINUTE;
+    // Two are nobody's; of the next three, one is cv's, and two the lab's.
+    scroll.send(low("guest-1", 2));
+    scroll.send(ask("guest-2", "guest").gpus(1));
+    scroll.send(low("guest-3", 3));
+    scroll.send(low("guest-4", 1));
+    let first = scroll.send(ask("nlp-1", "nlp").gpus(2));
+    scroll.send(ask("nlp-2", "nlp").gpus(2));
+    scroll.now += MINUTE;
+    scroll.send(Payload::Tick);
+    scroll.send(ask("cv-1", "cv").gpus(2));
+    scroll.send(ask("lab-1", "lab").gpus(3));
+    scroll.now += MINUTE;
+    scroll.send(Payload::Tick);
+    // Whoever moves takes what it holds along.
+    scroll.send(place("nlp", "guest", Some(0)));
+    scroll.now += MINUTE;
+    scroll.send(release("nlp-1", first));
+    scroll.send(borrows(0));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
+    scroll.send(place("nlp", "", None));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
 }

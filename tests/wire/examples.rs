@@ -2,6 +2,8 @@
 //! Between them they have numbers of every size and sign, texts of every width, and both sides of
 //! every null.
 
+mod shares;
+
 use conclave_core::command::*;
 use conclave_core::council::ModelId;
 use conclave_core::council::health::Cause;
@@ -10,6 +12,7 @@ use conclave_core::decision::*;
 use conclave_core::limits::DECIDE_VERSION_FIRST;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::*;
+use shares::events_of_shares;
 
 pub(crate) fn commands() -> Vec<Command> {
     let payloads = [
@@ -65,6 +68,11 @@ pub(crate) fn commands() -> Vec<Command> {
             reason: "die Frist läuft ab".into(),
         }),
         Payload::SetTariff(tariff()),
+        Payload::SetTenantParent(SetTenantParent {
+            tenant: "étoile".into(),
+            parent: "ciel".into(),
+            lend_gpu_milli: Some(GpuMilli(1_500)),
+        }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -288,49 +296,6 @@ fn events_of_networks() -> Vec<Event> {
                 MemberWeight { loss: None, factor: 65_536 },
             ],
         }),
-    ]
-}
-
-/// Those that `decide_version` 3 brought.
-fn events_of_shares() -> Vec<Event> {
-    let (pool, request) = (|| PoolId::from("vision"), || RequestId::from("r-7"));
-    vec![
-        Event::FairShareSet(FairShareSet {
-            pool: pool(),
-            fair_share: SetFairShare { half_life_ms: None },
-        }),
-        Event::PreemptionSet(PreemptionSet {
-            pool: pool(),
-            preemption: SetPreemption { rules: Some(preemption_rules()) },
-        }),
-        Event::PreemptionNoticed(PreemptionNoticed {
-            pool: pool(),
-            request: request(),
-            by: "r-9".into(),
-            by_tenant: "étoile".into(),
-            right: PreemptionRight::Guarantee,
-            ends_at_ms: TimeMs(1_700_000_120_000),
-        }),
-        Event::LeasePreempted(LeasePreempted {
-            pool: pool(),
-            request: request(),
-            by: "r-9".into(),
-            by_tenant: "étoile".into(),
-            count: 2,
-        }),
-        Event::BudgetToppedUp(BudgetToppedUp {
-            pool: pool(),
-            tenant: "étoile".into(),
-            operator: "ada".into(),
-            gpu_hours: 129,
-            window_start_ms: TimeMs(1_699_920_000_000),
-            reason: "die Frist läuft ab".into(),
-        }),
-        Event::BudgetAwaited(BudgetAwaited {
-            pool: pool(),
-            until_ms: Some(TimeMs(1_700_524_800_000)),
-        }),
-        Event::TariffSet(TariffSet { pool: pool(), tariff: tariff() }),
     ]
 }
 

@@ -28,6 +28,7 @@ impl Payload {
             Self::SetPreemption(_) => "SetPreemption",
             Self::TopUpBudget(_) => "TopUpBudget",
             Self::SetTariff(_) => "SetTariff",
+            Self::SetTenantParent(_) => "SetTenantParent",
         }
     }
 
@@ -56,6 +57,7 @@ impl Payload {
             Self::SetPreemption(_) => 18,
             Self::TopUpBudget(_) => 19,
             Self::SetTariff(_) => 20,
+            Self::SetTenantParent(_) => 21,
         }
     }
 
@@ -82,7 +84,8 @@ impl Payload {
             | Self::SetFairShare(_)
             | Self::SetPreemption(_)
             | Self::TopUpBudget(_)
-            | Self::SetTariff(_) => false,
+            | Self::SetTariff(_)
+            | Self::SetTenantParent(_) => false,
         }
     }
 
@@ -103,6 +106,7 @@ impl Payload {
             | Self::SetPreemption(_)
             | Self::TopUpBudget(_)
             | Self::SetTariff(_)
+            | Self::SetTenantParent(_)
             | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)

@@ -1,6 +1,6 @@
 //! How a pool is shared: who comes first in its queue, and who makes room for whom.
 
-use crate::units::DurationMs;
+use crate::units::{DurationMs, GpuMilli, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// Orders the pool's queue by fair share, or by arrival again: among requests of one priority, that
@@ -29,4 +29,15 @@ pub struct PreemptionRules {
     pub per_request: i64,
     /// How many leases of one tenant may be preempted within one day of log time; 0 to 1,000,000.
     pub per_tenant_and_day: i64,
+}
+
+/// Puts a tenant below another one, or at the top again, with all that stands below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTenantParent {
+    /// Who: a tenant with a quota.
+    pub tenant: TenantId,
+    /// Below whom; empty for the top.
+    pub parent: TenantId,
+    /// Most of its idle guarantee that others may borrow at once; null for all of it.
+    pub lend_gpu_milli: Option<GpuMilli>,
 }

@@ -253,13 +253,12 @@ impl<'a> Standing<'a> {
         let models = if ask.gpu_count == 0 { [].as_slice() } else { &ask.gpu_models };
         let acceptable = pool.fleet.gpus_accepting_among(models);
         let free_acceptable = acceptable.total_milli.0 - acceptable.used_milli.0;
-        let own = self.tenant.map_or(0, |tenant| tenant.unused_guarantee().0);
         let (free, all) = (pool.free_gpu_milli().0, pool.accepting_gpu_milli().0);
         [
             share(free, all, 0),
             share(free_acceptable, acceptable.total_milli.0, 0),
             magnitude(pool.queue.len()),
-            share(pool.unused_guarantees.0 - own, all, 0),
+            share(pool.held_for_others(&ask.tenant).0, all, 0),
         ]
     }
 

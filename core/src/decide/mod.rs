@@ -12,6 +12,7 @@ mod fail;
 mod members;
 mod open_log;
 mod override_decision;
+mod promises;
 mod register_node;
 mod release_lease;
 mod remove_node;
@@ -23,14 +24,16 @@ mod set_pool_policy;
 mod set_preemption;
 mod set_quota;
 mod set_tariff;
+mod set_tenant_parent;
 mod shrink_lease;
 mod stage_one;
 mod table;
 mod top_up_budget;
 
 pub use fail::fail;
+pub(crate) use promises::room_for_guarantee;
 pub(crate) use request_allocation::{check as check_ask, check_hard_rules, settle_due_votes};
-pub(crate) use set_quota::BUDGETS_SINCE;
+pub(crate) use set_quota::{BUDGETS_SINCE, TREES_SINCE};
 pub use stage_one::{Bounds, is_within_bounds, subject_request};
 pub(crate) use stage_one::{is_too_fast, passes as passes_stage_one};
 pub use table::{COMMANDS, CommandRow, STAGE_ONE};
@@ -153,6 +156,7 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::SetPreemption(set) => set_preemption::decide(draft, &command.pool, set),
         Payload::SetTariff(tariff) => set_tariff::decide(draft, &command.pool, tariff),
         Payload::TopUpBudget(top_up) => top_up_budget::decide(draft, command, top_up),
+        Payload::SetTenantParent(set) => set_tenant_parent::decide(draft, &command.pool, set),
         Payload::RequestAllocation(ask) => {
             request_allocation::decide(draft, &command.pool, ask, vote)
         }

@@ -127,12 +127,7 @@ pub(crate) fn check_hard_rules(
     if ask.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= draft.now) {
         return Err(refuse(Code::DeadlinePassed, format!("it is {} already", draft.now)));
     }
-    let (wanted, quota) = (ask.total_gpu_milli(), &pool.tenants[&ask.tenant].quota);
-    if wanted > quota.limit_gpu_milli {
-        let limit = quota.limit_gpu_milli;
-        let detail = format!("{wanted} GPU milli are more than the tenant's limit of {limit}");
-        return Err(refuse(Code::ExceedsLimit, detail));
-    }
+    check_limits(pool, ask)?;
     check_cap(pool, ask, draft.now)?;
     if !could_ever_hold(pool, ask, draft.now) {
         return Err(refuse(Code::ExceedsPool, why_too_large(pool, ask, draft.now)));
@@ -142,6 +137,22 @@ pub(crate) fn check_hard_rules(
     if waiting >= pool.policy.queue_max {
         let detail = format!("{waiting} requests wait already: try again later");
         return Err(refuse(Code::QueueFull, detail));
+    }
+    Ok(())
+}
+
+/// What is over a limit even when nobody below it holds anything never starts.
+fn check_limits(pool: &Pool, ask: &RequestAllocation) -> Result<(), Rejected> {
+    let wanted = ask.total_gpu_milli();
+    for (name, tenant) in pool.path(&ask.tenant) {
+        let limit = tenant.quota.limit_gpu_milli;
+        if wanted > limit {
+            // Whoever asks need not know who stands above.
+            let above = if *name == ask.tenant { "" } else { " for all below one above it" };
+            let detail =
+                format!("{wanted} GPU milli are more than the tenant's limit of {limit}{above}");
+            return Err(refuse(Code::ExceedsLimit, detail));
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `SetQuota`: a tenant's share of the pool. The first one admits the tenant.
 
+use super::promises;
 use super::stage_one::Bounds;
 use crate::command::SetQuota;
 use crate::decision::{Event, QuotaSet, Rejected};
@@ -17,6 +18,8 @@ use crate::units::{PoolId, TimeMs};
 const WEIGHTS_SINCE: i64 = 3;
 /// The first `decide_version` with budgets, prices and caps.
 pub(crate) const BUDGETS_SINCE: i64 = 3;
+/// The first `decide_version` with trees of tenants, borrowing, and bounds on what is guaranteed.
+pub(crate) const TREES_SINCE: i64 = 3;
 
 pub(super) fn check(quota: &SetQuota, version: i64) -> Result<(), Rejected> {
     Bounds::id("tenant", &quota.tenant.0)?;
@@ -24,7 +27,10 @@ pub(super) fn check(quota: &SetQuota, version: i64) -> Result<(), Rejected> {
     Bounds::number("limit_gpu_milli", limit, 0, QUOTA_GPU_MILLI_MAX)?;
     Bounds::number("guarantee_gpu_milli", quota.guarantee_gpu_milli.0, 0, limit)?;
     Bounds::number("rate_per_minute", quota.rate_per_minute, 0, RATE_PER_MINUTE_MAX)?;
-    Bounds::neutral("borrow_gpu_milli", quota.borrow_gpu_milli.0 == 0)?;
+    if version < TREES_SINCE {
+        Bounds::neutral("borrow_gpu_milli", quota.borrow_gpu_milli.0 == 0)?;
+    }
+    Bounds::number("borrow_gpu_milli", quota.borrow_gpu_milli.0, 0, QUOTA_GPU_MILLI_MAX)?;
     if version < WEIGHTS_SINCE {
         Bounds::neutral("weight", quota.weight == 1)?;
     }
@@ -52,6 +58,12 @@ pub(super) fn decide(draft: &mut Draft, pool: &PoolId, quota: &SetQuota) -> Resu
     let tenants = &draft.state.pool(pool).tenants;
     if tenants.len() >= TENANTS_MAX && !tenants.contains_key(&quota.tenant) {
         return Err(refuse(Code::LogFull, format!("a pool holds at most {TENANTS_MAX} tenants")));
+    }
+    if draft.state.decide_version >= TREES_SINCE {
+        let (pool, name) = (draft.state.pool(pool), &quota.tenant);
+        let parent = pool.tenants.get(name).and_then(|tenant| tenant.branch.parent.as_ref());
+        promises::check_children(pool, name, quota.guarantee_gpu_milli)?;
+        promises::check(pool, name, parent, quota.guarantee_gpu_milli)?;
     }
     check_running(draft, pool, quota)?;
     check_top_ups(draft, pool, quota)?;

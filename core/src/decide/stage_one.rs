@@ -4,7 +4,7 @@
 use super::{
     activate_council, activate_decider, appeal, drain_node, open_log, override_decision,
     register_node, release_lease, renew_lease, request_allocation, set_fair_share, set_pool_policy,
-    set_preemption, set_quota, set_tariff, shrink_lease, top_up_budget,
+    set_preemption, set_quota, set_tariff, set_tenant_parent, shrink_lease, top_up_budget,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
@@ -40,6 +40,7 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::SetPreemption(set) => set_preemption::check(set),
         Payload::TopUpBudget(top_up) => top_up_budget::check(top_up),
         Payload::SetTariff(tariff) => set_tariff::check(tariff),
+        Payload::SetTenantParent(set) => set_tenant_parent::check(set),
         Payload::RequestAllocation(ask) => request_allocation::check(ask, version),
         Payload::CancelRequest(cancel) => {
             Bounds::id("request", &cancel.request.0)?;
@@ -136,6 +137,7 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::SetPreemption(_)
         | Payload::TopUpBudget(_)
         | Payload::SetTariff(_)
+        | Payload::SetTenantParent(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
@@ -170,6 +172,7 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::SetPreemption(_)
         | Payload::TopUpBudget(_)
         | Payload::SetTariff(_)
+        | Payload::SetTenantParent(_)
         | Payload::ReportNodeHealth(_) => None,
     }
 }

@@ -4,10 +4,10 @@
 use crate::command::{Payload, Role};
 use crate::rejection::RejectionCode::{
     self, AlreadyAppealed, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest,
-    ExceedsBudget, ExceedsCap, ExceedsLeaseMax, ExceedsLimit, ExceedsPool, LogAlreadyOpen, LogFull,
-    NoBudget, NoLease, NodeInUse, NotHeldBack, NotSmaller, QueueFull, RequestRunning, StaleFencing,
-    UnderNotice, UnknownNode, UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion,
-    WindowNotKept,
+    ExceedsBudget, ExceedsCap, ExceedsLeaseMax, ExceedsLimit, ExceedsParent, ExceedsPool,
+    LogAlreadyOpen, LogFull, NoBudget, NoLease, NodeInUse, NotHeldBack, NotSmaller, Overpromised,
+    QueueFull, RequestRunning, StaleFencing, TenantCycle, TreeTooDeep, UnderNotice, UnknownNode,
+    UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion, WindowNotKept,
 };
 
 /// One command.
@@ -95,9 +95,10 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "SetQuota",
         least_role: Role::Operator,
         is_control: true,
-        precondition: "the pool exists; guarantee ≤ limit",
+        precondition: "the pool exists; guarantee ≤ limit; from decide_version 3 on guarantees of \
+                       children are no more than the parent's, and at the top than the pool's GPUs",
         events: &["QuotaSet"],
-        rejections: &[UnknownPool, LogFull, ExceedsBudget],
+        rejections: &[UnknownPool, LogFull, ExceedsParent, Overpromised, ExceedsBudget],
     },
     CommandRow {
         name: "SetPoolPolicy",
@@ -291,6 +292,24 @@ pub const COMMANDS: &[CommandRow] = &[
                        nothing",
         events: &["TariffSet"],
         rejections: &[UnknownPool, UnknownVersion],
+    },
+    CommandRow {
+        name: "SetTenantParent",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer; both tenants have a quota, the parent does not \
+                       stand below the tenant and guarantees its children no more than it has; \
+                       what is set already changes nothing",
+        events: &["TenantParentSet"],
+        rejections: &[
+            UnknownPool,
+            UnknownVersion,
+            UnknownTenant,
+            TenantCycle,
+            TreeTooDeep,
+            ExceedsParent,
+            Overpromised,
+        ],
     },
 ];
 

@@ -1,7 +1,7 @@
 //! How a pool is shared: quotas, the order of its queue, and who makes room for whom.
 
 use crate::command::{SetFairShare, SetPreemption, SetQuota};
-use crate::units::{PoolId, RequestId, TenantId, TimeMs};
+use crate::units::{GpuMilli, PoolId, RequestId, TenantId, TimeMs};
 use serde::{Deserialize, Serialize};
 
 /// A tenant's share changed.
@@ -71,4 +71,17 @@ pub struct LeasePreempted {
     pub by_tenant: TenantId,
     /// How often this request was preempted by now.
     pub count: i64,
+}
+
+/// A tenant stands below another one from now on, or at the top.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantParentSet {
+    /// In this pool.
+    pub pool: PoolId,
+    /// Who.
+    pub tenant: TenantId,
+    /// Below whom; empty at the top.
+    pub parent: TenantId,
+    /// Most of its idle guarantee that others may borrow at once; none for all of it.
+    pub lend_gpu_milli: Option<GpuMilli>,
 }

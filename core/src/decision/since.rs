@@ -15,7 +15,8 @@ impl Event {
             | Self::LeasePreempted(_)
             | Self::BudgetToppedUp(_)
             | Self::BudgetAwaited(_)
-            | Self::TariffSet(_) => 3,
+            | Self::TariffSet(_)
+            | Self::TenantParentSet(_) => 3,
             Self::CouncilActivated(_)
             | Self::CouncilVoted(_)
             | Self::CouncilRemembered(_)

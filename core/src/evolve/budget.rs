@@ -20,7 +20,7 @@ impl State {
         let before = pool.tenants[&quota.tenant].quota.budget_window_ms;
         pool.change_tenant(&quota.tenant, |tenant| {
             tenant.quota = quota.clone();
-            tenant.ceiling_gpu_milli = quota.limit_gpu_milli.max(tenant.used_gpu_milli);
+            tenant.ceiling_gpu_milli = quota.limit_gpu_milli.max(tenant.used_with_below());
         });
         pool.follow_budget(&quota.tenant, before, now);
     }
@@ -100,7 +100,7 @@ impl Pool {
         let waiters = if had == has { vec![] } else { self.queue.take_all(name) };
         self.tenant_mut(name).budget = budget;
         for (arrival, waiter) in waiters {
-            let group = self.group_of(&self.requests[&waiter.request].ask);
+            let group = self.group_of(&self.requests[&waiter.request]);
             self.queue.join(group, arrival, waiter);
         }
     }

@@ -10,7 +10,7 @@ impl State {
         let now = self.time_ms;
         let pool = self.pool_mut(&set.pool);
         let half_life = pool.half_life();
-        pool.tenants.values_mut().for_each(|tenant| tenant.ledger.fade_to(now, half_life));
+        pool.fade_ledgers(now, half_life);
         pool.half_life_ms = set.fair_share.half_life_ms;
     }
 
@@ -34,7 +34,7 @@ impl State {
         lease.ends_at_ms = *ends_at_ms;
         let is_early = *ends_at_ms < before;
         let (by_tenant, right) = (by_tenant.clone(), *right);
-        lease.notice = Some(Notice { by: by.clone(), by_tenant, right, is_early });
+        lease.notice = Some(Box::new(Notice { by: by.clone(), by_tenant, right, is_early }));
         self.stop_timer(pool, request, before, TimerKind::LeaseEnds);
         self.set_timer(pool, request, *ends_at_ms, TimerKind::LeaseEnds);
         self.renew_budget(pool, request, before);
@@ -64,12 +64,14 @@ impl State {
         let (ask, arrival) = (request.ask.clone(), request.arrival);
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &ask));
         let (span, half_life) = (lease.held_until(now), pool.half_life());
+        let since = lease.granted_at_ms;
+        pool.charge(&ask.tenant, |ledger| ledger.give_back(&given, since, span, half_life));
+        pool.count_loans(&ask.tenant, &lease.loans, -1);
         pool.use_quota(&ask.tenant, GpuMilli(-gpus.0), |tenant| {
             tenant.running_count -= 1;
             tenant.waiting_count += 1;
-            tenant.ledger.give_back(&given, lease.granted_at_ms, span, half_life);
         });
-        let group = pool.group_of(&ask);
+        let group = pool.group_of(&pool.requests[id]);
         pool.queue.join(group, arrival, Waiter { request: id.clone(), since_ms: now });
         if let Some(at_ms) = ask.deadline_ms {
             self.set_timer(pool_id, id, at_ms, TimerKind::DeadlinePasses);

@@ -138,7 +138,11 @@ impl<F: Fn(Answer) -> bool> Search<'_, F> {
     }
 
     fn preemptible(&mut self) -> Option<Change> {
-        if self.ask.preemptible || self.ground.pool().policy.council != CouncilMode::Enforce {
+        let pool = self.ground.pool();
+        let borrows = pool.preemption.rules.is_some()
+            && pool.tenants[&self.ask.tenant].quota.borrow_gpu_milli > GpuMilli(0);
+        let counts = pool.policy.council == CouncilMode::Enforce || borrows;
+        if self.ask.preemptible || !counts {
             return None;
         }
         let changed = RequestAllocation { preemptible: true, ..self.ask.clone() };

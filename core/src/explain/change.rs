@@ -49,7 +49,7 @@ pub enum Field {
     Priority,
     /// Expected duration: it counts where the council votes, and for budgets and caps.
     ExpectedDurationMs,
-    /// Whether it may be interrupted: it counts where the council votes.
+    /// Whether it may be interrupted: it counts where the council votes, and for borrowing.
     Preemptible,
     /// Until when it is worth starting.
     DeadlineMs,
@@ -69,6 +69,8 @@ pub enum Field {
     GpuHourBudget,
     /// Most that it may cost.
     BudgetCapMicroUsd,
+    /// What the tenant may borrow.
+    BorrowGpuMilli,
 }
 
 /// What a field holds.

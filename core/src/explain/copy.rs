@@ -72,6 +72,8 @@ impl Pool {
             tariff: self.tariff.clone(),
             preemptible: self.preemptible.clone(),
             budget_look_ms: self.budget_look_ms,
+            lendable: self.lendable,
+            borrowed: self.borrowed,
         }
     }
 }

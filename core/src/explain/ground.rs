@@ -9,7 +9,7 @@ use crate::decision::{Event, RequestEnd, RequestEnded, Verdict};
 use crate::draft::Draft;
 use crate::overtaking::{Barriers, lifts_a_barrier};
 use crate::queue::{place_gang, work_off_queues};
-use crate::quota::may_grant;
+use crate::quota::{Demand, may_grant};
 use crate::rejection::RejectionCode as Code;
 use crate::round::{Question, Votes, open_round};
 use crate::seat::score;
@@ -148,7 +148,7 @@ impl Ground {
         };
         is_granting
             && self.barriers.before(pool, &newcomer).is_none()
-            && may_grant(pool, &ask.tenant, ask.total_gpu_milli()).is_ok()
+            && may_grant(pool, &Demand::of(&newcomer)).is_ok()
             && pool.over_budget(ask, self.now).is_none()
             && fits_now(pool, ask, self.now)
     }

@@ -7,10 +7,11 @@ use super::search::turning_point;
 use crate::blocker::fits_now;
 use crate::budget::Allowance;
 use crate::command::{CouncilMode, RequestAllocation, SetPoolPolicy, SetQuota};
+use crate::decide::{TREES_SINCE, room_for_guarantee};
 use crate::decision::{Event, LeaseGranted, PoolPolicySet, QuotaSet};
 use crate::limits::{DURATION_MS_MAX, GPU_HOURS_MAX, QUEUE_MAX, QUOTA_GPU_MILLI_MAX};
 use crate::overtaking::Barriers;
-use crate::quota::{QuotaBlock, may_grant};
+use crate::quota::{Demand, QuotaBlock, may_grant};
 use crate::rejection::RejectionCode as Code;
 use crate::state::{Pool, Request, State};
 use crate::units::{DurationMs, GpuMilli, PoolId};
@@ -27,7 +28,8 @@ pub(super) fn changes(state: &State, pool_id: &PoolId, request: &Request) -> Vec
         return vec![];
     }
     let trial = Trial { state, pool_id, pool, request };
-    let changes = [trial.limit(), trial.guarantee(), trial.wait_bound(), trial.budget()];
+    let changes =
+        [trial.limit(), trial.guarantee(), trial.borrow(), trial.wait_bound(), trial.budget()];
     changes.into_iter().flatten().collect()
 }
 
@@ -46,17 +48,16 @@ impl Trial<'_> {
     /// What its tenant would hold with it.
     fn with_it(&self) -> GpuMilli {
         let ask = &self.request.ask;
-        let used = self.pool.tenants[&ask.tenant].used_gpu_milli;
+        let used = self.pool.tenants[&ask.tenant].used_with_below();
         GpuMilli(used.0 + ask.total_gpu_milli().0)
     }
 
     fn limit(&self) -> Option<Change> {
-        let wanted = self.request.ask.total_gpu_milli();
-        let may = may_grant(self.pool, &self.request.ask.tenant, wanted);
-        if !matches!(may, Err(QuotaBlock::Limit { .. })) {
+        let (may, quota) = (may_grant(self.pool, &Demand::of(self.request)), self.quota());
+        // The limit of a tenant above it is not this tenant's to change.
+        if !matches!(may, Err(QuotaBlock::Limit { of, .. }) if of == quota.tenant) {
             return None;
         }
-        let quota = self.quota();
         let from = quota.limit_gpu_milli.0;
         let with = |to| SetQuota { limit_gpu_milli: GpuMilli(to), ..quota.clone() };
         let (to, grant) =
@@ -72,16 +73,44 @@ impl Trial<'_> {
             return None;
         }
         let with = |to| SetQuota { guarantee_gpu_milli: GpuMilli(to), ..quota.clone() };
-        let (to, grant) = self
-            .rise(from, self.with_it().0, quota.limit_gpu_milli.0, |to| self.set_quota(with(to)))?;
+        let high = quota.limit_gpu_milli.min(self.room_for_guarantee()).0;
+        let (to, grant) = self.rise(from, self.with_it().0, high, |to| self.set_quota(with(to)))?;
         Some(change(Field::GuaranteeGpuMilli, from, to, grant))
+    }
+
+    /// Most that it may be guaranteed.
+    fn room_for_guarantee(&self) -> GpuMilli {
+        let name = &self.request.ask.tenant;
+        let parent = self.pool.tenants[name].branch.parent.as_ref();
+        let room = room_for_guarantee(self.pool, name, parent);
+        let is_bounded = self.state.decide_version >= TREES_SINCE;
+        room.filter(|_| is_bounded).unwrap_or(GpuMilli(QUOTA_GPU_MILLI_MAX))
+    }
+
+    /// What its tenant would have to be allowed to borrow.
+    fn borrow(&self) -> Option<Change> {
+        let (demand, quota) = (Demand::of(self.request), self.quota());
+        let is_short = match may_grant(self.pool, &demand) {
+            Err(QuotaBlock::BorrowLimit { of, .. }) => of == quota.tenant,
+            Err(QuotaBlock::HeldForOthers { .. }) => quota.borrow_gpu_milli == GpuMilli(0),
+            Ok(()) | Err(_) => false,
+        };
+        if !is_short || self.state.decide_version < TREES_SINCE {
+            return None;
+        }
+        let borrowed = self.pool.tenants[&quota.tenant].borrowed_with_below().0;
+        let low = borrowed + demand.needed(self.pool).0;
+        let with = |to| SetQuota { borrow_gpu_milli: GpuMilli(to), ..quota.clone() };
+        let from = quota.borrow_gpu_milli.0;
+        let (to, grant) =
+            self.rise(from, low, QUOTA_GPU_MILLI_MAX, |to| self.set_quota(with(to)))?;
+        Some(change(Field::BorrowGpuMilli, from, to, grant))
     }
 
     /// The wait bound with which nobody who stands before it is protected yet.
     fn wait_bound(&self) -> Option<Change> {
         let (now, policy) = (self.state.time_ms, &self.pool.policy);
-        let ask = &self.request.ask;
-        may_grant(self.pool, &ask.tenant, ask.total_gpu_milli()).ok()?;
+        may_grant(self.pool, &Demand::of(self.request)).ok()?;
         let barriers = Barriers::of(self.pool, now);
         let waits = barriers.all_before(self.pool, self.request);
         let since = waits.filter_map(|barrier| self.pool.requests[&barrier.request].waits_since());

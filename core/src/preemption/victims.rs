@@ -3,13 +3,14 @@
 mod nodes;
 mod search;
 
+use super::shift::Shift;
 use crate::command::PreemptionRules;
 use crate::decision::PreemptionRight;
 use crate::limits::TIME_MS_MAX;
-use crate::overtaking::is_guaranteed;
+use crate::overtaking::covered_by;
 use crate::placement::{GpuSet, Shape};
 use crate::queue::preferences;
-use crate::state::{Lease, Pool, Request, Tenant};
+use crate::state::{Lease, Pool, Request};
 use crate::units::{RequestId, TenantId, TimeMs};
 use search::Search;
 use std::cmp::Reverse;
@@ -28,9 +29,13 @@ pub(super) struct Victim<'a> {
 }
 
 /// Whose leases may end for a request.
-#[derive(Debug)]
-struct Owner {
+#[derive(Clone, Debug)]
+struct Owner<'a> {
+    name: &'a TenantId,
     is_own: bool,
+    /// Who stands at the top above it, where it stands in a tree: what is promised there depends
+    /// on what others below that one keep.
+    top: Option<&'a TenantId>,
     /// What it holds beyond what it is guaranteed, in GPU milli.
     beyond_guarantee: i64,
     /// How many of its leases may still get notice today.
@@ -42,7 +47,7 @@ struct Owner {
 struct Candidates<'a> {
     /// Those of which least is lost first.
     leases: Vec<Victim<'a>>,
-    owners: Vec<Owner>,
+    owners: Vec<Owner<'a>>,
 }
 
 /// The search for leases to end, in one pool at one moment.
@@ -61,6 +66,13 @@ pub(super) struct Ground {
     nodes: Vec<usize>,
 }
 
+impl Victim<'_> {
+    /// Whether it borrowed, and a guarantee calls that back.
+    fn is_called_back(&self) -> bool {
+        self.right == PreemptionRight::Guarantee && !self.lease.loans.is_empty()
+    }
+}
+
 impl Ground {
     /// All of them, as the request prefers them; none when not even all leases were enough, whoever
     /// is guaranteed what.
@@ -69,7 +81,7 @@ impl Ground {
         let by = &pool.requests[id];
         let Some(paid) = pool.affordable(&by.ask, now) else { return vec![] };
         let shapes: Vec<_> = preferences(&paid).map(|models| Shape::of(&paid, models)).collect();
-        let is_covered = is_guaranteed(pool, &by.ask);
+        let is_covered = covered_by(pool, &by.ask).is_some();
         let below = if is_covered { i64::MAX } else { by.ask.priority };
         let replicas = by.ask.replicas;
         let might = shapes.into_iter().filter_map(|shape| {
@@ -87,20 +99,28 @@ impl<'a> Victims<'a> {
     /// are none that would make enough room.
     pub(super) fn of(&self, id: &RequestId, grounds: &[Ground]) -> Option<Vec<Victim<'a>>> {
         let by = &self.pool.requests[id];
-        grounds.iter().find_map(|ground| {
-            let candidates = self.candidates(by, &ground.nodes);
-            let chosen = Search::of(self, by, &candidates, ground).chosen()?;
+        let among = |ground: &Ground, candidates: &Candidates<'a>| {
+            let chosen = Search::of(self, by, candidates, ground).chosen()?;
             self.leaves_promises(by, &chosen).then_some(chosen)
-        })
+        };
+        let called_back = |ground: &Ground| {
+            let mut candidates = self.candidates(by, &ground.nodes);
+            candidates.leases.retain(Victim::is_called_back);
+            among(ground, &candidates)
+        };
+        let is_anything_lent = self.pool.borrowed.0 > 0;
+        let called_back = is_anything_lent.then(|| grounds.iter().find_map(called_back)).flatten();
+        let of_all = |ground: &Ground| among(ground, &self.candidates(by, &ground.nodes));
+        called_back.or_else(|| grounds.iter().find_map(of_all))
     }
 
-    /// Whoever on `nodes` may be preempted for `by` were nobody else: the lowest priority first,
-    /// then the shortest run, so that least is lost.
+    /// Whoever on `nodes` may be preempted for `by` were nobody else: what is called back first,
+    /// then the lowest priority, then the shortest run, so that least is lost.
     fn candidates(&self, by: &Request, nodes: &[usize]) -> Candidates<'a> {
-        let is_covered = is_guaranteed(self.pool, &by.ask);
+        let covered_by = covered_by(self.pool, &by.ask);
         let (mut leases, mut owners) = (vec![], vec![]);
         let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
-        let below = if is_covered { i64::MAX } else { by.ask.priority };
+        let below = if covered_by.is_some() { i64::MAX } else { by.ask.priority };
         let seats = nodes.iter().flat_map(|node| self.pool.preemptible.on(*node));
         let seats = seats.filter(|seat| seat.priority < below).map(|seat| &seat.request);
         let mut ids: Vec<&RequestId> = seats.collect();
@@ -109,34 +129,40 @@ impl<'a> Victims<'a> {
         for request in ids.into_iter().map(|id| &self.pool.requests[id]) {
             let ask = &request.ask;
             let is_own = ask.tenant == by.ask.tenant;
-            let right = match (is_own, is_covered, by.ask.priority > ask.priority) {
-                (false, true, _) => PreemptionRight::Guarantee,
-                (_, _, true) => PreemptionRight::Priority,
-                (_, _, false) => continue,
+            // A guarantee is no right against those whom it is for.
+            let is_due = |covering: &TenantId| !self.pool.is_within(&ask.tenant, covering);
+            let right = match (covered_by.is_some_and(is_due), by.ask.priority > ask.priority) {
+                (true, _) => PreemptionRight::Guarantee,
+                (false, true) => PreemptionRight::Priority,
+                (false, false) => continue,
             };
             let place = *places.entry(&ask.tenant).or_insert_with(|| {
-                owners.push(self.owner(&self.pool.tenants[&ask.tenant], is_own));
+                owners.push(self.owner(&ask.tenant, is_own));
                 owners.len() - 1
             });
-            let owner: &Owner = &owners[place];
-            let may_go = request.preemptions < self.rules.per_request
-                && owner.notices_left > 0
-                && owner.may_lose(request.held_gpu_milli().0);
-            if may_go {
-                leases.push(self.victim(request, right, place));
+            let owner: &Owner<'_> = &owners[place];
+            if request.preemptions >= self.rules.per_request || owner.notices_left <= 0 {
+                continue;
+            }
+            let (victim, goes) = (self.victim(request, right, place), request.held_gpu_milli().0);
+            if victim.is_called_back() || self.may_lose(by, owner, (0, goes), &Shift::default()) {
+                leases.push(victim);
             }
         }
         leases.sort_by_key(|victim: &Victim<'_>| {
             let ask = &victim.request.ask;
             let (began, arrival) = (victim.lease.granted_at_ms, victim.request.arrival);
-            (ask.priority, Reverse(began), Reverse(arrival))
+            (!victim.is_called_back(), ask.priority, Reverse(began), Reverse(arrival))
         });
         Candidates { leases, owners }
     }
 
-    fn owner(&self, tenant: &Tenant, is_own: bool) -> Owner {
+    fn owner(&self, name: &'a TenantId, is_own: bool) -> Owner<'a> {
+        let tenant = &self.pool.tenants[name];
         Owner {
+            name,
             is_own,
+            top: tenant.is_in_a_tree().then(|| self.pool.top_of(name)),
             beyond_guarantee: tenant.used_gpu_milli.0 - tenant.quota.guarantee_gpu_milli.0,
             notices_left: self.rules.per_tenant_and_day - tenant.preempted.on(self.now),
         }
@@ -156,13 +182,34 @@ impl<'a> Victims<'a> {
     fn leaves_promises(&self, by: &Request, victims: &[Victim<'_>]) -> bool {
         let (pool, ask) = (self.pool, &by.ask);
         let milli = |victim: &Victim<'_>| victim.request.held_gpu_milli().0;
-        let own = victims.iter().filter(|victim| victim.request.ask.tenant == ask.tenant);
-        let tenant = &pool.tenants[&ask.tenant];
-        let used = tenant.used_gpu_milli.0 - own.map(milli).sum::<i64>();
-        let unused = (tenant.quota.guarantee_gpu_milli.0 - used).max(0);
+        let mut shift = Shift::default();
+        for victim in victims {
+            shift.move_use(pool, &victim.request.ask.tenant, -milli(victim));
+        }
+        let reach = shift.reach(pool, &ask.tenant);
         let free = pool.free_gpu_milli().0 + victims.iter().map(milli).sum::<i64>();
-        let wanted = ask.total_gpu_milli().0;
-        wanted <= unused || wanted <= free - pool.held_for_others(&ask.tenant).0
+        let (wanted, held) = (ask.total_gpu_milli().0, shift.promised(pool) - reach);
+        wanted <= reach || wanted <= free - held
+    }
+
+    /// Whether `owner` keeps what it is guaranteed without `goes` more than `gone` already: and in
+    /// a tree, where `shift` says what is gone, nobody is promised more by it up to whom it has in
+    /// common with the tenant of `by`.
+    fn may_lose(
+        &self,
+        by: &Request,
+        owner: &Owner<'_>,
+        (gone, goes): (i64, i64),
+        shift: &Shift,
+    ) -> bool {
+        if owner.is_own || goes == 0 {
+            return true;
+        }
+        if owner.top.is_none() {
+            return gone + goes <= owner.beyond_guarantee;
+        }
+        let mut rises = shift.rises(self.pool, owner.name, -goes);
+        rises.all(|(name, rise)| rise.promised <= 0 || self.pool.is_within(&by.ask.tenant, name))
     }
 
     /// When all of them end: each has had its minimum and its grace by then.
@@ -182,12 +229,5 @@ impl<'a> Victims<'a> {
     ) -> (RequestId, PreemptionRight, TimeMs) {
         let request = victim.request.ask.request.clone();
         (request, victim.right, at.min(victim.lease.ends_at_ms))
-    }
-}
-
-impl Owner {
-    /// Whether it keeps what it is guaranteed without so much.
-    fn may_lose(&self, gpu_milli: i64) -> bool {
-        self.is_own || gpu_milli == 0 || gpu_milli <= self.beyond_guarantee
     }
 }

@@ -96,6 +96,7 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
         | Payload::SetTariff(_)
         | Payload::SetPreemption(_)
         | Payload::TopUpBudget(_)
+        | Payload::SetTenantParent(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)

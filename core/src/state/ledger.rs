@@ -39,6 +39,14 @@ impl Amounts {
         Self(each.map(|amount| i128::from(replicas) * i128::from(amount)))
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        let mut sum = self;
+        sum.change(other, 1);
+        sum
+    }
+
     fn change(&mut self, by: &Self, times: i128) {
         for (amount, by) in self.0.iter_mut().zip(by.0) {
             *amount += times * by;
@@ -94,6 +102,18 @@ impl Ledger {
         for (faded, beyond) in self.faded.0.iter_mut().zip(beyond.faded.0) {
             *faded = (*faded - beyond).max(0);
         }
+    }
+
+    /// Counts all of another ledger in, `times` 1, or out, `times` -1.
+    pub(crate) fn add(&mut self, other: &Self, times: i128, now: TimeMs, half_life: DurationMs) {
+        let mut other = other.clone();
+        other.fade_to(now, half_life);
+        self.fade_to(now, half_life);
+        self.held.change(&other.held, times);
+        self.settled_gpu_milli_ms += times * other.settled_gpu_milli_ms;
+        self.faded.change(&other.faded, times);
+        // Halves of sums are not sums of halves, by a little.
+        self.faded.0.iter_mut().for_each(|faded| *faded = (*faded).max(0));
     }
 
     /// Counts what is held up to `now`; nothing when it is counted already.

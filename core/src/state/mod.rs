@@ -1,6 +1,7 @@
 //! What a partition knows: the fold of its decisions. Nothing here is ever set but by `evolve`.
 
 pub mod bench;
+mod branch;
 pub mod budget;
 mod denials;
 mod duplicates;
@@ -17,6 +18,7 @@ mod timer;
 mod waiters;
 
 pub use bench::{Bench, Said, Standing};
+pub use branch::{Below, Branch};
 pub use budget::Budget;
 pub use denials::{Denial, Denials};
 pub use duplicates::{DuplicateWindow, Seen};
@@ -26,7 +28,7 @@ pub use memory::Memory;
 pub(crate) use preemptible::Preemptible;
 pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
-pub use request::{Lease, Notice, Request, Stage};
+pub use request::{Lease, Loan, Notice, Request, Stage};
 pub use timer::{Timer, TimerKind};
 pub use waiters::Waiters;
 
@@ -95,7 +97,7 @@ pub struct Pool {
     pub queue: Queue,
     /// How many are deferred or due for a vote.
     pub deferred_count: i64,
-    /// Sum over tenants of what is promised to them.
+    /// Sum over the tenants at the top of what is promised to them, and to those below with it.
     pub guarantees: GpuMilli,
     /// Sum over tenants of what is promised to them and not used.
     pub unused_guarantees: GpuMilli,
@@ -116,6 +118,10 @@ pub struct Pool {
     /// When somebody who waits for a budget or a price may start; none when nobody does, as far as
     /// was seen when the queue was gone through last.
     pub budget_look_ms: Option<TimeMs>,
+    /// Sum over tenants of what others may still borrow of them.
+    pub lendable: GpuMilli,
+    /// What live leases borrowed.
+    pub borrowed: GpuMilli,
 }
 
 /// A tenant's part of a pool.
@@ -145,6 +151,8 @@ pub struct Tenant {
     pub preempted: PreemptedOnDay,
     /// What they reserve of its budget; none while it has none.
     pub budget: Option<Box<Budget>>,
+    /// Where it stands in the tree.
+    pub branch: Branch,
 }
 
 impl State {
@@ -224,6 +232,8 @@ impl Pool {
             tariff: Vec::new(),
             preemptible: Preemptible::default(),
             budget_look_ms: None,
+            lendable: GpuMilli(0),
+            borrowed: GpuMilli(0),
         }
     }
 
@@ -246,29 +256,10 @@ impl Pool {
         self.fleet.gpus_accepting().total_milli
     }
 
-    /// GPUs that are promised to tenants other than `tenant` and not used by them.
-    #[must_use]
-    pub fn held_for_others(&self, tenant: &TenantId) -> GpuMilli {
-        let own = self.tenants.get(tenant).map_or(0, |tenant| tenant.unused_guarantee().0);
-        GpuMilli(self.unused_guarantees.0 - own)
-    }
-
     /// The tenant of this name, to be changed in what no sum depends on.
     pub(crate) fn tenant_mut(&mut self, name: &TenantId) -> &mut Tenant {
         let tenant = self.tenants.get_mut(name);
         tenant.unwrap_or_else(|| panic!("tenant {name} was checked before"))
-    }
-
-    /// Changes a tenant and keeps the sums of guarantees true.
-    pub(crate) fn change_tenant(&mut self, name: &TenantId, change: impl FnOnce(&mut Tenant)) {
-        let tenant = self.tenant_mut(name);
-        let guarantees =
-            |tenant: &Tenant| (tenant.quota.guarantee_gpu_milli.0, tenant.unused_guarantee().0);
-        let (before, unused_before) = guarantees(tenant);
-        change(tenant);
-        let (after, unused_after) = guarantees(tenant);
-        self.guarantees.0 += after - before;
-        self.unused_guarantees.0 += unused_after - unused_before;
     }
 }
 
@@ -295,13 +286,8 @@ impl Tenant {
             ledger: Ledger::default(),
             preempted: PreemptedOnDay::default(),
             budget: None,
+            branch: Branch::default(),
         }
-    }
-
-    /// What is promised to this tenant and not used by it.
-    #[must_use]
-    pub fn unused_guarantee(&self) -> GpuMilli {
-        GpuMilli((self.quota.guarantee_gpu_milli.0 - self.used_gpu_milli.0).max(0))
     }
 }
 

@@ -5,7 +5,7 @@
 //! when the first of a group cannot start, for whatever reason, none of the others can.
 
 use super::waiters::Waiters;
-use crate::command::{RequestAllocation, Topology};
+use crate::command::Topology;
 use crate::state::{Pool, Request};
 use crate::units::{
     CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, MicroUsd, Offset, RequestId, TenantId,
@@ -33,6 +33,8 @@ pub struct Group {
     pub tenant: TenantId,
     /// Part of the class of a request.
     pub preemptible: bool,
+    /// How often it was preempted: whoever may not be any more borrows nothing.
+    pub preemptions: i64,
     /// What each replica needs, and how many of them.
     pub need: GangNeed,
     /// What money and budgets make of it; none while neither limits it.
@@ -79,13 +81,15 @@ pub struct Waiter {
 impl Group {
     /// The group of a request whose tenant has a budget, or has none.
     #[must_use]
-    pub fn of(ask: &RequestAllocation, has_budget: bool) -> Self {
+    pub fn of(request: &Request, has_budget: bool) -> Self {
+        let (ask, preemptions) = (&request.ask, request.preemptions);
         let cap = ask.budget_cap_micro_usd;
         let is_limited = ask.gpu_count > 0 && (has_budget || cap.is_some());
         Self {
             priority: Reverse(ask.priority),
             tenant: ask.tenant.clone(),
             preemptible: ask.preemptible,
+            preemptions,
             need: GangNeed {
                 replicas: ask.replicas,
                 gpu_count: ask.gpu_count,
@@ -117,8 +121,8 @@ impl Pool {
     /// # Panics
     /// When its tenant has no quota: decide has checked it.
     #[must_use]
-    pub fn group_of(&self, ask: &RequestAllocation) -> Group {
-        Group::of(ask, self.tenants[&ask.tenant].budget.is_some())
+    pub fn group_of(&self, request: &Request) -> Group {
+        Group::of(request, self.tenants[&request.ask.tenant].budget.is_some())
     }
 }
 

@@ -68,7 +68,18 @@ pub struct Lease {
     /// Where its replicas sit.
     pub replicas: Vec<Placement>,
     /// For whom it ends before its time, when it does.
-    pub notice: Option<Notice>,
+    pub notice: Option<Box<Notice>>,
+    /// What of it was promised to others, and idle, when it was granted.
+    pub loans: Vec<Loan>,
+}
+
+/// What a lease borrowed of one tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loan {
+    /// Whose guarantee it is.
+    pub lender: TenantId,
+    /// How much.
+    pub gpu_milli: GpuMilli,
 }
 
 /// That a lease ends for another request.
@@ -90,6 +101,29 @@ impl Lease {
     #[must_use]
     pub fn held_until(&self, now: TimeMs) -> DurationMs {
         now.min(self.ends_at_ms).since(self.granted_at_ms)
+    }
+
+    /// What it borrowed.
+    #[must_use]
+    pub fn borrowed_gpu_milli(&self) -> GpuMilli {
+        GpuMilli(self.loans.iter().map(|loan| loan.gpu_milli.0).sum())
+    }
+
+    /// Takes `given` off its loans, the last one first; returns what that gives back of each.
+    pub(crate) fn repay(&mut self, given: GpuMilli) -> Vec<Loan> {
+        let (mut left, mut repaid) = (given.0, Vec::new());
+        while left > 0 {
+            let Some(loan) = self.loans.last_mut() else { break };
+            let part = loan.gpu_milli.0.min(left);
+            let (lender, gpu_milli) = (loan.lender.clone(), GpuMilli(part));
+            repaid.push(Loan { lender, gpu_milli });
+            loan.gpu_milli.0 -= part;
+            left -= part;
+            if loan.gpu_milli.0 == 0 {
+                self.loans.pop();
+            }
+        }
+        repaid
     }
 }
 

@@ -1,7 +1,12 @@
 //! What may happen in a random stream.
 
-use conclave_core::command::Topology;
+use super::send::{borrowing, parent, quota};
+use conclave_core::command::{Payload, Topology};
 use proptest::prelude::*;
+
+/// A tenant of the first pool, where tenants stand in a tree, so far down that nobody with children
+/// fits below it.
+pub(super) const DEEP: u8 = 12;
 
 /// One step of a random stream: how much log time passes, what is sent, by whom and to which pool.
 #[derive(Clone, Debug)]
@@ -65,6 +70,8 @@ pub(crate) enum Act {
     Tariff {
         spans: Vec<(u8, i64, i64, i64)>,
     },
+    /// Where a tenant stands in the tree, or what it is guaranteed and may borrow.
+    InTree(Box<Payload>),
     /// By arrival when none.
     FairShare {
         half_life_ms: Option<i64>,
@@ -152,6 +159,35 @@ pub(super) fn wanting(
     let step = (gap, 1..3_usize, act);
     let step = step.prop_map(|(gap_ms, pool, act)| Step { gap_ms, pool, sender: None, act });
     proptest::collection::vec(step, count)
+}
+
+/// Steps in which more is wanted than there is by tenants that move in a tree, and borrow.
+pub(super) fn of_trees(
+    count: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let ask = (want(), proptest::bool::weighted(0.1)).prop_map(|(mut ask, is_parents)| {
+        ask.tenant = if is_parents { 4 } else { ask.tenant };
+        Act::Request(ask)
+    });
+    let act = prop_oneof![24 => ask, 8 => change(), 1 => order(), 2 => place_in_tree()];
+    let gap = prop_oneof![6 => 0..60_000_i64, 1 => 0..7_200_000_i64];
+    let pool = prop_oneof![1 => Just(0_usize), 5 => 1..3_usize];
+    let step = (gap, pool, act);
+    let step = step.prop_map(|(gap_ms, pool, act)| Step { gap_ms, pool, sender: None, act });
+    proptest::collection::vec(step, count)
+}
+
+/// Where a tenant stands, what it is guaranteed there, and what it lends and borrows.
+fn place_in_tree() -> impl Strategy<Value = Act> {
+    let lend = prop::option::of(0..4_000_i64);
+    // The last one stands far down, where there is a tree.
+    let above = prop_oneof![6 => 0..6_u8, 1 => Just(DEEP)];
+    let place = (0..6_u8, prop::option::weighted(0.8, above), lend)
+        .prop_map(|(tenant, above, lend)| parent(tenant, above, lend));
+    let share = (0..6_u8, 0..4_000_i64, 2_000..9_000_i64, 0..5_000_i64).prop_map(
+        |(tenant, guarantee, limit, borrow)| borrowing(quota(tenant, guarantee, limit, 0), borrow),
+    );
+    prop_oneof![place, share].prop_map(|payload| Act::InTree(Box::new(payload)))
 }
 
 /// Short leases that are renewed and shrunk, and budgets of a few GPU-hours.
@@ -256,6 +292,7 @@ fn order() -> impl Strategy<Value = Act> {
                 council, placement, queue_max, wait_ms, prices
             }
         ),
+        3 => place_in_tree(),
         4 => (0..4_u8, prop::option::weighted(0.8, gpu_hours), 0..8_u8)
             .prop_map(|(tenant, gpu_hours, window)| Act::Budget { tenant, gpu_hours, window }),
         4 => (0..4_u8, 0..60_i64, prop::option::of(-9_000_000..200_000_000_i64))

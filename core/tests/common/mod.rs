@@ -14,7 +14,8 @@ pub(crate) use crowd::{MOMENT_MS, crowd};
 pub(crate) use fold::{fold, walk};
 pub(crate) use send::HOUR_MS;
 pub(crate) use streams::{
-    Stream, streams, streams_of_budgets, streams_of_groups, streams_of_rules, wanting,
+    Stream, streams, streams_of_budgets, streams_of_groups, streams_of_rules, streams_of_trees,
+    wanting,
 };
 
 use conclave_core::command::*;
@@ -188,6 +189,7 @@ impl World {
                 top_up(*tenant, *gpu_hours, ahead_ms.map(|ahead| self.now + ahead))
             }
             Act::Tariff { spans } => tariff(spans),
+            Act::InTree(payload) => (**payload).clone(),
             Act::FairShare { half_life_ms } => fair_share(*half_life_ms),
             Act::Preemption { rules } => preemption(*rules),
             Act::Policy { council, placement, queue_max, wait_ms, prices } => {

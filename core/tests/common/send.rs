@@ -107,6 +107,22 @@ pub(crate) fn budgeted(quota: Payload, gpu_hours: Option<i64>, window: u8) -> Pa
     Payload::SetQuota(SetQuota { gpu_hour_budget: gpu_hours, budget_window_ms, ..quota })
 }
 
+/// So much of others' idle guarantees at once.
+pub(crate) fn borrowing(quota: Payload, borrow: i64) -> Payload {
+    let Payload::SetQuota(quota) = quota else { panic!("no quota: {quota:?}") };
+    Payload::SetQuota(SetQuota { borrow_gpu_milli: GpuMilli(borrow), ..quota })
+}
+
+/// Below another tenant, or at the top.
+pub(crate) fn parent(tenant: u8, parent: Option<u8>, lend: Option<i64>) -> Payload {
+    let name = |tenant: u8| TenantId::from(format!("t{tenant}"));
+    Payload::SetTenantParent(SetTenantParent {
+        tenant: name(tenant),
+        parent: parent.map(name).unwrap_or_default(),
+        lend_gpu_milli: lend.map(GpuMilli),
+    })
+}
+
 pub(crate) fn top_up(tenant: u8, gpu_hours: i64, window_at_ms: Option<i64>) -> Payload {
     let (tenant, reason) = (TenantId::from(format!("t{tenant}")), "a deadline".to_owned());
     let window_at_ms = window_at_ms.map(TimeMs);

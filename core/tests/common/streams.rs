@@ -1,6 +1,6 @@
 //! Random streams, each with the world that it begins in.
 
-use super::acts::{self, Act, Step};
+use super::acts::{self, Act, DEEP, Step};
 use super::crowd::crowd;
 use super::send::*;
 use super::{POOLS, World, seat};
@@ -18,12 +18,14 @@ pub(crate) struct Stream {
     is_fair: bool,
     /// Whether every tenant has a budget that is soon used up, and no council denies anything.
     is_tight: bool,
+    /// Whether tenants stand in a tree, and some may borrow.
+    is_tree: bool,
     pub(crate) steps: Vec<Step>,
 }
 
 pub(crate) fn streams() -> impl Strategy<Value = Stream> {
     let of = |is_crowded, is_seated| {
-        move |(steps, is_fair)| Stream { is_crowded, is_seated, is_fair, is_tight: false, steps }
+        move |(steps, is_fair)| Stream { is_crowded, is_seated, is_fair, ..Stream::of(steps) }
     };
     let steps = |count| (acts::steps(count), any::<bool>());
     prop_oneof![
@@ -34,19 +36,20 @@ pub(crate) fn streams() -> impl Strategy<Value = Stream> {
         1 => steps(1..24).prop_map(of(true, false)),
         1 => steps(1..24).prop_map(of(true, true)),
         2 => streams_of_budgets(),
+        2 => streams_of_trees(),
     ]
 }
 
 /// Streams in pools with preemption and little room.
 pub(crate) fn wanting() -> impl Strategy<Value = Stream> {
-    let of = |steps| Stream {
-        is_crowded: false,
-        is_seated: false,
-        is_fair: true,
-        is_tight: false,
-        steps,
-    };
+    let of = |steps| Stream { is_fair: true, ..Stream::of(steps) };
     acts::wanting(1..80).prop_map(of)
+}
+
+/// Streams in pools with a tree of tenants, preemption and little room.
+pub(crate) fn streams_of_trees() -> impl Strategy<Value = Stream> {
+    let of = |steps| Stream { is_fair: true, is_tree: true, ..Stream::of(steps) };
+    acts::of_trees(1..100).prop_map(of)
 }
 
 /// Streams with topology groups, and gangs that wish for them.
@@ -73,11 +76,9 @@ pub(crate) fn streams_of_groups() -> impl Strategy<Value = Stream> {
 /// Streams in which budgets are soon used up and leases are short, so that some wait for windows.
 pub(crate) fn streams_of_budgets() -> impl Strategy<Value = Stream> {
     (acts::of_budgets(20..120), any::<bool>()).prop_map(|(steps, is_fair)| Stream {
-        is_crowded: false,
-        is_seated: false,
         is_fair,
         is_tight: true,
-        steps,
+        ..Stream::of(steps)
     })
 }
 
@@ -91,6 +92,12 @@ pub(crate) fn streams_of_rules() -> impl Strategy<Value = Stream> {
 }
 
 impl Stream {
+    /// In the world as it is without more ado.
+    fn of(steps: Vec<Step>) -> Self {
+        let (is_crowded, is_seated, is_fair) = (false, false, false);
+        Self { is_crowded, is_seated, is_fair, is_tight: false, is_tree: false, steps }
+    }
+
     /// The world before the first step.
     pub(crate) fn begin(&self) -> World {
         let mut world = if self.is_crowded { crowd() } else { World::new() };
@@ -124,6 +131,28 @@ impl Stream {
             world.send("p2", preemption(Some((2 * HOUR_MS, HOUR_MS / 60, 2, 9))));
             for (node, gpus, model, group) in [(6, 2, 0, 1), (7, 2, 1, 1), (8, 3, 0, 2)] {
                 world.send("p0", grouped(register(node, gpus, model), group));
+            }
+        }
+        if self.is_tree {
+            for pool in POOLS {
+                // Of six GPUs at least, four for t4 and its children, and one for t5 and its child.
+                world.send(pool, quota(2, 0, 99_000, 0));
+                for (tenant, guarantee) in [(4, 4_000), (5, 1_000)] {
+                    world.send(pool, quota(tenant, guarantee, 5_000, 0));
+                }
+                for (tenant, above) in [(0, 4), (1, 4), (2, 5)] {
+                    world.send(pool, quota(tenant, 0, 99_000, 0));
+                    world.send(pool, parent(tenant, Some(above), None));
+                }
+                world.send(pool, quota(0, 2_000, 99_000, 0));
+                world.send(pool, borrowing(quota(1, 1_000, 99_000, 0), 2_000));
+                world.send(pool, borrowing(quota(2, 0, 99_000, 0), 4_000));
+                world.send(pool, preemption(Some((0, HOUR_MS / 60, 4, 30))));
+            }
+            world.send("p1", preemption(Some((0, 0, 3, 30))));
+            for tenant in 6..=DEEP {
+                world.send("p0", quota(tenant, 0, 9_000, 0));
+                world.send("p0", parent(tenant, (tenant > 6).then(|| tenant - 1), None));
             }
         }
         if self.is_tight {

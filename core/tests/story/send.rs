@@ -110,6 +110,24 @@ pub(crate) fn top_up(tenant: &str, gpu_hours: i64, window_at_ms: Option<i64>) ->
     Payload::TopUpBudget(TopUpBudget { tenant: tenant.into(), gpu_hours, window_at_ms, reason })
 }
 
+/// A tenant with a guarantee and a limit in whole GPUs, and how many it may borrow.
+pub(crate) fn borrower(tenant: &str, guarantee: i64, limit: i64, borrow: i64) -> Payload {
+    let borrow_gpu_milli = GpuMilli(borrow * 1_000);
+    Payload::SetQuota(SetQuota { borrow_gpu_milli, ..share(tenant, guarantee, limit) })
+}
+
+/// Below a parent, or at the top when that is empty; it lends all of its idle guarantee.
+pub(crate) fn below(tenant: &str, parent: &str) -> Payload {
+    lending(tenant, parent, None)
+}
+
+/// The same for a tenant that lends at most so many whole GPUs.
+pub(crate) fn lending(tenant: &str, parent: &str, lend: Option<i64>) -> Payload {
+    let (tenant, parent) = (tenant.into(), parent.into());
+    let lend_gpu_milli = lend.map(|lend| GpuMilli(lend * 1_000));
+    Payload::SetTenantParent(SetTenantParent { tenant, parent, lend_gpu_milli })
+}
+
 /// Prices of a GPU-hour in micro-USD, per model.
 pub(crate) fn priced(prices: &[(&str, i64)]) -> Payload {
     let price = |(model, price): &(&str, i64)| GpuPrice {

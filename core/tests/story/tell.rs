@@ -39,7 +39,8 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         | Event::LeasePreempted(_)
         | Event::BudgetToppedUp(_)
         | Event::BudgetAwaited(_)
-        | Event::TariffSet(_) => sharing(event),
+        | Event::TariffSet(_)
+        | Event::TenantParentSet(_) => sharing(event),
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)
@@ -112,6 +113,10 @@ fn sharing(event: &Event) -> String {
             None => "nobody waits for a budget".to_owned(),
         },
         Event::TariffSet(_) => "the tariff is set".to_owned(),
+        Event::TenantParentSet(set) if set.parent.0.is_empty() => {
+            format!("{} stands at the top", set.tenant)
+        }
+        Event::TenantParentSet(set) => format!("{} stands below {}", set.tenant, set.parent),
         other => panic!("{other:?} is told elsewhere"),
     }
 }

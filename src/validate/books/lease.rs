@@ -181,13 +181,15 @@ impl PoolBook {
     }
 
     fn use_quota(&mut self, id: &RequestId, tenant: &TenantId, milli: i64, entry: &mut Entry<'_>) {
-        let Some(book) = self.tenants.get_mut(tenant) else { return };
-        book.used_gpu_milli = book.used_gpu_milli.saturating_add(milli);
-        let (used, limit) = (book.used_gpu_milli, book.limit_gpu_milli);
-        if milli > 0 && used > limit {
-            entry.capacity(format!(
-                "'{id}' makes '{tenant}' hold {used} GPU milli, over its limit of {limit}"
-            ));
+        for name in self.path(tenant) {
+            let Some(book) = self.tenants.get_mut(&name) else { continue };
+            book.used_gpu_milli = book.used_gpu_milli.saturating_add(milli);
+            let (used, limit) = (book.used_gpu_milli, book.limit_gpu_milli);
+            if milli > 0 && used > limit {
+                entry.capacity(format!(
+                    "'{id}' makes '{name}' hold {used} GPU milli, over its limit of {limit}"
+                ));
+            }
         }
     }
 

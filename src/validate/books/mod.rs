@@ -34,7 +34,10 @@ struct PoolBook {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct TenantBook {
     limit_gpu_milli: i64,
+    /// With all below it.
     used_gpu_milli: i64,
+    /// Empty at the top.
+    parent: TenantId,
 }
 
 /// The decision whose events are being entered.
@@ -113,6 +116,9 @@ impl Books {
             Event::NodeRemoved(event) => self.pool(&event.pool, entry).remove(event, entry),
             Event::NodeHealthChanged(event) => self.pool(&event.pool, entry).health(event, entry),
             Event::QuotaSet(event) => self.pool(&event.pool, entry).set_quota(event),
+            Event::TenantParentSet(event) => {
+                self.pool(&event.pool, entry).set_parent(event, entry);
+            }
             Event::RequestAdmitted(event) => self.pool(&event.pool, entry).admit(event, entry),
             Event::RequestQueued(event) => {
                 let pool = self.pool(&event.pool, entry);

@@ -6,7 +6,7 @@ use super::inventory::{DrainNodeForm, RegisterNodeForm, RemoveNodeForm, ReportNo
 use super::object::Object;
 use super::policy::{
     ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetFairShareForm, SetPoolPolicyForm,
-    SetPreemptionForm, SetQuotaForm, SetTariffForm, TickForm, TopUpBudgetForm,
+    SetPreemptionForm, SetQuotaForm, SetTariffForm, SetTenantParentForm, TickForm, TopUpBudgetForm,
 };
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
@@ -91,6 +91,7 @@ enum Name {
     SetPreemption,
     TopUpBudget,
     SetTariff,
+    SetTenantParent,
 }
 
 /// What a sender may ask for in its own name.
@@ -160,6 +161,7 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::SetPreemption => form::<SetPreemptionForm, _>(map),
         Name::TopUpBudget => form::<TopUpBudgetForm, _>(map),
         Name::SetTariff => form::<SetTariffForm, _>(map),
+        Name::SetTenantParent => form::<SetTenantParentForm, _>(map),
     }
 }
 

@@ -6,8 +6,8 @@ use super::payload::Form;
 use super::quantity::{DayTime, Gpus, Span, gpus, span, whole_gpu};
 use conclave_core::command::{
     ActivateCouncil, ActivateDecider, CouncilMode, GpuPrice, OpenLog, Payload, PlacementPolicy,
-    PreemptionRules, SetFairShare, SetPoolPolicy, SetPreemption, SetQuota, SetTariff, TargetShape,
-    TariffSpan, TimeSource, TopUpBudget,
+    PreemptionRules, SetFairShare, SetPoolPolicy, SetPreemption, SetQuota, SetTariff,
+    SetTenantParent, TargetShape, TariffSpan, TimeSource, TopUpBudget,
 };
 use conclave_core::limits::{DUPLICATE_IDS_MAX, DUPLICATE_WINDOW_MS_MAX, ROUND_COMMANDS_DEFAULT};
 use conclave_core::units::{
@@ -194,6 +194,25 @@ impl Form for TopUpBudgetForm {
     fn payload(self) -> Result<Payload, String> {
         let Self { tenant, gpu_hours, window_at_ms, reason } = self;
         Ok(Payload::TopUpBudget(TopUpBudget { tenant, gpu_hours, window_at_ms, reason }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetTenantParentForm {
+    tenant: TenantId,
+    parent: Option<TenantId>,
+    lend_gpu_milli: Option<GpuMilli>,
+    lend_gpus: Option<Gpus>,
+}
+
+impl Form for SetTenantParentForm {
+    fn payload(self) -> Result<Payload, String> {
+        Ok(Payload::SetTenantParent(SetTenantParent {
+            tenant: self.tenant,
+            parent: self.parent.unwrap_or_default(),
+            lend_gpu_milli: gpus("lend", self.lend_gpu_milli, self.lend_gpus)?,
+        }))
     }
 }
 

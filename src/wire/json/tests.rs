@@ -124,6 +124,24 @@ fn a_policy_without_a_word_has_the_documented_rules() {
 }
 
 #[test]
+fn a_tenant_stands_at_the_top_and_lends_all_unless_said_otherwise() {
+    let place = |parent: &str, lend: Option<i64>| {
+        let (tenant, parent) = ("t".into(), parent.into());
+        let lend_gpu_milli = lend.map(GpuMilli);
+        Payload::SetTenantParent(SetTenantParent { tenant, parent, lend_gpu_milli })
+    };
+    for (fields, expected) in [
+        ("", place("", None)),
+        (r#","parent":"lab","lend_gpus":null"#, place("lab", None)),
+        (r#","parent":"lab","lend_gpus":"1.5""#, place("lab", Some(1_500))),
+        (r#","lend_gpu_milli":0"#, place("", Some(0))),
+    ] {
+        let sent = payload(&format!(r#"{{"SetTenantParent":{{"tenant":"t"{fields}}}}}"#));
+        assert_eq!(sent, expected, "{fields}");
+    }
+}
+
+#[test]
 fn what_a_quota_counts_is_said_in_gpus_or_in_milli() {
     let expected = SetQuota {
         tenant: "t".into(),
@@ -208,7 +226,7 @@ fn a_wrong_name_is_answered_with_the_nearest_or_with_all() {
             RegisterNode, DrainNode, RemoveNode, SetQuota, SetPoolPolicy, RequestAllocation, \
             CancelRequest, RenewLease, ShrinkLease, ReleaseLease, ReportNodeHealth, \
             OverrideDecision, Appeal, ActivateCouncil, SetFairShare, SetPreemption, TopUpBudget, \
-            SetTariff",
+            SetTariff, SetTenantParent",
         ),
         (
             r#"{"SetPoolPolicy":{"council":"enforced"}}"#,

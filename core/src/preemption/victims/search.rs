@@ -1,7 +1,7 @@
 //! Choosing leases to end node by node, where fewest have to go for one replica more.
 
 use super::nodes::{Chosen, give_back, room};
-use super::{Candidates, Ground, Victim, Victims};
+use super::{Candidates, Ground, Owner, Shift, Victim, Victims};
 use crate::limits::VICTIMS_MAX;
 use crate::placement::{Fleet, Shape};
 use crate::state::Request;
@@ -113,11 +113,14 @@ impl<'s, 'a> Search<'s, 'a> {
     fn forget(&self, known: &mut BTreeMap<usize, Option<Fewest>>, gone: &[usize], missing: i64) {
         let gone = || gone.iter().map(|index| self.victim(*index));
         let owners: BTreeSet<usize> = gone().map(|victim| victim.tenant).collect();
+        let top = |owner: usize| self.candidates.owners[owner].top;
+        let tops: BTreeSet<_> = owners.iter().filter_map(|owner| top(*owner)).collect();
         let nodes = gone().flat_map(|victim| &victim.seats).map(|(node, _)| *node);
         let nodes: BTreeSet<usize> = nodes.collect();
         let is_touched = |index: &usize| {
             let victim = self.victim(*index);
             owners.contains(&victim.tenant)
+                || top(victim.tenant).is_some_and(|top| tops.contains(top))
                 || victim.seats.iter().any(|(node, _)| nodes.contains(node))
         };
         known.retain(|node, some| {
@@ -203,7 +206,21 @@ impl<'s, 'a> Search<'s, 'a> {
         let goes = victim.request.held_gpu_milli().0;
         !self.chosen.leases.contains(&index)
             && leases < owner.notices_left
-            && (goes == 0 || owner.may_lose(milli + goes))
+            && (victim.is_called_back()
+                || self.victims.may_lose(self.by, owner, (milli, goes), &self.shift(owner, taken)))
+    }
+
+    /// What is promised without those chosen and those `taken` with them; asked for in trees only.
+    fn shift(&self, owner: &Owner<'_>, taken: &[usize]) -> Shift {
+        let mut shift = Shift::default();
+        if owner.top.is_some() {
+            for index in self.chosen.leases.iter().chain(taken) {
+                let request = self.victim(*index).request;
+                let gone = -request.held_gpu_milli().0;
+                shift.move_use(self.victims.pool, &request.ask.tenant, gone);
+            }
+        }
+        shift
     }
 
     /// How many replicas more fit when `more` go beside those chosen.
