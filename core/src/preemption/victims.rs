@@ -98,31 +98,32 @@ impl<'a> Victims<'a> {
     /// then the shortest run, so that least is lost.
     fn candidates(&self, by: &Request, nodes: &[usize]) -> Candidates<'a> {
         let is_covered = is_guaranteed(self.pool, &by.ask);
-        let (mut leases, mut owners) = (vec![], vec![]);
-        let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
         let below = if is_covered { i64::MAX } else { by.ask.priority };
+        let mut owners: Vec<Owner> = vec![];
+        let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        let mut found: BTreeMap<&RequestId, usize> = BTreeMap::new();
         let seats = nodes.iter().flat_map(|node| self.pool.preemptible.on(*node));
-        let seats = seats.filter(|seat| seat.priority < below).map(|seat| &seat.request);
-        let mut ids: Vec<&RequestId> = seats.collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for request in ids.into_iter().map(|id| &self.pool.requests[id]) {
-            let ask = &request.ask;
-            let is_own = ask.tenant == by.ask.tenant;
-            let right = match (is_own, is_covered, by.ask.priority > ask.priority) {
+        for seat in seats.filter(|seat| seat.priority < below) {
+            let place = *places.entry(&seat.tenant).or_insert_with(|| {
+                let is_own = seat.tenant == by.ask.tenant;
+                owners.push(self.owner(&self.pool.tenants[&seat.tenant], is_own));
+                owners.len() - 1
+            });
+            let owner = &owners[place];
+            if owner.notices_left > 0 && owner.may_lose(seat.held.0) {
+                found.insert(&seat.request, place);
+            }
+        }
+        let mut leases = vec![];
+        for (id, place) in found {
+            let request = &self.pool.requests[id];
+            let is_higher = by.ask.priority > request.ask.priority;
+            let right = match (owners[place].is_own, is_covered, is_higher) {
                 (false, true, _) => PreemptionRight::Guarantee,
                 (_, _, true) => PreemptionRight::Priority,
                 (_, _, false) => continue,
             };
-            let place = *places.entry(&ask.tenant).or_insert_with(|| {
-                owners.push(self.owner(&self.pool.tenants[&ask.tenant], is_own));
-                owners.len() - 1
-            });
-            let owner: &Owner = &owners[place];
-            let may_go = request.preemptions < self.rules.per_request
-                && owner.notices_left > 0
-                && owner.may_lose(request.held_gpu_milli().0);
-            if may_go {
+            if request.preemptions < self.rules.per_request {
                 leases.push(self.victim(request, right, place));
             }
         }
