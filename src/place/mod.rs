@@ -5,6 +5,7 @@
 mod contender;
 mod published;
 mod table;
+pub mod waits;
 
 pub use contender::{Contender, Field};
 pub use published::published;

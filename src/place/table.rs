@@ -126,7 +126,7 @@ impl Table<'_> {
 }
 
 /// Mean and sample standard deviation.
-fn mean_and_sd(values: &[f64]) -> (f64, f64) {
+pub(super) fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let count = f64::from(u32::try_from(values.len()).expect("a handful of seeds"));
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

@@ -118,17 +118,28 @@ impl<'a> Victims<'a> {
     /// then the lowest priority, then the shortest run, so that least is lost.
     fn candidates(&self, by: &Request, nodes: &[usize]) -> Candidates<'a> {
         let covered_by = covered_by(self.pool, &by.ask);
-        let (mut leases, mut owners) = (vec![], vec![]);
-        let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
         let below = if covered_by.is_some() { i64::MAX } else { by.ask.priority };
+        let mut owners: Vec<Owner<'a>> = vec![];
+        let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        let mut found: BTreeMap<&RequestId, usize> = BTreeMap::new();
+        // Whoever may not go is left out before its request is looked up.
+        let is_anything_lent = self.pool.borrowed.0 > 0;
         let seats = nodes.iter().flat_map(|node| self.pool.preemptible.on(*node));
-        let seats = seats.filter(|seat| seat.priority < below).map(|seat| &seat.request);
-        let mut ids: Vec<&RequestId> = seats.collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for request in ids.into_iter().map(|id| &self.pool.requests[id]) {
+        for seat in seats.filter(|seat| seat.priority < below) {
+            let place = *places.entry(&seat.tenant).or_insert_with(|| {
+                owners.push(self.owner(&seat.tenant, seat.tenant == by.ask.tenant));
+                owners.len() - 1
+            });
+            let owner = &owners[place];
+            let may_lose = || self.may_lose(by, owner, (0, seat.held.0), &Shift::default());
+            if owner.notices_left > 0 && (is_anything_lent || may_lose()) {
+                found.insert(&seat.request, place);
+            }
+        }
+        let mut leases = vec![];
+        for (id, place) in found {
+            let (request, owner) = (&self.pool.requests[id], &owners[place]);
             let ask = &request.ask;
-            let is_own = ask.tenant == by.ask.tenant;
             // A guarantee is no right against those whom it is for.
             let is_due = |covering: &TenantId| !self.pool.is_within(&ask.tenant, covering);
             let right = match (covered_by.is_some_and(is_due), by.ask.priority > ask.priority) {
@@ -136,12 +147,7 @@ impl<'a> Victims<'a> {
                 (false, true) => PreemptionRight::Priority,
                 (false, false) => continue,
             };
-            let place = *places.entry(&ask.tenant).or_insert_with(|| {
-                owners.push(self.owner(&ask.tenant, is_own));
-                owners.len() - 1
-            });
-            let owner: &Owner<'_> = &owners[place];
-            if request.preemptions >= self.rules.per_request || owner.notices_left <= 0 {
+            if request.preemptions >= self.rules.per_request {
                 continue;
             }
             let (victim, goes) = (self.victim(request, right, place), request.held_gpu_milli().0);

@@ -7,7 +7,7 @@
 
 use super::request::Request;
 use crate::placement::{Fleet, GpuSet, Moment, Need, Node, Shape};
-use crate::units::RequestId;
+use crate::units::{GpuMilli, RequestId, TenantId};
 use std::collections::BTreeMap;
 
 /// Shapes whose rooms are kept; beyond it the one not looked for longest is dropped. Each costs
@@ -32,7 +32,10 @@ pub(crate) struct Seat {
     pub(crate) priority: i64,
     need: Need,
     gpus: GpuSet,
+    pub(crate) tenant: TenantId,
     pub(crate) request: RequestId,
+    /// What the whole lease holds.
+    pub(crate) held: GpuMilli,
 }
 
 /// The room for replicas of a shape, node by node.
@@ -193,10 +196,12 @@ fn seats<'r>(
     let ask = &request.ask;
     let lease = request.lease().filter(|lease| ask.preemptible && lease.notice.is_none());
     let replicas = lease.map_or([].as_slice(), |lease| &lease.replicas);
-    replicas.iter().map(|at| {
+    let held = request.held_gpu_milli();
+    replicas.iter().map(move |at| {
         let node = fleet.index_of(&at.node).expect("a lease sits on a known node");
         let (need, gpus) = (Need::of(ask), GpuSet::of(&at.gpus));
-        (node, Seat { priority: ask.priority, need, gpus, request: ask.request.clone() })
+        let (tenant, request) = (ask.tenant.clone(), ask.request.clone());
+        (node, Seat { priority: ask.priority, need, gpus, tenant, request, held })
     })
 }
 

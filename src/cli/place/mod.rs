@@ -1,6 +1,7 @@
 //! `conclave place`.
 
 mod table;
+mod waits;
 
 use super::{Output, print};
 use crate::error::{Error, Result};
@@ -24,6 +25,8 @@ pub(super) struct PlaceArguments {
 enum TableCommand {
     /// Every trace of a folder under every policy, ten seeds each, beside the published means
     Table(table::TableArguments),
+    /// Waiting, use and fairness of traces with departures, from 90 to 110 % load
+    Waits(waits::WaitsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +50,8 @@ struct OneRun {
 
 const EXAMPLES: &str = "Examples:
   conclave place --nodes NODES.csv --pods PODS.csv --policy default --seed 42 --output json
-  conclave place table --traces ../shared/traces";
+  conclave place table --traces ../shared/traces
+  conclave place waits --traces ../shared/traces";
 
 /// A policy of the experiment as people type it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,9 +89,10 @@ impl From<ContenderName> for Contender {
 pub(super) fn run(arguments: &PlaceArguments) -> Result<()> {
     match (&arguments.table, &arguments.one) {
         (Some(TableCommand::Table(table)), _) => table::run(table),
+        (Some(TableCommand::Waits(waits)), _) => waits::run(waits),
         (None, Some(one)) => run_one(one),
         (None, None) => {
-            Err(Error::invalid("nothing to run: name --nodes, --pods and --policy, or the table"))
+            Err(Error::invalid("nothing to run: name --nodes, --pods and --policy, or a table"))
         }
     }
 }

@@ -131,14 +131,14 @@ fn columns(allocated: &Allocated, fgd: Option<&Allocated>) -> String {
     format!("{mean:>14}{published:>8}{difference:>8}{above:>8}")
 }
 
-fn progress_bar(runs: usize) -> ProgressBar {
+pub(super) fn progress_bar(runs: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {eta} left")
         .expect("the template is sound");
     ProgressBar::new(u64::try_from(runs).unwrap_or(u64::MAX)).with_style(style)
 }
 
 /// FIRST..LAST, both of them run.
-fn seeds(text: &str) -> std::result::Result<RangeInclusive<u64>, String> {
+pub(super) fn seeds(text: &str) -> std::result::Result<RangeInclusive<u64>, String> {
     let both = text.split_once("..").and_then(|(first, last)| {
         let seeds = first.parse().ok()?..=last.parse().ok()?;
         (!seeds.is_empty()).then_some(seeds)
