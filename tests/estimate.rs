@@ -295,7 +295,8 @@ proptest! {
                 Event::RequestQueued(queued) => Some(queued.request.clone()),
                 _ => None,
             });
-            let starts = decision.events.iter().any(|event| matches!(event, Event::LeaseGranted(_)));
+            let is_start = |event: &Event| matches!(event, Event::LeaseGranted(_));
+            let starts = decision.events.iter().any(is_start);
             if let Some(id) = joins.filter(|_| !starts) {
                 let outlook = growing.outlook_of(&pool(), &id);
                 said.push((id, decision.time_ms.0, outlook));

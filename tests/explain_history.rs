@@ -206,7 +206,10 @@ fn starts(
     id: &PoolId,
     own: &RequestId,
 ) -> Vec<RequestId> {
-    let admits = |event: &Event| matches!(event, Event::RequestAdmitted(admitted) if admitted.request.request == *own);
+    let admits = |event: &Event| match event {
+        Event::RequestAdmitted(one) => one.request.request == *own && one.pool == *id,
+        _ => false,
+    };
     // What stands before its admission is of an earlier life under the same name.
     let admission = decision.events.iter().position(admits);
     let mut is_queued = admission.is_none() && waits(before, id, own);
