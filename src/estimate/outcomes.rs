@@ -3,7 +3,7 @@
 //! Waits grow while a queue does, and what ended lately began long ago: its quantiles lag. So what
 //! is said is multiplied by a factor that grows by nine steps with each estimate that did not hold
 //! and shrinks by one with each that did, and so stays where nine of ten do, in the long run and
-//! whatever the waits do (adaptive conformal inference, Gibbs and Candès, NeurIPS 2021). The half
+//! whatever the waits do (adaptive conformal inference, Gibbs and Candès 2021). The half
 //! has one of its own, of five steps up and five down. An estimate has not held as soon as it is
 //! over, which is told apart from how long the wait is in the end.
 
