@@ -100,9 +100,9 @@ struct SlurmArguments {
 /// The forms of Slurm's accounting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SlurmFormat {
-    /// What `sacct -a -X -P -o JobID,User,State,Submit,Start,End,ReqTRES,...` prints
+    /// What `sacct -a -X -D -P -o ...` prints (docs/import.md has the columns)
     Sacct,
-    /// CSV of CLUSTER_job_table: id_job, id_user, state, time_submit, time_start, time_end, ...
+    /// An export of the job table of slurmdbd's database, comma-separated
     Slurmdbd,
 }
 

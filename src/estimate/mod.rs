@@ -21,7 +21,7 @@ use class::Class;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event};
 use conclave_core::units::{Offset, PoolId, RequestId, TimeMs};
-use outcomes::Outcomes;
+use outcomes::{Outcomes, Part};
 use std::collections::{BTreeMap, BTreeSet};
 use window::{Quantiles, Window};
 
@@ -41,7 +41,7 @@ pub struct Estimates {
     windows: BTreeMap<Class, Window>,
     followed: BTreeMap<(PoolId, RequestId), Followed>,
     /// When what was said to somebody is over, if nothing happens before.
-    deadlines: BTreeSet<(TimeMs, PoolId, RequestId)>,
+    deadlines: BTreeSet<(TimeMs, PoolId, RequestId, Part)>,
     outcomes: BTreeMap<PoolId, Outcomes>,
 }
 
@@ -135,8 +135,8 @@ impl Estimates {
     /// What was said is over by `now`: it was wrong, whenever the request starts.
     fn let_pass(&mut self, now: TimeMs) {
         while self.deadlines.first().is_some_and(|(until, ..)| *until < now) {
-            let Some((_, pool, _)) = self.deadlines.pop_first() else { return };
-            self.outcomes.entry(pool).or_default().passed();
+            let Some((_, pool, _, part)) = self.deadlines.pop_first() else { return };
+            self.outcomes.entry(pool).or_default().passed(part);
         }
     }
 
@@ -147,23 +147,31 @@ impl Estimates {
         let Some(followed) = self.followed.get_mut(&id) else { return };
         followed.said = said;
         if let Some(said) = said {
-            let until = TimeMs(now.0.saturating_add(said.p90_ms));
-            self.deadlines.insert((until, id.0, id.1));
+            for part in Part::ALL {
+                let (pool, request) = id.clone();
+                self.deadlines.insert((said.until(part, now), pool, request, part));
+            }
         }
     }
 
-    /// Takes what was said to a request that does not wait any more, unless it is over already:
-    /// then it has been counted.
-    fn settle(&mut self, pool: &PoolId, request: &RequestId, followed: &Followed) -> Settled {
-        let (Some((_, since)), Some(said)) = (followed.joined, followed.said) else {
-            return Settled::NothingSaid;
-        };
-        let until = TimeMs(since.0.saturating_add(said.p90_ms));
-        if self.deadlines.remove(&(until, pool.clone(), request.clone())) {
-            return Settled::InTime(said);
+    /// Takes back what was said to a request that does not wait any more. Returns which parts of it
+    /// were not over yet; those that were have been counted. None when nothing was said.
+    fn settle(
+        &mut self,
+        pool: &PoolId,
+        request: &RequestId,
+        followed: &Followed,
+    ) -> Option<Vec<Part>> {
+        let ((_, since), said) = followed.joined.zip(followed.said)?;
+        let parts = Part::ALL.into_iter().filter(|part| {
+            let until = said.until(*part, since);
+            self.deadlines.remove(&(until, pool.clone(), request.clone(), *part))
+        });
+        let in_time: Vec<Part> = parts.collect();
+        if !in_time.contains(&Part::NineTenths) {
+            self.outcomes.entry(pool.clone()).or_default().left();
         }
-        self.outcomes.entry(pool.clone()).or_default().left();
-        Settled::Passed
+        Some(in_time)
     }
 
     fn follow(&mut self, pool: &PoolId, ask: &RequestAllocation) {
@@ -179,9 +187,8 @@ impl Estimates {
         // Whoever starts in the decision that queued it never waited for anything.
         let Some((_, since)) = followed.joined.filter(|(at, _)| *at != offset) else { return };
         let waited_ms = now.since(since).0;
-        if let Settled::InTime(said) = self.settle(pool, request, &followed) {
-            let is_within_half = waited_ms <= said.p50_ms;
-            self.outcomes.entry(pool.clone()).or_default().in_time(is_within_half);
+        for part in self.settle(pool, request, &followed).unwrap_or_default() {
+            self.outcomes.entry(pool.clone()).or_default().in_time(part);
         }
         self.learn(&followed.class, waited_ms);
     }
@@ -190,15 +197,12 @@ impl Estimates {
     /// was wrong, and how long it did is learnt; otherwise nothing is known.
     fn withdraw(&mut self, pool: &PoolId, request: &RequestId, (_, now): (Offset, TimeMs)) {
         let Some(followed) = self.followed.remove(&(pool.clone(), request.clone())) else { return };
-        let settled = self.settle(pool, request, &followed);
-        match (settled, followed.joined) {
-            (Settled::InTime(_), _) => {
-                self.outcomes.entry(pool.clone()).or_default().withdrawn();
-            }
-            (Settled::Passed, Some((_, since))) => {
-                self.learn(&followed.class, now.since(since).0);
-            }
-            _ => {}
+        let in_time = self.settle(pool, request, &followed);
+        let (Some(in_time), Some((_, since))) = (in_time, followed.joined) else { return };
+        if in_time.contains(&Part::NineTenths) {
+            self.outcomes.entry(pool.clone()).or_default().withdrawn();
+        } else {
+            self.learn(&followed.class, now.since(since).0);
         }
     }
 
@@ -259,13 +263,4 @@ impl Estimates {
     ) -> Outlook {
         Outlook::of(said, known, joined, self.held(pool))
     }
-}
-
-/// How what was said to a request stands when it does not wait any more.
-enum Settled {
-    NothingSaid,
-    /// It was over, and was counted then.
-    Passed,
-    /// It was not over.
-    InTime(Quantiles),
 }

@@ -25,12 +25,14 @@ pub struct Estimate {
 /// How often the newest estimates of a pool were right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Held {
-    /// Estimates of which it is known whether they held, the newest 500: the request has started in
-    /// time, or has waited longer than was said of nine of ten cases.
-    pub estimates: usize,
-    /// In how many of them it waited no longer than what was said of half of the cases.
+    /// Estimates of which it is known whether the half held, the newest 500: the request has started
+    /// within it, or has waited longer.
+    pub known_p50: usize,
+    /// In how many of these it did.
     pub within_p50: usize,
-    /// In how many of them it waited no longer than what was said of nine of ten cases.
+    /// The same of what was said of nine of ten cases.
+    pub known_p90: usize,
+    /// In how many of these it held.
     pub within_p90: usize,
     /// Estimates of which nothing is known: the request was withdrawn before they were over. They
     /// are not among the others.
@@ -83,19 +85,19 @@ impl Held {
     /// yet.
     #[must_use]
     pub fn words(&self) -> String {
-        let Self { estimates, within_p50, within_p90, overdue, .. } = *self;
-        let percent = |count: usize| count * 100 / estimates.max(1);
+        let Self { known_p50, within_p50, known_p90, within_p90, overdue, .. } = *self;
+        let percent = |count: usize, of: usize| count * 100 / of.max(1);
         let late = match overdue {
             0 => String::new(),
             1 => "; 1 that waits is over its estimate already".to_owned(),
             overdue => format!("; {overdue} that wait are over theirs already"),
         };
-        match estimates {
+        match known_p90 {
             0 => format!("no such estimate has been put to the test yet{late}"),
             _ => format!(
-                "of the last {estimates} such estimates {} % held, {} % within the half{late}",
-                percent(within_p90),
-                percent(within_p50)
+                "of the last {known_p90} such estimates {} % held, {} % within the half{late}",
+                percent(within_p90, known_p90),
+                percent(within_p50, known_p50)
             ),
         }
     }

@@ -3,9 +3,9 @@
 //!
 //! All of it is a function of the log: the answer for a past offset is always the same.
 //!
-//! Reading order: [`report`] (what an explanation holds), [`life`] (intervals), `watch` (how little
-//! has to be looked up for them), `passed` and `made_room` (who started before it, who made room for
-//! whom), [`mod@ahead`], `refusal`, `advice` (what would help),
+//! Reading order: [`report`] and [`history`] (what an explanation holds), [`life`] (intervals),
+//! `watch` (how little has to be looked up for them), `passed` and `made_room` (who started before
+//! it, and who made room for whom), [`mod@ahead`], `refusal`, `advice` (what would help),
 //! [`mod@text`] (the same for people), [`mod@plan`]; of a vote of networks [`networks`] (what is
 //! said), `opened` (its round once more), `reasons` (proved, and said why), `told` (features in
 //! words), [`brief`] (many votes, in short).

@@ -1,5 +1,5 @@
-//! Files of values separated by commas or another sign, read line by line. What is wrong with a line is a [`Damage`]
-//! that names it; the lines around it are read all the same.
+//! Files of values separated by commas or another sign, read line by line. What is wrong with a
+//! line is a [`Damage`] that names it; the lines around it are read all the same.
 //!
 //! Bounded: a file is held once, a line has at most [`LINE_BYTES_MAX`] bytes, and only the first
 //! [`DAMAGES_LISTED_MAX`] damages are kept while all of them are counted.

@@ -102,7 +102,7 @@ impl Accounts {
             }
             accounts.other_limits += usize::from(job_gpus.is_some());
             let known = accounts.by_name.entry(account).or_default();
-            known.parent = parent.or(known.parent.take());
+            known.parent = parent.or_else(|| known.parent.take());
             known.limit_gpus = group_gpus.or(known.limit_gpus);
         }
         let all = accounts.by_name.keys();
