@@ -144,7 +144,7 @@ impl World<'_> {
         self.send(at, Payload::ReleaseLease(release));
     }
 
-    fn ask(&mut self, Arrival { at_ms, ask, duration_ms }: &Arrival) {
+    fn ask(&mut self, Arrival { at_ms, ask, duration_ms, .. }: &Arrival) {
         let (who, until) = ((&ask.request, &ask.tenant), at_ms.plus(*duration_ms));
         self.tally.arrives(who, ask.total_gpu_milli(), (*at_ms, until));
         let decision = self.send(*at_ms, Payload::RequestAllocation(ask.clone()));
