@@ -9,7 +9,9 @@ use crate::placement::{Gang, OutOfService};
 use crate::queue::preferences;
 use crate::quota::{Demand, OnDraining, QuotaBlock, may_grant};
 use crate::state::{Pool, Request, Stage, State};
-use crate::units::{GpuMilli, GpuMilliSeconds, MicroUsd, PoolId, RequestId, TenantId, TimeMs};
+use crate::units::{
+    GpuMilli, GpuMilliSeconds, MicroUsd, PoolId, RequestId, ReservationId, TenantId, TimeMs,
+};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 
@@ -61,6 +63,15 @@ pub enum Blocker {
         replicas_fit: i64,
         /// How many it wants.
         replicas: i64,
+    },
+    /// The nodes have room, but its lease would run into what is reserved for somebody else.
+    Reserved {
+        /// The reservation of those in its way that starts first.
+        reservation: ReservationId,
+        /// When that starts.
+        start_ms: TimeMs,
+        /// When it is over.
+        until_ms: TimeMs,
     },
     /// Leases end for it.
     RoomIsMade {
@@ -229,7 +240,13 @@ impl<'a> Blockers<'a> {
         let behind = behind(pool, &self.barriers, request);
         let paid = [over_cap(pool, ask, self.now), over_budget(pool, ask, self.now)];
         let rules = [self.too_small(ask), held, behind, room_is_made(pool, request)];
-        let no_room = (!fits_now(pool, ask, self.now)).then(|| no_room(pool, ask, self.now));
+        let no_room = if !fits_now(pool, ask, self.now) {
+            Some(no_room(pool, ask, self.now))
+        } else if pool.fits_beside_reservations(ask, self.now) {
+            None
+        } else {
+            reserved(pool, ask, self.now)
+        };
         let limits = limit.into_iter().chain(paid.into_iter().flatten());
         limits.chain(rules.into_iter().flatten()).chain(no_room).collect()
     }
@@ -247,6 +264,8 @@ impl<'a> Blockers<'a> {
             .or_else(|| held_for_others(pool, &self.on_draining, request))
             .or_else(behind)
             .or_else(|| room_is_made(pool, request))
+            // Whoever waits for nothing else and has room is kept from it.
+            .or_else(|| reserved(pool, ask, self.now).filter(|_| fits_now(pool, ask, self.now)))
             .unwrap_or_else(|| no_room(pool, ask, self.now))
     }
 
@@ -318,6 +337,12 @@ fn room_is_made(pool: &Pool, request: &Request) -> Option<Blocker> {
     (claim.arrival == request.arrival).then_some(Blocker::RoomIsMade { leases, until_ms })
 }
 
+fn reserved(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Blocker> {
+    let one = &pool.reserved_for_others(ask, now)?.reserve;
+    let (start_ms, until_ms) = (one.start_ms, one.end_ms);
+    Some(Blocker::Reserved { reservation: one.reservation.clone(), start_ms, until_ms })
+}
+
 fn over_cap(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Option<Blocker> {
     let cap_micro_usd = ask.budget_cap_micro_usd?;
     let is_over = pool.affordable(ask, now).is_none();
@@ -367,6 +392,11 @@ fn no_room(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Blocker {
 /// What is tried to be placed, in order of preference.
 fn gangs(ask: &RequestAllocation) -> impl Iterator<Item = Gang> {
     preferences(ask).map(|models| Gang::of(ask, models))
+}
+
+/// What is tried to be placed of `ask`, as far as it can be paid for.
+pub(crate) fn gangs_of(pool: &Pool, ask: &RequestAllocation, now: TimeMs) -> Vec<Gang> {
+    pool.affordable(ask, now).map_or_else(Vec::new, |paid| gangs(&paid).collect())
 }
 
 /// Whether something holds of what is tried to be placed of `ask`, as far as it can be paid for.

@@ -6,11 +6,15 @@
 
 mod budget;
 mod payload;
+mod people;
+mod reservation;
 mod sharing;
 
 pub use sharing::{PreemptionRules, SetFairShare, SetPreemption, SetTenantParent};
 
 pub use budget::{GpuPrice, SetTariff, TariffSpan, TopUpBudget};
+pub use people::{Appeal, OverrideAction, OverrideDecision};
+pub use reservation::{CancelReservation, Reserve};
 
 use crate::units::{
     CommandId, CpuMilli, DurationMs, GpuMilli, GpuModel, LogId, MemoryMib, MicroUsd, NodeId,
@@ -106,6 +110,10 @@ pub enum Payload {
     SetTariff(SetTariff),
     /// Puts a tenant below another one, or at the top again; from `decide_version` 3 on.
     SetTenantParent(SetTenantParent),
+    /// Keeps room free for a tenant from some time on; from `decide_version` 3 on.
+    Reserve(Box<Reserve>),
+    /// Gives up a reservation; from `decide_version` 3 on.
+    CancelReservation(CancelReservation),
 }
 
 /// Opens a partition's log and fixes what must never change in it.
@@ -411,39 +419,4 @@ pub enum NodeHealth {
     Healthy,
     /// It takes no new work.
     Unhealthy,
-}
-
-/// Sets an operator's word above the council's, or ends a request whatever its stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OverrideDecision {
-    /// Which request.
-    pub request: RequestId,
-    /// What is done with it.
-    pub action: OverrideAction,
-    /// Why; it stands in the decision.
-    pub reason: String,
-    /// To approve a request that is not live any more, say because the council denied it: what it
-    /// asks for. Null for a live one, and to end one.
-    pub ask: Option<Box<RequestAllocation>>,
-}
-
-/// What an operator does with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OverrideAction {
-    /// It joins the queue, whatever the council says; hard rules stay.
-    Approve,
-    /// It ends: its waiting, or its lease.
-    End,
-}
-
-/// Asks the council to look again, once per request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Appeal {
-    /// Which request: one that was put off, or that was denied lately.
-    pub request: RequestId,
-    /// Why, for people; it stands in the decision.
-    pub reason: String,
-    /// For a request that was denied: what it asks for. Null for one that was put off.
-    pub ask: Option<Box<RequestAllocation>>,
 }

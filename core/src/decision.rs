@@ -5,8 +5,10 @@
 
 mod budget;
 mod council;
+mod lease;
 mod people;
 mod queue;
+mod reservation;
 mod sharing;
 mod since;
 
@@ -15,16 +17,18 @@ pub use council::{
     CouncilActivated, CouncilRemembered, CouncilVoted, CouncilWeighed, MemberQuarantined,
     MemberReturned, MemberVote, MemberWeight,
 };
+pub use lease::{LeaseEnd, LeaseEnded, LeaseShrunk};
 pub use people::{AppealFiled, DecisionOverridden, NodeHealthChanged};
-pub use queue::{QueueCarriedOver, QueueCaughtUp};
+pub use queue::{LeaseLetPast, QueueCarriedOver, QueueCaughtUp};
+pub use reservation::{
+    ReservationCancelled, ReservationEnded, ReservationMade, ReservationStarted,
+};
 pub use sharing::{
     FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionRight, PreemptionSet, QuotaSet,
     TenantParentSet,
 };
 
-use crate::command::{
-    CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy, WorkOutcome,
-};
+use crate::command::{CouncilMode, OpenLog, RegisterNode, RequestAllocation, SetPoolPolicy};
 use crate::rejection::RejectionCode;
 use crate::text::Text;
 use crate::units::{
@@ -197,6 +201,16 @@ pub enum Event {
     TariffSet(TariffSet),
     /// A tenant's place in the tree changed.
     TenantParentSet(TenantParentSet),
+    /// Room is kept free for a tenant from some time on.
+    ReservationMade(Box<ReservationMade>),
+    /// A reservation's time has come.
+    ReservationStarted(ReservationStarted),
+    /// Its time is over.
+    ReservationEnded(ReservationEnded),
+    /// It was given up.
+    ReservationCancelled(ReservationCancelled),
+    /// A lease was granted past somebody who is protected.
+    LeaseLetPast(LeaseLetPast),
 }
 
 /// The log began.
@@ -402,44 +416,4 @@ pub struct LeaseRenewed {
     pub fencing: Offset,
     /// Its new end.
     pub ends_at_ms: TimeMs,
-}
-
-/// A lease kept fewer replicas.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseShrunk {
-    /// Its pool.
-    pub pool: PoolId,
-    /// Which lease.
-    pub request: RequestId,
-    /// Its new fencing number.
-    pub fencing: Offset,
-    /// How many replicas stay, the first ones.
-    pub replicas: i64,
-}
-
-/// A lease ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseEnded {
-    /// Its pool.
-    pub pool: PoolId,
-    /// Which lease.
-    pub request: RequestId,
-    /// Why.
-    pub reason: LeaseEnd,
-    /// How the work ended, as far as its holder said.
-    pub outcome: WorkOutcome,
-    /// Mean GPU utilisation in basis points, as far as its holder said.
-    pub utilisation_bp: Option<i64>,
-}
-
-/// Why a lease ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaseEnd {
-    /// Its holder gave it back.
-    Released,
-    /// Nobody renewed it.
-    Expired,
-    /// An operator ended it.
-    Revoked,
 }

@@ -1,6 +1,7 @@
 //! A decision in the making. Each event is made true at once, so that the next rule sees it, and is
 //! counted against the bounds of one decision before it is written.
 
+use crate::backfill::Backfill;
 use crate::command::{RequestAllocation, TargetShape};
 use crate::council::FEATURE_COUNT;
 use crate::council::quorum::SEATED_MEMBERS;
@@ -106,8 +107,13 @@ impl<'a> Draft<'a> {
     /// carried over.
     pub(crate) fn has_room_for_grant(&self, replicas: usize) -> bool {
         let marks = self.marks_max();
-        self.events.len() + 1 + marks <= DECISION_EVENTS_MAX
-            && self.bytes + grant_bytes_max(replicas) + marks * CARRY_MARK_BYTES_MAX
+        // It may have to say whom the lease was let past.
+        let more = usize::from(Backfill::is_on(self.state));
+        self.events.len() + 1 + more + marks <= DECISION_EVENTS_MAX
+            && self.bytes
+                + grant_bytes_max(replicas)
+                + more * EVENT_BYTES_MAX
+                + marks * CARRY_MARK_BYTES_MAX
                 <= DECISION_BYTES_MAX
     }
 
@@ -170,6 +176,16 @@ pub(crate) fn bytes_max(event: &Event) -> usize {
             CARRY_MARK_BYTES_MAX
         }
         Event::TariffSet(set) => EVENT_BYTES_MAX + set.tariff.spans.len() * SPAN_BYTES_MAX,
+        Event::ReservationStarted(_) | Event::ReservationEnded(_) | Event::LeaseLetPast(_) => {
+            EVENT_BYTES_MAX
+        }
+        Event::ReservationMade(made) => {
+            let models = made.reserve.gpu_models.iter();
+            let models = models.map(|model| model.0.len() + INTEGER_BYTES_MAX).sum::<usize>();
+            let reason = made.reserve.reason.len();
+            EVENT_BYTES_MAX + models + reason + grant_bytes_max(made.replicas.len())
+        }
+        Event::ReservationCancelled(cancelled) => EVENT_BYTES_MAX + cancelled.reason.len(),
         Event::BudgetToppedUp(topped_up) => EVENT_BYTES_MAX + topped_up.reason.len(),
         Event::NodeRegistered(registered) => EVENT_BYTES_MAX + registered.node.topology_group.len(),
         Event::NodeHealthChanged(changed) => EVENT_BYTES_MAX + changed.reason.len(),

@@ -4,23 +4,25 @@
 
 mod budget;
 mod council;
+mod lease;
+mod queue;
+mod reservation;
 mod sharing;
 mod tree;
 
-use crate::command::{NodeHealth, RegisterNode, RequestAllocation};
+use crate::command::{NodeHealth, RegisterNode};
 use crate::decision::{
-    AppealFiled, Decision, DeferralDue, Event, LeaseEnded, LeaseGranted, LeaseRenewed, LeaseShrunk,
-    NodeRegistered, Outcome as Answer, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded,
-    RequestQueued,
+    AppealFiled, Decision, DeferralDue, Event, LeaseGranted, LeaseRenewed, NodeRegistered,
+    Outcome as Answer, RequestAdmitted, RequestDeferred, RequestEnd, RequestEnded, RequestQueued,
 };
 use crate::quota::Demand;
 use crate::rejection::RejectionCode;
 use crate::state::history::Counted;
 use crate::state::{
-    Amounts, Denial, DueVote, Group, Lease, Pool, Request, Said, Seen, Stage, State, Tenant, Timer,
+    Amounts, Denial, DueVote, Group, Lease, Pool, Request, Said, Seen, Stage, State, Timer,
     TimerKind, Waiter,
 };
-use crate::units::{DurationMs, GpuMilli, GpuMilliSeconds, Offset, PoolId, RequestId, TimeMs};
+use crate::units::{Offset, PoolId, RequestId, TimeMs};
 
 /// Folds one decision into the state.
 ///
@@ -106,6 +108,11 @@ impl State {
             Event::BudgetAwaited(awaited) => self.await_budget(awaited),
             Event::TariffSet(set) => self.set_tariff(set),
             Event::TenantParentSet(set) => self.set_tenant_parent(set),
+            Event::LeaseLetPast(past) => self.let_past(past),
+            Event::ReservationMade(made) => self.make_reservation(made),
+            Event::ReservationStarted(started) => self.start_reservation(started),
+            Event::ReservationEnded(ended) => self.end_reservation(ended),
+            Event::ReservationCancelled(cancelled) => self.cancel_reservation(cancelled),
             Event::RequestVoted(voted) => {
                 self.count_vote(&voted.pool, &voted.request, voted.attempt, None);
             }
@@ -199,7 +206,7 @@ impl State {
         let pool = self.pool_mut(pool);
         let request = pool.requests.get_mut(id).expect("leave_stage found it");
         request.stage = Stage::Waiting { since_ms };
-        let waiter = Waiter { request: id.clone(), since_ms };
+        let waiter = Waiter::of(&request.ask, since_ms);
         let (arrival, group) = (request.arrival, pool.group_of(&pool.requests[id]));
         pool.queue.join(group, arrival, waiter);
     }
@@ -281,10 +288,12 @@ impl State {
             replicas: replicas.clone(),
             notice: None,
             loans: loans.clone(),
+            let_past: None,
         });
         pool.preemptible.note(&pool.fleet, request);
         let (ask, rate) = (request.ask.clone(), request.rate_from(0));
         replicas.iter().for_each(|replica| pool.take(replica, &ask));
+        pool.reservations.sit_down(id, replicas);
         let (taken, half_life) = (Amounts::of(&ask, ask.replicas), pool.half_life());
         pool.charge(&ask.tenant, |ledger| ledger.take(&taken, granted_at_ms, half_life));
         pool.count_loans(&ask.tenant, &loans, 1);
@@ -308,66 +317,6 @@ impl State {
         self.renew_budget(pool, request, before);
         self.stop_timer(pool, request, before, TimerKind::LeaseEnds);
         self.set_timer(pool, request, *ends_at_ms, TimerKind::LeaseEnds);
-    }
-
-    fn shrink(&mut self, shrunk: &LeaseShrunk) {
-        let LeaseShrunk { pool, request: id, fencing, replicas } = shrunk;
-        let keep = usize::try_from(*replicas).expect("decide keeps at least one replica");
-        let now = self.time_ms;
-        let lease = self.lease_mut(pool, id);
-        assert!(keep < lease.replicas.len(), "lease {id} shrinks to {keep}");
-        lease.fencing = *fencing;
-        let (since, span) = (lease.granted_at_ms, lease.held_until(now));
-        let pool = self.pool_mut(pool);
-        let request = pool.requests.get_mut(id).expect("lease_mut found it");
-        let (ask, rate) = (request.ask.clone(), request.rate_from(keep));
-        pool.preemptible.forget(&pool.fleet, request);
-        let lease = request.lease_mut().expect("lease_mut found it");
-        let (freed, ends_at_ms) = (lease.replicas.split_off(keep), lease.ends_at_ms);
-        lease.hourly_micro_usd.truncate(keep);
-        let count = i64::try_from(freed.len()).expect("a gang is bounded");
-        let gpus = GpuMilli(count * ask.replica_gpu_milli().0);
-        let repaid = lease.repay(gpus);
-        pool.preemptible.note(&pool.fleet, request);
-        freed.iter().for_each(|replica| pool.give_back(replica, &ask));
-        let (given, half_life) = (Amounts::of(&ask, count), pool.half_life());
-        pool.charge(&ask.tenant, |ledger| ledger.give_back(&given, since, span, half_life));
-        pool.count_loans(&ask.tenant, &repaid, -1);
-        pool.use_quota(&ask.tenant, GpuMilli(-gpus.0), |tenant| {
-            note_given_back(tenant, now, &ask, gpus, span);
-            tenant.refund(rate, (now, ends_at_ms), now);
-        });
-    }
-
-    fn end_lease(&mut self, ended: &LeaseEnded) {
-        let LeaseEnded { pool, request: id, reason, outcome, utilisation_bp } = ended;
-        let now = self.time_ms;
-        if self.council.is_some() {
-            self.tell_of(ended);
-        }
-        let ends_at_ms = self.lease_mut(pool, id).ends_at_ms;
-        self.stop_timer(pool, id, ends_at_ms, TimerKind::LeaseEnds);
-        let pool = self.pool_mut(pool);
-        let request = pool.requests.remove(id).expect("lease_mut found it");
-        pool.preemptible.forget(&pool.fleet, &request);
-        let lease = request.lease().expect("lease_mut found it");
-        if let Some(notice) = &lease.notice {
-            pool.settle_notice(&notice.by, id);
-        }
-        lease.replicas.iter().for_each(|replica| pool.give_back(replica, &request.ask));
-        let (gpus, span) = (request.held_gpu_milli(), lease.held_until(now));
-        let (given, half_life) = (request.held_amounts(), pool.half_life());
-        let (rate, since, tenant) =
-            (request.rate_from(0), lease.granted_at_ms, &request.ask.tenant);
-        pool.charge(tenant, |ledger| ledger.give_back(&given, since, span, half_life));
-        pool.count_loans(tenant, &lease.loans, -1);
-        pool.use_quota(tenant, GpuMilli(-gpus.0), |tenant| {
-            tenant.refund(rate, (now, ends_at_ms), now);
-            tenant.running_count -= 1;
-            note_given_back(tenant, now, &request.ask, gpus, span);
-            let way = Counted::ending(*reason, *outcome);
-            tenant.history.note_ended(now, way, *utilisation_bp);
-        });
     }
 
     /// Takes a request that does not run out of whatever its stage keeps for it, and returns that
@@ -418,24 +367,18 @@ impl State {
     }
 
     fn set_timer(&mut self, pool: &PoolId, request: &RequestId, at_ms: TimeMs, kind: TimerKind) {
+        if kind == TimerKind::LeaseEnds {
+            self.pool_mut(pool).lease_ends.insert((at_ms, request.clone()));
+        }
         let timer = Timer { at_ms, request: request.clone(), pool: pool.clone(), kind };
         assert!(self.timers.insert(timer), "{request} has a second {kind:?} timer at {at_ms}");
     }
 
     fn stop_timer(&mut self, pool: &PoolId, request: &RequestId, at_ms: TimeMs, kind: TimerKind) {
+        if kind == TimerKind::LeaseEnds {
+            self.pool_mut(pool).lease_ends.remove(&(at_ms, request.clone()));
+        }
         let timer = Timer { at_ms, request: request.clone(), pool: pool.clone(), kind };
         assert!(self.timers.remove(&timer), "{request} has no {kind:?} timer at {at_ms}");
     }
-}
-
-/// Some GPUs of a lease, or all that were left of it, are the tenant's no more.
-fn note_given_back(
-    tenant: &mut Tenant,
-    now: TimeMs,
-    ask: &RequestAllocation,
-    gpus: GpuMilli,
-    span: DurationMs,
-) {
-    let expected = GpuMilliSeconds::of(gpus, ask.expected_duration_ms);
-    tenant.history.note_given_back(now, expected, GpuMilliSeconds::of(gpus, span));
 }

@@ -7,9 +7,9 @@ use crate::council::factor::{FACTORS_SUM, Factor};
 use crate::limits::BUDGET_WINDOWS_MAX;
 use crate::state::bench::{Bench, QUARANTINED_MAX};
 use crate::state::budget::window_of;
-use crate::state::{Budget, DueVote, Pool, Stage, State, Timer, TimerKind};
+use crate::state::{Budget, DueVote, Pool, Request, Stage, State, Timer, TimerKind};
 use crate::units::{GpuMilli, PoolId, RequestId, TenantId, TimeMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks everything that can be derived twice.
 ///
@@ -26,7 +26,14 @@ pub fn check(state: &State) {
         check_preemption(id, pool);
         check_budgets(state, id, pool);
         timers += usize::from(pool.budget_look_ms.is_some());
+        timers += check_reservations(state, id, pool);
         assert!(pool.denials.is_sound(), "pool {id}: denials are lost or too many");
+        let ends = |request: &Request| {
+            let lease = request.lease()?;
+            Some((lease.ends_at_ms, request.ask.request.clone()))
+        };
+        let ends: BTreeSet<_> = pool.requests.values().filter_map(ends).collect();
+        assert_eq!(pool.lease_ends, ends, "pool {id}: leases end at other times");
         for request in pool.requests.values() {
             timers += check_timers(state, id, request);
             due += usize::from(matches!(request.stage, Stage::Due { .. }));
@@ -177,8 +184,43 @@ fn check_preemption(id: &PoolId, pool: &Pool) {
     }
 }
 
+/// What is reserved is there whenever it begins, and each reservation has its timers; returns how
+/// many.
+fn check_reservations(state: &State, id: &PoolId, pool: &Pool) -> usize {
+    let (reservations, mut timers) = (&pool.reservations, 0);
+    for one in reservations.all() {
+        let name = &one.reserve.reservation;
+        let mut has = |at_ms: TimeMs, kind| {
+            let (request, pool) = (RequestId(name.0.clone()), id.clone());
+            let found = state.timers.contains(&Timer { at_ms, request, pool, kind });
+            assert!(found, "pool {id}: reservation {name} lacks its {kind:?} timer");
+            timers += 1;
+        };
+        has(one.reserve.end_ms, TimerKind::ReservationEnds);
+        if !one.has_started {
+            has(one.reserve.start_ms, TimerKind::ReservationStarts);
+        }
+    }
+    let starts = reservations.all().map(|one| one.reserve.start_ms.max(state.time_ms));
+    let starts: BTreeSet<TimeMs> = starts.collect();
+    for (node, sitting) in reservations.nodes() {
+        let sits = |request: &Request| {
+            let replicas = request.lease().map_or([].as_slice(), |lease| &lease.replicas);
+            replicas.iter().any(|at| at.node == *node)
+        };
+        let sit = pool.requests.values().filter(|request| sits(request));
+        let sit: BTreeSet<&RequestId> = sit.map(|request| &request.ask.request).collect();
+        assert!(sit == sitting.iter().collect(), "pool {id}: not {sitting:?} sit on {node}");
+        for at_ms in &starts {
+            let has_room = pool.has_room_at(node, *at_ms, None);
+            assert!(has_room, "pool {id}: {node} has less at {at_ms} than is reserved there");
+        }
+    }
+    timers
+}
+
 /// Every live request has exactly the timers that its stage needs; returns how many.
-fn check_timers(state: &State, pool: &PoolId, request: &crate::state::Request) -> usize {
+fn check_timers(state: &State, pool: &PoolId, request: &Request) -> usize {
     let id = &request.ask.request;
     let has = |at_ms: TimeMs, kind| {
         let (request, pool) = (id.clone(), pool.clone());

@@ -14,6 +14,7 @@
     missing_docs
 )]
 
+mod backfill;
 pub mod blocker;
 pub mod budget;
 pub mod command;
@@ -36,6 +37,7 @@ mod prices;
 pub mod queue;
 pub mod quota;
 pub mod rejection;
+mod reservation;
 pub mod round;
 pub mod seat;
 pub mod state;

@@ -112,6 +112,22 @@ pub const TARIFF_SPANS_MAX: usize = 256;
 pub const PRICE_MICRO_USD_MAX: i64 = 1_000_000_000_000;
 /// Highest cap of what a request may cost: a thousand million US dollars.
 pub const BUDGET_CAP_MICRO_USD_MAX: i64 = 1_000_000_000_000_000;
+/// Reservations of one pool that are not over.
+pub const RESERVATIONS_MAX: usize = 64;
+/// Replicas of all reservations of one pool together.
+pub const RESERVED_REPLICAS_MAX: i64 = 4_096;
+/// Longest reservation: ninety days.
+pub const RESERVATION_MS_MAX: DurationMs = DurationMs(90 * 24 * 3_600_000);
+/// How far ahead a reservation may start: a year.
+pub const RESERVATION_AHEAD_MS_MAX: DurationMs = DurationMs(365 * 24 * 3_600_000);
+/// Later starts that are tried for a reservation without room, so that its refusal can name one.
+pub const RESERVE_LOOKS_MAX: usize = 16;
+/// Protected requests of a pool, the first in the order, that others may be let past.
+pub const BACKFILL_PROTECTED_MAX: usize = 4;
+/// Ends of leases that are looked at to find when one of them could start.
+pub const BACKFILL_ENDS_MAX: usize = 512;
+/// How often it is looked, once there is room, whether that is reserved.
+pub const BACKFILL_LOOKS_MAX: usize = 8;
 /// Commands per minute that a rate limit may allow.
 pub const RATE_PER_MINUTE_MAX: i64 = 60_000_000;
 

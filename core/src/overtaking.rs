@@ -4,7 +4,8 @@
 //! somebody before it in the order joined the queue before that and could want one of its GPU
 //! models: then that elder has to start first. Nobody who arrived later and could want one of its
 //! models is granted anything until a protected request starts. What a tenant's own guarantee
-//! covers is kept back by its own requests only, and what a guarantee above it covers by those of
+//! covers, or has a place in what is
+//! reserved for it, is kept back by its own requests only, and what a guarantee above it covers by those of
 //! whom that guarantee is for: a guarantee is a right to GPUs of the pool, whoever waits. Whom the
 //! budget of its tenant may make wait keeps nobody back.
 //!
@@ -50,6 +51,7 @@ impl Barrier {
 pub struct Barriers {
     barriers: Vec<Barrier>,
     has_anybody_waited_enough: bool,
+    now: TimeMs,
 }
 
 impl Barriers {
@@ -86,7 +88,7 @@ impl Barriers {
                 break;
             }
         }
-        Self { barriers, has_anybody_waited_enough: true }
+        Self { barriers, has_anybody_waited_enough: true, now }
     }
 
     /// The barrier that keeps a request of `pool` back, if one does.
@@ -110,9 +112,23 @@ impl Barriers {
         pool: &'a Pool,
         request: &'a Request,
     ) -> impl Iterator<Item = &'a Barrier> {
-        let (group, covered_by) = (pool.group_of(request), covered_by(pool, &request.ask));
-        let (arrival, barriers) = (request.arrival, self.barriers.iter());
+        let ask = &request.ask;
+        let is_inside = pool.is_place_inside(ask, self.now);
+        let covered_by = if is_inside { Some(&ask.tenant) } else { covered_by(pool, ask) };
+        let (group, arrival) = (pool.group_of(request), request.arrival);
+        let barriers = self.barriers.iter();
         barriers.filter(move |barrier| barrier.keeps_back(pool, arrival, &group, covered_by))
+    }
+
+    /// Whom of those `request` must not delay, each with its place among all who are protected.
+    pub(crate) fn places_before<'a>(
+        &'a self,
+        pool: &'a Pool,
+        request: &'a Request,
+    ) -> impl Iterator<Item = (usize, &'a RequestId)> {
+        let before = self.all_before(pool, request);
+        let place = |barrier: &Barrier| self.barriers.iter().position(|other| other == barrier);
+        before.map(move |barrier| (place(barrier).expect("it is one of them"), &barrier.request))
     }
 
     /// Whether one of them keeps back whoever of `group` arrived at `arrival`.
@@ -121,7 +137,12 @@ impl Barriers {
         let mut behind =
             self.barriers.iter().filter(|barrier| barrier.keeps_back(pool, arrival, group, None));
         let Some(first) = behind.next() else { return false };
-        let covered_by = pool.covered_by(&group.tenant, group.need.total_gpu_milli());
+        let is_inside = pool.has_active_reservation(&group.tenant)
+            && pool.is_place_inside(&pool.waiter(group, arrival).ask, self.now);
+        let covered_by = match is_inside {
+            true => Some(&group.tenant),
+            false => pool.covered_by(&group.tenant, group.need.total_gpu_milli()),
+        };
         std::iter::once(first)
             .chain(behind)
             .any(|barrier| barrier.keeps_back(pool, arrival, group, covered_by))

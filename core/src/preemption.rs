@@ -75,8 +75,11 @@ pub(crate) fn preempt_for_waiters(
     let pool = draft.state.pool(pool_id);
     let Some(rules) = pool.preemption.rules else { return Search::Nothing };
     for id in preemptors(pool, draft.now, newcomers) {
-        let grounds = Ground::of(draft.state.pool_mut(pool_id), &id, draft.now);
-        let victims = Victims { pool: draft.state.pool(pool_id), rules, now: draft.now };
+        let (pool, now) = (draft.state.pool_mut(pool_id), draft.now);
+        let latest = now.plus(rules.min_run_ms.max(rules.grace_ms));
+        let kept_out = pool.nodes_kept_from(&pool.requests[&id].ask, (now, latest));
+        let grounds = Ground::of(pool, &id, now, &kept_out);
+        let victims = Victims { pool: draft.state.pool(pool_id), rules, now, kept_out };
         let Some(chosen) = victims.of(&id, &grounds) else { continue };
         // A notice, an end, and a deadline that passed.
         if !draft.has_room_for_preemption(3 * chosen.len()) {

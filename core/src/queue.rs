@@ -3,27 +3,35 @@
 //!
 //! - Whoever fits starts, in that order; somebody who does not fit is passed by smaller ones, but
 //!   not for ever: see [`overtaking`](crate::overtaking).
+//!   Whoever came later and ends before one who is protected could start passes him all the same:
+//!   see [`backfill`](crate::backfill).
 //! - After every decision without carry-over nobody waits who could start. That is why a newcomer
 //!   only has to be tried alone when nothing was freed.
 
+mod first;
+mod place;
+
+pub(crate) use first::firsts_in_order;
+pub(crate) use place::{Found, place_beside, place_gang, preferences};
+
+use crate::backfill::{Backfill, LengthLimit, Past};
 use crate::command::RequestAllocation;
 use crate::decision::{
-    BudgetAwaited, Event, LeaseGranted, Placement, QueueCarriedOver, QueueCaughtUp,
+    BudgetAwaited, Event, LeaseGranted, LeaseLetPast, QueueCarriedOver, QueueCaughtUp,
 };
 use crate::draft::{CARRIED_POOLS_MAX, Draft};
-use crate::fairness::{FairKey, FairOrder};
+use crate::fairness::FairOrder;
 use crate::limits::TIME_MS_MAX;
 use crate::no_place::NoPlace;
 use crate::overtaking::Barriers;
-use crate::placement::{Fleet, Gang, Placer, Spot, seed_of};
 use crate::preemption::{Search, preempt_for_waiters};
 use crate::quota::{Demand, may_grant};
-use crate::state::{Group, Pool, Waiters};
-use crate::units::{GpuModel, Offset, PoolId, RequestId, TimeMs};
-use std::borrow::Cow;
+use crate::state::{Group, LetPast, Pool};
+use crate::units::{PoolId, RequestId, TimeMs};
+use first::{First, firsts_of_groups, next_of, shorter_of, shorter_that_fits};
+use place::find_place;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Grants whatever this decision made possible. What has no room in it is carried over.
 pub(crate) fn work_off_queues(draft: &mut Draft) {
@@ -70,24 +78,27 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
     let mut barriers = Barriers::of(pool, draft.now);
     let look = changes_by_time(pool, &request.ask, draft.now);
     let look = [pool.budget_look_ms, look].into_iter().flatten().min();
-    if barriers.before(pool, request).is_some() {
+    let is_kept_back = barriers.before(pool, request).is_some();
+    if is_kept_back && !Backfill::is_on(draft.state) {
         look_again_at(draft, pool_id, look);
         return true;
     }
-    if may_grant(pool, &Demand::of(request)).is_err() {
+    if pool.may_start(request, draft.now).is_err() {
         look_again_at(draft, pool_id, look);
-        return make_room(draft, pool_id, ids);
+        return is_kept_back || make_room(draft, pool_id, ids);
     }
     if pool.over_budget(&request.ask, draft.now).is_some() {
-        let fits_at = pool.fits_budget_at(&request.ask, draft.now);
+        let fits_at = pool.fits_budget_at(&request.ask, draft.now).filter(|_| !is_kept_back);
         look_again_at(draft, pool_id, [look, fits_at].into_iter().flatten().min());
         return true;
     }
-    match try_grant(draft, pool_id, id) {
+    let mut backfill = Backfill::default();
+    let past = is_kept_back.then_some((&barriers, &mut backfill));
+    match try_grant(draft, pool_id, id, past) {
         Try::NoRoom => false,
-        Try::NoPlace => {
+        Try::NoPlace | Try::Reserved | Try::TooLong(_) => {
             look_again_at(draft, pool_id, look);
-            make_room(draft, pool_id, ids)
+            is_kept_back || make_room(draft, pool_id, ids)
         }
         Try::Granted if barriers.after_grant(draft.state.pool(pool_id), draft.now) => {
             grant_waiters(draft, pool_id)
@@ -160,7 +171,8 @@ enum Walk {
     NoRoom,
 }
 
-/// One walk along the queue. Once the first of a group cannot start, none of the group can. Grants
+/// One walk along the queue. Once the first of a group cannot start, none of the group can, unless
+/// it is for the length of its lease. Grants
 /// only take away: whoever found no place, or none beside what is promised to others, finds none
 /// later. Only those wait for more whom a barrier kept back that is gone.
 fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
@@ -168,10 +180,11 @@ fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
     let mut barriers = Barriers::of(pool, draft.now);
     let mut order = FairOrder::of(pool, draft.now);
     let (mut firsts, mut no_place) = (firsts_of_groups(pool, &mut order), NoPlace::default());
-    let stand_twice = !pool.preemption.served.is_empty();
+    let mut stand_twice = !pool.preemption.served.is_empty();
     firsts.extend(pool.preemption.served.iter().map(|served| First::of_served(pool, served)));
     // Whom a barrier keeps back, and who waits for a budget, which has to be asked again then.
     let (mut kept_back, mut awaiting, mut look) = (vec![], vec![], None);
+    let mut backfill = Backfill::default();
     while let Some(Reverse(first)) = firsts.pop() {
         let pool = draft.state.pool(pool_id);
         let Group { tenant, need, terms, .. } = &*first.group;
@@ -187,27 +200,40 @@ fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
                 continue;
             }
         }
-        if barriers.keep_back(pool, first.arrival, &first.group) {
+        let is_kept_back = barriers.keep_back(pool, first.arrival, &first.group);
+        if is_kept_back && !Backfill::is_on(draft.state) {
             kept_back.push(Reverse(first));
             continue;
         }
-        let demand = Demand::of_group(&first.group);
-        let is_too_large = terms.is_none() && demand.gpu_milli > pool.free_gpu_milli();
-        if is_too_large || may_grant(pool, &demand).is_err() || no_place.rules_out(need) {
+        if is_ruled_out(pool, &first.group, &no_place) {
             continue;
         }
         let request = pool.waiter(&first.group, first.arrival);
+        if pool.may_start(request, draft.now).is_err() {
+            continue;
+        }
         // Without terms neither a budget nor a cap counts.
         if terms.is_some() && pool.over_budget(&request.ask, draft.now).is_some() {
-            let fits_at = pool.fits_budget_at(&request.ask, draft.now);
+            let fits_at = pool.fits_budget_at(&request.ask, draft.now).filter(|_| !is_kept_back);
             look = [look, fits_at].into_iter().flatten().min();
             awaiting.push(Reverse(first));
             continue;
         }
         let ask_has_cap = request.ask.budget_cap_micro_usd.is_some();
         let id = request.ask.request.clone();
-        match try_grant(draft, pool_id, &id) {
+        let past = is_kept_back.then_some((&barriers, &mut backfill));
+        match try_grant(draft, pool_id, &id, past) {
             Try::NoRoom => return Walk::NoRoom,
+            Try::TooLong(limit) => {
+                firsts.extend(shorter_of(draft.state.pool(pool_id), &first, limit.0));
+                stand_twice = true;
+                kept_back.push(Reverse(first));
+            }
+            Try::Reserved => {
+                let pool = draft.state.pool_mut(pool_id);
+                firsts.extend(shorter_that_fits(pool, &first, draft.now));
+                stand_twice = true;
+            }
             // What it cannot pay for, others can.
             Try::NoPlace if ask_has_cap => {}
             Try::NoPlace => no_place.add(&draft.state.pool(pool_id).fleet, need.clone()),
@@ -219,90 +245,57 @@ fn walk(draft: &mut Draft, pool_id: &PoolId) -> Walk {
                     firsts.extend(kept_back.drain(..).chain(awaiting.drain(..)));
                     look = None;
                 }
-                firsts.extend(first_of(pool, &first.group, &mut order));
+                firsts.extend(next_of(pool, &first, &mut order));
             }
         }
     }
     Walk::Ended { look }
 }
 
-/// The first of a group, by its place in the order; or somebody for whom room was made.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct First {
-    /// Before all others.
-    is_served: Reverse<bool>,
-    priority: Reverse<i64>,
-    fair_key: FairKey,
-    arrival: Offset,
-    group: Arc<Group>,
-}
-
-impl First {
-    fn of_served(pool: &Pool, id: &RequestId) -> Reverse<Self> {
-        let request = &pool.requests[id];
-        let (priority, arrival) = (Reverse(request.ask.priority), request.arrival);
-        let (is_served, group) = (Reverse(true), Arc::new(pool.group_of(request)));
-        Reverse(Self { is_served, priority, fair_key: FairKey::default(), arrival, group })
-    }
-}
-
-fn firsts_of_groups(pool: &Pool, order: &mut FairOrder) -> BinaryHeap<Reverse<First>> {
-    let groups = pool.queue.groups().iter();
-    groups.filter_map(|(group, waiters)| first_among(pool, group, waiters, order)).collect()
-}
-
-fn first_of(pool: &Pool, group: &Arc<Group>, order: &mut FairOrder) -> Option<Reverse<First>> {
-    first_among(pool, group, pool.queue.groups().get(group)?, order)
-}
-
-fn first_among(
-    pool: &Pool,
-    group: &Arc<Group>,
-    waiters: &Waiters,
-    order: &mut FairOrder,
-) -> Option<Reverse<First>> {
-    let (arrival, _) = waiters.first_key_value()?;
-    let (priority, fair_key) = (group.priority, order.key(pool, &group.tenant));
-    let (arrival, group, is_served) = (*arrival, Arc::clone(group), Reverse(false));
-    Some(Reverse(First { is_served, priority, fair_key, arrival, group }))
-}
-
-/// The first of each group that waits, in the order of the queue: priority by priority, for whoever
-/// does not need all of them.
-pub(crate) fn firsts_in_order(
-    pool: &Pool,
-    now: TimeMs,
-) -> impl Iterator<Item = (Arc<Group>, Offset)> {
-    let mut order = FairOrder::of(pool, now);
-    // Groups are kept by priority, the highest first.
-    let mut left = pool.queue.groups().iter().peekable();
-    let mut firsts: BinaryHeap<Reverse<First>> = BinaryHeap::new();
-    std::iter::from_fn(move || {
-        if firsts.is_empty() {
-            let (highest, _) = left.peek()?;
-            let priority = highest.priority;
-            let is_of_it = |(group, _): &(&Arc<Group>, &Waiters)| group.priority == priority;
-            while let Some((group, waiters)) = left.next_if(is_of_it) {
-                firsts.extend(first_among(pool, group, waiters, &mut order));
-            }
-        }
-        firsts.pop().map(|Reverse(first)| (first.group, first.arrival))
-    })
+/// Whether none of a group can start now, as far as is told without looking at any one of it.
+fn is_ruled_out(pool: &Pool, group: &Group, no_place: &NoPlace) -> bool {
+    let demand = Demand::of_group(group);
+    let is_too_large = group.terms.is_none() && demand.gpu_milli > pool.free_gpu_milli();
+    // What is reserved for a tenant needs no guarantee: whether it is, its request says.
+    let may = || may_grant(pool, &demand).is_ok() || pool.has_active_reservation(&group.tenant);
+    is_too_large || !may() || no_place.rules_out(&group.need)
 }
 
 enum Try {
     Granted,
     NoPlace,
+    /// There is a place, but its lease would run into what is reserved for others.
+    Reserved,
+    /// There is a place, but with so long a lease nobody passes whoever is protected.
+    TooLong(LengthLimit),
     NoRoom,
 }
 
-fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
+/// Grants a request if it has a place; past the barriers that keep it back, when some do, only a
+/// lease that delays none of them.
+fn try_grant(
+    draft: &mut Draft,
+    pool_id: &PoolId,
+    id: &RequestId,
+    backfill: Option<(&Barriers, &mut Backfill)>,
+) -> Try {
     let now = draft.now;
     let pool = draft.state.pool_mut(pool_id);
     let ask = &pool.requests[id].ask;
     let replicas = usize::try_from(ask.replicas).expect("a gang is bounded");
-    let Some((gpu_model, replicas_at)) = place(pool, id, now) else { return Try::NoPlace };
+    let (gpu_model, replicas_at) = match find_place(pool, id, now) {
+        Found::At(gpu_model, replicas_at) => (gpu_model, replicas_at),
+        Found::Reserved => return Try::Reserved,
+        Found::Nowhere => return Try::NoPlace,
+    };
     let ends_at_ms = pool.lease_end(&pool.requests[id].ask, now);
+    let mut past = None;
+    if let Some((barriers, backfill)) = backfill {
+        match backfill.past(pool, barriers, &pool.requests[id], now) {
+            Past::Free(let_past) => past = Some(let_past),
+            Past::TooLong(limit) => return Try::TooLong(limit),
+        }
+    }
     if !draft.has_room_for_grant(replicas) {
         return Try::NoRoom;
     }
@@ -314,48 +307,9 @@ fn try_grant(draft: &mut Draft, pool_id: &PoolId, id: &RequestId) -> Try {
         gpu_model,
         replicas: replicas_at,
     }));
+    if let Some(LetPast { protected, until_ms, .. }) = past {
+        let (pool, request) = (pool_id.clone(), id.clone());
+        draft.emit(Event::LeaseLetPast(LeaseLetPast { pool, request, protected, until_ms }));
+    }
     Try::Granted
-}
-
-/// Nodes for a whole gang: the first model of its preference that can hold it.
-fn place(pool: &mut Pool, id: &RequestId, now: TimeMs) -> Option<(GpuModel, Vec<Placement>)> {
-    // Most requests have no cap: then nothing is copied.
-    let paid = pool.affordable(&pool.requests[id].ask, now)?;
-    let paid = match paid {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(ask) => Some(ask),
-    };
-    let Pool { fleet, placer, requests, .. } = pool;
-    place_gang(fleet, placer, paid.as_ref().unwrap_or_else(|| &requests[id].ask))
-}
-
-/// The same for a request that need not be of the pool yet. The fleet stays as it is.
-pub(crate) fn place_gang(
-    fleet: &mut Fleet,
-    placer: &mut Placer,
-    ask: &RequestAllocation,
-) -> Option<(GpuModel, Vec<Placement>)> {
-    let seed = seed_of(&ask.request.0);
-    let spots = preferences(ask)
-        .find_map(|models| placer.choose_gang(fleet, &Gang::of(ask, models), seed))?;
-    let replicas = spots.iter().map(|spot| Placement {
-        node: fleet.node(spot.node).id().clone(),
-        gpus: spot.gpus.indices(),
-    });
-    Some((common_model(fleet, ask, &spots), replicas.collect()))
-}
-
-/// The sets of models to try, in order: each acceptable model alone, or any.
-pub(crate) fn preferences(ask: &RequestAllocation) -> impl Iterator<Item = &[GpuModel]> {
-    let any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
-    let each = if any { &[] } else { ask.gpu_models.as_slice() };
-    let no_wish: Option<&[GpuModel]> = any.then_some(&[]);
-    each.iter().map(std::slice::from_ref).chain(no_wish)
-}
-
-fn common_model(fleet: &Fleet, ask: &RequestAllocation, spots: &[Spot]) -> GpuModel {
-    let model = |spot: &Spot| fleet.model_of(fleet.node(spot.node));
-    let first = model(spots.first().expect("a gang has a replica"));
-    let is_common = ask.gpu_count > 0 && spots.iter().all(|spot| model(spot) == first);
-    if is_common { first.clone() } else { GpuModel::default() }
 }

@@ -116,6 +116,20 @@ codes! {
     ExceedsParent, "exceeds_parent", dead_letter: false;
     /// The guarantees at the top would be more than the pool's GPUs.
     Overpromised, "overpromised", dead_letter: false;
+    /// A reservation has to start from now on, and not too far ahead.
+    ReservationTime, "reservation_time", dead_letter: false;
+    /// The pool has a reservation of this name.
+    DuplicateReservation, "duplicate_reservation", dead_letter: false;
+    /// The pool has no reservation of this name (any more).
+    UnknownReservation, "unknown_reservation", dead_letter: false;
+    /// The nodes do not have room for all of it during all of its time.
+    ExceedsCapacity, "exceeds_capacity", dead_letter: false;
+    /// A part of the node is reserved.
+    NodeReserved, "node_reserved", dead_letter: false;
+    /// The lease would run into what is reserved.
+    Reserved, "reserved", dead_letter: false;
+    /// The lease was granted past somebody who is protected, and would delay him.
+    WouldDelay, "would_delay", dead_letter: false;
 }
 
 /// A refusal with `code`, its detail cut to its bound at a character's edge.

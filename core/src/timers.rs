@@ -3,11 +3,13 @@
 use crate::command::WorkOutcome;
 use crate::decision::{
     BudgetAwaited, DeferralDue, Event, LeaseEnd, LeaseEnded, RequestEnd, RequestEnded,
+    ReservationEnded, ReservationStarted,
 };
 use crate::draft::Draft;
 use crate::overtaking::lifts_a_barrier;
 use crate::preemption;
 use crate::state::{Timer, TimerKind};
+use crate::units::ReservationId;
 
 /// Fires due timers until none is left or the decision has no room for more: the next command goes
 /// on where this one stopped.
@@ -44,6 +46,16 @@ fn fire(draft: &mut Draft, timer: Timer) {
         TimerKind::BudgetFits => {
             draft.freed.insert(pool.clone());
             draft.emit(Event::BudgetAwaited(BudgetAwaited { pool, until_ms: None }));
+        }
+        TimerKind::ReservationStarts => {
+            draft.freed.insert(pool.clone());
+            let reservation = ReservationId(request.0);
+            draft.emit(Event::ReservationStarted(ReservationStarted { pool, reservation }));
+        }
+        TimerKind::ReservationEnds => {
+            draft.freed.insert(pool.clone());
+            let reservation = ReservationId(request.0);
+            draft.emit(Event::ReservationEnded(ReservationEnded { pool, reservation }));
         }
     }
 }

@@ -122,6 +122,8 @@ text_id! {
     RequestId;
     /// A machine of a pool.
     NodeId;
+    /// Room that is kept free for a tenant from some time on.
+    ReservationId;
     /// A GPU model such as `A100`, matched exactly.
     GpuModel;
     /// The identity of one log; two logs never share it.

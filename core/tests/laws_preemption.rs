@@ -65,6 +65,23 @@ fn without(pool: &Pool, victims: &BTreeSet<&RequestId>) -> Fleet {
     fleet
 }
 
+/// The pool without nodes of which something is reserved for others when a lease of `by` might run:
+/// nobody ends there for it.
+fn within_reach(pool: &Pool, by: &RequestId, now: TimeMs) -> Pool {
+    let (ask, mut left) = (&pool.requests[by].ask, pool.clone());
+    let rules = pool.preemption.rules.expect("nobody is preempted without rules");
+    let latest = now.plus(rules.min_run_ms.max(rules.grace_ms));
+    let until = latest.plus(pool.lease_length(ask));
+    for one in pool.reservations.all().map(|one| (&one.reserve, &one.replicas)) {
+        let (reserve, places) = one;
+        let is_in_time = reserve.start_ms < until && now < reserve.end_ms;
+        if is_in_time && reserve.tenant != ask.tenant {
+            places.iter().for_each(|at| left.fleet.drain(&at.node));
+        }
+    }
+    left
+}
+
 fn fits(fleet: &Fleet, request: &Request) -> bool {
     let ask = &request.ask;
     let holds = |models: &[GpuModel]| fleet.can_hold(&Gang::of(ask, models));
@@ -103,7 +120,8 @@ proptest! {
             if let Event::PreemptionNoticed(noticed) = event {
                 let pool = &state.pools[&noticed.pool];
                 let key = (decision.offset.0, noticed.by.clone());
-                let entry = first.entry(key).or_insert_with(|| (pool.clone(), BTreeSet::new()));
+                let before = || within_reach(pool, &noticed.by, decision.time_ms);
+                let entry = first.entry(key).or_insert_with(|| (before(), BTreeSet::new()));
                 entry.1.insert(noticed.request.clone());
             }
         });

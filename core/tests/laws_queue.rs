@@ -2,20 +2,25 @@
 //! and for everybody who waits.
 
 mod common;
+mod kept;
 mod paid;
+mod places;
 mod promised;
 
-use common::{config, fold, streams, streams_of_groups, walk};
+use common::{
+    config, fold, streams, streams_of_groups, streams_of_passing, streams_of_reservations, walk,
+};
 use conclave_core::blocker::{Blocker, Blockers};
-use conclave_core::command::{PlacementPolicy, RequestAllocation, Topology};
+use conclave_core::command::{RequestAllocation, Topology};
 use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::overtaking::Barriers;
-use conclave_core::placement::{Fleet, Gang, Need, Node, NodeClass, Placer, Shape};
+use conclave_core::placement::{Fleet, Need, NodeClass};
 use conclave_core::quota::{Demand, may_grant};
 use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
 use paid::{lease_end, over_budget, payable, wanted};
+use places::{finds_place, finds_place_anywhere, places};
 use promised::{all_promised, borrowed, lendable, path, promised_to_others, reach, used};
 use proptest::prelude::*;
 use std::cmp::Reverse;
@@ -35,7 +40,10 @@ fn check_grant(pool: &Pool, granted: &LeaseGranted, now: TimeMs) {
     }
     let beside_others = free(pool) - promised_to_others(pool, tenant);
     let is_own = wanted <= reach(pool, tenant);
-    let is_free = is_own || wanted <= beside_others || borrows(pool, granted);
+    let is_free = is_own
+        || wanted <= beside_others
+        || borrows(pool, granted)
+        || kept::is_inside(pool, granted);
     assert!(is_free, "{granted:?} takes what is promised to others");
     assert_eq!(i64::try_from(granted.replicas.len()), Ok(ask.replicas), "{granted:?} is a part");
     let mut models = granted.replicas.iter().map(|replica| {
@@ -71,63 +79,6 @@ fn borrows(pool: &Pool, granted: &LeaseGranted) -> bool {
     let can_be_had_back = request.ask.preemptible
         && pool.preemption.rules.is_some_and(|rules| request.preemptions < rules.per_request);
     may && can_be_had_back && wanted(&request.ask) <= free && needed <= lendable
-}
-
-/// Whether `replicas` of a request find a place together: on one model that it accepts or on any,
-/// and where it wishes, as a gang of as many as it asks for does.
-fn finds_place(
-    pool: &Pool,
-    now: TimeMs,
-    fleet: &Fleet,
-    ask: &RequestAllocation,
-    replicas: i64,
-) -> bool {
-    let places = places(fleet, ask.topology.of_gang(ask.replicas));
-    places.iter().any(|place| finds_place_anywhere(pool, now, place, ask, replicas))
-}
-
-/// The fleet without all nodes but those of one place that would do.
-fn places(fleet: &Fleet, topology: Topology) -> Vec<Fleet> {
-    let mut names: Vec<&str> = match topology {
-        Topology::None => return vec![fleet.clone()],
-        Topology::SameNode => fleet.nodes().iter().map(|node| node.id().0.as_str()).collect(),
-        Topology::SameGroup => fleet.nodes().iter().map(Node::topology_group).collect(),
-    };
-    names.retain(|name| !name.is_empty());
-    names.sort_unstable();
-    names.dedup();
-    let is_of = |node: &Node, name: &str| node.topology_group() == name || node.id().0 == *name;
-    let only = |name: &str| {
-        let mut copy = fleet.clone();
-        let others = fleet.nodes().iter().filter(|node| !is_of(node, name));
-        others.for_each(|node| copy.drain(node.id()));
-        copy
-    };
-    names.into_iter().map(only).collect()
-}
-
-fn finds_place_anywhere(
-    pool: &Pool,
-    now: TimeMs,
-    fleet: &Fleet,
-    ask: &RequestAllocation,
-    replicas: i64,
-) -> bool {
-    let mut placer = Placer::new(PlacementPolicy::BestFit, &[]);
-    let mut fleet = fleet.clone();
-    let mut finds = |models: &[GpuModel]| {
-        let gang = Gang::new(Shape::of(ask, models), replicas, Topology::None);
-        placer.choose_gang(&mut fleet, &gang, 0).is_some()
-    };
-    if let Some(models) = payable(pool, ask, now) {
-        return models.iter().any(|model| finds(std::slice::from_ref(model)));
-    }
-    let is_any = ask.gpu_count == 0 || ask.gpu_models.is_empty();
-    if is_any {
-        finds(&[])
-    } else {
-        ask.gpu_models.iter().any(|model| finds(std::slice::from_ref(model)))
-    }
 }
 
 /// Asserts of who waits for a budget that it is used up, and that somebody looks again in time.
@@ -168,7 +119,31 @@ fn can_start(pool: &Pool, barriers: &Barriers, request: &Request, now: TimeMs) -
     barriers.before(pool, request).is_none()
         && over_budget(pool, ask, now).is_none()
         && may_grant(pool, &Demand::of(request)).is_ok()
-        && finds_place(pool, now, &pool.fleet, ask, ask.replicas)
+        && finds_place(pool, now, &kept::left_for(pool, ask, now), ask, ask.replicas)
+}
+
+/// When a waiting request has room first, as leases end and reservations are over.
+fn room_from(pool: &Pool, request: &RequestId, now: TimeMs) -> TimeMs {
+    let ask = &pool.requests[request].ask;
+    let ends = pool.requests.values().filter_map(|other| other.lease()).map(|l| l.ends_at_ms);
+    let over = pool.reservations.all().map(|one| one.reserve.end_ms);
+    let times: BTreeSet<TimeMs> = ends.chain(over).chain([now]).map(|at| at.max(now)).collect();
+    let has_room = |at: &TimeMs| {
+        let mut then = pool.clone();
+        for other in pool.requests.values() {
+            let lease = other.lease().filter(|lease| lease.ends_at_ms <= *at);
+            for place in lease.map_or([].as_slice(), |lease| &lease.replicas) {
+                let node = then.fleet.index_of(&place.node).expect("a node of the pool");
+                let gpus = conclave_core::placement::GpuSet::of(&place.gpus);
+                then.fleet.give_back(node, &Need::of(&other.ask), gpus);
+            }
+            if lease.is_some() {
+                then.requests.remove(&other.ask.request);
+            }
+        }
+        finds_place(&then, *at, &kept::left_for(&then, ask, *at), ask, ask.replicas)
+    };
+    times.into_iter().find(has_room).unwrap_or(now)
 }
 
 /// The nodes as if nothing ran.
@@ -204,7 +179,8 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
     let (tenant, want) = (&ask.tenant, wanted(ask));
     let is_so = match blocker {
         Blocker::Deferred { attempts, retry_at_ms } => {
-            request.attempts == *attempts && request.stage == deferred(*retry_at_ms)
+            request.attempts == *attempts
+                && request.stage == (Stage::Deferred { retry_at_ms: *retry_at_ms })
         }
         Blocker::VoteDue => state.due.iter().any(|due| due.request == ask.request),
         Blocker::CarriedOver => state.carried_over.contains(id),
@@ -221,14 +197,8 @@ fn check_blocker(state: &State, id: &PoolId, request: &Request, blocker: &Blocke
             said == (free, held, want) && want > free - held && want > reach(pool, tenant)
         }
         Blocker::BehindProtected { protected } => is_behind(state, pool, request, protected),
-        Blocker::RoomIsMade { leases, until_ms } => {
-            let for_it = pool.requests.values().filter_map(|other| {
-                let lease = other.lease()?;
-                (lease.notice.as_ref()?.by == ask.request).then_some(lease.ends_at_ms)
-            });
-            let ends: Vec<_> = for_it.collect();
-            usize::try_from(*leases) == Ok(ends.len()) && ends.iter().max() == Some(until_ms)
-        }
+        Blocker::Reserved { .. } => is_reserved(state, pool, ask, blocker),
+        Blocker::RoomIsMade { .. } => is_room_made(pool, ask, blocker),
         Blocker::PoolTooSmall => {
             !finds_place(pool, now, &as_new(pool), ask, ask.replicas)
                 && !finds_place_anywhere(pool, now, &emptied(pool), ask, ask.replicas)
@@ -301,8 +271,32 @@ fn is_over_what_it_may_borrow(pool: &Pool, of: &TenantId, blocker: &Blocker) -> 
         && borrowed_gpu_milli.0 + needed_gpu_milli.0 > limit.0
 }
 
-/// Whether so many replicas of a request, and no more, find a place where it wishes, and all of
-/// them do not.
+/// Whether a reservation of somebody else keeps from a request what has room for it.
+fn is_reserved(state: &State, pool: &Pool, ask: &RequestAllocation, blocker: &Blocker) -> bool {
+    let Blocker::Reserved { reservation, start_ms, until_ms } = blocker else { return false };
+    let now = state.time_ms;
+    let one = &pool.reservations.get(reservation).expect("it is not over").reserve;
+    let left = kept::left_for(pool, ask, now);
+    (one.start_ms, one.end_ms) == (*start_ms, *until_ms)
+        && one.tenant != ask.tenant
+        && one.start_ms.0 < lease_end(pool, ask, now)
+        && now < one.end_ms
+        && finds_place(pool, now, &pool.fleet, ask, ask.replicas)
+        && !finds_place(pool, now, &left, ask, ask.replicas)
+}
+
+/// Whether so many leases end for a request by then.
+fn is_room_made(pool: &Pool, ask: &RequestAllocation, blocker: &Blocker) -> bool {
+    let Blocker::RoomIsMade { leases, until_ms } = blocker else { return false };
+    let for_it = pool.requests.values().filter_map(|other| {
+        let lease = other.lease()?;
+        (lease.notice.as_ref()?.by == ask.request).then_some(lease.ends_at_ms)
+    });
+    let ends: Vec<_> = for_it.collect();
+    usize::try_from(*leases) == Ok(ends.len()) && ends.iter().max() == Some(until_ms)
+}
+
+/// Whether so many replicas of a request, and no more, find a place where it wishes.
 fn is_most(pool: &Pool, now: TimeMs, ask: &RequestAllocation, fit: i64) -> bool {
     let fits = |replicas| finds_place(pool, now, &pool.fleet, ask, replicas);
     fit < ask.replicas && (fit == 0 || fits(fit)) && !fits(fit + 1)
@@ -327,10 +321,6 @@ fn nodes_that_share(pool: &Pool, now: TimeMs, ask: &RequestAllocation) -> i64 {
     nodes.iter().map(|node| i64::from(finds_place_anywhere(pool, now, node, ask, 1))).sum()
 }
 
-fn deferred(retry_at_ms: TimeMs) -> Stage {
-    Stage::Deferred { retry_at_ms }
-}
-
 /// Whether `protected` came before, has waited W, and could want one of the same models.
 fn is_behind(state: &State, pool: &Pool, request: &Request, protected: &RequestId) -> bool {
     let elder = &pool.requests[protected];
@@ -345,7 +335,9 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn every_grant_obeys_limit_guarantee_and_gang(stream in streams()) {
+    fn every_grant_obeys_limit_guarantee_and_gang(
+        stream in prop_oneof![streams(), streams_of_reservations()],
+    ) {
         let world = stream.run();
         walk(&world.decisions, world.begun, |state, decision, event| {
             let Event::LeaseGranted(granted) = event else { return };
@@ -356,7 +348,7 @@ proptest! {
     /// In particular nobody waits who could start.
     #[test]
     fn whoever_waits_has_a_blocker_that_is_so(
-        stream in prop_oneof![streams(), streams_of_groups()],
+        stream in prop_oneof![streams(), streams_of_groups(), streams_of_reservations()],
     ) {
         let mut world = stream.begin();
         for step in &stream.steps {
@@ -376,7 +368,9 @@ proptest! {
     }
 
     #[test]
-    fn whoever_starts_is_the_first_in_the_order_who_can(stream in streams()) {
+    fn whoever_starts_is_the_first_in_the_order_who_can(
+        stream in prop_oneof![streams(), streams_of_reservations()],
+    ) {
         let world = stream.run();
         walk(&world.decisions, world.begun, |state, decision, event| {
             let Event::LeaseGranted(granted) = event else { return };
@@ -400,15 +394,32 @@ proptest! {
         });
     }
 
+    /// But whose lease is over before any of them has room, by the ends that leases declared.
     #[test]
-    fn nobody_who_came_later_passes_a_protected_request(stream in streams()) {
+    fn nobody_who_came_later_delays_a_protected_request(
+        stream in prop_oneof![streams(), streams_of_reservations(), streams_of_passing()],
+    ) {
         let world = stream.run();
         walk(&world.decisions, world.begun, |state, decision, event| {
             let Event::LeaseGranted(granted) = event else { return };
             let pool = &state.pools[&granted.pool];
             let barriers = Barriers::of(pool, decision.time_ms);
-            let barrier = barriers.before(pool, &pool.requests[&granted.request]);
-            assert!(barrier.is_none(), "{granted:?} past {barrier:?}");
+            let let_past = decision.events.iter().find_map(|event| match event {
+                Event::LeaseLetPast(past)
+                    if (&past.pool, &past.request) == (&granted.pool, &granted.request) =>
+                {
+                    Some(past)
+                }
+                _ => None,
+            });
+            let mut passed = barriers.all_before(pool, &pool.requests[&granted.request]).peekable();
+            assert_eq!(passed.peek().is_some(), let_past.is_some(), "{granted:?}: {let_past:?}");
+            assert!(let_past.is_none() || decision.decide_version >= 3, "{granted:?} is let past");
+            for barrier in passed {
+                let ends_at = granted.ends_at_ms;
+                let room_from = room_from(pool, &barrier.request, decision.time_ms);
+                assert!(ends_at <= room_from, "{granted:?} delays {barrier:?} from {room_from}");
+            }
         });
     }
 

@@ -46,6 +46,8 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         Event::BudgetToppedUp(_) => "BudgetToppedUp",
         Event::TariffSet(_) => "TariffSet",
         Event::TenantParentSet(_) => "TenantParentSet",
+        Event::ReservationMade(_) => "ReservationMade",
+        Event::ReservationCancelled(_) => "ReservationCancelled",
         Event::RequestAdmitted(_) => "RequestAdmitted",
         Event::RequestVoted(voted) if voted.attempt == 1 => "RequestVoted",
         Event::RequestVoted(voted) if is_appeal && is_subject(&voted.request) => "RequestVoted",
@@ -82,6 +84,9 @@ fn own(decision: &Decision, event: &Event) -> Option<&'static str> {
         | Event::PreemptionNoticed(_)
         | Event::LeasePreempted(_)
         | Event::BudgetAwaited(_)
+        | Event::ReservationStarted(_)
+        | Event::ReservationEnded(_)
+        | Event::LeaseLetPast(_)
         | Event::QueueCarriedOver(_)
         | Event::QueueCaughtUp(_) => return None,
     };

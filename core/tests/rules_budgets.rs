@@ -397,7 +397,9 @@ fn a_window_that_passes_is_looked_at_when_it_changes_who_is_protected() {
     assert_eq!(pool.send(MINUTE, elder.into())[0], "elder waits");
     pool.check(2 * MINUTE, ask("big", "free").gpus(2).on(&["A100", "T4"]), &["big waits"]);
     // Protected since 12:00.
-    pool.check(20 * MINUTE, ask("small", "free").on(&["T4"]), &["small waits"]);
+    // Too long to be let past.
+    let small = ask("small", "free").on(&["T4"]).hours(45);
+    pool.check(20 * MINUTE, small, &["small waits"]);
     pool.send(50 * MINUTE, TICK);
     let told = pool.send(61 * MINUTE, TICK);
     assert!(told.contains(&"small runs on x".to_owned()), "{told:?}");

@@ -29,6 +29,8 @@ impl Payload {
             Self::TopUpBudget(_) => "TopUpBudget",
             Self::SetTariff(_) => "SetTariff",
             Self::SetTenantParent(_) => "SetTenantParent",
+            Self::Reserve(_) => "Reserve",
+            Self::CancelReservation(_) => "CancelReservation",
         }
     }
 
@@ -58,6 +60,8 @@ impl Payload {
             Self::TopUpBudget(_) => 19,
             Self::SetTariff(_) => 20,
             Self::SetTenantParent(_) => 21,
+            Self::Reserve(_) => 22,
+            Self::CancelReservation(_) => 23,
         }
     }
 
@@ -85,7 +89,9 @@ impl Payload {
             | Self::SetPreemption(_)
             | Self::TopUpBudget(_)
             | Self::SetTariff(_)
-            | Self::SetTenantParent(_) => false,
+            | Self::SetTenantParent(_)
+            | Self::Reserve(_)
+            | Self::CancelReservation(_) => false,
         }
     }
 
@@ -107,6 +113,8 @@ impl Payload {
             | Self::TopUpBudget(_)
             | Self::SetTariff(_)
             | Self::SetTenantParent(_)
+            | Self::Reserve(_)
+            | Self::CancelReservation(_)
             | Self::OverrideDecision(_) => true,
             Self::Tick
             | Self::RequestAllocation(_)

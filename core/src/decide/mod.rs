@@ -7,6 +7,7 @@ mod activate_council;
 mod activate_decider;
 mod appeal;
 mod cancel_request;
+mod cancel_reservation;
 mod drain_node;
 mod fail;
 mod members;
@@ -19,6 +20,7 @@ mod remove_node;
 mod renew_lease;
 mod report_node_health;
 mod request_allocation;
+mod reserve;
 mod set_fair_share;
 mod set_pool_policy;
 mod set_preemption;
@@ -157,6 +159,8 @@ fn obey(draft: &mut Draft, command: &Command, vote: Option<&Vote>) -> Result<(),
         Payload::SetTariff(tariff) => set_tariff::decide(draft, &command.pool, tariff),
         Payload::TopUpBudget(top_up) => top_up_budget::decide(draft, command, top_up),
         Payload::SetTenantParent(set) => set_tenant_parent::decide(draft, &command.pool, set),
+        Payload::Reserve(reserve) => reserve::decide(draft, command, reserve),
+        Payload::CancelReservation(cancel) => cancel_reservation::decide(draft, command, cancel),
         Payload::RequestAllocation(ask) => {
             request_allocation::decide(draft, &command.pool, ask, vote)
         }

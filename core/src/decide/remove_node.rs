@@ -20,6 +20,14 @@ pub(super) fn decide(
         let detail = format!("leases sit on '{node}': drain it and wait until they end");
         return Err(refuse(Code::NodeInUse, detail));
     }
+    if let Some(one) = draft.state.pool(pool).reservations.on_node(&node) {
+        let (name, end_ms) = (&one.reserve.reservation, one.reserve.end_ms);
+        let detail = format!(
+            "a part of '{node}' is reserved by '{name}' until {end_ms}: drain it and wait, or \
+             cancel the reservation"
+        );
+        return Err(refuse(Code::NodeReserved, detail));
+    }
     draft.emit(Event::NodeRemoved(NodeRemoved { pool: pool.clone(), node }));
     draft.freed.insert(pool.clone());
     Ok(())

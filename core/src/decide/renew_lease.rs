@@ -8,6 +8,7 @@ use crate::decision::{Event, LeaseRenewed, Rejected};
 use crate::draft::Draft;
 use crate::limits::{BUDGET_WINDOWS_MAX, DURATION_MS_MAX, TIME_MS_MAX};
 use crate::rejection::{RejectionCode as Code, refuse};
+use crate::state::Request;
 use crate::state::budget::window_of;
 use crate::units::TimeMs;
 
@@ -36,6 +37,8 @@ pub(super) fn decide(
     let ends_at_ms = draft.now.plus(renew.extend_ms).min(TIME_MS_MAX);
     check_budget(draft, command, renew, ends_at_ms)?;
     check_cap(draft, command, renew, ends_at_ms)?;
+    check_reservations(draft, command, renew, ends_at_ms)?;
+    check_let_past(draft, command, renew, ends_at_ms)?;
     let pool = draft.state.pool(&command.pool);
     let tenant = &pool.tenants[&pool.requests[&renew.request].ask.tenant];
     if tenant.may_wait_for_budget() {
@@ -49,6 +52,54 @@ pub(super) fn decide(
         ends_at_ms,
     }));
     Ok(())
+}
+
+/// A lease that was let past somebody who is protected ends before he could start.
+fn check_let_past(
+    draft: &Draft,
+    command: &Command,
+    renew: &RenewLease,
+    ends_at_ms: TimeMs,
+) -> Result<(), Rejected> {
+    let pool = draft.state.pool(&command.pool);
+    let lease = pool.requests[&renew.request].lease().expect("the lease was found");
+    let Some(past) = lease.let_past.as_ref().filter(|past| past.until_ms < ends_at_ms) else {
+        return Ok(());
+    };
+    let protected = pool.request(&past.protected);
+    let still_waits = |protected: &&Request| {
+        protected.arrival == past.arrival && protected.waits_since().is_some()
+    };
+    if protected.filter(still_waits).is_none() {
+        return Ok(());
+    }
+    // Who that is, its tenant may not be told.
+    let until_ms = past.until_ms;
+    let detail = format!(
+        "the lease was granted before that of a request that waits longer and could start at \
+         {until_ms}: extend_ms is {} at the most while it waits",
+        until_ms.since(draft.now)
+    );
+    Err(refuse(Code::WouldDelay, detail))
+}
+
+/// Until its later end the lease must not stand where something is reserved.
+fn check_reservations(
+    draft: &Draft,
+    command: &Command,
+    renew: &RenewLease,
+    ends_at_ms: TimeMs,
+) -> Result<(), Rejected> {
+    let pool = draft.state.pool(&command.pool);
+    let request = &pool.requests[&renew.request];
+    let Some(one) = pool.runs_into(request, ends_at_ms) else { return Ok(()) };
+    let (name, start_ms) = (&one.reserve.reservation, one.reserve.start_ms);
+    let detail = format!(
+        "until {ends_at_ms} it would run into reservation '{name}', which starts at {start_ms}: \
+         extend_ms is {} at the most",
+        start_ms.since(draft.now)
+    );
+    Err(refuse(Code::Reserved, detail))
 }
 
 /// What a later end adds has to fit each window of the tenant's budget that it touches.

@@ -2,9 +2,10 @@
 //! wrong place, the wrong sender, seen before, too many.
 
 use super::{
-    activate_council, activate_decider, appeal, drain_node, open_log, override_decision,
-    register_node, release_lease, renew_lease, request_allocation, set_fair_share, set_pool_policy,
-    set_preemption, set_quota, set_tariff, set_tenant_parent, shrink_lease, top_up_budget,
+    activate_council, activate_decider, appeal, cancel_reservation, drain_node, open_log,
+    override_decision, register_node, release_lease, renew_lease, request_allocation, reserve,
+    set_fair_share, set_pool_policy, set_preemption, set_quota, set_tariff, set_tenant_parent,
+    shrink_lease, top_up_budget,
 };
 use crate::command::{Command, Payload, Role};
 use crate::decision::{Rejected, Remembered};
@@ -41,6 +42,8 @@ pub fn is_within_bounds(command: &Command, version: i64) -> Result<(), Rejected>
         Payload::TopUpBudget(top_up) => top_up_budget::check(top_up),
         Payload::SetTariff(tariff) => set_tariff::check(tariff),
         Payload::SetTenantParent(set) => set_tenant_parent::check(set),
+        Payload::Reserve(reserve) => reserve::check(reserve),
+        Payload::CancelReservation(cancel) => cancel_reservation::check(cancel),
         Payload::RequestAllocation(ask) => request_allocation::check(ask, version),
         Payload::CancelRequest(cancel) => {
             Bounds::id("request", &cancel.request.0)?;
@@ -138,6 +141,8 @@ pub(super) fn subject_tenant(command: &Command) -> &TenantId {
         | Payload::TopUpBudget(_)
         | Payload::SetTariff(_)
         | Payload::SetTenantParent(_)
+        | Payload::Reserve(_)
+        | Payload::CancelReservation(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)
@@ -173,6 +178,8 @@ pub fn subject_request(payload: &Payload) -> Option<&RequestId> {
         | Payload::TopUpBudget(_)
         | Payload::SetTariff(_)
         | Payload::SetTenantParent(_)
+        | Payload::Reserve(_)
+        | Payload::CancelReservation(_)
         | Payload::ReportNodeHealth(_) => None,
     }
 }

@@ -4,10 +4,12 @@
 use crate::command::{Payload, Role};
 use crate::rejection::RejectionCode::{
     self, AlreadyAppealed, CouncilDenied, DeadlinePassed, DuplicateNode, DuplicateRequest,
-    ExceedsBudget, ExceedsCap, ExceedsLeaseMax, ExceedsLimit, ExceedsParent, ExceedsPool,
-    LogAlreadyOpen, LogFull, NoBudget, NoLease, NodeInUse, NotHeldBack, NotSmaller, Overpromised,
-    QueueFull, RequestRunning, StaleFencing, TenantCycle, TreeTooDeep, UnderNotice, UnknownNode,
-    UnknownPool, UnknownRequest, UnknownTenant, UnknownVersion, WindowNotKept,
+    DuplicateReservation, ExceedsBudget, ExceedsCap, ExceedsCapacity, ExceedsLeaseMax,
+    ExceedsLimit, ExceedsParent, ExceedsPool, LogAlreadyOpen, LogFull, NoBudget, NoLease,
+    NodeInUse, NodeReserved, NotHeldBack, NotSmaller, Overpromised, QueueFull, RequestRunning,
+    ReservationTime, Reserved, StaleFencing, TenantCycle, TreeTooDeep, UnderNotice, UnknownNode,
+    UnknownPool, UnknownRequest, UnknownReservation, UnknownTenant, UnknownVersion, WindowNotKept,
+    WouldDelay,
 };
 
 /// One command.
@@ -87,9 +89,9 @@ pub const COMMANDS: &[CommandRow] = &[
         name: "RemoveNode",
         least_role: Role::Operator,
         is_control: true,
-        precondition: "the pool has the node and no lease sits on it",
+        precondition: "the pool has the node, no lease sits on it, and nothing of it is reserved",
         events: &["NodeRemoved"],
-        rejections: &[UnknownPool, UnknownNode, NodeInUse],
+        rejections: &[UnknownPool, UnknownNode, NodeInUse, NodeReserved],
     },
     CommandRow {
         name: "SetQuota",
@@ -158,6 +160,8 @@ pub const COMMANDS: &[CommandRow] = &[
             UnderNotice,
             ExceedsBudget,
             ExceedsCap,
+            Reserved,
+            WouldDelay,
         ],
     },
     CommandRow {
@@ -310,6 +314,33 @@ pub const COMMANDS: &[CommandRow] = &[
             ExceedsParent,
             Overpromised,
         ],
+    },
+    CommandRow {
+        name: "Reserve",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer; the tenant has a quota that allows it, it starts \
+                       from now on and within a year, and nodes have room during all of its time",
+        events: &["ReservationMade"],
+        rejections: &[
+            UnknownPool,
+            UnknownVersion,
+            ReservationTime,
+            UnknownTenant,
+            DuplicateReservation,
+            LogFull,
+            ExceedsLimit,
+            ExceedsPool,
+            ExceedsCapacity,
+        ],
+    },
+    CommandRow {
+        name: "CancelReservation",
+        least_role: Role::Operator,
+        is_control: true,
+        precondition: "decide_version 3 or newer, and the pool has the reservation",
+        events: &["ReservationCancelled"],
+        rejections: &[UnknownPool, UnknownVersion, UnknownReservation],
     },
 ];
 

@@ -16,7 +16,12 @@ impl Event {
             | Self::BudgetToppedUp(_)
             | Self::BudgetAwaited(_)
             | Self::TariffSet(_)
-            | Self::TenantParentSet(_) => 3,
+            | Self::TenantParentSet(_)
+            | Self::ReservationMade(_)
+            | Self::ReservationStarted(_)
+            | Self::ReservationEnded(_)
+            | Self::ReservationCancelled(_)
+            | Self::LeaseLetPast(_) => 3,
             Self::CouncilActivated(_)
             | Self::CouncilVoted(_)
             | Self::CouncilRemembered(_)

@@ -63,6 +63,7 @@ impl State {
         assert_eq!(request.preemptions, *count, "{id} was preempted so often");
         let (ask, arrival) = (request.ask.clone(), request.arrival);
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &ask));
+        pool.reservations.stand_up(id, &lease.replicas, &[]);
         let (span, half_life) = (lease.held_until(now), pool.half_life());
         let since = lease.granted_at_ms;
         pool.charge(&ask.tenant, |ledger| ledger.give_back(&given, since, span, half_life));
@@ -72,7 +73,7 @@ impl State {
             tenant.waiting_count += 1;
         });
         let group = pool.group_of(&pool.requests[id]);
-        pool.queue.join(group, arrival, Waiter { request: id.clone(), since_ms: now });
+        pool.queue.join(group, arrival, Waiter::of(&ask, now));
         if let Some(at_ms) = ask.deadline_ms {
             self.set_timer(pool_id, id, at_ms, TimerKind::DeadlinePasses);
         }

@@ -74,6 +74,8 @@ impl Pool {
             budget_look_ms: self.budget_look_ms,
             lendable: self.lendable,
             borrowed: self.borrowed,
+            reservations: self.reservations.clone(),
+            lease_ends: self.lease_ends.clone(),
         }
     }
 }

@@ -2,14 +2,13 @@
 //! rules asked in the order in which `decide` asks them.
 
 use super::change::Grant;
-use crate::blocker::fits_now;
+use crate::backfill::{Backfill, Past};
 use crate::command::{CouncilMode, RequestAllocation};
 use crate::decide::{check_ask, check_hard_rules, settle_due_votes};
 use crate::decision::{Event, RequestEnd, RequestEnded, Verdict};
 use crate::draft::Draft;
 use crate::overtaking::{Barriers, lifts_a_barrier};
-use crate::queue::{place_gang, work_off_queues};
-use crate::quota::{Demand, may_grant};
+use crate::queue::{Found, place_beside, work_off_queues};
 use crate::rejection::RejectionCode as Code;
 use crate::round::{Question, Votes, open_round};
 use crate::seat::score;
@@ -147,10 +146,21 @@ impl Ground {
             stage: Stage::Admitted,
         };
         is_granting
-            && self.barriers.before(pool, &newcomer).is_none()
-            && may_grant(pool, &Demand::of(&newcomer)).is_ok()
+            && self.passes(&newcomer)
+            && pool.may_start(&newcomer, self.now).is_ok()
             && pool.over_budget(ask, self.now).is_none()
-            && fits_now(pool, ask, self.now)
+            && pool.fits_beside_reservations(ask, self.now)
+    }
+
+    /// Whether nobody keeps a newcomer back, or its lease is short enough to be let past.
+    fn passes(&self, newcomer: &Request) -> bool {
+        let pool = self.pool();
+        self.barriers.before(pool, newcomer).is_none()
+            || Backfill::is_on(&self.state)
+                && matches!(
+                    Backfill::default().past(pool, &self.barriers, newcomer, self.now),
+                    Past::Free(_)
+                )
     }
 
     /// Where `ask` would start, if it would.
@@ -160,10 +170,11 @@ impl Ground {
         }
         let now = self.now;
         let pool = self.state.pool_mut(&self.pool);
-        let ask = pool.affordable(ask, now)?;
-        let Pool { fleet, placer, .. } = pool;
-        let (gpu_model, replicas) = place_gang(fleet, placer, &ask)?;
-        Some(Grant { gpu_model, replicas })
+        let paid = pool.affordable(ask, now)?.into_owned();
+        match place_beside(pool, &paid, now) {
+            Found::At(gpu_model, replicas) => Some(Grant { gpu_model, replicas }),
+            Found::Reserved | Found::Nowhere => None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::state::{Lease, Pool, Request};
 use crate::units::{RequestId, TenantId, TimeMs};
 use search::Search;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A lease that may end for a request.
 #[derive(Clone, Debug)]
@@ -55,6 +55,9 @@ pub(super) struct Victims<'a> {
     pub(super) pool: &'a Pool,
     pub(super) rules: PreemptionRules,
     pub(super) now: TimeMs,
+    /// Nodes of which something is reserved for others while its lease would run: whoever ends
+    /// there may make room for nothing.
+    pub(super) kept_out: BTreeSet<usize>,
 }
 
 /// Models on which leases that end might make enough room for a request.
@@ -76,7 +79,12 @@ impl Victim<'_> {
 impl Ground {
     /// All of them, as the request prefers them; none when not even all leases were enough, whoever
     /// is guaranteed what.
-    pub(super) fn of(pool: &mut Pool, id: &RequestId, now: TimeMs) -> Vec<Self> {
+    pub(super) fn of(
+        pool: &mut Pool,
+        id: &RequestId,
+        now: TimeMs,
+        kept_out: &BTreeSet<usize>,
+    ) -> Vec<Self> {
         pool.preemptible.make(&pool.fleet, &pool.requests);
         let by = &pool.requests[id];
         let Some(paid) = pool.affordable(&by.ask, now) else { return vec![] };
@@ -86,8 +94,12 @@ impl Ground {
         let replicas = by.ask.replicas;
         let might = shapes.into_iter().filter_map(|shape| {
             let row = pool.preemptible.look(&pool.fleet, &shape, below);
-            let (fit, is_enough) = (row.fit, replicas <= row.fit.saturating_add(row.gain_max));
-            let nodes = row.nodes();
+            let out = kept_out
+                .iter()
+                .map(|node| nodes::room(&pool.fleet, pool.fleet.node(*node), &shape));
+            let fit = row.fit - out.sum::<i64>();
+            let is_enough = replicas <= fit.saturating_add(row.gain_max);
+            let nodes = row.nodes().filter(|node| !kept_out.contains(node));
             (fit < replicas && is_enough).then(|| Self { shape, fit, nodes: nodes.collect() })
         });
         might.collect()
@@ -151,7 +163,11 @@ impl<'a> Victims<'a> {
                 continue;
             }
             let (victim, goes) = (self.victim(request, right, place), request.held_gpu_milli().0);
-            if victim.is_called_back() || self.may_lose(by, owner, (0, goes), &Shift::default()) {
+            let is_of_use = victim.seats.iter().all(|(node, _)| !self.kept_out.contains(node));
+            let may_go = || {
+                victim.is_called_back() || self.may_lose(by, owner, (0, goes), &Shift::default())
+            };
+            if is_of_use && may_go() {
                 leases.push(victim);
             }
         }

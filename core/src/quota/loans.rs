@@ -87,7 +87,9 @@ impl Pool {
     /// When they cannot lend enough: then it could not be granted.
     #[must_use]
     pub(crate) fn loans(&self, demand: &Demand<'_>) -> Vec<Loan> {
-        if !is_trusted(self, demand) {
+        // What is reserved for its tenant needs no loan.
+        let is_inside = || !self.reservations.is_empty() && super::may_grant(self, demand).is_err();
+        if !is_trusted(self, demand) || is_inside() {
             return vec![];
         }
         let mut left = demand.needed(self).0;

@@ -97,6 +97,8 @@ fn asked(command: &Command) -> Option<(&RequestAllocation, i64)> {
         | Payload::SetPreemption(_)
         | Payload::TopUpBudget(_)
         | Payload::SetTenantParent(_)
+        | Payload::Reserve(_)
+        | Payload::CancelReservation(_)
         | Payload::CancelRequest(_)
         | Payload::RenewLease(_)
         | Payload::ShrinkLease(_)

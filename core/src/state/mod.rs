@@ -14,6 +14,7 @@ mod preemption;
 mod queue;
 mod rate;
 mod request;
+mod reservation;
 mod timer;
 mod waiters;
 
@@ -28,7 +29,8 @@ pub use memory::Memory;
 pub(crate) use preemptible::Preemptible;
 pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
-pub use request::{Lease, Loan, Notice, Request, Stage};
+pub use request::{Lease, LetPast, Loan, Notice, Request, Stage};
+pub use reservation::{Reservation, Reservations};
 pub use timer::{Timer, TimerKind};
 pub use waiters::Waiters;
 
@@ -122,6 +124,10 @@ pub struct Pool {
     pub lendable: GpuMilli,
     /// What live leases borrowed.
     pub borrowed: GpuMilli,
+    /// What is kept free for whom.
+    pub reservations: Reservations,
+    /// When its leases end, and whose they are.
+    pub lease_ends: BTreeSet<(TimeMs, RequestId)>,
 }
 
 /// A tenant's part of a pool.
@@ -234,6 +240,8 @@ impl Pool {
             budget_look_ms: None,
             lendable: GpuMilli(0),
             borrowed: GpuMilli(0),
+            reservations: Reservations::default(),
+            lease_ends: BTreeSet::new(),
         }
     }
 
@@ -318,7 +326,7 @@ impl Pool {
         self.fleet.give_back(index, &Need::of(ask), gpus);
     }
 
-    fn spot_of(&self, at: &Placement) -> (usize, GpuSet) {
+    pub(crate) fn spot_of(&self, at: &Placement) -> (usize, GpuSet) {
         let index = self.fleet.index_of(&at.node);
         let index = index.unwrap_or_else(|| panic!("a lease sits on unknown node {}", at.node));
         (index, GpuSet::of(&at.gpus))

@@ -1,11 +1,12 @@
 //! Requests that wait for capacity, grouped so that one answer serves all that are alike.
 //!
 //! The order is the pool's ([`Pool::in_order`](crate::state::Pool::in_order)). Requests of one
-//! group differ in arrival only:
-//! when the first of a group cannot start, for whatever reason, none of the others can.
+//! group differ in arrival only, and in how long their work takes where neither a budget nor a cap
+//! counts that: when the first of a group cannot start, none of the others can, unless it is for the
+//! length of its lease.
 
 use super::waiters::Waiters;
-use crate::command::Topology;
+use crate::command::{RequestAllocation, Topology};
 use crate::state::{Pool, Request};
 use crate::units::{
     CpuMilli, DurationMs, GpuMilli, GpuModel, MemoryMib, MicroUsd, Offset, RequestId, TenantId,
@@ -76,6 +77,17 @@ pub struct Waiter {
     pub request: RequestId,
     /// Since when it waits for capacity.
     pub since_ms: TimeMs,
+    /// How long its work should take.
+    pub expected_duration_ms: DurationMs,
+}
+
+impl Waiter {
+    /// A request that waits since `since_ms`.
+    #[must_use]
+    pub fn of(ask: &RequestAllocation, since_ms: TimeMs) -> Self {
+        let expected_duration_ms = ask.expected_duration_ms;
+        Self { request: ask.request.clone(), since_ms, expected_duration_ms }
+    }
 }
 
 impl Group {

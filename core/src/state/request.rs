@@ -71,6 +71,19 @@ pub struct Lease {
     pub notice: Option<Box<Notice>>,
     /// What of it was promised to others, and idle, when it was granted.
     pub loans: Vec<Loan>,
+    /// Past whom it was granted, when somebody is protected.
+    pub let_past: Option<Box<LetPast>>,
+}
+
+/// That a lease was granted past a protected request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetPast {
+    /// Whose request that is.
+    pub protected: RequestId,
+    /// When that arrived: another one may bear its name by now.
+    pub arrival: Offset,
+    /// The lease is not renewed past that time while the request waits.
+    pub until_ms: TimeMs,
 }
 
 /// What a lease borrowed of one tenant.

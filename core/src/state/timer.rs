@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Timer {
     /// When.
     pub at_ms: TimeMs,
-    /// To which request or lease; empty when it is about none.
+    /// To which request or lease, or to which reservation; empty when it is about none.
     pub request: RequestId,
     /// In which pool.
     pub pool: PoolId,
@@ -28,4 +28,21 @@ pub enum TimerKind {
     DeferralIsDue,
     /// Somebody who waits for a budget or a price may start: the pool's queue is looked at again.
     BudgetFits,
+    /// The reservation's time comes.
+    ReservationStarts,
+    /// The reservation's time is over.
+    ReservationEnds,
+}
+
+impl TimerKind {
+    /// Whether such a timer names a reservation where others name a request.
+    #[must_use]
+    pub fn is_of_reservation(self) -> bool {
+        match self {
+            Self::ReservationStarts | Self::ReservationEnds => true,
+            Self::LeaseEnds | Self::DeadlinePasses | Self::DeferralIsDue | Self::BudgetFits => {
+                false
+            }
+        }
+    }
 }

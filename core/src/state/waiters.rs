@@ -1,8 +1,9 @@
-//! The waiting requests of one group: by arrival, and by when they joined the queue. The latter is
-//! mostly the same order, but for late approvals and for those who were preempted.
+//! The waiting requests of one group: by arrival, by when they joined the queue, and by how long
+//! their work takes. The second is mostly the order of the first, but for late approvals and for
+//! those who were preempted.
 
 use super::queue::Waiter;
-use crate::units::{Offset, TimeMs};
+use crate::units::{DurationMs, Offset, TimeMs};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -14,6 +15,7 @@ use std::ops::Deref;
 pub struct Waiters {
     by_arrival: BTreeMap<Offset, Waiter>,
     joined: BTreeSet<(TimeMs, Offset)>,
+    lengths: BTreeSet<(DurationMs, Offset)>,
 }
 
 impl Waiters {
@@ -36,9 +38,29 @@ impl Waiters {
         behind.find(|(_, waiter)| waiter.since_ms < since_ms)
     }
 
+    /// The one whose work takes least, the first among equals; none when there is nobody.
+    #[must_use]
+    pub fn shortest(&self) -> Option<&Waiter> {
+        self.lengths.first().map(|(_, arrival)| &self.by_arrival[arrival])
+    }
+
+    /// The first who arrived after `arrival` and whose work takes less than `length`. Goes through
+    /// them only when there is one of that length.
+    pub(crate) fn next_shorter(
+        &self,
+        arrival: Offset,
+        length: DurationMs,
+    ) -> Option<(Offset, &Waiter)> {
+        self.shortest().filter(|shortest| shortest.expected_duration_ms < length)?;
+        let behind = self.by_arrival.range((Excluded(arrival), Unbounded));
+        let mut behind = behind.map(|(arrival, waiter)| (*arrival, waiter));
+        behind.find(|(_, waiter)| waiter.expected_duration_ms < length)
+    }
+
     /// Adds one; returns whoever had that arrival.
     pub(super) fn insert(&mut self, arrival: Offset, waiter: Waiter) -> Option<Waiter> {
         self.joined.insert((waiter.since_ms, arrival));
+        self.lengths.insert((waiter.expected_duration_ms, arrival));
         self.by_arrival.insert(arrival, waiter)
     }
 
@@ -46,6 +68,7 @@ impl Waiters {
     pub(super) fn remove(&mut self, arrival: Offset) -> Option<Waiter> {
         let waiter = self.by_arrival.remove(&arrival)?;
         self.joined.remove(&(waiter.since_ms, arrival));
+        self.lengths.remove(&(waiter.expected_duration_ms, arrival));
         Some(waiter)
     }
 
@@ -82,7 +105,10 @@ impl<'de> Deserialize<'de> for Waiters {
         let by_arrival = BTreeMap::<Offset, Waiter>::deserialize(deserializer)?;
         let joined = by_arrival.iter().map(|(arrival, waiter)| (waiter.since_ms, *arrival));
         let joined = joined.collect();
-        Ok(Self { by_arrival, joined })
+        let lengths = by_arrival.iter();
+        let lengths = lengths.map(|(arrival, waiter)| (waiter.expected_duration_ms, *arrival));
+        let lengths = lengths.collect();
+        Ok(Self { by_arrival, joined, lengths })
     }
 }
 
@@ -101,7 +127,9 @@ mod tests {
             let mut waiters = Waiters::default();
             for (arrival, since_ms) in &joined {
                 let request = RequestId::from(format!("r{arrival}"));
-                let waiter = Waiter { request, since_ms: TimeMs(*since_ms) };
+                let expected_duration_ms = DurationMs(20 - since_ms);
+                let since_ms = TimeMs(*since_ms);
+                let waiter = Waiter { request, since_ms, expected_duration_ms };
                 prop_assert_eq!(waiters.insert(Offset(*arrival), waiter), None);
             }
             for arrival in gone {
@@ -120,6 +148,13 @@ mod tests {
             }
             prop_assert_eq!(waiters.first_joined(), expected.last().map(|(_, since_ms)| *since_ms));
             prop_assert_eq!(found, expected);
+            for (length, after) in [(5, -1), (15, 10), (40, 20)].map(|(l, a)| (DurationMs(l), a)) {
+                let is_one = |(arrival, waiter): &(&Offset, &Waiter)| {
+                    arrival.0 > after && waiter.expected_duration_ms < length
+                };
+                let first = waiters.iter().find(is_one).map(|(arrival, waiter)| (*arrival, waiter));
+                prop_assert_eq!(waiters.next_shorter(Offset(after), length), first);
+            }
         }
     }
 }

@@ -7,6 +7,19 @@ use proptest::prelude::*;
 /// A tenant of the first pool, where tenants stand in a tree, so far down that nobody with children
 /// fits below it.
 pub(super) const DEEP: u8 = 12;
+/// What is reserved: from so long ahead, for so long.
+#[derive(Clone, Debug)]
+pub(crate) struct Booking {
+    pub(crate) reservation: u8,
+    pub(crate) tenant: u8,
+    pub(crate) ahead_ms: i64,
+    pub(crate) length_ms: i64,
+    pub(crate) replicas: i64,
+    /// GPUs of a replica, and milli of each.
+    pub(crate) gpus: (i64, i64),
+    pub(crate) cpu_milli: i64,
+    pub(crate) model: Option<u8>,
+}
 
 /// One step of a random stream: how much log time passes, what is sent, by whom and to which pool.
 #[derive(Clone, Debug)]
@@ -56,6 +69,10 @@ pub(crate) enum Act {
         weight: i64,
     },
     /// Other windows, more or fewer GPU-hours, or no budget.
+    Reserve(Booking),
+    GiveUp {
+        reservation: u8,
+    },
     Budget {
         tenant: u8,
         gpu_hours: Option<i64>,
@@ -190,6 +207,22 @@ fn place_in_tree() -> impl Strategy<Value = Act> {
     prop_oneof![place, share].prop_map(|payload| Act::InTree(Box::new(payload)))
 }
 
+/// Many who want all GPUs of a node, and many who want one of them for a while.
+pub(super) fn passing(
+    count: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let act = prop_oneof![12 => want().prop_map(Act::Request), 4 => change(), 1 => order()];
+    let step = (0..1_800_000_i64, 1..3_usize, act).prop_map(|(gap_ms, pool, mut act)| {
+        if let Act::Request(ask) = &mut act {
+            let is_large = ask.request % 4 == 0;
+            (ask.gpu_count, ask.gpu_milli) = (if is_large { 3 } else { 1 }, 1_000);
+            (ask.priority, ask.replicas, ask.hours) = (5, 1, 1 + 7 * (ask.hours % 2));
+        }
+        Step { gap_ms, pool, sender: None, act }
+    });
+    proptest::collection::vec(step, count)
+}
+
 /// Short leases that are renewed and shrunk, and budgets of a few GPU-hours.
 pub(super) fn of_budgets(
     count: impl Into<proptest::collection::SizeRange>,
@@ -215,6 +248,12 @@ pub(super) fn of_budgets(
                     *gpu_hours = gpu_hours.map(|hours| hours.clamp(-1, 40));
                 }
                 Act::Policy { council, .. } => *council = 0,
+                // Nothing is kept free here.
+                Act::Reserve(Booking { tenant, reservation, gpus, .. }) => {
+                    let gpu_hours = Some(gpus.0.clamp(-1, 40));
+                    step.act = Act::Budget { tenant: *tenant, gpu_hours, window: *reservation };
+                }
+                Act::GiveUp { .. } => step.act = Act::Tick,
                 // Neither leaves anybody without nodes, and time passes.
                 Act::Drain { .. } | Act::Remove { .. } | Act::Garbage | Act::Open => {
                     step.act = Act::Tick;
@@ -298,6 +337,8 @@ fn order() -> impl Strategy<Value = Act> {
         4 => (0..4_u8, 0..60_i64, prop::option::of(-9_000_000..200_000_000_i64))
             .prop_map(|(tenant, gpu_hours, ahead_ms)| Act::TopUp { tenant, gpu_hours, ahead_ms }),
         2 => tariff().prop_map(|spans| Act::Tariff { spans }),
+        3 => booking().prop_map(Act::Reserve),
+        1 => (0..6_u8).prop_map(|reservation| Act::GiveUp { reservation }),
     ]
 }
 
@@ -305,6 +346,32 @@ fn order() -> impl Strategy<Value = Act> {
 fn tariff() -> impl Strategy<Value = Vec<(u8, i64, i64, i64)>> {
     let span = (0..3_u8, 0..22_i64, 1..9_i64, 1..8_i64);
     proptest::collection::vec(span, 0..4)
+}
+
+/// Mostly what makes sense, with little CPU, so that GPUs are what is short.
+pub(crate) fn booking() -> impl Strategy<Value = Booking> {
+    let gpus = prop_oneof![
+        1 => Just((0, 0)),
+        2 => (1..=1000_i64).prop_map(|milli| (1, milli)),
+        5 => (1..=4_i64).prop_map(|count| (count, 1_000)),
+        1 => (0..20_i64, -5..1_100_i64),
+    ];
+    let ahead = prop_oneof![1 => Just(0), 8 => 0..20_000_000_i64, 1 => -9_i64..40_000_000_000];
+    let length = prop_oneof![10 => 1..40_000_000_i64, 1 => -9_i64..9_000_000_000];
+    let replicas = prop_oneof![6 => 1..3_i64, 1 => -1..1_100_i64];
+    let beside = prop_oneof![1 => Just(0), 1 => 0..2_000_i64];
+    (0..6_u8, 0..4_u8, ahead, length, (replicas, gpus, beside), prop::option::of(0..3_u8)).prop_map(
+        |(reservation, tenant, ahead_ms, length_ms, (replicas, gpus, cpu_milli), model)| Booking {
+            reservation,
+            tenant,
+            ahead_ms,
+            length_ms,
+            replicas,
+            gpus,
+            cpu_milli,
+            model,
+        },
+    )
 }
 
 /// What is sent about a request that may be live, or about a command that was sent before.

@@ -9,13 +9,13 @@ pub(crate) mod networks;
 mod send;
 mod streams;
 
-pub(crate) use acts::{Act, Ask, Step};
+pub(crate) use acts::{Act, Ask, Booking, Step};
 pub(crate) use crowd::{MOMENT_MS, crowd};
 pub(crate) use fold::{fold, walk};
 pub(crate) use send::HOUR_MS;
 pub(crate) use streams::{
-    Stream, streams, streams_of_budgets, streams_of_groups, streams_of_rules, streams_of_trees,
-    wanting,
+    Stream, streams, streams_of_budgets, streams_of_groups, streams_of_passing,
+    streams_of_reservations, streams_of_rules, streams_of_trees, wanting,
 };
 
 use conclave_core::command::*;
@@ -190,6 +190,8 @@ impl World {
             }
             Act::Tariff { spans } => tariff(spans),
             Act::InTree(payload) => (**payload).clone(),
+            Act::Reserve(booking) => reserving(booking, self.now),
+            Act::GiveUp { reservation } => giving_up(*reservation),
             Act::FairShare { half_life_ms } => fair_share(*half_life_ms),
             Act::Preemption { rules } => preemption(*rules),
             Act::Policy { council, placement, queue_max, wait_ms, prices } => {
@@ -199,6 +201,26 @@ impl World {
             }
             Act::Request(ask) => Payload::RequestAllocation(self.request(ask)),
             Act::Cancel { request } => cancel(*request),
+            Act::Renew { .. } | Act::Shrink { .. } | Act::Release { .. } => {
+                self.of_lease(pool, act)
+            }
+            Act::Override { request, approve, ask } => {
+                let ask =
+                    ask.as_ref().map(|ask| self.request(&Ask { request: *request, ..ask.clone() }));
+                let action = if *approve { OverrideAction::Approve } else { OverrideAction::End };
+                overriding(*request, action, ask)
+            }
+            Act::Appeal { request, ask } => {
+                let ask =
+                    ask.as_ref().map(|ask| self.request(&Ask { request: *request, ..ask.clone() }));
+                appeal(*request, ask.map(|ask| self.as_denied(pool, ask)))
+            }
+            Act::Garbage | Act::Repeat { .. } => unreachable!("made by `input`"),
+        }
+    }
+
+    fn of_lease(&self, pool: &str, act: &Act) -> Payload {
+        match act {
             Act::Renew { request, stale, extend_ms } => Payload::RenewLease(RenewLease {
                 request: request_id(*request),
                 fencing: self.fencing(pool, *request, *stale),
@@ -220,18 +242,7 @@ impl World {
                 ][usize::from(request % 4)],
                 utilisation_bp: (request % 5 > 0).then_some(i64::from(*request) * 400),
             }),
-            Act::Override { request, approve, ask } => {
-                let ask =
-                    ask.as_ref().map(|ask| self.request(&Ask { request: *request, ..ask.clone() }));
-                let action = if *approve { OverrideAction::Approve } else { OverrideAction::End };
-                overriding(*request, action, ask)
-            }
-            Act::Appeal { request, ask } => {
-                let ask =
-                    ask.as_ref().map(|ask| self.request(&Ask { request: *request, ..ask.clone() }));
-                appeal(*request, ask.map(|ask| self.as_denied(pool, ask)))
-            }
-            Act::Garbage | Act::Repeat { .. } => unreachable!("made by `input`"),
+            other => unreachable!("{other:?} is about no lease"),
         }
     }
 

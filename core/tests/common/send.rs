@@ -1,5 +1,6 @@
 //! What can be sent, with what a stream does not vary at a usual value.
 
+use super::Booking;
 use conclave_core::command::*;
 use conclave_core::units::*;
 
@@ -127,6 +128,29 @@ pub(crate) fn top_up(tenant: u8, gpu_hours: i64, window_at_ms: Option<i64>) -> P
     let (tenant, reason) = (TenantId::from(format!("t{tenant}")), "a deadline".to_owned());
     let window_at_ms = window_at_ms.map(TimeMs);
     Payload::TopUpBudget(TopUpBudget { tenant, gpu_hours, window_at_ms, reason })
+}
+
+pub(crate) fn reserving(booking: &Booking, now: i64) -> Payload {
+    let start = now + booking.ahead_ms;
+    Payload::Reserve(Box::new(Reserve {
+        reservation: ReservationId::from(format!("b{}", booking.reservation)),
+        tenant: TenantId::from(format!("t{}", booking.tenant)),
+        start_ms: TimeMs(start),
+        end_ms: TimeMs(start + booking.length_ms),
+        gpu_models: booking.model.into_iter().map(model_id).collect(),
+        replicas: booking.replicas,
+        gpu_count: booking.gpus.0,
+        gpu_milli: GpuMilli(booking.gpus.1),
+        cpu_milli: CpuMilli(booking.cpu_milli),
+        memory_mib: MemoryMib(booking.cpu_milli),
+        topology: Topology::None,
+        reason: String::new(),
+    }))
+}
+
+pub(crate) fn giving_up(reservation: u8) -> Payload {
+    let reservation = ReservationId::from(format!("b{reservation}"));
+    Payload::CancelReservation(CancelReservation { reservation, reason: String::new() })
 }
 
 /// In US dollars per model; 0 for no price.

@@ -82,6 +82,71 @@ pub(crate) fn streams_of_budgets() -> impl Strategy<Value = Stream> {
     })
 }
 
+/// Streams with reservations in small pools whose nodes and quotas stay, most of them.
+pub(crate) fn streams_of_reservations() -> impl Strategy<Value = Stream> {
+    let bookings = prop::collection::vec(acts::booking(), 40);
+    (acts::steps(20..120), bookings).prop_map(|(mut steps, bookings)| {
+        let mut bookings = bookings.into_iter();
+        for step in &mut steps {
+            let is_in_the_way = matches!(
+                step.act,
+                Act::Garbage
+                    | Act::Open
+                    | Act::Seat { .. }
+                    | Act::Drain { .. }
+                    | Act::Policy { .. }
+                    | Act::Budget { .. }
+                    | Act::TopUp { .. }
+                    | Act::Appeal { .. }
+                    | Act::Repeat { .. }
+            );
+            if let Some(booking) = bookings.next().filter(|_| is_in_the_way) {
+                (step.act, step.sender) = (Act::Reserve(booking), None);
+            }
+        }
+        steps.splice(0..0, soon_protected());
+        Stream {
+            is_crowded: false,
+            is_seated: false,
+            is_fair: true,
+            is_tight: false,
+            is_tree: false,
+            steps,
+        }
+    })
+}
+
+/// Streams in which somebody is mostly protected, and others may pass.
+pub(crate) fn streams_of_passing() -> impl Strategy<Value = Stream> {
+    acts::passing(60..160).prop_map(|mut steps| {
+        for (pool, tenant) in [(1, 2), (2, 1)] {
+            let (guarantee, limit, rate, weight) = (0, 99_000, 0, 1);
+            let nothing_promised = Act::Quota { tenant, guarantee, limit, rate, weight };
+            for act in [Act::Preemption { rules: None }, nothing_promised] {
+                steps.insert(0, Step { gap_ms: 0, pool, sender: None, act });
+            }
+        }
+        steps.splice(0..0, soon_protected());
+        Stream {
+            is_crowded: false,
+            is_seated: false,
+            is_fair: true,
+            is_tight: false,
+            is_tree: false,
+            steps,
+        }
+    })
+}
+
+/// In the small pools whoever waits is protected after ten minutes, and no council is asked.
+fn soon_protected() -> impl Iterator<Item = Step> {
+    (1..3).map(|pool| {
+        let (placement, queue_max, wait_ms) = (1, 200, 600_000);
+        let rules = Act::Policy { council: 0, placement, queue_max, wait_ms, prices: [0; 3] };
+        Step { gap_ms: 0, pool, sender: None, act: rules }
+    })
+}
+
 /// Streams in which the rules keep the council seat, for whoever asks nobody else.
 pub(crate) fn streams_of_rules() -> impl Strategy<Value = Stream> {
     streams().prop_map(|mut stream| {

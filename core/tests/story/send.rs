@@ -128,6 +128,34 @@ pub(crate) fn lending(tenant: &str, parent: &str, lend: Option<i64>) -> Payload 
     Payload::SetTenantParent(SetTenantParent { tenant, parent, lend_gpu_milli })
 }
 
+/// Room for so many whole GPUs of any model on one node, without CPU and memory.
+pub(crate) fn reserve(name: &str, tenant: &str, gpus: i64, from: i64, until: i64) -> Reserve {
+    Reserve {
+        reservation: name.into(),
+        tenant: tenant.into(),
+        start_ms: TimeMs(from),
+        end_ms: TimeMs(until),
+        gpu_models: vec![],
+        replicas: 1,
+        gpu_count: gpus,
+        gpu_milli: GpuMilli(1_000 * gpus.min(1)),
+        cpu_milli: CpuMilli(0),
+        memory_mib: MemoryMib(0),
+        topology: Topology::None,
+        reason: "a demonstration".to_owned(),
+    }
+}
+
+/// The reservation, as a payload.
+pub(crate) fn reserving(reserve: Reserve) -> Payload {
+    Payload::Reserve(Box::new(reserve))
+}
+
+pub(crate) fn give_up(reservation: &str) -> Payload {
+    let (reservation, reason) = (reservation.into(), "not needed".to_owned());
+    Payload::CancelReservation(CancelReservation { reservation, reason })
+}
+
 /// Prices of a GPU-hour in micro-USD, per model.
 pub(crate) fn priced(prices: &[(&str, i64)]) -> Payload {
     let price = |(model, price): &(&str, i64)| GpuPrice {

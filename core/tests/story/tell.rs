@@ -33,14 +33,6 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::NodeRemoved(removed) => format!("{} leaves", removed.node),
         Event::QuotaSet(set) => format!("{} has a quota", set.quota.tenant),
         Event::PoolPolicySet(_) => "the rules are set".to_owned(),
-        Event::FairShareSet(_)
-        | Event::PreemptionSet(_)
-        | Event::PreemptionNoticed(_)
-        | Event::LeasePreempted(_)
-        | Event::BudgetToppedUp(_)
-        | Event::BudgetAwaited(_)
-        | Event::TariffSet(_)
-        | Event::TenantParentSet(_) => sharing(event),
         Event::RequestVoted(voted) => {
             let (id, verdict, score) = (&voted.request, voted.verdict, voted.score);
             format!("{:?} on {id}: {verdict:?} with {score}", voted.seat)
@@ -86,6 +78,7 @@ fn line(event: &Event, rest: &[Event]) -> Option<String> {
         Event::CouncilWeighed(weighed) => format!("{} teaches the council", weighed.request),
         Event::QueueCarriedOver(_) => "the queue is carried over".to_owned(),
         Event::QueueCaughtUp(_) => "the queue has caught up".to_owned(),
+        other => sharing(other),
     })
 }
 
@@ -117,6 +110,16 @@ fn sharing(event: &Event) -> String {
             format!("{} stands at the top", set.tenant)
         }
         Event::TenantParentSet(set) => format!("{} stands below {}", set.tenant, set.parent),
+        Event::ReservationMade(made) => {
+            let nodes: Vec<&str> = made.replicas.iter().map(|at| at.node.0.as_str()).collect();
+            format!("{} is reserved on {}", made.reserve.reservation, nodes.join("+"))
+        }
+        Event::ReservationStarted(started) => format!("{} starts", started.reservation),
+        Event::ReservationEnded(ended) => format!("{} is over", ended.reservation),
+        Event::ReservationCancelled(by) => format!("{} is given up", by.reservation),
+        Event::LeaseLetPast(past) => {
+            format!("{} passes {} until {}", past.request, past.protected, past.until_ms)
+        }
         other => panic!("{other:?} is told elsewhere"),
     }
 }
