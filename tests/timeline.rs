@@ -59,7 +59,7 @@ fn stands(state: &State, pool: &PoolId, request: &Request) -> &'static str {
                 | Blocker::BorrowLimit { .. },
             ),
         ) => "limit",
-        (_, Some(Blocker::HeldForOthers { .. })) => "held",
+        (_, Some(Blocker::HeldForOthers { .. } | Blocker::Reserved { .. })) => "held",
         (_, Some(Blocker::BehindProtected { .. })) => "behind",
         (_, Some(Blocker::PoolTooSmall | Blocker::NodesOutOfService { .. })) => "too_small",
         (_, Some(Blocker::TopologyTooSmall { .. })) => "too_small",

@@ -26,6 +26,7 @@ pub mod position;
 mod queue;
 mod quota;
 mod requests;
+mod reservations;
 mod schemas;
 mod send;
 mod serve;
@@ -105,6 +106,8 @@ enum Command {
     Fairness(fairness::FairnessArguments),
     /// What is left of tenants' GPU-hour budgets, and what their GPUs cost
     Budget(budget::BudgetArguments),
+    /// Shows what is kept free for whom, and keeps room free
+    Reservations(reservations::ReservationsArguments),
     /// Shows live requests and their leases
     Requests(requests::RequestsArguments),
     /// Withdraws a request that has no lease yet
@@ -174,6 +177,7 @@ impl Command {
             Self::Quota(quota) => quota::run(quota),
             Self::Fairness(fairness) => fairness::run(fairness),
             Self::Budget(budget) => budget::run(budget),
+            Self::Reservations(reservations) => reservations::run(reservations),
             Self::Requests(requests) => requests::run(requests),
             Self::Cancel(cancel) => lease::cancel(cancel),
             Self::Release(release) => lease::release(release),

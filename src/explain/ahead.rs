@@ -107,7 +107,7 @@ impl<'a> Look<'a> {
     fn protected(&self, id: &RequestId) -> Option<InItsWay> {
         let request = self.pool.request(id)?;
         let group = self.pool.group_of(request);
-        let waiter = Waiter { request: id.clone(), since_ms: request.waits_since()? };
+        let waiter = Waiter::of(&request.ask, request.waits_since()?);
         Some(self.row(&(&group, request.arrival, &waiter), BOUNDED_OVERTAKING))
     }
 

@@ -395,6 +395,7 @@ fn kind(blocker: &Blocker) -> &'static str {
         Blocker::TooManyWindows { .. } => "too_many_windows",
         Blocker::OverCap { .. } => "over_cap",
         Blocker::BorrowLimit { .. } => "borrow_limit",
+        Blocker::Reserved { .. } => "reserved",
     }
 }
 

@@ -13,7 +13,6 @@ use conclave_core::limits::TIME_MS_MAX;
 use conclave_core::overtaking::Barriers;
 use conclave_core::state::{Pool, Request, State};
 use conclave_core::units::{PoolId, RequestId, TimeMs};
-use std::collections::BTreeMap;
 
 /// Follows one request.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +63,7 @@ fn change_of(event: &Event) -> Change {
         | Event::MemberQuarantined(_)
         | Event::MemberReturned(_)
         | Event::CouncilWeighed(_)
+        | Event::LeaseLetPast(_)
         | Event::FairShareSet(_) => Change::Nothing,
         // Nothing is lent without rules of preemption.
         Event::PreemptionSet(_)
@@ -84,6 +84,10 @@ fn change_of(event: &Event) -> Change {
         // Prices may have changed with the time of day: whoever has a cap is protected, or not.
         | Event::BudgetAwaited(_)
         | Event::TariffSet(_)
+        | Event::ReservationMade(_)
+        | Event::ReservationStarted(_)
+        | Event::ReservationEnded(_)
+        | Event::ReservationCancelled(_)
         | Event::LeaseShrunk(_)
         | Event::LeaseEnded(_)
         | Event::LeasePreempted(_) => Change::Protection,
@@ -131,7 +135,8 @@ impl Watch {
             until_ms = known.until_ms;
             known.value.clone().map(|protected| Blocker::BehindProtected { protected })
         });
-        if pool.tenants[&request.ask.tenant].budget.is_some() {
+        // What is reserved, too, may be more of the lease the later it starts.
+        if pool.tenants[&request.ask.tenant].budget.is_some() || !pool.reservations.is_empty() {
             until_ms = state.time_ms;
         }
         self.blocker = Some(Known { value: value.clone(), until_ms });
@@ -151,12 +156,11 @@ impl Behind {
         let bound_ms = pool.policy.wait_bound_ms;
         let own = pool.group_of(request).need;
         let (mut is_too_early, mut until_ms) = (true, now.plus(bound_ms));
-        for (group, waiters) in pool.queue.groups() {
+        for (group, line) in pool.queue.groups() {
             if !group.need.shares_a_model_with(&own) {
                 continue;
             }
-            let before: &BTreeMap<_, _> = waiters;
-            for (_, waiter) in before.range(..request.arrival) {
+            for (_, waiter) in line.range(..request.arrival) {
                 let protected_from = waiter.since_ms.plus(bound_ms);
                 if protected_from <= now {
                     is_too_early = false;

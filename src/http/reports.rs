@@ -13,6 +13,7 @@ use crate::report::pools::{PoolReport, PoolsReport};
 use crate::report::queue::{QueueReport, ROWS_DEFAULT};
 use crate::report::quotas::QuotasReport;
 use crate::report::requests::{RequestReport, RequestsReport, StageName};
+use crate::report::reservations::ReservationsReport;
 use crate::report::status::StatusReport;
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -185,6 +186,11 @@ reports! {
         let tenant = asked.tenant.as_deref().map(TenantId::from);
         BudgetsReport::of(&folded.state, &pool, tenant.as_ref(), &viewer)
     };
+
+    /// What of a pool is kept free for whom, and when.
+    reservations, "/v1/pools/{pool}/reservations", ReservationsReport,
+    (("pool" = String, Path), ("at" = Option<i64>, Query)),
+    |folded, viewer, pool; asked: At| ReservationsReport::of(&folded.state, &pool, &viewer);
 
     /// Live requests of a pool.
     requests, "/v1/pools/{pool}/requests", RequestsReport,

@@ -49,6 +49,17 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
                 leases => format!("{leases} leases end for it, the last one {ends}"),
             }
         }
+        Blocker::Reserved { reservation, start_ms, until_ms } => {
+            let (start, until) = (*start_ms, clock(*until_ms));
+            match start <= now {
+                true => format!("what is free is reserved until {until} by '{reservation}'"),
+                false => format!(
+                    "its lease would run into reservation '{reservation}', which starts {} and is \
+                     over at {until}",
+                    moment(now, start)
+                ),
+            }
+        }
         Blocker::NoRoom { replicas_fit, replicas } => {
             format!("the nodes have room for {replicas_fit} of its {replicas} replica(s) now")
         }

@@ -86,7 +86,12 @@ events!(
     BudgetToppedUp,
     BudgetAwaited,
     TariffSet,
-    TenantParentSet
+    TenantParentSet,
+    ReservationMade,
+    ReservationStarted,
+    ReservationEnded,
+    ReservationCancelled,
+    LeaseLetPast
 );
 
 /// What an event names.
@@ -124,6 +129,13 @@ impl<'a> Subject<'a> {
             Event::LeasePreempted(event) => about(&event.pool, &event.request),
             Event::BudgetAwaited(event) => within(&event.pool),
             Event::TariffSet(event) => within(&event.pool),
+            Event::ReservationMade(event) => {
+                Self { tenant: Some(&event.reserve.tenant), ..within(&event.pool) }
+            }
+            Event::ReservationStarted(event) => within(&event.pool),
+            Event::ReservationEnded(event) => within(&event.pool),
+            Event::ReservationCancelled(event) => within(&event.pool),
+            Event::LeaseLetPast(event) => about(&event.pool, &event.request),
             Event::BudgetToppedUp(event) => {
                 Self { tenant: Some(&event.tenant), ..within(&event.pool) }
             }

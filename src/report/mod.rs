@@ -15,6 +15,8 @@ pub mod pools;
 pub mod queue;
 pub mod quotas;
 pub mod requests;
+pub mod reservations;
+mod reserved;
 pub mod sentence;
 mod sharing;
 pub mod show;

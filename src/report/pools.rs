@@ -209,13 +209,16 @@ fn next_timers(state: &State) -> BTreeMap<&PoolId, &Timer> {
 
 impl NextTimer {
     fn of(timer: &Timer, pool: &Pool, viewer: &Viewer) -> Self {
-        let request = pool.request(&timer.request);
+        let is_of_request = !timer.kind.is_of_reservation();
+        let request = pool.request(&timer.request).filter(|_| is_of_request);
         let is_seen = request.is_some_and(|request| viewer.sees(&request.ask.tenant));
         let kind = match timer.kind {
             TimerKind::LeaseEnds => "lease_ends",
             TimerKind::DeadlinePasses => "deadline_passes",
             TimerKind::DeferralIsDue => "deferral_is_due",
             TimerKind::BudgetFits => "budget_fits",
+            TimerKind::ReservationStarts => "reservation_starts",
+            TimerKind::ReservationEnds => "reservation_ends",
         };
         Self {
             at_ms: timer.at_ms.0,
@@ -230,6 +233,8 @@ impl NextTimer {
             "lease_ends" => "ends",
             "deadline_passes" => "passes its deadline",
             "deferral_is_due" => "is voted on again",
+            "reservation_starts" => return format!("a reservation starts in {in_so_long}"),
+            "reservation_ends" => return format!("a reservation is over in {in_so_long}"),
             "budget_fits" => return format!("the queue is looked at again in {in_so_long}"),
             other => other,
         };

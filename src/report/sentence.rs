@@ -3,7 +3,7 @@
 pub use crate::report::blockers::blocker;
 
 use crate::report::show::{between, clock, gpus, or_dash, rough, span};
-use crate::report::{council, sharing};
+use crate::report::{council, reserved, sharing};
 use conclave_core::command::{
     CouncilMode, NodeHealth, OverrideAction, PlacementPolicy, RegisterNode, RequestAllocation,
     SetPoolPolicy, SetQuota, TimeSource, Topology, WorkOutcome,
@@ -71,6 +71,11 @@ pub fn event(event: &Event, now: TimeMs) -> String {
         | Event::PreemptionSet(_)
         | Event::PreemptionNoticed(_)
         | Event::LeasePreempted(_) => sharing::event(event, now).unwrap_or_default(),
+        Event::ReservationMade(_)
+        | Event::ReservationStarted(_)
+        | Event::ReservationEnded(_)
+        | Event::ReservationCancelled(_)
+        | Event::LeaseLetPast(_) => reserved::event(event, now).unwrap_or_default(),
         Event::NodeHealthChanged(_) | Event::DecisionOverridden(_) | Event::AppealFiled(_) => {
             said_by_people(event).unwrap_or_default()
         }

@@ -42,6 +42,10 @@ impl Viewer {
             }
             return event;
         }
+        // Whose request that is, the event does not say.
+        if let (Event::LeaseLetPast(past), Self::Tenant(_)) = (&mut event, self) {
+            past.protected = RequestId::from("a request that waits longer".to_owned());
+        }
         let by = match &mut event {
             Event::PreemptionNoticed(PreemptionNoticed { by, by_tenant, .. })
             | Event::LeasePreempted(LeasePreempted { by, by_tenant, .. }) => (by, by_tenant),

@@ -201,7 +201,7 @@ impl Kind {
             | Blocker::TooManyWindows { .. }
             | Blocker::OverCap { .. }
             | Blocker::BorrowLimit { .. } => Self::Limit,
-            Blocker::HeldForOthers { .. } => Self::Held,
+            Blocker::HeldForOthers { .. } | Blocker::Reserved { .. } => Self::Held,
             Blocker::BehindProtected { .. } => Self::Behind,
             // The sentence beside it tells them apart.
             Blocker::PoolTooSmall

@@ -123,7 +123,7 @@ fn check_effects(decision: &Decision, command: &Command, findings: &mut Findings
 }
 
 /// Commands that cannot be accepted without an event of their own.
-const ALWAYS_EFFECTIVE: [&str; 12] = [
+const ALWAYS_EFFECTIVE: [&str; 14] = [
     "OpenLog",
     "ActivateDecider",
     "RegisterNode",
@@ -136,6 +136,8 @@ const ALWAYS_EFFECTIVE: [&str; 12] = [
     "ShrinkLease",
     "ReleaseLease",
     "TopUpBudget",
+    "Reserve",
+    "CancelReservation",
 ];
 
 /// The commands that may lead to an event; none when timers, votes and free room do.
@@ -155,6 +157,8 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         Event::BudgetToppedUp(_) => &["TopUpBudget"],
         Event::TariffSet(_) => &["SetTariff"],
         Event::TenantParentSet(_) => &["SetTenantParent"],
+        Event::ReservationMade(_) => &["Reserve"],
+        Event::ReservationCancelled(_) => &["CancelReservation"],
         Event::RequestAdmitted(_) => &["RequestAllocation", "OverrideDecision", "Appeal"],
         Event::LeaseRenewed(_) => &["RenewLease"],
         Event::LeaseShrunk(_) => &["ShrinkLease"],
@@ -185,6 +189,9 @@ fn cause_of(event: &Event) -> Option<&'static [&'static str]> {
         | Event::PreemptionNoticed(_)
         | Event::LeasePreempted(_)
         | Event::BudgetAwaited(_)
+        | Event::ReservationStarted(_)
+        | Event::ReservationEnded(_)
+        | Event::LeaseLetPast(_)
         | Event::QueueCarriedOver(_)
         | Event::QueueCaughtUp(_) => return None,
     })
@@ -227,6 +234,13 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         }
         (Event::PreemptionSet(event), Payload::SetPreemption(asked)) => {
             in_pool(&event.pool) && event.preemption == *asked
+        }
+        (Event::ReservationMade(event), Payload::Reserve(asked)) => {
+            in_pool(&event.pool) && event.reserve == **asked && event.operator == command.actor.user
+        }
+        (Event::ReservationCancelled(event), Payload::CancelReservation(asked)) => {
+            let is_same = event.reservation == asked.reservation && event.reason == asked.reason;
+            in_pool(&event.pool) && is_same && event.operator == command.actor.user
         }
         (Event::TariffSet(event), Payload::SetTariff(asked)) => {
             in_pool(&event.pool) && event.tariff == *asked

@@ -44,7 +44,7 @@ pub const COMMAND_SCHEMAS: [&str; VERSIONS] =
 pub const VERSIONS: usize = 4;
 
 /// Branches of the payload that each version of ours has, by its id from 1.
-const BRANCHES: [u32; VERSIONS] = [13, 16, 17, 22];
+const BRANCHES: [u32; VERSIONS] = [13, 16, 17, 24];
 
 /// What each `decide_version`, from 1, reads commands by: the place of the newest schema that there
 /// was among [`COMMAND_SCHEMAS`]. It knows no later branch, field or symbol, whoever wrote it.

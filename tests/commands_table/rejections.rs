@@ -37,6 +37,13 @@ pub(crate) fn explain(code: Code) -> (&'static str, &'static str) {
         | Code::NotSmaller
         | Code::UnderNotice => live_request(code),
         Code::NotHeldBack | Code::AlreadyAppealed => looked_at_again(code),
+        Code::ReservationTime
+        | Code::DuplicateReservation
+        | Code::UnknownReservation
+        | Code::ExceedsCapacity
+        | Code::NodeReserved
+        | Code::Reserved
+        | Code::WouldDelay => reservation(code),
         Code::ExceedsBudget | Code::ExceedsCap | Code::NoBudget | Code::WindowNotKept => {
             money(code)
         }
@@ -318,6 +325,46 @@ fn money(code: Code) -> (&'static str, &'static str) {
             "The tenant has no budget that could be topped up: nothing limits its GPU-hours.",
             "Nothing to do, unless it should have one: then send SetQuota with `gpu_hour_budget` \
              and `budget_window`.",
+        ),
+        other => unreachable!("{other:?} is explained elsewhere"),
+    }
+}
+
+fn reservation(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::ReservationTime => (
+            "A reservation has to start from now on and within a year (log time, not the sender's \
+             clock).",
+            "Send it again with a start that the detail allows.",
+        ),
+        Code::DuplicateReservation => (
+            "The pool has a reservation of this name that is not over.",
+            "Choose a new name, or cancel the other one first. `conclave reservations` shows them.",
+        ),
+        Code::UnknownReservation => (
+            "The pool has no reservation of this name: it is over, was cancelled, or never was.",
+            "Nothing to do if it was to end. `conclave reservations` shows those that are not over.",
+        ),
+        Code::ExceedsCapacity => (
+            "By the ends that leases have now, and beside what is reserved already, the nodes do \
+             not have room for all of the reservation during all of its time. Nothing is reserved.",
+            "The detail says how many replicas would fit, and from when on all of them do, as far \
+             as was looked: reserve less, or later. Leases that are given back early make room.",
+        ),
+        Code::NodeReserved => (
+            "A part of the node is reserved, so it does not leave the pool.",
+            "Drain it and wait until the reservation is over, or send CancelReservation first.",
+        ),
+        Code::Reserved => (
+            "Until its new end the lease would stand where something is reserved for another \
+             tenant. The lease keeps its old end, which still comes.",
+            "Renew for at most what the detail says; after that the work has to go elsewhere.",
+        ),
+        Code::WouldDelay => (
+            "The lease was granted past a request that waits longer, because it ends before that \
+             one has room (docs/reservations.md). Renewed for so long it would delay it. The lease \
+             keeps its old end.",
+            "Renew for at most what the detail says, or again when the other one has started.",
         ),
         other => unreachable!("{other:?} is explained elsewhere"),
     }

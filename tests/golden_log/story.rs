@@ -89,6 +89,7 @@ pub(crate) fn batches() -> Vec<Vec<CommandRecord>> {
     version_3::budgets(&mut scroll);
     version_3::tariffs(&mut scroll);
     version_3::trees(&mut scroll);
+    version_3::reservations(&mut scroll);
     scroll.batches
 }
 

@@ -270,5 +270,55 @@ pub(super) fn trees(scroll: &mut Scroll) {
     scroll.send(Payload::Tick);
     scroll.send(place("nlp", "", None));
     scroll.now += 2 * HOUR;
+}
+
+/// The same version: reservations, and short leases past one that is protected.
+pub(super) fn reservations(scroll: &mut Scroll) {
+    let reserve = |name: &str, gpu_count, start: i64, end: i64| {
+        Payload::Reserve(Box::new(Reserve {
+            reservation: name.into(),
+            tenant: "r".into(),
+            start_ms: TimeMs(start),
+            end_ms: TimeMs(end),
+            gpu_models: vec!["R100".into()],
+            replicas: 1,
+            gpu_count,
+            gpu_milli: GpuMilli(1_000),
+            cpu_milli: CpuMilli(0),
+            memory_mib: MemoryMib(0),
+            topology: Topology::None,
+            reason: "the fair".to_owned(),
+        }))
+    };
+    let cancel = |name: &str| {
+        let (reservation, reason) = (name.into(), "put off".to_owned());
+        Payload::CancelReservation(CancelReservation { reservation, reason })
+    };
+    let on = |name: &str, tenant, gpus| ask(name, tenant).gpus(gpus).on(&["R100"]);
+    for payload in [set(policy()), node("r1", 8, "R100"), quota("r", 0, 20), quota("s", 0, 20)] {
+        scroll.send(payload);
+    }
+    let now = scroll.now;
+    scroll.send(reserve("past", 8, now - 1, now + HOUR));
+    scroll.send(reserve("large", 9, now + 2 * HOUR, now + 4 * HOUR));
+    scroll.send(reserve("fair", 6, now + 4 * HOUR, now + 6 * HOUR));
+    scroll.send(reserve("fair", 6, now + 4 * HOUR, now + 6 * HOUR));
+    scroll.send(reserve("second", 4, now + 5 * HOUR, now + 7 * HOUR));
+    scroll.send(cancel("second"));
+    let short = scroll.send(on("reserve-short", "s", 6));
+    scroll.send(on("reserve-long", "s", 4).hours(9));
+    scroll.send(renew("reserve-short", short, 5 * HOUR));
+    scroll.send(remove("r1"));
+    scroll.now += 4 * HOUR;
+    scroll.send(on("reserve-own", "r", 6).hours(1));
+    scroll.now += 2 * HOUR;
+    scroll.send(Payload::Tick);
+    // The long one runs now: a whole node waits for its end, and is protected after W.
+    scroll.send(on("backfill-head", "s", 8));
+    scroll.now += 2 * HOUR;
+    scroll.send(on("backfill-long", "r", 2).hours(20));
+    let passed = scroll.send(on("backfill-short", "r", 2));
+    scroll.send(renew("backfill-short", passed, 20 * HOUR));
+    scroll.now += 10 * HOUR;
     scroll.send(Payload::Tick);
 }

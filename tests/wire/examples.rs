@@ -12,7 +12,7 @@ use conclave_core::decision::*;
 use conclave_core::limits::DECIDE_VERSION_FIRST;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::*;
-use shares::events_of_shares;
+use shares::{events_of_shares, reserve};
 
 pub(crate) fn commands() -> Vec<Command> {
     let payloads = [
@@ -72,6 +72,11 @@ pub(crate) fn commands() -> Vec<Command> {
             tenant: "étoile".into(),
             parent: "ciel".into(),
             lend_gpu_milli: Some(GpuMilli(1_500)),
+        }),
+        Payload::Reserve(Box::new(reserve())),
+        Payload::CancelReservation(CancelReservation {
+            reservation: "messe".into(),
+            reason: "verschoben".into(),
         }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];

@@ -132,6 +132,8 @@ impl<'a> TimerState<'a> {
             TimerKind::DeadlinePasses => ("deadline_passes", "the deadline passes"),
             TimerKind::DeferralIsDue => ("deferral_is_due", "the deferral is over"),
             TimerKind::BudgetFits => ("budget_fits", "a new window of a budget begins"),
+            TimerKind::ReservationStarts => ("reservation_starts", "the reservation starts"),
+            TimerKind::ReservationEnds => ("reservation_ends", "the reservation is over"),
         };
         Self {
             at_ms: timer.at_ms.0,

@@ -19,6 +19,7 @@ mod object;
 mod payload;
 mod policy;
 mod quantity;
+mod reservation;
 #[cfg(test)]
 mod tests;
 mod work;

@@ -8,6 +8,7 @@ use super::policy::{
     ActivateCouncilForm, ActivateDeciderForm, OpenLogForm, SetFairShareForm, SetPoolPolicyForm,
     SetPreemptionForm, SetQuotaForm, SetTariffForm, SetTenantParentForm, TickForm, TopUpBudgetForm,
 };
+use super::reservation::{CancelReservationForm, ReserveForm};
 use super::work::{
     CancelRequestForm, ReleaseLeaseForm, RenewLeaseForm, RequestAllocationForm, ShrinkLeaseForm,
 };
@@ -92,6 +93,8 @@ enum Name {
     TopUpBudget,
     SetTariff,
     SetTenantParent,
+    Reserve,
+    CancelReservation,
 }
 
 /// What a sender may ask for in its own name.
@@ -162,6 +165,8 @@ fn fields<'de, A: MapAccess<'de>>(name: Name, map: &mut A) -> Result<PayloadForm
         Name::TopUpBudget => form::<TopUpBudgetForm, _>(map),
         Name::SetTariff => form::<SetTariffForm, _>(map),
         Name::SetTenantParent => form::<SetTenantParentForm, _>(map),
+        Name::Reserve => form::<ReserveForm, _>(map),
+        Name::CancelReservation => form::<CancelReservationForm, _>(map),
     }
 }
 

@@ -226,7 +226,7 @@ fn a_wrong_name_is_answered_with_the_nearest_or_with_all() {
             RegisterNode, DrainNode, RemoveNode, SetQuota, SetPoolPolicy, RequestAllocation, \
             CancelRequest, RenewLease, ShrinkLease, ReleaseLease, ReportNodeHealth, \
             OverrideDecision, Appeal, ActivateCouncil, SetFairShare, SetPreemption, TopUpBudget, \
-            SetTariff, SetTenantParent",
+            SetTariff, SetTenantParent, Reserve, CancelReservation",
         ),
         (
             r#"{"SetPoolPolicy":{"council":"enforced"}}"#,

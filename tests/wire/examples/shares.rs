@@ -51,5 +51,43 @@ pub(super) fn events_of_shares() -> Vec<Event> {
             parent: "".into(),
             lend_gpu_milli: None,
         }),
+        Event::ReservationMade(Box::new(ReservationMade {
+            pool: pool(),
+            operator: "ada".into(),
+            reserve: reserve(),
+            gpu_model: "A100".into(),
+            replicas: vec![Placement { node: "gpu-0001".into(), gpus: vec![0, 7] }],
+        })),
+        Event::ReservationStarted(ReservationStarted { pool: pool(), reservation: "messe".into() }),
+        Event::ReservationEnded(ReservationEnded { pool: pool(), reservation: "messe".into() }),
+        Event::ReservationCancelled(ReservationCancelled {
+            pool: pool(),
+            reservation: "messe".into(),
+            operator: "ada".into(),
+            reason: "verschoben".into(),
+        }),
+        Event::LeaseLetPast(LeaseLetPast {
+            pool: pool(),
+            request: request(),
+            protected: "r-9".into(),
+            until_ms: TimeMs(1_700_000_120_000),
+        }),
     ]
+}
+
+pub(super) fn reserve() -> Reserve {
+    Reserve {
+        reservation: "messe".into(),
+        tenant: "étoile".into(),
+        start_ms: TimeMs(1_700_000_000_000),
+        end_ms: TimeMs(1_700_086_400_000),
+        gpu_models: vec!["A100".into(), "H100".into()],
+        replicas: 2,
+        gpu_count: 8,
+        gpu_milli: GpuMilli(1_000),
+        cpu_milli: CpuMilli(64_000),
+        memory_mib: MemoryMib(512 * 1024),
+        topology: Topology::SameGroup,
+        reason: "die Messe".into(),
+    }
 }
