@@ -35,8 +35,8 @@ fn quotas_show_who_stands_below_whom_and_who_lends_and_borrows() {
     assert_eq!(of("lab").parent, None);
     let lent = ["lab", "cv", "guest"].map(|name| of(name).lent_gpu_milli);
     assert_eq!(lent, [2_000, 1_000, 0]);
-    assert_eq!((of("guest").borrowed_gpu_milli, of("guest").used_gpu_milli), (3_000, 5_000));
-    assert_eq!((of("lab").promised_gpu_milli, of("cv").promised_gpu_milli), (6_000, 2_000));
+    assert_eq!((of("guest").borrowed_gpu_milli, of("guest").used_gpu_milli), (3_000, 4_000));
+    assert_eq!((of("lab").promised_gpu_milli, of("cv").promised_gpu_milli), (7_000, 2_000));
     let text = report.text();
     assert!(text.contains("\n  cv "), "{text}");
     assert!(text.contains("\n  nlp ") && text.contains("\n    level-1 "), "{text}");
@@ -46,7 +46,7 @@ fn quotas_show_who_stands_below_whom_and_who_lends_and_borrows() {
     let report = QuotasReport::of(&state, &pool, &own).unwrap();
     assert_eq!(report.quotas[0].parent.as_deref(), Some("another tenant"));
     let others = report.others.unwrap();
-    assert_eq!((others.guarantee_gpu_milli, others.used_gpu_milli), (6_000, 5_000));
+    assert_eq!((others.guarantee_gpu_milli, others.used_gpu_milli), (7_000, 4_000));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn fairness_compares_siblings_and_counts_all_below() {
     let of = |tenant: &str| report.tenants.iter().find(|one| one.tenant == tenant).unwrap();
     assert_eq!(of("nlp").parent.as_deref(), Some("lab"));
     assert_eq!((of("guest").uses_bp, of("guest").stands.as_str()), (10_000, "at"));
-    assert_eq!((of("lab").turn < of("guest").turn, of("guest").held_gpu_milli), (true, 5_000));
+    assert_eq!((of("lab").turn < of("guest").turn, of("guest").held_gpu_milli), (true, 4_000));
     let text = report.text();
     assert!(text.lines().any(|line| line.contains("    cv ")), "{text}");
 }

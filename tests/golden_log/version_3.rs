@@ -222,7 +222,7 @@ pub(super) fn trees(scroll: &mut Scroll) {
         node("n2", 4, "A100"),
         Payload::SetPreemption(SetPreemption { rules: Some(rules) }),
         Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(HOUR)) }),
-        quota("lab", 6, 8),
+        quota("lab", 7, 8),
         quota("nlp", 0, 8),
         quota("cv", 0, 8),
         borrows(-1),
@@ -233,7 +233,7 @@ pub(super) fn trees(scroll: &mut Scroll) {
         place("cv", "nobody", None),
         place("cv", "lab", Some(1_000)),
         quota("cv", 2, 8),
-        quota("cv", 7, 8),
+        quota("cv", 8, 8),
         quota("lab", 1, 8),
         quota("lab", 9, 9),
         place("cv", "", None),
@@ -248,8 +248,8 @@ pub(super) fn trees(scroll: &mut Scroll) {
     }
     let low = |name: &str, gpus| ask(name, "guest").gpus(gpus).priority(2).preemptible();
     scroll.now += MINUTE;
-    // Two are nobody's; of the next three, one is cv's, and two the lab's.
-    scroll.send(low("guest-1", 2));
+    // One is nobody's; of the next three, one is cv's, and two the lab's.
+    scroll.send(low("guest-1", 1));
     scroll.send(ask("guest-2", "guest").gpus(1));
     scroll.send(low("guest-3", 3));
     scroll.send(low("guest-4", 1));

@@ -248,7 +248,7 @@ fn a_branch_that_does_not_exist_yet_is_unreadable() {
             for (name, value) in fields {
                 if name == "payload" {
                     let unheard = vec![("request".into(), Avro::String("r-7".into()))];
-                    *value = Avro::Union(20, Box::new(Avro::Record(unheard)));
+                    *value = Avro::Union(22, Box::new(Avro::Record(unheard)));
                 }
             }
         });
