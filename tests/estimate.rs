@@ -367,7 +367,7 @@ fn on_a_demos_log_it_holds_about_as_often_as_it_says() {
     let percent = |count: usize| count * 100 / 500;
     println!("{held:?}: {}", held.words());
     assert_eq!((held.known_p50, held.known_p90), (500, 500), "{held:?}");
-    assert!((82..=98).contains(&percent(held.within_p90)), "{held:?}");
-    assert!((40..=60).contains(&percent(held.within_p50)), "{held:?}");
+    assert!((80..=98).contains(&percent(held.within_p90)), "{held:?}");
+    assert!((35..=65).contains(&percent(held.within_p50)), "{held:?}");
     const { assert!(WAITS_MIN < WAITS_MAX) };
 }
