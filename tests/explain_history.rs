@@ -191,7 +191,7 @@ fn waits(state: &State, pool: &PoolId, id: &RequestId) -> bool {
 }
 
 fn share_a_model(pool: &Pool, one: &RequestId, other: &RequestId) -> bool {
-    let need = |id| pool.request(id).map(|request| pool.group_of(&request.ask).need);
+    let need = |id| pool.request(id).map(|request| pool.group_of(request).need);
     match (need(one), need(other)) {
         (Some(one), Some(other)) => one.shares_a_model_with(&other),
         _ => false,
