@@ -9,8 +9,9 @@ mod slurm;
 
 use conclave::demo::{Arrival, FeedEnd};
 use conclave::error::Result;
+use conclave::fold::fold;
 use conclave::import::{Import, Settings, SlurmFiles, SlurmFleet, SlurmForm, Trace, read, run};
-use conclave::log::rocks::OpenOptions;
+use conclave::log::rocks::{OpenOptions, RocksReader};
 use conclave_core::command::{CouncilMode, PlacementPolicy, WorkOutcome};
 use conclave_core::units::{DurationMs, GpuModel};
 use import_common::write;
@@ -115,11 +116,15 @@ fn accounts_have_their_limits_and_stand_below_each_other() {
     // The lab may hold 24, and there are 20; nobody of `other` has a job.
     let wanted = [("lab", 20), ("speech", 20), ("vision", 8)];
     assert_eq!(quotas, wanted.map(|(name, gpus)| (name.to_owned(), gpus)));
-    let parents: Vec<_> =
-        import.parents.iter().map(|one| format!("{} < {}", one.tenant, one.parent)).collect();
+    let parents: Vec<_> = import
+        .workload
+        .parents
+        .iter()
+        .map(|one| format!("{} < {}", one.tenant, one.parent))
+        .collect();
     assert_eq!(parents, ["speech < lab", "vision < lab"]);
     let without = imported(&sacct(folder.path(), SACCT, None));
-    assert_eq!((without.workload.quotas.len(), without.parents.len()), (2, 0));
+    assert_eq!((without.workload.quotas.len(), without.workload.parents.len()), (2, 0));
 
     let looped = "Account|ParentName\na|b\nb|c\nc|a\n";
     let error = told(&sacct(folder.path(), SACCT, Some(looped))).1.unwrap_err();
@@ -134,6 +139,10 @@ fn an_import_of_it_is_decided_and_says_how_each_ended() {
     let (summary, _) = run(&import.workload, &data, &OpenOptions::default(), |_, _| {}).unwrap();
     assert_eq!((summary.granted, summary.refused, summary.cancelled), (8, 0, 0), "{summary:?}");
     assert_eq!(summary.dead_letters, 0);
+    let (folded, _) = fold(&RocksReader::open(&data).unwrap(), 0, None).unwrap();
+    let tenants = &folded.state.pools["import"].tenants;
+    let parent = |name: &str| tenants[name].branch.parent.as_ref().map(ToString::to_string);
+    assert_eq!(["vision", "lab"].map(parent), [Some("lab".to_owned()), None]);
     assert_eq!(import.workload.log_id.0.split('-').take(2).last(), Some("slurm"));
 }
 

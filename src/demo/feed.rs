@@ -188,19 +188,19 @@ impl<'a> Feed<'a> {
 
     /// How many commands there are before the first arrival.
     fn opening_count(&self) -> usize {
-        let Workload { council, nodes, quotas, .. } = self.workload;
+        let Workload { council, nodes, quotas, parents, .. } = self.workload;
         let (newer, seated) = (self.needs_newest_rules(), council.is_some());
-        2 + usize::from(newer) + usize::from(seated) + nodes.len() + quotas.len()
+        2 + usize::from(newer) + usize::from(seated) + nodes.len() + quotas.len() + parents.len()
     }
 
     /// Whether a log that has just been opened would refuse the seat or the policy.
     fn needs_newest_rules(&self) -> bool {
-        let Workload { council, policy, .. } = self.workload;
-        council.is_some() || policy.placement == PlacementPolicy::Default
+        let Workload { council, policy, parents, .. } = self.workload;
+        council.is_some() || !parents.is_empty() || policy.placement == PlacementPolicy::Default
     }
 
     /// The commands before the first arrival, one decision each: `OpenLog` and the rules, who sits
-    /// in the council seat, the policy, then the nodes and the quotas.
+    /// in the council seat, the policy, then the nodes, the quotas and who stands below whom.
     fn opening(&self) -> impl Iterator<Item = Timed> {
         let Workload { log_id, starts_at_ms, council, policy, nodes, quotas, .. } = self.workload;
         let open = OpenLog {
@@ -222,7 +222,8 @@ impl<'a> Feed<'a> {
             .chain([Payload::SetPoolPolicy(policy.clone())]);
         let nodes = nodes.iter().cloned().map(Payload::RegisterNode);
         let quotas = quotas.iter().cloned().map(Payload::SetQuota);
-        let all = payloads.chain(nodes).chain(quotas).enumerate();
+        let parents = self.workload.parents.iter().cloned().map(Payload::SetTenantParent);
+        let all = payloads.chain(nodes).chain(quotas).chain(parents).enumerate();
         let opened_at = *starts_at_ms;
         all.map(move |(index, payload)| {
             (opened_at, self.operator(format!("setup-{index}"), payload))

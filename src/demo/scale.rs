@@ -78,6 +78,7 @@ impl Scale {
             council: None,
             policy: policy(self.placement, &arrivals),
             quotas: class_quotas(&nodes),
+            parents: vec![],
             nodes,
             arrivals,
         };

@@ -2,7 +2,7 @@
 //! with times of their own.
 
 use conclave_core::command::{
-    RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, WorkOutcome,
+    RegisterNode, RequestAllocation, SetPoolPolicy, SetQuota, SetTenantParent, WorkOutcome,
 };
 use conclave_core::council::ModelId;
 use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TimeMs, UserId};
@@ -29,6 +29,8 @@ pub struct Workload {
     pub nodes: Vec<RegisterNode>,
     /// Its tenants.
     pub quotas: Vec<SetQuota>,
+    /// Who of them stands below whom.
+    pub parents: Vec<SetTenantParent>,
     /// Requests, by time.
     pub arrivals: Vec<Arrival>,
 }
@@ -87,13 +89,16 @@ impl Workload {
     /// from.
     #[must_use]
     pub(crate) fn identity(&self, kind: &str, sources: &[Hash32]) -> LogId {
-        let Self { pool, council, policy, nodes, quotas, arrivals, .. } = self;
+        let Self { pool, council, policy, nodes, quotas, parents, arrivals, .. } = self;
         let mut hasher = blake3::Hasher::new();
         for digest in sources.iter().chain(council.as_ref().map(|ModelId(digest)| digest)) {
             hasher.update(&digest.0);
         }
         let settings = (pool, policy, nodes, quotas);
         serde_json::to_writer(&mut hasher, &settings).expect("a hasher takes every byte");
+        if !parents.is_empty() {
+            serde_json::to_writer(&mut hasher, parents).expect("a hasher takes every byte");
+        }
         for arrival in arrivals {
             let Arrival { at_ms, ask, duration_ms, outcome } = arrival;
             let row = (at_ms, ask, duration_ms);

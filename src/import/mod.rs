@@ -19,9 +19,11 @@ use crate::demo::{Arrival, FeedEnd, Summary, Workload, run_watched};
 use crate::error::{Error, Result};
 use crate::log::rocks::OpenOptions;
 use crate::trace::table::{Damage, FileRead, Table};
-use conclave_core::command::{CouncilMode, PlacementPolicy, RegisterNode, SetPoolPolicy, SetQuota};
+use conclave_core::command::{
+    CouncilMode, PlacementPolicy, RegisterNode, SetPoolPolicy, SetQuota, SetTenantParent,
+};
 use conclave_core::limits::{DURATION_MS_MAX, QUEUE_MAX};
-use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TenantId, TimeMs, UserId};
+use conclave_core::units::{DurationMs, Hash32, LogId, PoolId, TimeMs, UserId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,17 +91,6 @@ pub struct Import {
     pub assumed: Vec<String>,
     /// What the files hold and the import does not.
     pub left_out: LeftOut,
-    /// Which tenant stands below which. No command says it yet: it is kept for whoever reads it.
-    pub parents: Vec<TenantParent>,
-}
-
-/// A tenant that stands below another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TenantParent {
-    /// Who.
-    pub tenant: TenantId,
-    /// Below whom.
-    pub parent: TenantId,
 }
 
 /// What the files hold and is not sent, by why.
@@ -199,12 +190,13 @@ struct Draft {
     starts_at_ms: TimeMs,
     nodes: Vec<RegisterNode>,
     quotas: Vec<SetQuota>,
+    parents: Vec<SetTenantParent>,
     arrivals: Vec<Arrival>,
 }
 
 impl Draft {
     fn workload(self, settings: &Settings, files: &[FileRead]) -> Result<Workload> {
-        let Self { format, starts_at_ms, nodes, quotas, mut arrivals } = self;
+        let Self { format, starts_at_ms, nodes, quotas, parents, mut arrivals } = self;
         for arrival in &mut arrivals {
             arrival.at_ms = scaled(starts_at_ms, arrival.at_ms, settings.time_permille);
         }
@@ -227,6 +219,7 @@ impl Draft {
             policy: policy(settings, &arrivals),
             nodes,
             quotas,
+            parents,
             arrivals,
         };
         let digests: Vec<Hash32> = files.iter().map(|file| file.digest).collect();

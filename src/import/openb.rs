@@ -41,12 +41,13 @@ pub(super) fn read(
         format: "openb",
         starts_at_ms: TimeMs(0),
         quotas: class_quotas(&nodes),
+        parents: vec![],
         nodes,
         arrivals: arrivals.collect(),
     };
     let files = vec![node_file, task_file];
     let workload = draft.workload(settings, &files)?;
-    Ok(Import { workload, files, assumed, left_out: LeftOut::default(), parents: vec![] })
+    Ok(Import { workload, files, assumed, left_out: LeftOut::default() })
 }
 
 fn tenants() -> String {

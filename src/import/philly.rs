@@ -55,11 +55,12 @@ pub(super) fn read(
         starts_at_ms: jobs.first().map(|(_, job)| job.submitted_ms).unwrap_or_default(),
         nodes,
         quotas,
+        parents: vec![],
         arrivals: jobs.iter().map(|job| arrival(job, fleet)).collect(),
     };
     let files = vec![file];
     let workload = draft.workload(settings, &files)?;
-    Ok(Import { workload, files, assumed, left_out: LeftOut::default(), parents: vec![] })
+    Ok(Import { workload, files, assumed, left_out: LeftOut::default() })
 }
 
 /// A job that fits a node is one replica; a larger one is a gang of the fewest equal replicas that

@@ -3,7 +3,8 @@
 use crate::cli::demo::{replay_binary, shell_word};
 use crate::demo::Summary;
 use crate::error::{Error, Result};
-use crate::import::{Import, LeftOut, TenantParent, Waits};
+use crate::import::{Import, LeftOut, Waits};
+use conclave_core::command::SetTenantParent;
 use conclave_core::units::RequestId;
 use serde::Serialize;
 use std::fmt::Write;
@@ -38,7 +39,7 @@ pub(super) struct ImportSummary<'a> {
     left_out: &'a LeftOut,
     /// Which tenant stands below which.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    parents: &'a [TenantParent],
+    parents: &'a [SetTenantParent],
     #[serde(flatten)]
     fed: &'a Summary,
     #[serde(skip)]
@@ -72,7 +73,7 @@ impl<'a> ImportSummary<'a> {
             longest_wait_request: waits.longest.as_ref().map(|(_, request)| request),
             assumed: &import.assumed,
             left_out: &import.left_out,
-            parents: &import.parents,
+            parents: &workload.parents,
             fed,
             worth_asking: waits.worth_asking().or(last),
         }

@@ -3,15 +3,17 @@
 
 mod fleet;
 
-use super::{Draft, Import, LeftOut, Settings, TenantParent, check, rows};
+use super::{Draft, Import, LeftOut, Settings, check, rows};
 use crate::demo::Arrival;
 use crate::demo::scale::{fleet_gpu_milli, quota};
 use crate::error::{Error, Result};
 use crate::trace::slurm::accounts::{Accounts, association_table};
 use crate::trace::slurm::{JobRow, JobState, Row, sacct, slurmdbd};
 use crate::trace::table::{Damage, FileRead, Table};
-use conclave_core::command::{Label, RegisterNode, RequestAllocation, SetQuota, Topology};
-use conclave_core::limits::{GPU_MILLI_WHOLE, TENANTS_MAX};
+use conclave_core::command::{
+    Label, RegisterNode, RequestAllocation, SetQuota, SetTenantParent, Topology,
+};
+use conclave_core::limits::{GPU_MILLI_WHOLE, TENANTS_MAX, TREE_DEPTH_MAX};
 use conclave_core::units::{
     CpuMilli, DurationMs, GpuMilli, MemoryMib, RequestId, TenantId, TimeMs, UserId,
 };
@@ -94,11 +96,12 @@ pub(super) fn read(
         format: "slurm",
         starts_at_ms: jobs.iter().map(|job| job.row.eligible_ms).min().unwrap_or_default(),
         quotas: tenants.quotas,
+        parents: tenants.parents,
         arrivals: jobs.iter().map(|job| arrival(job, &nodes)).collect(),
         nodes,
     };
     let workload = draft.workload(settings, &all_files)?;
-    Ok(Import { workload, files: all_files, assumed, left_out, parents: tenants.parents })
+    Ok(Import { workload, files: all_files, assumed, left_out })
 }
 
 fn none_left(path: &Path, left_out: &LeftOut) -> Error {
@@ -223,7 +226,7 @@ fn labels(row: &JobRow) -> Vec<Label> {
 /// Who pays.
 struct Tenants {
     quotas: Vec<SetQuota>,
-    parents: Vec<TenantParent>,
+    parents: Vec<SetTenantParent>,
     /// Of these, how many have a limit of their own.
     limited: usize,
     /// Whether they are accounts, and not users.
@@ -235,7 +238,15 @@ impl Tenants {
     fn of(jobs: &[Job], accounts: &Accounts, nodes: &[RegisterNode]) -> Result<Self> {
         let mut names: BTreeSet<&str> = jobs.iter().map(Job::tenant).collect();
         for name in names.clone() {
-            names.extend(accounts.above(name).unwrap_or_default());
+            let above = accounts.above(name).unwrap_or_default();
+            if above.len() >= TREE_DEPTH_MAX {
+                let deep = above.len() + 1;
+                return Err(Error::invalid(format!(
+                    "account '{name}' stands on level {deep}, and a pool's tenants on at most \
+                     {TREE_DEPTH_MAX}: leave levels out of the list of accounts"
+                )));
+            }
+            names.extend(above);
         }
         if names.len() > TENANTS_MAX {
             let count = names.len();
@@ -251,7 +262,8 @@ impl Tenants {
         };
         let parent = |name: &&str| {
             let parent = accounts.by_name.get(*name)?.parent.as_deref()?;
-            Some(TenantParent { tenant: TenantId::from(*name), parent: TenantId::from(parent) })
+            let (tenant, parent) = (TenantId::from(*name), TenantId::from(parent));
+            Some(SetTenantParent { tenant, parent, lend_gpu_milli: None })
         };
         let of_name = |name: &&str| quota(TenantId::from(*name), GpuMilli(0), limit(name));
         Ok(Self {
