@@ -140,7 +140,9 @@ fn the_core_names_nothing_impure() {
     for source in rust_sources(&["core/src/"]) {
         // A test may compare integers with the float formula that they stand for.
         let code = source.text.split("#[cfg(test)]").next().unwrap();
-        found.extend(mentions(&source, code, WORDS));
+        // Sharing what nobody changes is pure; locks, channels and atomics are not.
+        let code = code.replace("std::sync::Arc", "Arc");
+        found.extend(mentions(&source, &code, WORDS));
     }
     nothing(&found, "a decision has no other input than its arguments:");
 }

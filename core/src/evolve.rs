@@ -89,11 +89,7 @@ impl State {
             Event::DeciderActivated(activated) => self.decide_version = activated.version,
             Event::NodeRegistered(registered) => self.register_node(registered),
             Event::NodeDrained(drained) => self.pool_mut(&drained.pool).fleet.drain(&drained.node),
-            Event::NodeRemoved(removed) => {
-                let pool = self.pool_mut(&removed.pool);
-                pool.fleet.remove(&removed.node);
-                pool.preemptible.node_left();
-            }
+            Event::NodeRemoved(removed) => self.pool_mut(&removed.pool).remove_node(&removed.node),
             Event::QuotaSet(set) => self.set_quota(set),
             Event::PoolPolicySet(set) => {
                 let new = || Pool::new(set.policy.clone(), self.log.as_ref());

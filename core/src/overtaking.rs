@@ -59,8 +59,7 @@ impl Barriers {
     #[must_use]
     pub fn of(pool: &Pool, now: TimeMs) -> Self {
         let protected_from = |since_ms: TimeMs| since_ms.plus(pool.policy.wait_bound_ms);
-        let groups = pool.queue.groups().values();
-        let Some(first_joined) = groups.filter_map(Waiters::first_joined).min() else {
+        let Some(first_joined) = pool.queue.first_joined() else {
             return Self::default();
         };
         if protected_from(first_joined) > now {

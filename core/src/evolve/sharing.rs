@@ -2,7 +2,7 @@
 
 use crate::decision::{FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionSet};
 use crate::state::{Notice, Pool, Request, Stage, State, TimerKind, Waiter};
-use crate::units::{GpuMilli, RequestId};
+use crate::units::{GpuMilli, NodeId, RequestId};
 
 impl State {
     /// What was used until now fades as it did.
@@ -81,6 +81,12 @@ impl State {
 }
 
 impl Pool {
+    /// The nodes behind it move up: whoever knows them by their places forgets them.
+    pub(super) fn remove_node(&mut self, node: &NodeId) {
+        self.fleet.remove(node);
+        self.preemptible.node_left();
+    }
+
     /// The lease of `victim`, which had notice because of `by`, ended.
     pub(super) fn settle_notice(&mut self, by: &RequestId, victim: &RequestId) {
         let Some(arrival) = self.preemption.settle(by, victim) else { return };

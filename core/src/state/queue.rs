@@ -14,15 +14,35 @@ use crate::units::{
 };
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All waiting requests of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "QueueImage")]
 pub struct Queue {
     #[serde(with = "group_map")]
     groups: BTreeMap<Arc<Group>, Waiters>,
     count: i64,
+    /// When they joined the queue, all groups together: it follows from the groups.
+    #[serde(skip)]
+    joined: BTreeSet<(TimeMs, Offset)>,
+}
+
+/// What of a queue is stored.
+#[derive(Deserialize)]
+struct QueueImage {
+    #[serde(with = "group_map")]
+    groups: BTreeMap<Arc<Group>, Waiters>,
+    count: i64,
+}
+
+impl From<QueueImage> for Queue {
+    fn from(QueueImage { groups, count }: QueueImage) -> Self {
+        let all = groups.values().flat_map(|waiters| waiters.iter());
+        let joined = all.map(|(arrival, waiter)| (waiter.since_ms, *arrival)).collect();
+        Self { groups, count, joined }
+    }
 }
 
 /// What waiting requests have in common when one answer serves them all.
@@ -188,6 +208,11 @@ impl Queue {
         self.count == 0
     }
 
+    /// When the first of them joined the queue.
+    pub(crate) fn first_joined(&self) -> Option<TimeMs> {
+        self.joined.first().map(|(since_ms, _)| *since_ms)
+    }
+
     /// The groups, each with its waiters in order of arrival; never an empty one.
     #[must_use]
     pub fn groups(&self) -> &BTreeMap<Arc<Group>, Waiters> {
@@ -208,6 +233,7 @@ impl Queue {
 
     /// Adds a request at the place that its arrival gives it.
     pub(crate) fn join(&mut self, group: Group, arrival: Offset, waiter: Waiter) {
+        self.joined.insert((waiter.since_ms, arrival));
         // Most join a group that is there.
         let previous = match self.groups.get_mut(&group) {
             Some(waiters) => waiters.insert(arrival, waiter),
@@ -225,6 +251,9 @@ impl Queue {
         for group in groups {
             all.extend(self.groups.remove(&group).into_iter().flat_map(Waiters::into_map));
         }
+        for (arrival, waiter) in &all {
+            self.joined.remove(&(waiter.since_ms, *arrival));
+        }
         self.count -= i64::try_from(all.len()).expect("a queue is bounded");
         all
     }
@@ -233,10 +262,11 @@ impl Queue {
     pub(crate) fn leave(&mut self, group: &Group, arrival: Offset) {
         let waiters = self.groups.get_mut(group).expect("a waiting request has a group");
         let waiter = waiters.remove(arrival);
-        assert!(waiter.is_some(), "no request of offset {arrival} waits in {group:?}");
+        let waiter = waiter.unwrap_or_else(|| panic!("nobody of {arrival} waits in {group:?}"));
         if waiters.is_empty() {
             self.groups.remove(group);
         }
+        self.joined.remove(&(waiter.since_ms, arrival));
         self.count -= 1;
     }
 }
