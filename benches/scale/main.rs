@@ -3,8 +3,9 @@
 //! costs by groups and by waiters, how late answers are at 2,000 commands per second, and how long
 //! people wait for a plan or an explanation.
 //!
-//! `-- core`, `-- pace` and `-- asked` make one of the tables each; `--nodes`, `--tenants`,
-//! `--groups` and `--waiting` with a number make a smaller pool.
+//! `-- core`, `-- pace` and `-- asked` make one of the tables each, `-- plain` and `-- rules` one of
+//! the two pools; `--nodes`, `--tenants`, `--groups` and `--waiting` with a number make a smaller
+//! one.
 
 mod deciding;
 mod draw;
@@ -44,7 +45,7 @@ fn asked() -> Result<(Size, Vec<String>), String> {
     let (mut which, mut words) = (vec![], args().skip(1).filter(|word| word != "--bench"));
     while let Some(word) = words.next() {
         let field = match word.as_str() {
-            "core" | "pace" | "asked" => {
+            "core" | "pace" | "asked" | "plain" | "rules" => {
                 which.push(word);
                 continue;
             }
@@ -52,13 +53,19 @@ fn asked() -> Result<(Size, Vec<String>), String> {
             "--tenants" => &mut size.tenants,
             "--groups" => &mut size.groups,
             "--waiting" => &mut size.waiting,
-            _ => return Err(format!("`{word}` is none of core, pace, asked, --nodes N, …")),
+            _ => {
+                return Err(format!(
+                    "`{word}` is none of core, pace, asked, plain, rules, --nodes N, …"
+                ));
+            }
         };
         let number = words.next().and_then(|number| number.parse().ok());
         *field = number.ok_or_else(|| format!("{word} wants a number"))?;
     }
-    if which.is_empty() {
-        which = ["core", "pace", "asked"].map(str::to_owned).to_vec();
+    for all in [["core", "pace", "asked"].as_slice(), &["plain", "rules"]] {
+        if !which.iter().any(|word| all.contains(&word.as_str())) {
+            which.extend(all.iter().map(|word| (*word).to_owned()));
+        }
     }
     Ok((size, which))
 }
@@ -67,10 +74,15 @@ fn run(size: Size, which: &[String]) {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load of the machine before: {}\n", load.trim());
     let wants = |name: &str| which.iter().any(|word| word == name);
+    let pools: Vec<bool> = [("plain", false), ("rules", true)]
+        .iter()
+        .filter(|(name, _)| wants(name))
+        .map(|(_, has_rules)| *has_rules)
+        .collect();
     let print = |rows: Vec<String>| rows.iter().for_each(|row| println!("{row}"));
     if wants("core") {
         println!("{ONE_BY_ONE}");
-        for has_rules in [false, true] {
+        for &has_rules in &pools {
             let size = Size { has_rules, ..size };
             // Fewer who wait in as many groups, then as many who wait in more groups.
             print(one_by_one(Size { waiting: size.waiting / 10, ..size }, COMMANDS));
@@ -81,14 +93,14 @@ fn run(size: Size, which: &[String]) {
     }
     if wants("pace") {
         println!("{AT_A_PACE}");
-        for has_rules in [false, true] {
+        for &has_rules in &pools {
             print(core_at_a_pace(Size { has_rules, ..size }, SECONDS));
         }
     }
     if wants("pace") || wants("asked") {
-        let questions: Vec<String> = [false, true]
-            .into_iter()
-            .flat_map(|has_rules| {
+        let questions: Vec<String> = pools
+            .iter()
+            .flat_map(|&has_rules| {
                 let directory = tempfile::tempdir().expect("there is room for a directory");
                 let mut served = Served::full(Size { has_rules, ..size }, directory.path());
                 if wants("pace") {

@@ -17,8 +17,8 @@ use std::thread::available_parallelism;
 
 /// openb asks for a twentieth of its fleet at the most: so many of its 1,213 nodes are left here.
 const OPENB_NODES_PERMILLE: i64 = 50;
-/// Longer jobs of openb are left out, one in 25: they run for up to months, and the others come within
-/// hours, so that a fleet would fill up with them and nothing would ever end.
+/// Longer jobs of openb are left out, one in 25: they run for up to months, and the others come
+/// within hours, so that a fleet would fill up with them and nothing would ever end.
 const OPENB_LONGEST: DurationMs = DurationMs(20_000_000);
 /// Philly's fleet is not published with the trace: 440 GPUs.
 const PHILLY_NODES: usize = 55;
