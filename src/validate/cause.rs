@@ -223,6 +223,33 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
         (Event::NodeHealthChanged(event), Payload::ReportNodeHealth(asked)) => {
             in_pool(&event.pool) && event.node == asked.node && event.health == asked.health
         }
+        (Event::RequestAdmitted(event), payload) => {
+            in_pool(&event.pool) && asked_for(payload) == Some(&event.request)
+        }
+        (Event::LeaseShrunk(event), Payload::ShrinkLease(asked)) => {
+            about(&event.pool, &event.request) && event.replicas == asked.replicas
+        }
+        (Event::CouncilWeighed(event), Payload::ReleaseLease(asked)) => {
+            let said = match asked.outcome {
+                WorkOutcome::Succeeded => Some(true),
+                WorkOutcome::Failed => Some(false),
+                WorkOutcome::Stopped | WorkOutcome::Unknown => None,
+            };
+            about(&event.pool, &event.request) && said == Some(event.ended_well)
+        }
+        (Event::LeaseRenewed(event), _) => about(&event.pool, &event.request),
+        (Event::LeaseEnded(event), _) => about(&event.pool, &event.request),
+        (Event::RequestEnded(event), _) => about(&event.pool, &event.request),
+        (Event::DecisionOverridden(event), _) => about(&event.pool, &event.request),
+        (Event::AppealFiled(event), _) => about(&event.pool, &event.request),
+        _ => is_shared_as_asked(event, command),
+    }
+}
+
+/// The same of how a pool is shared.
+fn is_shared_as_asked(event: &Event, command: &Command) -> bool {
+    let in_pool = |pool: &PoolId| *pool == command.pool;
+    match (event, &command.payload) {
         (Event::QuotaSet(event), Payload::SetQuota(asked)) => {
             in_pool(&event.pool) && event.quota == *asked
         }
@@ -255,25 +282,6 @@ fn is_as_asked(event: &Event, command: &Command) -> bool {
             let is_same = asked == (&event.tenant, event.gpu_hours, &event.reason);
             in_pool(&event.pool) && is_window && is_same && event.operator == command.actor.user
         }
-        (Event::RequestAdmitted(event), payload) => {
-            in_pool(&event.pool) && asked_for(payload) == Some(&event.request)
-        }
-        (Event::LeaseShrunk(event), Payload::ShrinkLease(asked)) => {
-            about(&event.pool, &event.request) && event.replicas == asked.replicas
-        }
-        (Event::CouncilWeighed(event), Payload::ReleaseLease(asked)) => {
-            let said = match asked.outcome {
-                WorkOutcome::Succeeded => Some(true),
-                WorkOutcome::Failed => Some(false),
-                WorkOutcome::Stopped | WorkOutcome::Unknown => None,
-            };
-            about(&event.pool, &event.request) && said == Some(event.ended_well)
-        }
-        (Event::LeaseRenewed(event), _) => about(&event.pool, &event.request),
-        (Event::LeaseEnded(event), _) => about(&event.pool, &event.request),
-        (Event::RequestEnded(event), _) => about(&event.pool, &event.request),
-        (Event::DecisionOverridden(event), _) => about(&event.pool, &event.request),
-        (Event::AppealFiled(event), _) => about(&event.pool, &event.request),
         // What it cannot come from was said already.
         _ => true,
     }
