@@ -15,12 +15,12 @@ use conclave_core::command::{RequestAllocation, Topology};
 use conclave_core::decision::{Event, LeaseGranted};
 use conclave_core::evolve::evolve;
 use conclave_core::overtaking::Barriers;
-use conclave_core::placement::{Fleet, Need, NodeClass};
+use conclave_core::placement::Need;
 use conclave_core::quota::{Demand, may_grant};
 use conclave_core::state::{Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, PoolId, RequestId, TenantId, TimeMs};
 use paid::{lease_end, over_budget, payable, wanted};
-use places::{finds_place, finds_place_anywhere, places};
+use places::{as_new, emptied, finds_place, finds_place_anywhere, places};
 use promised::{all_promised, borrowed, lendable, path, promised_to_others, reach, used};
 use proptest::prelude::*;
 use std::cmp::Reverse;
@@ -144,33 +144,6 @@ fn room_from(pool: &Pool, request: &RequestId, now: TimeMs) -> TimeMs {
         finds_place(&then, *at, &kept::left_for(&then, ask, *at), ask, ask.replicas)
     };
     times.into_iter().find(has_room).unwrap_or(now)
-}
-
-/// The nodes as if nothing ran.
-fn emptied(pool: &Pool) -> Fleet {
-    let mut pool = pool.clone();
-    for request in pool.requests.values() {
-        for replica in request.lease().map_or([].as_slice(), |lease| &lease.replicas) {
-            let node = pool.fleet.index_of(&replica.node).expect("a node of the pool");
-            let gpus = conclave_core::placement::GpuSet::of(&replica.gpus);
-            pool.fleet.give_back(node, &Need::of(&request.ask), gpus);
-        }
-    }
-    pool.fleet
-}
-
-/// The pool's nodes as if they had just been registered.
-fn as_new(pool: &Pool) -> Fleet {
-    let mut fleet = Fleet::default();
-    for node in pool.fleet.nodes() {
-        let (class, model) = (node.class(), pool.fleet.model_of(node));
-        let NodeClass { gpu_count, cpu_milli, memory_mib, model: _ } = *class;
-        fleet.add_node(node.id().clone(), model, gpu_count, cpu_milli, memory_mib);
-        if !node.topology_group().is_empty() {
-            fleet.join_group(node.id(), node.topology_group());
-        }
-    }
-    fleet
 }
 
 /// Asserts that what is said to keep a request waiting really does.

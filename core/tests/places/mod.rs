@@ -2,7 +2,7 @@
 
 use crate::paid::payable;
 use conclave_core::command::{PlacementPolicy, RequestAllocation, Topology};
-use conclave_core::placement::{Fleet, Gang, Node, Placer, Shape};
+use conclave_core::placement::{Fleet, Gang, GpuSet, Need, Node, NodeClass, Placer, Shape};
 use conclave_core::state::Pool;
 use conclave_core::units::{GpuModel, TimeMs};
 
@@ -61,4 +61,31 @@ pub(crate) fn finds_place_anywhere(
     } else {
         ask.gpu_models.iter().any(|model| finds(std::slice::from_ref(model)))
     }
+}
+
+/// The nodes as if nothing ran.
+pub(crate) fn emptied(pool: &Pool) -> Fleet {
+    let mut pool = pool.clone();
+    for request in pool.requests.values() {
+        for replica in request.lease().map_or([].as_slice(), |lease| &lease.replicas) {
+            let node = pool.fleet.index_of(&replica.node).expect("a node of the pool");
+            let gpus = GpuSet::of(&replica.gpus);
+            pool.fleet.give_back(node, &Need::of(&request.ask), gpus);
+        }
+    }
+    pool.fleet
+}
+
+/// The pool's nodes as if they had just been registered.
+pub(crate) fn as_new(pool: &Pool) -> Fleet {
+    let mut fleet = Fleet::default();
+    for node in pool.fleet.nodes() {
+        let (class, model) = (node.class(), pool.fleet.model_of(node));
+        let NodeClass { gpu_count, cpu_milli, memory_mib, model: _ } = *class;
+        fleet.add_node(node.id().clone(), model, gpu_count, cpu_milli, memory_mib);
+        if !node.topology_group().is_empty() {
+            fleet.join_group(node.id(), node.topology_group());
+        }
+    }
+    fleet
 }

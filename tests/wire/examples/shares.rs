@@ -1,7 +1,7 @@
 //! Events of how a pool is shared.
 
 use super::{preemption_rules, tariff};
-use conclave_core::command::{SetFairShare, SetPreemption};
+use conclave_core::command::{Reserve, SetFairShare, SetPreemption, Topology};
 use conclave_core::decision::*;
 use conclave_core::units::*;
 
