@@ -87,7 +87,7 @@ impl Deciding {
         self.next += 1;
         let digest = |salt: u8| {
             let mut bytes = [salt; 16];
-            bytes[..8].copy_from_slice(&offset.0.wrapping_mul(0x9e37_79b9_7f4a_7c1).to_le_bytes());
+            bytes[..8].copy_from_slice(&offset.0.wrapping_mul(0x09e3_779b_97f4_a7c1).to_le_bytes());
             Hash16(bytes)
         };
         Input {

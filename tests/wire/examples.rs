@@ -12,7 +12,7 @@ use conclave_core::decision::*;
 use conclave_core::limits::DECIDE_VERSION_FIRST;
 use conclave_core::rejection::RejectionCode;
 use conclave_core::units::*;
-use shares::{events_of_shares, reserve};
+use shares::{commands_of_shares, events_of_shares};
 
 pub(crate) fn commands() -> Vec<Command> {
     let payloads = [
@@ -59,25 +59,6 @@ pub(crate) fn commands() -> Vec<Command> {
             ask: Some(Box::new(request_allocation())),
         }),
         Payload::ActivateCouncil(ActivateCouncil { model: "c5".repeat(32) }),
-        Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(604_800_000)) }),
-        Payload::SetPreemption(SetPreemption { rules: Some(preemption_rules()) }),
-        Payload::TopUpBudget(TopUpBudget {
-            tenant: "étoile".into(),
-            gpu_hours: 1_000_000_000,
-            window_at_ms: Some(TimeMs(1_700_000_000_000)),
-            reason: "die Frist läuft ab".into(),
-        }),
-        Payload::SetTariff(tariff()),
-        Payload::SetTenantParent(SetTenantParent {
-            tenant: "étoile".into(),
-            parent: "ciel".into(),
-            lend_gpu_milli: Some(GpuMilli(1_500)),
-        }),
-        Payload::Reserve(Box::new(reserve())),
-        Payload::CancelReservation(CancelReservation {
-            reservation: "messe".into(),
-            reason: "verschoben".into(),
-        }),
     ];
     let roles = [Role::Reader, Role::Tenant, Role::Operator, Role::Administrator];
     let command = |(index, payload): (usize, Payload)| Command {
@@ -87,7 +68,7 @@ pub(crate) fn commands() -> Vec<Command> {
         submitted_at_ms: TimeMs(1_700_000_000_000),
         payload,
     };
-    payloads.into_iter().enumerate().map(command).collect()
+    payloads.into_iter().chain(commands_of_shares()).enumerate().map(command).collect()
 }
 
 /// One decision per event, then one per outcome that is not `Accepted`.

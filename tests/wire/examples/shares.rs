@@ -1,11 +1,36 @@
 //! Events of how a pool is shared.
 
 use super::{preemption_rules, tariff};
-use conclave_core::command::{Reserve, SetFairShare, SetPreemption, Topology};
+use conclave_core::command::*;
 use conclave_core::decision::*;
 use conclave_core::units::*;
 
-/// Those that `decide_version` 3 brought.
+/// The commands that `decide_version` 3 brought.
+pub(super) fn commands_of_shares() -> Vec<Payload> {
+    vec![
+        Payload::SetFairShare(SetFairShare { half_life_ms: Some(DurationMs(604_800_000)) }),
+        Payload::SetPreemption(SetPreemption { rules: Some(preemption_rules()) }),
+        Payload::TopUpBudget(TopUpBudget {
+            tenant: "étoile".into(),
+            gpu_hours: 1_000_000_000,
+            window_at_ms: Some(TimeMs(1_700_000_000_000)),
+            reason: "die Frist läuft ab".into(),
+        }),
+        Payload::SetTariff(tariff()),
+        Payload::SetTenantParent(SetTenantParent {
+            tenant: "étoile".into(),
+            parent: "ciel".into(),
+            lend_gpu_milli: Some(GpuMilli(1_500)),
+        }),
+        Payload::Reserve(Box::new(reserve())),
+        Payload::CancelReservation(CancelReservation {
+            reservation: "messe".into(),
+            reason: "verschoben".into(),
+        }),
+    ]
+}
+
+/// The events that `decide_version` 3 brought.
 pub(super) fn events_of_shares() -> Vec<Event> {
     let (pool, request) = (|| PoolId::from("vision"), || RequestId::from("r-7"));
     vec![
@@ -75,7 +100,7 @@ pub(super) fn events_of_shares() -> Vec<Event> {
     ]
 }
 
-pub(super) fn reserve() -> Reserve {
+fn reserve() -> Reserve {
     Reserve {
         reservation: "messe".into(),
         tenant: "étoile".into(),
