@@ -215,6 +215,8 @@ impl Stream {
                 world.send(pool, preemption(Some((0, HOUR_MS / 60, 4, 30))));
             }
             world.send("p1", preemption(Some((0, 0, 3, 30))));
+            // Time enough to try and renew after a notice.
+            world.send("p2", preemption(Some((0, HOUR_MS, 4, 30))));
             for tenant in 6..=DEEP {
                 world.send("p0", quota(tenant, 0, 9_000, 0));
                 world.send("p0", parent(tenant, (tenant > 6).then(|| tenant - 1), None));
