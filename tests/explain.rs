@@ -316,7 +316,7 @@ fn a_limit_and_what_would_help() {
     let report = told.check(
         "a-2",
         &[
-            "its tenant holds 3 of at most 4 GPUs, and it wants 2",
+            "a holds 3 of at most 4 GPUs, and it wants 2",
             "GPUs per replica 1 instead of 2, on n",
             "an operator: the tenant's limit 5 GPUs instead of 4 GPUs, on n",
         ],

@@ -149,7 +149,7 @@ fn whoever_is_protected_goes_ahead_by_that() {
     told.send(0, "p", words::ask("b-0", "b").gpus(1).hours(9));
     told.send(0, "p", words::ask("b-x", "b").gpus(1).hours(9));
     told.send(MINUTE, "p", words::ask("b-1", "b").gpus(2).priority(1).hours(1));
-    told.send(90 * MINUTE, "p", words::ask("a-1", "a").gpus(1).priority(9).hours(1));
+    told.send(90 * MINUTE, "p", words::ask("a-1", "a").gpus(1).priority(9).hours(20));
     told.release(2 * HOUR, "b-0");
     told.release(3 * HOUR, "b-x");
     let wanted = "behind 1 start: 1 by protection (b-1 at 11)";

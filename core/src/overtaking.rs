@@ -4,10 +4,10 @@
 //! somebody before it in the order joined the queue before that and could want one of its GPU
 //! models: then that elder has to start first. Nobody who arrived later and could want one of its
 //! models is granted anything until a protected request starts. What a tenant's own guarantee
-//! covers, or has a place in what is
-//! reserved for it, is kept back by its own requests only, and what a guarantee above it covers by those of
-//! whom that guarantee is for: a guarantee is a right to GPUs of the pool, whoever waits. Whom the
-//! budget of its tenant may make wait keeps nobody back.
+//! covers, or has a place in what is reserved for it, is kept back by its own requests only, and
+//! what a guarantee above it covers by those of whom that guarantee is for: a guarantee is a right
+//! to GPUs of the pool, whoever waits. Whom the budget of its tenant may make wait keeps nobody
+//! back.
 //!
 //! Whoever joins later takes no protection away, whatever its priority: the elders of a request
 //! joined before it or within W of it, and theirs likewise. As long as one of them waits, others

@@ -78,9 +78,9 @@ impl Pool {
         costs.min().unwrap_or(MicroUsd(0))
     }
 
-    /// `ask` as it can be paid for at `now`: without the models that would cost more than its cap. Who has a
-    /// cap and accepts any model accepts each of the pool's that it can pay for, the cheapest first
-    /// and one for the whole gang. None when there is no such model.
+    /// `ask` as it can be paid for at `now`: without the models that would cost more than its cap.
+    /// Who has a cap and accepts any model accepts each of the pool's that it can pay for, the
+    /// cheapest first and one for the whole gang. None when there is no such model.
     #[must_use]
     pub fn affordable<'a>(
         &self,

@@ -94,8 +94,8 @@ impl Pool {
         nodes.collect()
     }
 
-    /// What the leases of `tenant` take of a node that end after `from`, that of `extended` whenever
-    /// it ends. Only nodes of which something is reserved may be asked about.
+    /// What the leases of `tenant` take of a node that end after `from`, that of `extended`
+    /// whenever it ends. Only nodes of which something is reserved may be asked about.
     fn used_on(
         &self,
         node: &NodeId,
@@ -157,7 +157,8 @@ impl Pool {
         foreign.min_by_key(|one| (one.reserve.start_ms, &one.reserve.reservation))
     }
 
-    /// Whether quotas let `request` start: what a reservation of its tenant covers needs no guarantee.
+    /// Whether quotas let `request` start: what a reservation of its tenant covers needs no
+    /// guarantee.
     ///
     /// # Errors
     /// What stands against it.

@@ -291,7 +291,7 @@ proptest! {
 }
 
 /// Streams enough for everything about budgets to happen; the same ones each time.
-const STREAMS: usize = 150;
+const STREAMS: usize = 300;
 
 #[test]
 fn the_streams_have_everything_that_these_laws_are_about() {

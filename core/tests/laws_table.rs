@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{config, streams};
+use common::{config, streams, streams_of_reservations};
 use conclave_core::decide::{COMMANDS, CommandRow, STAGE_ONE};
 use conclave_core::decision::{Decision, Event, LeaseEnd, Outcome, RequestEnd};
 use conclave_core::rejection::RejectionCode;
@@ -117,11 +117,16 @@ proptest! {
 fn everything_happens_that_the_table_says() {
     // It takes a thousand pools or ten thousand tenants: the rules of commands have a story of it.
     let rare = [RejectionCode::LogFull];
+    // Renewals past a cap, into a reservation or past whom one was let past have one each, too.
+    let of_renewals =
+        [RejectionCode::ExceedsCap, RejectionCode::Reserved, RejectionCode::WouldDelay];
     // What changed between denial and appeal (a full queue, a budget, a price) has a story, too.
     let of_appeals =
         [RejectionCode::QueueFull, RejectionCode::ExceedsBudget, RejectionCode::ExceedsCap];
     let is_rare = |row: &CommandRow, code| {
-        rare.contains(code) || (row.name == "Appeal" && of_appeals.contains(code))
+        rare.contains(code)
+            || (row.name == "Appeal" && of_appeals.contains(code))
+            || (row.name == "RenewLease" && of_renewals.contains(code))
     };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
@@ -132,8 +137,14 @@ fn everything_happens_that_the_table_says() {
     };
     let said: Vec<(&str, &str)> = COMMANDS.iter().flat_map(of_row).collect();
     let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
-    for _ in 0..STREAMS_MAX {
-        let stream = streams().new_tree(&mut runner).expect("every stream will do").current();
+    let kinds = [
+        streams().boxed(),
+        streams_of_reservations().boxed(),
+        streams().boxed(),
+        streams().boxed(),
+    ];
+    for kind in kinds.iter().cycle().take(STREAMS_MAX) {
+        let stream = kind.new_tree(&mut runner).expect("every stream will do").current();
         for decision in &stream.run().decisions {
             let Some(row) = row(decision) else { continue };
             if let Outcome::Rejected(rejected) = &decision.outcome {

@@ -25,8 +25,8 @@ pub struct Estimate {
 /// How often the newest estimates of a pool were right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Held {
-    /// Estimates of which it is known whether the half held, the newest 500: the request has started
-    /// within it, or has waited longer.
+    /// Estimates of which it is known whether the half held, the newest 500: the request has
+    /// started within it, or has waited longer.
     pub known_p50: usize,
     /// In how many of these it did.
     pub within_p50: usize,

@@ -127,7 +127,7 @@ fn short_commands_send_what_they_say() {
             "quota set t --limit 4.5 --guarantee 2",
             json!({"SetQuota": {"tenant": "t", "guarantee_gpu_milli": 2_000,
                 "limit_gpu_milli": 4_500, "rate_per_minute": 0, "weight": 1,
-                "gpu_hour_budget": null, "budget_window_ms": null}}),
+                "borrow_gpu_milli": 0, "gpu_hour_budget": null, "budget_window_ms": null}}),
         ),
         (
             "nodes lab drain n1 --reason disks",

@@ -343,7 +343,8 @@ fn reservation(code: Code) -> (&'static str, &'static str) {
         ),
         Code::UnknownReservation => (
             "The pool has no reservation of this name: it is over, was cancelled, or never was.",
-            "Nothing to do if it was to end. `conclave reservations` shows those that are not over.",
+            "Nothing to do if it was to end. `conclave reservations` shows those that are not \
+             over.",
         ),
         Code::ExceedsCapacity => (
             "By the ends that leases have now, and beside what is reserved already, the nodes do \

@@ -272,8 +272,10 @@ pub(super) fn trees(scroll: &mut Scroll) {
     scroll.now += 2 * HOUR;
 }
 
-/// The same version: reservations, and short leases past one that is protected.
+/// The same version, in a pool of its own: reservations, and short leases past one that is
+/// protected.
 pub(super) fn reservations(scroll: &mut Scroll) {
+    scroll.pool = pool_here("reserved");
     let reserve = |name: &str, gpu_count, start: i64, end: i64| {
         Payload::Reserve(Box::new(Reserve {
             reservation: name.into(),
@@ -304,7 +306,10 @@ pub(super) fn reservations(scroll: &mut Scroll) {
     scroll.send(reserve("fair", 6, now + 4 * HOUR, now + 6 * HOUR));
     scroll.send(reserve("fair", 6, now + 4 * HOUR, now + 6 * HOUR));
     scroll.send(reserve("second", 4, now + 5 * HOUR, now + 7 * HOUR));
+    scroll.send(reserve("second", 2, now + 5 * HOUR, now + 7 * HOUR));
     scroll.send(cancel("second"));
+    scroll.send(cancel("second"));
+    scroll.send(remove("r1"));
     let short = scroll.send(on("reserve-short", "s", 6));
     scroll.send(on("reserve-long", "s", 4).hours(9));
     scroll.send(renew("reserve-short", short, 5 * HOUR));

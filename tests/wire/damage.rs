@@ -124,7 +124,7 @@ fn every_flipped_bit_has_the_answer_it_always_had() {
     assert_eq!(answers.finalize().to_hex().as_str(), ANSWERS);
 }
 
-const ANSWERS: &str = "c9d98304018cb055bb63b078f3e31eb23dbf792bef421e1d809e6f035434994e";
+const ANSWERS: &str = "921304ffff21a83ec791ae0d7ea1875e93fb63afca9a2892d18de93a812c0cdc";
 
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {

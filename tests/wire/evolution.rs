@@ -248,13 +248,13 @@ fn a_branch_that_does_not_exist_yet_is_unreadable() {
             for (name, value) in fields {
                 if name == "payload" {
                     let unheard = vec![("request".into(), Avro::String("r-7".into()))];
-                    *value = Avro::Union(22, Box::new(Avro::Record(unheard)));
+                    *value = Avro::Union(24, Box::new(Avro::Record(unheard)));
                 }
             }
         });
     });
     let answer = content(&reader_of(&schema), &value).unwrap_err();
-    assert!(answer.starts_with("unreadable: branch 22 of a union of which"), "{answer}");
+    assert!(answer.starts_with("unreadable: branch 24 of a union of which"), "{answer}");
 }
 
 /// What an instance of the first version wrote, and what it could not.

@@ -2,8 +2,8 @@
 //!
 //! The order is the pool's ([`Pool::in_order`](crate::state::Pool::in_order)). Requests of one
 //! group differ in arrival only, and in how long their work takes where neither a budget nor a cap
-//! counts that: when the first of a group cannot start, none of the others can, unless it is for the
-//! length of its lease.
+//! counts that: when the first of a group cannot start, none of the others can, unless it is for
+//! the length of its lease.
 
 use super::waiters::Waiters;
 use crate::command::{RequestAllocation, Topology};
