@@ -3,9 +3,9 @@
 //! costs by groups and by waiters, how late answers are at 2,000 commands per second, and how long
 //! people wait for a plan or an explanation.
 //!
-//! `-- core`, `-- pace` and `-- asked` make one of the tables each, `-- plain` and `-- rules` one of
-//! the two pools; `--nodes`, `--tenants`, `--groups` and `--waiting` with a number make a smaller
-//! one.
+//! `-- core`, `-- pace` and `-- asked` make one of the tables each, `-- plain` and `-- rules` one
+//! of the two pools; `--nodes`, `--tenants`, `--groups` and `--waiting` with a number make a
+//! smaller one.
 
 mod deciding;
 mod draw;
