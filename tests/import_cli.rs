@@ -103,7 +103,8 @@ fn wrong_usage_is_answered_with_what_to_do() {
         (&["philly", jobs, "--gpus-per-node", "17"], "1..=16"),
         (&["philly", jobs, "--time-scale", "0"], "above 0"),
         (&["openb", nodes, pods, "--nodes-fraction", "2"], "at most 1"),
-        (&["slurm", jobs], "unrecognized subcommand 'slurm'"),
+        (&["slurm", jobs], "--format <FORMAT>"),
+        (&["helios", jobs], "unrecognized subcommand 'helios'"),
     ];
     for (arguments, wanted) in table {
         check_refused(arguments, &data, &[wanted]);
