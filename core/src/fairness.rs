@@ -7,8 +7,8 @@
 //! (dominant resource fairness, Ghodsi et al., NSDI 2011), divided by the tenant's weight.
 
 use crate::limits::HALF_LIFE_MS_DEFAULT;
-use crate::state::{Amounts, Group, Ledger, Pool, Tenant, Waiter};
-use crate::units::{DurationMs, Offset, TenantId, TimeMs};
+use crate::state::{Amounts, Ledger, Pool, Tenant};
+use crate::units::{DurationMs, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The use of whoever holds all of a resource, and always did.
@@ -184,20 +184,6 @@ impl Pool {
             .reduce(|most, next| if next.1 > most.1 { next } else { most })
             .expect("there are three resources");
         FairUse { dominant, share, key: share / i128::from(weight) }
-    }
-}
-
-impl Pool {
-    /// Where each waiting request stands at `now`: priority descending, then in a pool with fair
-    /// share whose tenant has used least for its weight, then arrival. A grant moves what else its
-    /// tenant waits for behind that of others.
-    pub fn in_order(&self, now: TimeMs) -> impl Iterator<Item = (&Group, Offset, &Waiter)> {
-        let mut order = FairOrder::of(self, now);
-        let mut all: Vec<_> = self.queue.waiters().collect();
-        all.sort_by_cached_key(|(group, arrival, _)| {
-            (group.priority, order.key(self, &group.tenant), *arrival)
-        });
-        all.into_iter()
     }
 }
 

@@ -133,7 +133,7 @@ fn check_budgets(state: &State, id: &PoolId, pool: &Pool) {
 fn check_queue(id: &PoolId, pool: &Pool) {
     let mut waiting = 0;
     let mut deferred = 0;
-    for (name, request) in &pool.requests {
+    for (name, request) in pool.requests.iter() {
         assert_eq!(*name, request.ask.request, "pool {id}: a request under another's name");
         match &request.stage {
             Stage::Admitted => panic!("pool {id}: {name} was admitted and then forgotten"),

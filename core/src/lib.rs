@@ -25,6 +25,7 @@ mod draft;
 pub mod evolve;
 pub mod explain;
 pub mod fairness;
+mod in_order;
 pub mod input;
 pub mod invariants;
 pub mod limits;

@@ -25,24 +25,30 @@ pub fn ahead(state: &State, pool: &PoolId, request: &RequestId, viewer: &Viewer)
     let since_ms = request.waits_since()?;
     let own = pool.group_of(request);
     let look = Look::of(pool, viewer, request, state.time_ms);
-    let before: Vec<_> = pool
-        .in_order(state.time_ms)
-        .take_while(|(.., waiter)| waiter.request != request.ask.request)
-        .collect();
-    let count = |rule| before.iter().filter(|one| look.rule(one, request) == rule).count();
-    let (by_priority, by_fair_share) = (count(PRIORITY), count(FAIR_SHARE));
-    let shares = |(group, ..): &&Before<'_>| group.need.shares_a_model_with(&own.need);
-    let in_its_way = before.iter().filter(shares).take(NAMED_MAX);
+    let before = pool.groups_before(request, state.time_ms);
+    let count = |holds: &dyn Fn(&Group) -> bool| {
+        before.iter().filter(|(group, _)| holds(group)).map(|(_, count)| count).sum::<usize>()
+    };
+    let by = |rule| count(&|group| look.rule(group, request) == rule);
+    let (all, by_priority, by_fair_share) = (count(&|_| true), by(PRIORITY), by(FAIR_SHARE));
+    // Its own group does, so that what is found ends with the request.
+    let shares = |group: &Group| group.need.shares_a_model_with(&own.need);
+    let is_before = |(.., waiter): &Before<'_>| waiter.request != request.ask.request;
+    let first = pool.in_order(state.time_ms).take_while(is_before).take(NAMED_MAX);
+    let in_its_way = pool.in_order_among(state.time_ms, shares).take_while(is_before);
     let barriers = Barriers::of(pool, state.time_ms);
     let protected = barriers.all_before(pool, request).take(NAMED_MAX);
     Some(Ahead {
-        place: before.len() + 1,
+        place: all + 1,
         by_priority,
         by_fair_share,
-        by_arrival: before.len() - by_priority - by_fair_share,
-        sharing_a_model: before.iter().filter(shares).count(),
-        first: before.iter().take(NAMED_MAX).map(|(group, _, one)| look.name(group, one)).collect(),
-        in_its_way: in_its_way.map(|one| look.row(one, look.rule(one, request))).collect(),
+        by_arrival: all - by_priority - by_fair_share,
+        sharing_a_model: count(&shares),
+        first: first.map(|(group, _, one)| look.name(group, one)).collect(),
+        in_its_way: in_its_way
+            .take(NAMED_MAX)
+            .map(|one| look.row(&one, look.rule(one.0, request)))
+            .collect(),
         protected: protected.filter_map(|one| look.protected(&one.request)).collect(),
         is_protected: barriers.protect(&request.ask.request),
         protected_from_ms: look.protected_from(request, since_ms, state.time_ms),
@@ -71,8 +77,7 @@ impl<'a> Look<'a> {
 
     /// Why one of those before `request` stands there. Arrival says nothing of two tenants of which
     /// one has used less.
-    fn rule(&self, before: &Before<'_>, request: &Request) -> &'static str {
-        let group = before.0;
+    fn rule(&self, group: &Group, request: &Request) -> &'static str {
         if group.priority.0 > request.ask.priority {
             PRIORITY
         } else if self.used_less.contains_key(&group.tenant) {

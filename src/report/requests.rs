@@ -217,12 +217,14 @@ impl RequestReport {
         let Some(request) = seen else { return Ok(None) };
         let blockers = Blockers::of(state, id);
         let blocked = Blocked::of(&blockers, pool, request, state.time_ms, viewer);
-        let mut in_order = (1..).zip(pool.in_order(state.time_ms));
-        let place = in_order.find(|(_, (_, _, one))| one.request == request.ask.request);
+        let place = request.waits_since().map(|_| {
+            let before = pool.groups_before(request, state.time_ms).into_iter();
+            number(before.map(|(_, count)| count).sum::<usize>()) + 1
+        });
         Ok(Some(Self {
             as_of: AsOf::of(state),
             pool: id.to_string(),
-            request: RequestRow::of(request, place.map(|(place, _)| place)),
+            request: RequestRow::of(request, place),
             blocked_by: blocked.blocked_by,
             sentence: blocked.sentence,
         }))

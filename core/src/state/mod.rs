@@ -14,6 +14,7 @@ mod preemption;
 mod queue;
 mod rate;
 mod request;
+mod requests;
 mod reservation;
 mod timer;
 mod waiters;
@@ -30,6 +31,7 @@ pub(crate) use preemptible::Preemptible;
 pub use preemption::{Claim, PreemptedOnDay, Preemption};
 pub use queue::{GangNeed, Group, Queue, Terms, Waiter};
 pub use request::{Lease, LetPast, Loan, Notice, Request, Stage};
+pub use requests::Requests;
 pub use reservation::{Reservation, Reservations};
 pub use timer::{Timer, TimerKind};
 pub use waiters::Waiters;
@@ -94,7 +96,7 @@ pub struct Pool {
     /// Who may ask, and how much they use.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// Live requests: waiting, deferred or running.
-    pub requests: BTreeMap<RequestId, Request>,
+    pub requests: Requests,
     /// Those that wait for capacity.
     pub queue: Queue,
     /// How many are deferred or due for a vote.
@@ -226,7 +228,7 @@ impl Pool {
             policy,
             fleet: Fleet::default(),
             tenants: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            requests: Requests::default(),
             queue: Queue::default(),
             deferred_count: 0,
             guarantees: GpuMilli(0),

@@ -6,9 +6,9 @@
 //! somebody looked.
 
 use super::request::Request;
+use super::requests::Requests;
 use crate::placement::{Fleet, GpuSet, Moment, Need, Node, Shape};
 use crate::units::{GpuMilli, RequestId, TenantId};
-use std::collections::BTreeMap;
 
 /// Shapes whose rooms are kept; beyond it the one not looked for longest is dropped. Each costs
 /// eight bytes per node.
@@ -60,7 +60,7 @@ struct Rooms {
 
 impl Preemptible {
     /// Goes through all requests, unless that was done before.
-    pub(crate) fn make(&mut self, fleet: &Fleet, requests: &BTreeMap<RequestId, Request>) {
+    pub(crate) fn make(&mut self, fleet: &Fleet, requests: &Requests) {
         if self.0.is_none() {
             self.0 = Some(Made { by_node: by_node(fleet, requests), rows: vec![] });
         }
@@ -116,7 +116,7 @@ impl Preemptible {
     }
 
     /// Whether it is what follows from `requests`, if it was made.
-    pub(crate) fn is_of(&self, fleet: &Fleet, requests: &BTreeMap<RequestId, Request>) -> bool {
+    pub(crate) fn is_of(&self, fleet: &Fleet, requests: &Requests) -> bool {
         let Some(made) = &self.0 else { return true };
         let sorted = |by_node: &[Vec<Seat>]| {
             let mut by_node = by_node.to_vec();
@@ -205,7 +205,7 @@ fn seats<'r>(
     })
 }
 
-fn by_node(fleet: &Fleet, requests: &BTreeMap<RequestId, Request>) -> Vec<Vec<Seat>> {
+fn by_node(fleet: &Fleet, requests: &Requests) -> Vec<Vec<Seat>> {
     let mut by_node = vec![vec![]; fleet.nodes().len()];
     for (node, seat) in requests.values().flat_map(|request| seats(fleet, request)) {
         by_node[node].push(seat);

@@ -219,13 +219,6 @@ impl Queue {
         &self.groups
     }
 
-    /// All waiting requests, in no order that anybody should show.
-    pub(crate) fn waiters(&self) -> impl Iterator<Item = (&Group, Offset, &Waiter)> {
-        self.groups.iter().flat_map(|(group, waiters)| {
-            waiters.iter().map(move |(arrival, waiter)| (&**group, *arrival, waiter))
-        })
-    }
-
     /// Whether somebody of a group who arrived at an offset waits.
     pub(crate) fn holds(&self, group: &Group, arrival: Offset) -> bool {
         self.groups.get(group).is_some_and(|waiters| waiters.contains_key(&arrival))

@@ -1,6 +1,6 @@
 //! What a pool keeps about reservations.
 
-use super::Request;
+use super::Requests;
 use crate::command::Reserve;
 use crate::decision::Placement;
 use crate::placement::Need;
@@ -111,16 +111,12 @@ impl Reservations {
     }
 
     /// Adds one. `requests` are the live ones of the pool.
-    pub(crate) fn add(
-        &mut self,
-        reservation: Reservation,
-        requests: &BTreeMap<RequestId, Request>,
-    ) {
+    pub(crate) fn add(&mut self, reservation: Reservation, requests: &Requests) {
         let nodes: BTreeSet<&NodeId> = reservation.replicas.iter().map(|at| &at.node).collect();
         let new = nodes.into_iter().filter(|node| !self.sitting.contains_key(*node));
         let mut new: BTreeMap<NodeId, BTreeSet<RequestId>> =
             new.map(|node| (node.clone(), BTreeSet::new())).collect();
-        for (id, request) in requests {
+        for (id, request) in requests.iter() {
             for at in request.lease().map_or([].as_slice(), |lease| &lease.replicas) {
                 if let Some(sitting) = new.get_mut(&at.node) {
                     sitting.insert(id.clone());

@@ -8,11 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// Requests that are alike, in order of arrival. Their value is who they are: when they joined is
-/// kept beside it, so that nobody has to go through all of them.
+/// kept beside it, so that nobody has to go through all of them. Copies share them until one of the
+/// two changes.
 #[derive(Clone, Debug, Default)]
-pub struct Waiters {
+pub struct Waiters(Arc<Lines>);
+
+#[derive(Clone, Debug, Default)]
+struct Lines {
     by_arrival: BTreeMap<Offset, Waiter>,
     joined: BTreeSet<(TimeMs, Offset)>,
     lengths: BTreeSet<(DurationMs, Offset)>,
@@ -22,18 +27,18 @@ impl Waiters {
     /// When the first of them joined the queue; none when there is nobody.
     #[must_use]
     pub fn first_joined(&self) -> Option<TimeMs> {
-        self.joined.first().map(|(since_ms, _)| *since_ms)
+        self.0.joined.first().map(|(since_ms, _)| *since_ms)
     }
 
     /// The first who arrived after `last` and joined before it; the first of all after nobody.
     pub(crate) fn next_elder(&self, last: Option<(Offset, TimeMs)>) -> Option<(Offset, &Waiter)> {
         let Some((arrival, since_ms)) = last else {
-            return self.by_arrival.first_key_value().map(|(arrival, waiter)| (*arrival, waiter));
+            return self.0.by_arrival.first_key_value().map(|(arrival, waiter)| (*arrival, waiter));
         };
         if self.first_joined()? >= since_ms {
             return None;
         }
-        let behind = self.by_arrival.range((Excluded(arrival), Unbounded));
+        let behind = self.0.by_arrival.range((Excluded(arrival), Unbounded));
         let mut behind = behind.map(|(arrival, waiter)| (*arrival, waiter));
         behind.find(|(_, waiter)| waiter.since_ms < since_ms)
     }
@@ -41,7 +46,7 @@ impl Waiters {
     /// The one whose work takes least, the first among equals; none when there is nobody.
     #[must_use]
     pub fn shortest(&self) -> Option<&Waiter> {
-        self.lengths.first().map(|(_, arrival)| &self.by_arrival[arrival])
+        self.0.lengths.first().map(|(_, arrival)| &self.0.by_arrival[arrival])
     }
 
     /// The first who arrived after `arrival` and whose work takes less than `length`. Goes through
@@ -52,29 +57,31 @@ impl Waiters {
         length: DurationMs,
     ) -> Option<(Offset, &Waiter)> {
         self.shortest().filter(|shortest| shortest.expected_duration_ms < length)?;
-        let behind = self.by_arrival.range((Excluded(arrival), Unbounded));
+        let behind = self.0.by_arrival.range((Excluded(arrival), Unbounded));
         let mut behind = behind.map(|(arrival, waiter)| (*arrival, waiter));
         behind.find(|(_, waiter)| waiter.expected_duration_ms < length)
     }
 
     /// Adds one; returns whoever had that arrival.
     pub(super) fn insert(&mut self, arrival: Offset, waiter: Waiter) -> Option<Waiter> {
-        self.joined.insert((waiter.since_ms, arrival));
-        self.lengths.insert((waiter.expected_duration_ms, arrival));
-        self.by_arrival.insert(arrival, waiter)
+        let lines = Arc::make_mut(&mut self.0);
+        lines.joined.insert((waiter.since_ms, arrival));
+        lines.lengths.insert((waiter.expected_duration_ms, arrival));
+        lines.by_arrival.insert(arrival, waiter)
     }
 
     /// Takes one out.
     pub(super) fn remove(&mut self, arrival: Offset) -> Option<Waiter> {
-        let waiter = self.by_arrival.remove(&arrival)?;
-        self.joined.remove(&(waiter.since_ms, arrival));
-        self.lengths.remove(&(waiter.expected_duration_ms, arrival));
+        let lines = Arc::make_mut(&mut self.0);
+        let waiter = lines.by_arrival.remove(&arrival)?;
+        lines.joined.remove(&(waiter.since_ms, arrival));
+        lines.lengths.remove(&(waiter.expected_duration_ms, arrival));
         Some(waiter)
     }
 
     /// All of them, by arrival.
     pub(super) fn into_map(self) -> BTreeMap<Offset, Waiter> {
-        self.by_arrival
+        Arc::unwrap_or_clone(self.0).by_arrival
     }
 }
 
@@ -82,13 +89,13 @@ impl Deref for Waiters {
     type Target = BTreeMap<Offset, Waiter>;
 
     fn deref(&self) -> &Self::Target {
-        &self.by_arrival
+        &self.0.by_arrival
     }
 }
 
 impl PartialEq for Waiters {
     fn eq(&self, other: &Self) -> bool {
-        self.by_arrival == other.by_arrival
+        self.0.by_arrival == other.0.by_arrival
     }
 }
 
@@ -96,7 +103,7 @@ impl Eq for Waiters {}
 
 impl Serialize for Waiters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.by_arrival.serialize(serializer)
+        self.0.by_arrival.serialize(serializer)
     }
 }
 
@@ -108,7 +115,7 @@ impl<'de> Deserialize<'de> for Waiters {
         let lengths = by_arrival.iter();
         let lengths = lengths.map(|(arrival, waiter)| (waiter.expected_duration_ms, *arrival));
         let lengths = lengths.collect();
-        Ok(Self { by_arrival, joined, lengths })
+        Ok(Self(Arc::new(Lines { by_arrival, joined, lengths })))
     }
 }
 
