@@ -54,11 +54,14 @@ impl State {
     /// been taken, or there is none: whoever waits on for it waits like everybody else.
     pub(super) fn forget_served(&mut self, decision: &Decision) {
         for event in &decision.events {
-            let pool = match event {
-                Event::LeasePreempted(preempted) => &preempted.pool,
-                Event::LeaseEnded(ended) => &ended.pool,
-                Event::QueueCaughtUp(caught) => &caught.pool,
-                _ => continue,
+            let pool = if let Event::LeasePreempted(preempted) = event {
+                &preempted.pool
+            } else if let Event::LeaseEnded(ended) = event {
+                &ended.pool
+            } else if let Event::QueueCaughtUp(caught) = event {
+                &caught.pool
+            } else {
+                continue;
             };
             if !self.carried_over.contains(pool) {
                 self.pool_mut(pool).preemption.served.clear();
