@@ -122,9 +122,18 @@ impl Pool {
         }
     }
 
-    /// Whether a lease on `ask` would fit its tenant's budget whenever it started from `now` on.
-    pub(crate) fn always_fits_budget(&self, ask: &RequestAllocation, now: TimeMs) -> bool {
-        self.always_fits_budget_from(ask, now) == Some(now)
+    /// Whether a lease on `ask` would fit its tenant's budget whenever it started from `now` on,
+    /// beside others of which so much may fall into any one window (GPU milli times milliseconds).
+    pub(crate) fn always_fits_budget(
+        &self,
+        ask: &RequestAllocation,
+        beside: i128,
+        now: TimeMs,
+    ) -> bool {
+        let allowance = self.tenants[&ask.tenant].allowance();
+        let fits_from =
+            |allowance: Allowance<'_>| allowance.always_fits_from(self.want(ask), beside, now);
+        allowance.is_none_or(|allowance| fits_from(allowance) == Some(now))
     }
 
     /// From when on it would, as far as is known; none when it never does.
@@ -134,7 +143,7 @@ impl Pool {
         now: TimeMs,
     ) -> Option<TimeMs> {
         match self.tenants[&ask.tenant].allowance() {
-            Some(allowance) => allowance.always_fits_from(self.want(ask), now),
+            Some(allowance) => allowance.always_fits_from(self.want(ask), 0, now),
             None => Some(now),
         }
     }
@@ -214,13 +223,19 @@ impl Allowance<'_> {
         self.search(want, now, |window| (self.allowed(window) - window.reserved).max(0))
     }
 
+    /// The most of a lease that may fall into one window, in GPU milli times milliseconds.
+    pub(crate) fn in_one_window(&self, want: Want) -> i128 {
+        i128::from(want.gpu_milli) * i128::from(want.length.min(self.width).0)
+    }
+
     /// From when on a lease would fit whenever it started: as much of it as one window can hold is
-    /// left in each one. Once that is so, time alone does not change it. None when it never is.
-    pub(crate) fn always_fits_from(&self, want: Want, now: TimeMs) -> Option<TimeMs> {
+    /// left in each one, `beside` what else is to come. Once that is so, time alone does not change
+    /// it. None when it never is.
+    pub(crate) fn always_fits_from(&self, want: Want, beside: i128, now: TimeMs) -> Option<TimeMs> {
         if want.gpu_milli == 0 {
             return Some(now);
         }
-        let in_one = i128::from(want.gpu_milli) * i128::from(want.length.min(self.width).0);
+        let in_one = self.in_one_window(want) + beside;
         let fits_empty = want.windows_max(self.width) <= BUDGET_WINDOWS_MAX
             && in_one <= i128::from(self.gpu_hours) * GPU_HOUR;
         if !fits_empty {
@@ -333,7 +348,7 @@ mod tests {
                     prop_assert!(at == now || !fits(TimeMs(at.0 - 1)), "{at} is not the first");
                 }
             }
-            if let Some(from) = allowance.always_fits_from(want, now) {
+            if let Some(from) = allowance.always_fits_from(want, 0, now) {
                 let mut minutes = minutes.into_iter().filter(|at| *at >= from);
                 prop_assert!(minutes.all(fits), "not always from {from} on");
             }

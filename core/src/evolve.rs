@@ -49,6 +49,7 @@ impl State {
         assert_eq!(decision.covered_before, self.covered, "offset {}: a gap", decision.offset);
         self.covered = decision.offset;
         self.note_denied_newcomer(decision);
+        self.forget_served(decision);
         let Some(digests) = decision.remembered else { return };
         let Some(pool) = self.pools.get_mut(&decision.pool) else { return };
         let time_ms = decision.time_ms;
@@ -179,6 +180,7 @@ impl State {
             attempts: 0,
             is_appealed: false,
             preemptions: 0,
+            preemptions_by_own: 0,
             said: None,
             stage: Stage::Admitted,
         };

@@ -291,7 +291,7 @@ fn waits_for_capacity(
     let ask = &pool.requests[request].ask;
     on_draining.waits_for_capacity(pool, &ask.tenant, ask.total_gpu_milli())
         && could_hold_at(pool, ask, now)
-        && pool.always_fits_budget(ask, now)
+        && pool.always_fits_budget(ask, 0, now)
 }
 
 /// Whose unused guarantee covers all that is asked, when one does: its tenant's, or that of the

@@ -8,18 +8,20 @@
 //! `docs/preemption.md` says why this cannot go on for ever: every notice uses up one of the few
 //! that a request may get in its life.
 
+mod pending;
 mod shift;
 mod victims;
 
-use crate::command::Topology;
+use crate::command::{PreemptionRules, Topology};
 use crate::decision::{Event, LeasePreempted, PreemptionNoticed, RequestEnd, RequestEnded};
 use crate::draft::Draft;
 use crate::limits::PREEMPTORS_MAX;
 use crate::overtaking::Barriers;
 use crate::queue::firsts_in_order;
-use crate::quota::{Demand, QuotaBlock, may_grant};
 use crate::state::{Group, Pool, Request, Stage};
-use crate::units::{Offset, PoolId, RequestId, TimeMs};
+use crate::units::{PoolId, RequestId, TimeMs};
+use pending::Pending;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use victims::{Ground, Victim, Victims};
 
@@ -74,84 +76,130 @@ pub(crate) fn preempt_for_waiters(
 ) -> Search {
     let pool = draft.state.pool(pool_id);
     let Some(rules) = pool.preemption.rules else { return Search::Nothing };
-    for id in preemptors(pool, draft.now, newcomers) {
-        let (pool, now) = (draft.state.pool_mut(pool_id), draft.now);
-        let latest = now.plus(rules.min_run_ms.max(rules.grace_ms));
-        let kept_out = pool.nodes_kept_from(&pool.requests[&id].ask, (now, latest));
-        let grounds = Ground::of(pool, &id, now, &kept_out);
-        let victims = Victims { pool: draft.state.pool(pool_id), rules, now, kept_out };
-        let Some(chosen) = victims.of(&id, &grounds) else { continue };
-        // A notice, an end, and a deadline that passed.
-        if !draft.has_room_for_preemption(3 * chosen.len()) {
-            return Search::NoRoom;
+    let mut pending = Pending::of(pool);
+    let mut left: VecDeque<_> = preemptors(pool, draft.now, newcomers, &pending).into();
+    let mut alike_left = PREEMPTORS_MAX;
+    while let Some((group, id)) = left.pop_front() {
+        match preempt_for(draft, pool_id, &id, (rules, &pending)) {
+            Some(Search::Nothing) => {}
+            Some(search) => return search,
+            None => continue,
         }
-        let ends_at_ms = victims.end(&chosen);
-        let notices: Vec<_> = chosen.iter().map(|one| victims.notice(one, ends_at_ms)).collect();
-        let (is_now, tenants) = (ends_at_ms <= draft.now, &victims.pool.tenants);
-        let of = |victim: &Victim<'_>| &tenants[&victim.request.ask.tenant];
-        let gives_back = chosen.iter().any(|victim| of(victim).may_wait_for_budget());
-        let by_tenant = draft.state.pool(pool_id).requests[&id].ask.tenant.clone();
-        for (request, right, ends_at_ms) in notices {
-            draft.emit(Event::PreemptionNoticed(PreemptionNoticed {
-                pool: pool_id.clone(),
-                request: request.clone(),
-                by: id.clone(),
-                by_tenant: by_tenant.clone(),
-                right,
-                ends_at_ms,
-            }));
-            if is_now {
-                preempt(draft, pool_id, &request);
-            }
+        let pool = draft.state.pool(pool_id);
+        pending = Pending::of(pool);
+        let may = |(group, id): &(Arc<Group>, RequestId)| {
+            pending.keeps_limits(pool, group)
+                && pending.keeps_budget(pool, &pool.requests[id].ask, draft.now)
+        };
+        // Whoever is behind it in its group may have leases end as well.
+        let next = next_of_group(pool, &group).map(|request| request.ask.request.clone());
+        let next = next.filter(|next| alike_left > 0 && left.iter().all(|(_, id)| id != next));
+        if let Some(next) = next {
+            alike_left -= 1;
+            left.push_front((group, next));
         }
-        if is_now || gives_back {
-            return Search::Freed;
-        }
+        left.retain(may);
     }
     Search::Nothing
 }
 
-/// The first in the order who wait for room and for nothing else, and for whom no lease ends
-/// already; then those of `newcomers` who do. Room is made wherever it is, so never for a gang that
-/// has to sit together.
-fn preemptors(pool: &Pool, now: TimeMs, newcomers: &[RequestId]) -> Vec<RequestId> {
+/// Has leases end for one request; none when none was found. [`Search::Nothing`] says that they
+/// end later.
+fn preempt_for(
+    draft: &mut Draft,
+    pool_id: &PoolId,
+    id: &RequestId,
+    (rules, pending): (PreemptionRules, &Pending),
+) -> Option<Search> {
+    let (pool, now) = (draft.state.pool_mut(pool_id), draft.now);
+    let latest = now.plus(rules.min_run_ms.max(rules.grace_ms));
+    let kept_out = pool.nodes_kept_from(&pool.requests[id].ask, (now, latest));
+    let grounds = Ground::of(pool, id, now, &kept_out, pending);
+    let pool = draft.state.pool(pool_id);
+    let victims = Victims { pool, rules, now, kept_out, pending };
+    let chosen = victims.of(id, &grounds)?;
+    let ends_at_ms = victims.end(&chosen);
+    let ask = &pool.requests[id].ask;
+    if ask.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= ends_at_ms) {
+        return None;
+    }
+    // A notice, an end, and a deadline that passed.
+    if !draft.has_room_for_preemption(3 * chosen.len()) {
+        return Some(Search::NoRoom);
+    }
+    let notices: Vec<_> = chosen.iter().map(|one| victims.notice(one, ends_at_ms)).collect();
+    let is_now = ends_at_ms <= draft.now;
+    let of = |victim: &Victim<'_>| &pool.tenants[&victim.request.ask.tenant];
+    let gives_back = chosen.iter().any(|victim| of(victim).may_wait_for_budget());
+    let by_tenant = ask.tenant.clone();
+    for (request, right, ends_at_ms) in notices {
+        draft.emit(Event::PreemptionNoticed(PreemptionNoticed {
+            pool: pool_id.clone(),
+            request: request.clone(),
+            by: id.clone(),
+            by_tenant: by_tenant.clone(),
+            right,
+            ends_at_ms,
+        }));
+        if is_now {
+            preempt(draft, pool_id, &request);
+        }
+    }
+    Some(if is_now || gives_back { Search::Freed } else { Search::Nothing })
+}
+
+/// The first of each group in the order who wait for room and for nothing else, and for whom no
+/// lease ends already; then those of `newcomers` who do. Room is made wherever it is, so never for
+/// a gang that has to sit together.
+fn preemptors(
+    pool: &Pool,
+    now: TimeMs,
+    newcomers: &[RequestId],
+    pending: &Pending,
+) -> Vec<(Arc<Group>, RequestId)> {
     let barriers = Barriers::of(pool, now);
-    let may = |(group, arrival): &(Arc<Group>, Offset)| {
+    let may = |(group, request): &(Arc<Group>, &Request)| {
         group.need.topology == Topology::None
-            && !barriers.keep_back(pool, *arrival, group)
-            && is_within_limit(pool, group)
+            && !barriers.keep_back(pool, request.arrival, group)
+            && pending.keeps_limits(pool, group)
+            && pending.keeps_budget(pool, &request.ask, now)
     };
-    let may_pay = |request: &&Request| {
-        let has_claims = pool.preemption.claims.contains_key(&request.ask.request);
-        !has_claims && pool.always_fits_budget(&request.ask, now)
+    let name = |(group, request): (Arc<Group>, &Request)| (group, request.ask.request.clone());
+    let firsts = || {
+        let firsts = firsts_in_order(pool, now).map(|(group, _)| group);
+        firsts.filter_map(|group| next_of_group(pool, &group).map(|request| (group, request)))
     };
-    let waits = |id: &RequestId| {
-        let request = pool.request(id)?;
-        let waits = matches!(request.stage, Stage::Waiting { .. });
-        waits.then(|| (Arc::new(pool.group_of(request)), request.arrival))
-    };
-    let found = |(group, arrival): (Arc<Group>, Offset)| pool.waiter(&group, arrival);
-    let name = |request: &Request| request.ask.request.clone();
-    let firsts = firsts_in_order(pool, now).filter(may).map(found).filter(may_pay);
-    let mut all: Vec<_> = firsts.take(PREEMPTORS_MAX).map(name).collect();
+    let mut all: Vec<_> = firsts().filter(may).take(PREEMPTORS_MAX).map(name).collect();
     if pool.borrowed.0 > 0 {
         // Whoever lent is not kept waiting by others for whom there is nothing to take.
-        let is_covered = |(group, _): &(Arc<Group>, Offset)| {
-            pool.covered_by(&group.tenant, group.need.total_gpu_milli()).is_some()
+        let is_covered = |(group, _): &(Arc<Group>, &Request)| {
+            let wanted = group.need.total_gpu_milli().0;
+            pending.covered_by(pool, &group.tenant, wanted).is_some()
         };
-        let covered = firsts_in_order(pool, now).filter(is_covered).filter(may).map(found);
-        let more = covered.filter(may_pay).map(name).filter(|id| !all.contains(id));
-        let more: Vec<_> = more.take(PREEMPTORS_MAX).collect();
+        let covered = firsts().filter(is_covered).filter(may).map(name);
+        let more = covered.filter(|one| !all.contains(one)).take(PREEMPTORS_MAX);
+        let more: Vec<_> = more.collect();
         all.extend(more);
     }
-    let newcomers = newcomers.iter().filter_map(waits).filter(may).map(found).filter(may_pay);
-    let more = newcomers.map(name).filter(|id| !all.contains(id)).take(PREEMPTORS_MAX);
+    let waits = |id: &RequestId| {
+        let request = pool.request(id).filter(|request| has_no_claims(pool, request))?;
+        let waits = matches!(request.stage, Stage::Waiting { .. });
+        waits.then(|| (Arc::new(pool.group_of(request)), request))
+    };
+    let newcomers = newcomers.iter().filter_map(waits).filter(may).map(name);
+    let more = newcomers.filter(|one| !all.contains(one)).take(PREEMPTORS_MAX);
     let more: Vec<_> = more.collect();
     all.extend(more);
     all
 }
 
-fn is_within_limit(pool: &Pool, group: &Group) -> bool {
-    let may = may_grant(pool, &Demand::of_group(group));
-    !matches!(may, Err(QuotaBlock::Limit { .. }))
+/// The first of a group for whom no lease ends already.
+fn next_of_group<'p>(pool: &'p Pool, group: &Group) -> Option<&'p Request> {
+    let waiters = pool.queue.groups().get(group)?.iter();
+    let mut requests = waiters.map(|(_, waiter)| &pool.requests[&waiter.request]);
+    requests.find(|request| has_no_claims(pool, request))
+}
+
+fn has_no_claims(pool: &Pool, request: &Request) -> bool {
+    !pool.preemption.claims.contains_key(&request.ask.request)
 }

@@ -39,19 +39,20 @@ pub(crate) fn work_off_queues(draft: &mut Draft) {
     let mut pools: BTreeSet<PoolId> = carried.collect();
     pools.append(&mut draft.freed.clone());
     let timers_are_left = draft.state.overdue_timer().is_some();
+    let mut newcomers: BTreeMap<PoolId, Vec<RequestId>> = BTreeMap::new();
+    for (pool, request) in draft.newcomers.clone() {
+        newcomers.entry(pool).or_default().push(request);
+    }
     for pool in &pools {
-        if timers_are_left || !grant_waiters(draft, pool) {
+        let came = newcomers.remove(pool).unwrap_or_default();
+        if timers_are_left || !grant_waiters(draft, pool, &came) {
             carry_over(draft, pool);
         } else if draft.state.carried_over.contains(pool) {
             draft.emit(Event::QueueCaughtUp(QueueCaughtUp { pool: pool.clone() }));
         }
     }
-    let mut newcomers: BTreeMap<PoolId, Vec<RequestId>> = BTreeMap::new();
-    for (pool, request) in draft.newcomers.clone() {
-        newcomers.entry(pool).or_default().push(request);
-    }
     for (pool, requests) in &newcomers {
-        if pools.contains(pool) || draft.state.carried_over.contains(pool) {
+        if draft.state.carried_over.contains(pool) {
             continue;
         }
         if timers_are_left || !grant_newcomers(draft, pool, requests) {
@@ -70,7 +71,7 @@ fn carry_over(draft: &mut Draft, pool: &PoolId) {
 /// Nobody else could start before the newcomers came, and they take no protection away: a single
 /// one is tried alone. Returns whether all is done.
 fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bool {
-    let [id] = ids else { return grant_waiters(draft, pool_id) };
+    let [id] = ids else { return grant_waiters(draft, pool_id, ids) };
     let pool = draft.state.pool(pool_id);
     let Some(request) = pool.request(id).filter(|request| request.lease().is_none()) else {
         return true;
@@ -101,9 +102,10 @@ fn grant_newcomers(draft: &mut Draft, pool_id: &PoolId, ids: &[RequestId]) -> bo
             is_kept_back || make_room(draft, pool_id, ids)
         }
         Try::Granted if barriers.after_grant(draft.state.pool(pool_id), draft.now) => {
-            grant_waiters(draft, pool_id)
+            grant_waiters(draft, pool_id, ids)
         }
-        Try::Granted => true,
+        // What it took may be what others were kept back for: now they wait for room.
+        Try::Granted => make_room(draft, pool_id, ids),
     }
 }
 
@@ -113,15 +115,16 @@ fn make_room(draft: &mut Draft, pool: &PoolId, newcomers: &[RequestId]) -> bool 
     match preempt_for_waiters(draft, pool, newcomers) {
         Search::Nothing => true,
         Search::NoRoom => false,
-        Search::Freed => grant_waiters(draft, pool),
+        Search::Freed => grant_waiters(draft, pool, newcomers),
     }
 }
 
-/// Goes through the queue in order until nobody who waits could start. Returns whether all is done.
-fn grant_waiters(draft: &mut Draft, pool: &PoolId) -> bool {
+/// Goes through the queue in order until nobody who waits could start, and has leases end for those
+/// who wait on, `newcomers` among them. Returns whether all is done.
+fn grant_waiters(draft: &mut Draft, pool: &PoolId, newcomers: &[RequestId]) -> bool {
     loop {
         match walk(draft, pool) {
-            Walk::Ended { look } => match preempt_for_waiters(draft, pool, &[]) {
+            Walk::Ended { look } => match preempt_for_waiters(draft, pool, newcomers) {
                 Search::Nothing => {
                     let by_time = waiters_change_by_time(draft.state.pool(pool), draft.now);
                     look_again_at(draft, pool, [look, by_time].into_iter().flatten().min());

@@ -10,9 +10,9 @@ use conclave_core::decision::{
 use conclave_core::evolve::evolve;
 use conclave_core::limits::PREEMPTIONS_PER_REQUEST_MAX;
 use conclave_core::placement::{Fleet, Gang, GpuSet, Need};
-use conclave_core::state::{Pool, Request, Stage, State};
+use conclave_core::state::{Claim, Pool, Request, Stage, State};
 use conclave_core::units::{GpuModel, Offset, RequestId, TimeMs};
-use promised::{covered_by, path, promised};
+use promised::{covered_by, path, promised, used};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -25,7 +25,13 @@ fn check_right(state: &State, noticed: &PreemptionNoticed, now: TimeMs) {
     let (by, victim) = (&pool.requests[&noticed.by], &pool.requests[&noticed.request]);
     let lease = victim.lease().expect("whoever gets notice runs");
     assert!(victim.ask.preemptible && lease.notice.is_none(), "{noticed:?} of {victim:?}");
-    assert!(victim.preemptions < rules.per_request, "{noticed:?} once too often");
+    let is_own = by.ask.tenant == victim.ask.tenant;
+    let (own, others) = (victim.preemptions_by_own, victim.preemptions_by_others());
+    let so_often = if is_own { own } else { others };
+    assert!(so_often < rules.per_request, "{noticed:?} once too often");
+    let is_too_late = by.ask.deadline_ms.is_some_and(|deadline| deadline <= noticed.ends_at_ms);
+    assert!(!is_too_late, "{noticed:?} for {by:?}");
+    check_limits(pool, by);
     assert!(matches!(by.stage, Stage::Waiting { .. }), "{noticed:?} for {by:?}");
     let earliest = lease.granted_at_ms.plus(rules.min_run_ms).max(now.plus(rules.grace_ms));
     let is_in_time = noticed.ends_at_ms >= earliest || noticed.ends_at_ms == lease.ends_at_ms;
@@ -36,9 +42,10 @@ fn check_right(state: &State, noticed: &PreemptionNoticed, now: TimeMs) {
     let own = path(pool, &by.ask.tenant);
     let others: Vec<_> = path(pool, &victim.ask.tenant);
     let others = others.into_iter().take_while(|above| !own.contains(above));
+    let kept = without_those_who_go(pool);
     let is_promised = others.into_iter().any(|above| {
         let without = (&victim.ask.tenant, -goes);
-        promised(pool, above, Some(without)) > promised(pool, above, None)
+        promised(&kept, above, Some(without)) > promised(&kept, above, None)
     });
     let is_lent = noticed.right == PreemptionRight::Guarantee && !lease.loans.is_empty();
     assert!(is_lent || !is_promised, "{noticed:?} takes what {} is guaranteed", victim.ask.tenant);
@@ -49,6 +56,37 @@ fn check_right(state: &State, noticed: &PreemptionNoticed, now: TimeMs) {
             let is_for_both = path(pool, &victim.ask.tenant).contains(&covering);
             assert!(!is_for_both, "{noticed:?} is of the same family");
         }
+    }
+}
+
+/// The pool without the leases that have notice, but for those that a guarantee calls back.
+fn without_those_who_go(pool: &Pool) -> Pool {
+    let mut kept = pool.clone();
+    kept.requests.retain(|_, request| {
+        let lease = request.lease();
+        let called_back = |right| {
+            right == PreemptionRight::Guarantee && lease.is_some_and(|one| !one.loans.is_empty())
+        };
+        let notice = lease.and_then(|lease| lease.notice.as_ref());
+        notice.is_none_or(|notice| called_back(notice.right))
+    });
+    kept
+}
+
+/// Asserts that `by` stays within all limits beside the others for whom leases end.
+fn check_limits(pool: &Pool, by: &Request) {
+    let comes = |(name, claim): (&RequestId, &Claim)| {
+        let request = pool.requests.get(name)?;
+        let is_other = request.arrival == claim.arrival && request.arrival != by.arrival;
+        (is_other && request.lease().is_none()).then_some(request)
+    };
+    let come: Vec<&Request> = pool.preemption.claims.iter().filter_map(comes).collect();
+    for above in path(pool, &by.ask.tenant).into_iter().filter(|_| by.ask.gpu_count > 0) {
+        let within = come.iter().filter(|one| path(pool, &one.ask.tenant).contains(&above));
+        let come: i64 = within.map(|one| one.ask.total_gpu_milli().0).sum();
+        let all = used(pool, above) + come + by.ask.total_gpu_milli().0;
+        let limit = pool.tenants[above].quota.limit_gpu_milli.0;
+        assert!(all <= limit, "{} is over the limit of {above}: {come} come", by.ask.request);
     }
 }
 
@@ -89,9 +127,10 @@ fn fits(fleet: &Fleet, request: &Request) -> bool {
     if is_any { holds(&[]) } else { ask.gpu_models.iter().any(|m| holds(std::slice::from_ref(m))) }
 }
 
-/// What every request may still be preempted, all together: what falls.
+/// What every request may still be preempted, by its own tenant and by others, all together: what
+/// falls.
 fn potential(state: &State) -> i64 {
-    let of = |request: &Request| PREEMPTIONS_PER_REQUEST_MAX - request.preemptions;
+    let of = |request: &Request| 2 * PREEMPTIONS_PER_REQUEST_MAX - request.preemptions;
     state.pools.values().flat_map(|pool| pool.requests.values()).map(of).sum()
 }
 

@@ -77,7 +77,10 @@ fn borrows(pool: &Pool, granted: &LeaseGranted) -> bool {
         (above != tenant && limit == 0) || borrowed(pool, above) + needed <= limit
     });
     let can_be_had_back = request.ask.preemptible
-        && pool.preemption.rules.is_some_and(|rules| request.preemptions < rules.per_request);
+        && pool
+            .preemption
+            .rules
+            .is_some_and(|rules| request.preemptions_by_others() < rules.per_request);
     may && can_be_had_back && wanted(&request.ask) <= free && needed <= lendable
 }
 

@@ -68,7 +68,7 @@ fn without_borrowed(pool: &Pool, by: &Request, now: TimeMs) -> Fleet {
         let tenant = &pool.tenants[&request.ask.tenant];
         let is_called_back = !lease.loans.is_empty()
             && lease.notice.is_none()
-            && request.preemptions < rules.per_request
+            && request.preemptions_by_others() < rules.per_request
             && tenant.preempted.on(now) < rules.per_tenant_and_day
             && !path(pool, &request.ask.tenant).contains(&covering);
         if is_called_back {

@@ -3,9 +3,11 @@
 mod story;
 
 use conclave_core::blocker::Blocker;
+use conclave_core::command::{Payload, SetPreemption};
 use conclave_core::units::TimeMs;
 use story::{
-    Ask, HOUR, MINUTE, SECOND, Story, activate, ask, cancel, node, preemption, quota, renew,
+    Ask, HOUR, MINUTE, SECOND, Story, activate, ask, below, budget, cancel, drain, node,
+    preemption, quota, renew,
 };
 
 /// Work that may be preempted.
@@ -223,4 +225,201 @@ fn preemption_comes_with_version_3_and_ends_when_it_is_unset() {
     pool.check(0, preemption(0, -1, 1), &["refused: out_of_range"]);
     pool.check(0, preemption(0, 0, 1), &["the rules of preemption are set"]);
     pool.check(0, preemption(0, 0, 1), &[]);
+}
+
+/// A notice of an hour, and a pool where s and t may have what they like.
+fn slow(gpus: &[i64]) -> Story {
+    given(gpus, 0, HOUR, 3)
+}
+
+/// Work that may be preempted and is not over before a notice is.
+fn long(name: &str, tenant: &str) -> Ask {
+    low(name, tenant).hours(40)
+}
+
+#[test]
+fn what_has_notice_is_gone_for_whoever_comes_next() {
+    let mut pool = slow(&[4]);
+    pool.send(0, quota("s", 2, 99));
+    pool.check(0, long("s1", "s").gpus(2), &["s1 runs on a"]);
+    pool.check(0, long("s2", "s").gpus(2), &["s2 runs on a"]);
+    let end = HOUR + 1;
+    let told = ["t1 waits", &format!("s2 ends at {end} for t1 by Priority")];
+    pool.check(1, ask("t1", "t").gpus(2).priority(8), &told);
+    // What s keeps is guaranteed to it.
+    pool.check(2, ask("t2", "t").gpus(2).priority(9), &["t2 waits"]);
+    pool.check(end, Payload::Tick, &["s2 makes room for t1", "t1 runs on a"]);
+}
+
+#[test]
+fn one_guarantee_calls_back_once() {
+    let mut pool = slow(&[4]);
+    for name in ["s1", "s2"] {
+        pool.send(0, long(name, "s").gpus(2).priority(9).into());
+    }
+    pool.send(0, quota("t", 2, 99));
+    let told = ["t1 waits", &format!("s2 ends at {} for t1 by Guarantee", HOUR + 1)];
+    pool.check(1, ask("t1", "t").gpus(2).priority(1), &told);
+    pool.check(2, ask("t2", "t").gpus(2).priority(1), &["t2 waits"]);
+}
+
+#[test]
+fn limits_on_the_way_up_count_those_for_whom_leases_end() {
+    for limited in ["t", "above"] {
+        let mut pool = slow(&[4]);
+        pool.send(0, quota("above", 0, 99));
+        pool.send(0, below("t", "above"));
+        pool.send(0, quota(limited, 0, 2));
+        for name in ["s1", "s2"] {
+            pool.send(0, long(name, "s").gpus(2).into());
+        }
+        let told = ["t1 waits", &format!("s2 ends at {} for t1 by Priority", HOUR + 1)];
+        pool.check(1, ask("t1", "t").gpus(2).priority(9), &told);
+        pool.check(2, ask("t2", "t").gpus(2).priority(8), &["t2 waits"]);
+    }
+}
+
+#[test]
+fn a_budget_counts_those_for_whom_leases_end() {
+    for (hours, room) in [(3, false), (99, true)] {
+        let mut pool = slow(&[4]);
+        for name in ["s1", "s2"] {
+            pool.send(0, long(name, "s").gpus(2).into());
+        }
+        pool.send(0, budget("t", 99, hours, 24 * HOUR));
+        let told = pool.send(1, ask("t1", "t").gpus(2).priority(9).into());
+        assert_eq!(told.len(), 2, "{told:?}");
+        let told = pool.send(2, ask("t2", "t").gpus(2).priority(8).into());
+        assert_eq!(told.len() == 2, room, "{hours} hours: {told:?}");
+    }
+}
+
+#[test]
+fn what_one_lacks_beside_free_room_is_not_counted_for_two() {
+    let mut pool = slow(&[3]);
+    for name in ["s1", "s2"] {
+        pool.send(0, long(name, "s").into());
+    }
+    let told = pool.send(1, ask("t1", "t").replicas(2).priority(9).into());
+    assert_eq!(told.len(), 2, "{told:?}");
+    pool.check(2, ask("t2", "t").replicas(2).priority(8), &["t2 waits"]);
+}
+
+#[test]
+fn what_ends_on_a_node_that_drains_is_no_room() {
+    let mut pool = given(&[2, 2], 0, 0, 3);
+    pool.check(0, low("s1", "s").replicas(2).gpus(2), &["s1 runs on a+b"]);
+    pool.send(0, quota("u", 1, 99));
+    pool.send(0, drain("b"));
+    // Two GPUs take work, and one of them is promised to u.
+    pool.check(1, ask("t1", "t").gpus(2).priority(9), &["t1 waits"]);
+}
+
+#[test]
+fn nobody_goes_while_a_model_that_is_wanted_has_room() {
+    let mut pool = given(&[1], 0, 0, 3);
+    pool.send(0, node("h", 1, "H100"));
+    pool.check(0, low("s1", "s").on(&["H100"]), &["s1 runs on h"]);
+    pool.send(0, quota("u", 1, 99));
+    // It is u's guarantee that keeps it from the A100.
+    pool.check(1, ask("t1", "t").on(&["A100", "H100"]).priority(9), &["t1 waits"]);
+}
+
+#[test]
+fn nobody_goes_for_whom_the_room_comes_too_late() {
+    let mut pool = slow(&[1]);
+    pool.check(0, long("s1", "s"), &["s1 runs on a"]);
+    pool.check(1, ask("t1", "t").priority(9).deadline(HOUR + 1), &["t1 waits"]);
+    let told = ["t2 waits", &format!("s1 ends at {} for t2 by Priority", HOUR + 2)];
+    pool.check(2, ask("t2", "t").priority(8).deadline(HOUR + 3), &told);
+}
+
+#[test]
+fn whoever_was_made_room_for_in_vain_waits_like_everybody_else() {
+    let mut pool = given(&[2, 2], 0, MINUTE, 3);
+    pool.check(0, long("s1", "s").priority(1), &["s1 runs on a"]);
+    pool.check(0, ask("fixed", "s").gpus(2).hours(40), &["fixed runs on b"]);
+    // It lacks one of two, and the other is taken meanwhile.
+    pool.send(1, ask("t1", "t").gpus(2).priority(2).into());
+    pool.check(2, ask("taker", "s").hours(40), &["taker runs on a"]);
+    let end = ["s1 makes room for t1", "s1 runs on a"];
+    pool.check(MINUTE + 1, Payload::Tick, &end);
+    assert!(pool.state.pools["p"].preemption.served.is_empty());
+    pool.send(0, quota("s", 0, 3));
+    pool.check(2 * MINUTE, ask("urgent", "s").gpus(1).priority(9), &["urgent waits"]);
+    let told = pool.send(3 * MINUTE, ask("first", "t").gpus(2).priority(10).into());
+    assert_eq!(told, ["first waits"]);
+    let released = pool.release("fixed");
+    let told = pool.send(4 * MINUTE, released);
+    assert!(told.contains(&"first runs on b".to_owned()), "{told:?}");
+}
+
+/// Four who cannot be helped stand before it.
+#[test]
+fn a_newcomer_is_looked_at_also_when_a_lease_ends_in_its_decision() {
+    for minutes in [9, 10] {
+        let mut pool = given(&[4], 0, 0, 3);
+        pool.send(0, node("b", 1, "T4"));
+        pool.check(0, ask("fixed", "s").gpus(3).hours(40), &["fixed runs on a"]);
+        pool.check(0, long("s1", "s").on(&["A100"]), &["s1 runs on a"]);
+        pool.check(0, ask("short", "s").on(&["T4"]).lease_minutes(10), &["short runs on b"]);
+        for (name, gpus, priority) in [("w1", 4, 10), ("w2", 3, 10), ("w3", 4, 9), ("w4", 3, 9)] {
+            pool.send(1, ask(name, "t").gpus(gpus).priority(priority).into());
+        }
+        let new = ask("new", "t").on(&["A100"]).priority(6);
+        let told = pool.send(minutes * MINUTE, new.into());
+        assert_eq!(told.last().map(String::as_str), Some("new runs on a"), "{told:?}");
+    }
+}
+
+#[test]
+fn the_first_are_looked_at_also_when_a_newcomer_starts() {
+    let mut pool = given(&[3, 3], 0, 0, 3);
+    pool.send(0, quota("u", 3, 99));
+    pool.check(0, low("s1", "s").gpus(2).priority(1), &["s1 runs on a"]);
+    // There is room on b, and u's guarantee keeps it.
+    pool.check(0, ask("t1", "t").gpus(2).priority(2), &["t1 waits"]);
+    let told = pool.send(0, ask("u1", "u").gpus(2).priority(2).into());
+    assert!(told.contains(&"t1 runs on a".to_owned()), "{told:?}");
+}
+
+#[test]
+fn those_who_are_alike_are_looked_at_one_after_the_other() {
+    let mut pool = slow(&[2]);
+    pool.send(0, Payload::SetPreemption(SetPreemption { rules: None }));
+    for name in ["s1", "s2"] {
+        pool.send(0, long(name, "s").into());
+    }
+    for name in ["t1", "t2"] {
+        pool.send(1, ask(name, "t").priority(9).into());
+    }
+    let told = pool.send(2, preemption(0, HOUR, 3));
+    let end = HOUR + 2;
+    let notices = [
+        format!("s2 ends at {end} for t1 by Priority"),
+        format!("s1 ends at {end} for t2 by Priority"),
+    ];
+    assert_eq!(told[1..], notices);
+}
+
+#[test]
+fn what_a_tenant_does_to_itself_shields_it_from_nobody() {
+    let mut pool = given(&[4], 0, 0, 3);
+    pool.check(0, long("s1", "s").gpus(3).priority(1), &["s1 runs on a"]);
+    pool.check(0, ask("fixed", "s").hours(40), &["fixed runs on a"]);
+    for index in 1..=4 {
+        let name = format!("s1{index}");
+        let told = pool.send(index, ask(&name, "s").gpus(3).priority(2).into());
+        // By itself, too, no more than three times.
+        assert_eq!(told.len() > 1, index <= 3, "{told:?}");
+        if index <= 3 {
+            let released = pool.release(&name);
+            pool.send(index, released);
+        }
+    }
+    let request = pool.request("s1");
+    assert_eq!((request.preemptions, request.preemptions_by_others()), (3, 0));
+    pool.send(MINUTE, quota("t", 3, 99));
+    let told = pool.send(2 * MINUTE, ask("t1", "t").gpus(3).into());
+    assert_eq!(told.last().map(String::as_str), Some("t1 runs on a"), "{told:?}");
 }

@@ -1,6 +1,8 @@
 //! What the events of fair share and preemption do to the state.
 
-use crate::decision::{FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionSet};
+use crate::decision::{
+    Decision, Event, FairShareSet, LeasePreempted, PreemptionNoticed, PreemptionSet,
+};
 use crate::state::{Notice, Pool, Request, Stage, State, TimerKind, Waiter};
 use crate::units::{GpuMilli, NodeId, RequestId};
 
@@ -19,7 +21,8 @@ impl State {
         self.pool_mut(&set.pool).preemption.rules = set.preemption.rules;
     }
 
-    /// It is the notice that counts for its tenant's day: the lease may be given back before.
+    /// It is the notice that counts for its tenant's day: the lease may be given back before. What
+    /// a tenant does to itself does not count.
     pub(super) fn notice(&mut self, noticed: &PreemptionNoticed) {
         let PreemptionNoticed { pool, request, by, by_tenant, right, ends_at_ms } = noticed;
         let now = self.time_ms;
@@ -42,12 +45,33 @@ impl State {
         let arrival = pool.requests[by].arrival;
         pool.preemption.claim(by, arrival, request);
         let tenant = pool.requests[request].ask.tenant.clone();
-        pool.tenant_mut(&tenant).preempted.add(now);
+        if tenant != noticed.by_tenant {
+            pool.tenant_mut(&tenant).preempted.add(now);
+        }
+    }
+
+    /// Once the queues that this decision freed something of are worked off, room that was made has
+    /// been taken, or there is none: whoever waits on for it waits like everybody else.
+    pub(super) fn forget_served(&mut self, decision: &Decision) {
+        for event in &decision.events {
+            let pool = if let Event::LeasePreempted(preempted) = event {
+                &preempted.pool
+            } else if let Event::LeaseEnded(ended) = event {
+                &ended.pool
+            } else if let Event::QueueCaughtUp(caught) = event {
+                &caught.pool
+            } else {
+                continue;
+            };
+            if !self.carried_over.contains(pool) {
+                self.pool_mut(pool).preemption.served.clear();
+            }
+        }
     }
 
     /// Neither the tenant's doing nor the work's: its history does not hear of it.
     pub(super) fn preempt(&mut self, preempted: &LeasePreempted) {
-        let LeasePreempted { pool: pool_id, request: id, by, by_tenant: _, count } = preempted;
+        let LeasePreempted { pool: pool_id, request: id, by, by_tenant, count } = preempted;
         let now = self.time_ms;
         let ends_at_ms = self.lease_mut(pool_id, id).ends_at_ms;
         self.stop_timer(pool_id, id, ends_at_ms, TimerKind::LeaseEnds);
@@ -60,6 +84,7 @@ impl State {
             panic!("{id} was preempted without a lease");
         };
         request.preemptions += 1;
+        request.preemptions_by_own += i64::from(*by_tenant == request.ask.tenant);
         assert_eq!(request.preemptions, *count, "{id} was preempted so often");
         let (ask, arrival) = (request.ask.clone(), request.arrival);
         lease.replicas.iter().for_each(|replica| pool.give_back(replica, &ask));

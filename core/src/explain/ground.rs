@@ -142,6 +142,7 @@ impl Ground {
             attempts: 0,
             is_appealed: false,
             preemptions: 0,
+            preemptions_by_own: 0,
             said: None,
             stage: Stage::Admitted,
         };

@@ -76,6 +76,37 @@ impl Shift {
         pool.path(tenant).map(|(name, tenant)| self.moved(name).unused(tenant)).sum()
     }
 
+    /// The lowest from `tenant` up to whose unused guarantees cover all of `wanted`; none when none
+    /// do, or nothing is wanted.
+    pub(super) fn covered_by<'p>(
+        &self,
+        pool: &'p Pool,
+        tenant: &'p TenantId,
+        wanted: i64,
+    ) -> Option<&'p TenantId> {
+        let mut reach = 0;
+        let mut path = pool.path(tenant).filter(|_| wanted > 0);
+        let found = path.find(|(name, tenant)| {
+            reach += self.moved(name).unused(tenant);
+            reach >= wanted
+        });
+        found.map(|(name, _)| name)
+    }
+
+    /// Whether nobody from `tenant` up passes its limit with so much more.
+    pub(super) fn keeps_limits(&self, pool: &Pool, tenant: &TenantId, wanted: i64) -> bool {
+        let keeps = |(name, tenant): (&TenantId, &Tenant)| {
+            let used = tenant.used_with_below().0 + self.moved(name).used;
+            used + wanted <= tenant.quota.limit_gpu_milli.0
+        };
+        wanted == 0 || pool.path(tenant).all(keeps)
+    }
+
+    /// What `tenant` uses more, and those below it.
+    pub(super) fn used(&self, tenant: &TenantId) -> i64 {
+        self.moved(tenant).used
+    }
+
     /// What is promised in all and not used.
     pub(super) fn promised(&self, pool: &Pool) -> i64 {
         pool.unused_guarantees.0 + self.promised

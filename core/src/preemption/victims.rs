@@ -3,11 +3,11 @@
 mod nodes;
 mod search;
 
+use super::pending::{Pending, freed};
 use super::shift::Shift;
 use crate::command::PreemptionRules;
 use crate::decision::PreemptionRight;
 use crate::limits::TIME_MS_MAX;
-use crate::overtaking::covered_by;
 use crate::placement::{GpuSet, Shape};
 use crate::queue::preferences;
 use crate::state::{Lease, Pool, Request};
@@ -36,9 +36,9 @@ struct Owner<'a> {
     /// Who stands at the top above it, where it stands in a tree: what is promised there depends
     /// on what others below that one keep.
     top: Option<&'a TenantId>,
-    /// What it holds beyond what it is guaranteed, in GPU milli.
+    /// What it holds without notice beyond what it is guaranteed, in GPU milli.
     beyond_guarantee: i64,
-    /// How many of its leases may still get notice today.
+    /// How many of its leases may still get notice today: for requests of its own any number.
     notices_left: i64,
 }
 
@@ -58,6 +58,8 @@ pub(super) struct Victims<'a> {
     /// Nodes of which something is reserved for others while its lease would run: whoever ends
     /// there may make room for nothing.
     pub(super) kept_out: BTreeSet<usize>,
+    /// What earlier notices will change.
+    pub(super) pending: &'a Pending,
 }
 
 /// Models on which leases that end might make enough room for a request.
@@ -78,21 +80,24 @@ impl Victim<'_> {
 
 impl Ground {
     /// All of them, as the request prefers them; none when not even all leases were enough, whoever
-    /// is guaranteed what.
+    /// is guaranteed what, nor when any of them has room: then it is not room that it waits for.
     pub(super) fn of(
         pool: &mut Pool,
         id: &RequestId,
         now: TimeMs,
         kept_out: &BTreeSet<usize>,
+        pending: &Pending,
     ) -> Vec<Self> {
         pool.preemptible.make(&pool.fleet, &pool.requests);
         let by = &pool.requests[id];
         let Some(paid) = pool.affordable(&by.ask, now) else { return vec![] };
         let shapes: Vec<_> = preferences(&paid).map(|models| Shape::of(&paid, models)).collect();
-        let is_covered = covered_by(pool, &by.ask).is_some();
+        let (tenant, wanted) = (&by.ask.tenant, by.ask.total_gpu_milli().0);
+        let is_covered = pending.covered_by(pool, tenant, wanted).is_some();
         let below = if is_covered { i64::MAX } else { by.ask.priority };
         let replicas = by.ask.replicas;
-        let might = shapes.into_iter().filter_map(|shape| {
+        let mut might = vec![];
+        for shape in shapes {
             let row = pool.preemptible.look(&pool.fleet, &shape, below);
             let out = kept_out
                 .iter()
@@ -100,9 +105,15 @@ impl Ground {
             let fit = row.fit - out.sum::<i64>();
             let is_enough = replicas <= fit.saturating_add(row.gain_max);
             let nodes = row.nodes().filter(|node| !kept_out.contains(node));
-            (fit < replicas && is_enough).then(|| Self { shape, fit, nodes: nodes.collect() })
-        });
-        might.collect()
+            if fit >= replicas {
+                return vec![];
+            }
+            if is_enough {
+                let nodes = nodes.collect();
+                might.push(Self { shape, fit, nodes });
+            }
+        }
+        might
     }
 }
 
@@ -129,7 +140,8 @@ impl<'a> Victims<'a> {
     /// Whoever on `nodes` may be preempted for `by` were nobody else: what is called back first,
     /// then the lowest priority, then the shortest run, so that least is lost.
     fn candidates(&self, by: &Request, nodes: &[usize]) -> Candidates<'a> {
-        let covered_by = covered_by(self.pool, &by.ask);
+        let (tenant, wanted) = (&by.ask.tenant, by.ask.total_gpu_milli().0);
+        let covered_by = self.pending.covered_by(self.pool, tenant, wanted);
         let below = if covered_by.is_some() { i64::MAX } else { by.ask.priority };
         let mut owners: Vec<Owner<'a>> = vec![];
         let mut places: BTreeMap<&TenantId, usize> = BTreeMap::new();
@@ -143,7 +155,7 @@ impl<'a> Victims<'a> {
                 owners.len() - 1
             });
             let owner = &owners[place];
-            let may_lose = || self.may_lose(by, owner, (0, seat.held.0), &Shift::default());
+            let may_lose = || self.may_lose(by, owner, (0, seat.held.0), &self.pending.gone);
             if owner.notices_left > 0 && (is_anything_lent || may_lose()) {
                 found.insert(&seat.request, place);
             }
@@ -159,13 +171,17 @@ impl<'a> Victims<'a> {
                 (false, true) => PreemptionRight::Priority,
                 (false, false) => continue,
             };
-            if request.preemptions >= self.rules.per_request {
+            let so_often = match owner.is_own {
+                true => request.preemptions_by_own,
+                false => request.preemptions_by_others(),
+            };
+            if so_often >= self.rules.per_request {
                 continue;
             }
             let (victim, goes) = (self.victim(request, right, place), request.held_gpu_milli().0);
             let is_of_use = victim.seats.iter().all(|(node, _)| !self.kept_out.contains(node));
             let may_go = || {
-                victim.is_called_back() || self.may_lose(by, owner, (0, goes), &Shift::default())
+                victim.is_called_back() || self.may_lose(by, owner, (0, goes), &self.pending.gone)
             };
             if is_of_use && may_go() {
                 leases.push(victim);
@@ -181,12 +197,14 @@ impl<'a> Victims<'a> {
 
     fn owner(&self, name: &'a TenantId, is_own: bool) -> Owner<'a> {
         let tenant = &self.pool.tenants[name];
+        let used = tenant.used_gpu_milli.0 + self.pending.gone.used(name);
+        let a_day = self.rules.per_tenant_and_day;
         Owner {
             name,
             is_own,
             top: tenant.is_in_a_tree().then(|| self.pool.top_of(name)),
-            beyond_guarantee: tenant.used_gpu_milli.0 - tenant.quota.guarantee_gpu_milli.0,
-            notices_left: self.rules.per_tenant_and_day - tenant.preempted.on(self.now),
+            beyond_guarantee: used - tenant.quota.guarantee_gpu_milli.0,
+            notices_left: if is_own { i64::MAX } else { a_day - tenant.preempted.on(self.now) },
         }
     }
 
@@ -200,18 +218,23 @@ impl<'a> Victims<'a> {
         Victim { request, lease, right, tenant, seats }
     }
 
-    /// Whether, once they are gone, nothing that is promised to others is granted with it.
+    /// Whether, once they are gone, nothing that is promised to others is granted with it: if that
+    /// is before whatever else is on its way, and if it is after.
     fn leaves_promises(&self, by: &Request, victims: &[Victim<'_>]) -> bool {
-        let (pool, ask) = (self.pool, &by.ask);
-        let milli = |victim: &Victim<'_>| victim.request.held_gpu_milli().0;
-        let mut shift = Shift::default();
-        for victim in victims {
-            shift.move_use(pool, &victim.request.ask.tenant, -milli(victim));
-        }
-        let reach = shift.reach(pool, &ask.tenant);
-        let free = pool.free_gpu_milli().0 + victims.iter().map(milli).sum::<i64>();
-        let (wanted, held) = (ask.total_gpu_milli().0, shift.promised(pool) - reach);
-        wanted <= reach || wanted <= free - held
+        let (pool, ask, wanted) = (self.pool, &by.ask, by.ask.total_gpu_milli().0);
+        let free = victims.iter().map(|victim| freed(pool, victim.request)).sum::<i64>();
+        let free = pool.free_gpu_milli().0 + free;
+        let leaves = |mut shift: Shift, more: i64| {
+            for victim in victims {
+                let held = victim.request.held_gpu_milli().0;
+                shift.move_use(pool, &victim.request.ask.tenant, -held);
+            }
+            let reach = shift.reach(pool, &ask.tenant);
+            wanted <= reach || wanted <= free + more - (shift.promised(pool) - reach)
+        };
+        let settled = || leaves(self.pending.settled.clone(), self.pending.free);
+        let is_any_pending = !pool.preemption.claims.is_empty();
+        leaves(Shift::default(), 0) && (!is_any_pending || settled())
     }
 
     /// Whether `owner` keeps what it is guaranteed without `goes` more than `gone` already: and in

@@ -14,7 +14,7 @@ pub struct Demand<'a> {
     pub gpu_milli: GpuMilli,
     /// Whether it makes room for others.
     preemptible: bool,
-    /// How often it has.
+    /// How often it has for other tenants.
     preemptions: i64,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Demand<'a> {
             tenant: &ask.tenant,
             gpu_milli: ask.total_gpu_milli(),
             preemptible: ask.preemptible,
-            preemptions: request.preemptions,
+            preemptions: request.preemptions_by_others(),
         }
     }
 

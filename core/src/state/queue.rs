@@ -54,7 +54,7 @@ pub struct Group {
     pub tenant: TenantId,
     /// Part of the class of a request.
     pub preemptible: bool,
-    /// How often it was preempted: whoever may not be any more borrows nothing.
+    /// How often it was preempted by others: whoever may not be any more borrows nothing.
     pub preemptions: i64,
     /// What each replica needs, and how many of them.
     pub need: GangNeed,
@@ -114,7 +114,7 @@ impl Group {
     /// The group of a request whose tenant has a budget, or has none.
     #[must_use]
     pub fn of(request: &Request, has_budget: bool) -> Self {
-        let (ask, preemptions) = (&request.ask, request.preemptions);
+        let (ask, preemptions) = (&request.ask, request.preemptions_by_others());
         let cap = ask.budget_cap_micro_usd;
         let is_limited = ask.gpu_count > 0 && (has_budget || cap.is_some());
         Self {

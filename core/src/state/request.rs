@@ -22,6 +22,8 @@ pub struct Request {
     pub is_appealed: bool,
     /// How often it was preempted.
     pub preemptions: i64,
+    /// How often of these for requests of its own tenant.
+    pub preemptions_by_own: i64,
     /// What the members of a council said of it when they last voted; none once the rules did.
     pub said: Option<Box<Said>>,
     /// Where it stands.
@@ -141,6 +143,12 @@ impl Lease {
 }
 
 impl Request {
+    /// How often it was preempted for requests of other tenants.
+    #[must_use]
+    pub fn preemptions_by_others(&self) -> i64 {
+        self.preemptions - self.preemptions_by_own
+    }
+
     /// Since when it waits for capacity, when it does.
     #[must_use]
     pub fn waits_since(&self) -> Option<TimeMs> {

@@ -212,7 +212,7 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// What is promised without those chosen and those `taken` with them; asked for in trees only.
     fn shift(&self, owner: &Owner<'_>, taken: &[usize]) -> Shift {
-        let mut shift = Shift::default();
+        let mut shift = self.victims.pending.gone.clone();
         if owner.top.is_some() {
             for index in self.chosen.leases.iter().chain(taken) {
                 let request = self.victim(*index).request;
