@@ -65,8 +65,14 @@ impl Requests {
         self.0.insert(id, Arc::new(request))
     }
 
-    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Request> {
+    /// Takes one out.
+    pub fn remove(&mut self, id: &RequestId) -> Option<Request> {
         self.0.remove(id).map(Arc::unwrap_or_clone)
+    }
+
+    /// Keeps those only for which `is_kept` holds.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(&RequestId, &Request) -> bool) {
+        self.0.retain(|id, request| is_kept(id, request));
     }
 }
 
