@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Version of the layout below, the state's included: it rises whenever the same fold would be
 /// other bytes, which `tests/golden_log.rs` watches. A snapshot of another version is passed over
 /// and the log is folded.
-pub const SNAPSHOT_VERSION: u32 = 7;
+pub const SNAPSHOT_VERSION: u32 = 8;
 
 #[derive(Serialize, Deserialize)]
 struct Snapshot<S> {
