@@ -94,7 +94,7 @@ fn no_lease_is_renewed_into_a_reservation() {
     assert_eq!(code, "reserved");
     assert_eq!(
         detail,
-        "until 10800000 it would run into reservation 'demo', which starts at 7200000: extend_ms \
+        "until 10800000 it would run into a reservation, which starts at 7200000: extend_ms \
          is 3600000 at the most"
     );
     // Where nothing is reserved, and for the tenant for whom it is, a lease goes on.

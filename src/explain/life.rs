@@ -364,7 +364,7 @@ fn open(intervals: &VecDeque<Interval>) -> Option<&Interval> {
 impl Interval {
     fn shown_to(&self, viewer: &Viewer) -> Blocker {
         let is_hidden = self.named.as_ref().is_some_and(|tenant| !viewer.sees(tenant));
-        if is_hidden { behind_another() } else { viewer.hide_limit(self.blocker.clone()) }
+        if is_hidden { behind_another() } else { viewer.hide_owner(self.blocker.clone()) }
     }
 }
 

@@ -52,9 +52,9 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
         Blocker::Reserved { reservation, start_ms, until_ms } => {
             let (start, until) = (*start_ms, clock(*until_ms));
             match start <= now {
-                true => format!("what is free is reserved until {until} by '{reservation}'"),
+                true => format!("what is free is reserved until {until} ({reservation})"),
                 false => format!(
-                    "its lease would run into reservation '{reservation}', which starts {} and is \
+                    "its lease would run into what is reserved ({reservation}): that starts {} and is \
                      over at {until}",
                     moment(now, start)
                 ),

@@ -49,8 +49,7 @@ pub struct FairnessRow {
     /// it, beside the other children of its parent and what the parent holds itself.
     pub parent: Option<String>,
     /// How many of those above it are seen.
-    #[serde(skip)]
-    depth: usize,
+    pub depth: usize,
     /// Its place among all tenants, from 1: of equal priorities, requests of the first come first.
     pub turn: i64,
     /// What it may use beside others.

@@ -40,8 +40,7 @@ pub struct QuotaReport {
     /// Below whom it stands; none at the top.
     pub parent: Option<String>,
     /// How many of those above it are seen.
-    #[serde(skip)]
-    depth: usize,
+    pub depth: usize,
     /// What the leases of all below it hold.
     pub below_used_gpu_milli: i64,
     /// What is promised to it, or to anybody below it, and not used.

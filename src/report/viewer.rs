@@ -3,7 +3,7 @@
 use conclave_core::blocker::Blocker;
 use conclave_core::decision::{Event, LeasePreempted, PreemptionNoticed, TenantParentSet};
 use conclave_core::state::Pool;
-use conclave_core::units::{RequestId, TenantId};
+use conclave_core::units::{RequestId, ReservationId, TenantId};
 
 /// Whom a report is for. What belongs to somebody else is counted and never named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Viewer {
     #[must_use]
     pub fn hide(&self, pool: &Pool, blocker: Blocker) -> Blocker {
         let Blocker::BehindProtected { protected } = &blocker else {
-            return self.hide_limit(blocker);
+            return self.hide_owner(blocker);
         };
         let is_seen = pool.request(protected).is_some_and(|request| self.sees(&request.ask.tenant));
         if is_seen {
@@ -71,9 +71,13 @@ impl Viewer {
         behind_another()
     }
 
-    /// The same blocker, naming no other tenant whose limit it is.
+    /// The same blocker, naming no other tenant whose limit it is, and no reservation, which is
+    /// always another one's.
     #[must_use]
-    pub fn hide_limit(&self, mut blocker: Blocker) -> Blocker {
+    pub fn hide_owner(&self, mut blocker: Blocker) -> Blocker {
+        if let (Blocker::Reserved { reservation, .. }, Self::Tenant(_)) = (&mut blocker, self) {
+            *reservation = ReservationId::from(format!("a reservation of {ANOTHER_TENANT}"));
+        }
         if let Blocker::TenantLimit { tenant, .. } | Blocker::BorrowLimit { tenant, .. } =
             &mut blocker
         {
@@ -88,4 +92,21 @@ impl Viewer {
 pub fn behind_another() -> Blocker {
     let protected = RequestId::from(format!("a request of {ANOTHER_TENANT}"));
     Blocker::BehindProtected { protected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_core::units::TimeMs;
+
+    #[test]
+    fn a_reservation_that_keeps_a_tenant_back_has_no_name_for_it() {
+        let (start_ms, until_ms) = (TimeMs(1), TimeMs(2));
+        let reservation = ReservationId::from("secret");
+        let blocker = Blocker::Reserved { reservation, start_ms, until_ms };
+        assert_eq!(Viewer::Everything.hide_owner(blocker.clone()), blocker);
+        let hidden = Viewer::Tenant("a".into()).hide_owner(blocker);
+        let Blocker::Reserved { reservation, .. } = hidden else { panic!("{hidden:?}") };
+        assert_eq!(reservation.0.to_string(), "a reservation of another tenant");
+    }
 }

@@ -13,7 +13,7 @@ use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event, Placement};
 use conclave_core::state::{Request, Stage, State};
-use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
+use conclave_core::units::{Offset, PoolId, RequestId, ReservationId, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Follower<'a> {
@@ -230,6 +230,11 @@ fn hidden(state: &State, pool: &PoolId, options: &Options, blocker: &Blocker) ->
             return None;
         }
         *tenant = TenantId::from(ANOTHER_TENANT);
+        return Some(blocker);
+    }
+    // What keeps it back is always reserved for somebody else.
+    if let (Blocker::Reserved { reservation, .. }, Some(_)) = (&mut blocker, &options.viewer) {
+        *reservation = ReservationId::from(format!("a reservation of {ANOTHER_TENANT}"));
         return Some(blocker);
     }
     let Blocker::BehindProtected { protected } = &blocker else { return None };

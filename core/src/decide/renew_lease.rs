@@ -93,9 +93,10 @@ fn check_reservations(
     let pool = draft.state.pool(&command.pool);
     let request = &pool.requests[&renew.request];
     let Some(one) = pool.runs_into(request, ends_at_ms) else { return Ok(()) };
-    let (name, start_ms) = (&one.reserve.reservation, one.reserve.start_ms);
+    // Whose it is, and its name, is nothing that the lease's tenant may be told.
+    let start_ms = one.reserve.start_ms;
     let detail = format!(
-        "until {ends_at_ms} it would run into reservation '{name}', which starts at {start_ms}: \
+        "until {ends_at_ms} it would run into a reservation, which starts at {start_ms}: \
          extend_ms is {} at the most",
         start_ms.since(draft.now)
     );

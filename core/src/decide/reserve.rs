@@ -33,6 +33,10 @@ pub(super) fn check(reserve: &Reserve) -> Result<(), Rejected> {
     check_gpus("", reserve.gpu_count, reserve.gpu_milli.0)?;
     Bounds::number("cpu_milli", reserve.cpu_milli.0, 0, CPU_MILLI_MAX)?;
     Bounds::number("memory_mib", reserve.memory_mib.0, 0, MEMORY_MIB_MAX)?;
+    if reserve.gpu_count == 0 && reserve.cpu_milli.0 == 0 && reserve.memory_mib.0 == 0 {
+        let detail = "it reserves nothing: say gpu_count, cpu_milli or memory_mib";
+        return Err(refuse(Code::OutOfRange, detail));
+    }
     Bounds::text("reason", &reserve.reason)
 }
 
@@ -130,6 +134,14 @@ fn check_limit(pool: &Pool, reserve: &Reserve) -> Result<(), Rejected> {
     };
     let most = starts.map(at).max().unwrap_or(0);
     let wanted = reserve.gpu_milli_total().0;
+    let mut above = pool.path(&reserve.tenant).skip(1);
+    if let Some((_, above)) = above.find(|(_, above)| wanted > above.quota.limit_gpu_milli.0) {
+        let limit = above.quota.limit_gpu_milli;
+        let detail = format!(
+            "{wanted} GPU milli are more than the limit of {limit} for all below a tenant above it"
+        );
+        return Err(refuse(Code::ExceedsLimit, detail));
+    }
     if most + wanted <= limit.0 {
         return Ok(());
     }
