@@ -2,13 +2,49 @@
 
 use conclave_core::decision::{Decision, Event, Outcome};
 use conclave_core::evolve::evolve;
-use conclave_core::state::State;
-use conclave_core::units::Offset;
+use conclave_core::state::{Pool, Preemption, Stage, State};
+use conclave_core::units::{Offset, PoolId, RequestId};
+use std::collections::BTreeMap;
 
 pub(crate) fn fold(decisions: &[Decision]) -> State {
     let mut state = State::new(0);
     decisions.iter().for_each(|decision| evolve(&mut state, decision));
     state
+}
+
+/// Room that was made is for whom it was made until its decision is over, which a part of a
+/// decision does not know.
+fn keep_served(state: &mut State, before: &BTreeMap<PoolId, Preemption>) {
+    for (id, pool) in &mut state.pools {
+        let Some(before) = before.get(id) else { continue };
+        let waits = |by: &RequestId, arrival: Option<Offset>| {
+            let request = pool.requests.get(by);
+            let request = request.filter(|one| arrival.is_none_or(|at| one.arrival == at));
+            matches!(request.map(|request| &request.stage), Some(Stage::Waiting { .. }))
+        };
+        let mut served = before.served.clone();
+        served.retain(|by| waits(by, None));
+        let settled = before.claims.iter().filter(|(by, claim)| {
+            !pool.preemption.claims.contains_key(*by) && waits(by, Some(claim.arrival))
+        });
+        served.extend(settled.map(|(by, _)| by.clone()));
+        pool.preemption.served = served;
+    }
+}
+
+fn forget_served(state: &mut State, decision: &Decision) {
+    for event in &decision.events {
+        let pool = match event {
+            Event::LeasePreempted(preempted) => &preempted.pool,
+            Event::LeaseEnded(ended) => &ended.pool,
+            Event::QueueCaughtUp(caught) => &caught.pool,
+            _ => continue,
+        };
+        if !state.carried_over.contains(pool) {
+            let pool = state.pools.get_mut(pool).expect("it ended a lease");
+            pool.preemption.served.clear();
+        }
+    }
 }
 
 /// Room for the events of any decision between its offset and the next.
@@ -35,8 +71,12 @@ pub(crate) fn walk(
             }
             part.events = vec![event.clone()];
             (part.offset, part.covered_before) = (Offset(at), state.covered);
+            let of_pool = |(id, pool): (&PoolId, &Pool)| (id.clone(), pool.preemption.clone());
+            let before: BTreeMap<_, _> = state.pools.iter().map(of_pool).collect();
             evolve(&mut state, &part);
+            keep_served(&mut state, &before);
         }
+        forget_served(&mut state, decision);
         part.events.clear();
         part.remembered = decision.remembered;
         part.outcome = decision.outcome.clone();
