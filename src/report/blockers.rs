@@ -54,8 +54,8 @@ pub fn blocker(blocker: &Blocker, now: TimeMs) -> String {
             match start <= now {
                 true => format!("what is free is reserved until {until} ({reservation})"),
                 false => format!(
-                    "its lease would run into what is reserved ({reservation}): that starts {} and is \
-                     over at {until}",
+                    "its lease would run into what is reserved ({reservation}): that starts {} and \
+                     is over at {until}",
                     moment(now, start)
                 ),
             }
