@@ -124,7 +124,13 @@ proptest! {
             let (state, now) = (&world.state, world.state.time_ms);
             for (id, pool) in &state.pools {
                 let is_done = state.overdue_timer().is_none() && !state.carried_over.contains(id);
-                if pool.borrowed.0 == 0 || pool.preemption.rules.is_none() || !is_done {
+                // What is on its way to others counts as theirs already: until it has arrived,
+                // nobody else has anything called back that would be too much by then. And nobody
+                // makes room on nodes of which something is reserved for others.
+                let is_settled = is_done
+                    && pool.preemption.claims.is_empty()
+                    && pool.reservations.all().next().is_none();
+                if pool.borrowed.0 == 0 || pool.preemption.rules.is_none() || !is_settled {
                     continue;
                 }
                 let barriers = Barriers::of(pool, now);
