@@ -4,7 +4,7 @@
 //! - Whoever fits starts, in that order; somebody who does not fit is passed by smaller ones, but
 //!   not for ever: see [`overtaking`](crate::overtaking).
 //!   Whoever came later and ends before one who is protected could start passes him all the same:
-//!   see [`backfill`](crate::backfill).
+//!   see `backfill.rs`.
 //! - After every decision without carry-over nobody waits who could start. That is why a newcomer
 //!   only has to be tried alone when nothing was freed.
 
