@@ -17,6 +17,13 @@ use std::borrow::Cow;
 /// Milliseconds of a minute.
 const MINUTE_MS: i64 = 60_000;
 
+/// What GPU milli times milliseconds cost that were multiplied by the price of a GPU-hour, rounded
+/// up.
+pub(crate) fn money(cost: i128) -> MicroUsd {
+    let whole = (cost + GPU_HOUR - 1).div_euclid(GPU_HOUR);
+    MicroUsd(i64::try_from(whole).unwrap_or(i64::MAX))
+}
+
 /// The minute of the day (UTC) in which a time lies.
 fn minute_of_day(now: TimeMs) -> i64 {
     now.0.div_euclid(MINUTE_MS).rem_euclid(MINUTES_OF_DAY)
@@ -59,9 +66,7 @@ impl Pool {
     /// Never: prices, GPUs and times are bounded.
     #[must_use]
     pub fn cost_on(&self, ask: &RequestAllocation, model: &GpuModel, now: TimeMs) -> MicroUsd {
-        let cost = self.want(ask).total() * i128::from(self.price_of(model, now).0);
-        let whole = (cost + GPU_HOUR - 1).div_euclid(GPU_HOUR);
-        MicroUsd(i64::try_from(whole).unwrap_or(i64::MAX))
+        money(self.want(ask).total() * i128::from(self.price_of(model, now).0))
     }
 
     /// When a lease on `ask` can be paid for first, from `now` on; none when it never can, were

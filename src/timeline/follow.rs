@@ -8,12 +8,12 @@ use super::{LOOK_EVERY, Options};
 use crate::report::event::Subject;
 use crate::report::sentence;
 use crate::report::show::span;
-use crate::report::viewer::ANOTHER_TENANT;
+use crate::report::viewer::Viewer;
 use conclave_core::blocker::Blocker;
 use conclave_core::command::RequestAllocation;
 use conclave_core::decision::{Decision, Event, Placement};
 use conclave_core::state::{Request, Stage, State};
-use conclave_core::units::{Offset, PoolId, RequestId, ReservationId, TenantId, TimeMs};
+use conclave_core::units::{Offset, PoolId, RequestId, TenantId, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Follower<'a> {
@@ -200,6 +200,10 @@ impl Options {
     pub(super) fn may_see(&self, tenant: &TenantId) -> bool {
         self.viewer.as_ref().is_none_or(|viewer| viewer == tenant)
     }
+
+    fn viewer(&self) -> Viewer {
+        self.viewer.clone().map_or(Viewer::Everything, Viewer::Tenant)
+    }
 }
 
 /// Takes note of why somebody waits, unless that is known.
@@ -214,32 +218,18 @@ fn note_blocker(
     if life.lasting() == Some(kind) || life.is_full() {
         return;
     }
-    let note = match hidden(state, pool, options, blocker) {
-        Some(blocker) => sentence::blocker(&blocker, now.time_ms),
-        None => sentence::blocker(blocker, now.time_ms),
-    };
+    let note = sentence::blocker(&hidden(state, pool, options, blocker), now.time_ms);
     life.open(kind, now, names.place(&note));
 }
 
-/// The blocker without the name of a request, or of a tenant, that the viewer may not see.
-fn hidden(state: &State, pool: &PoolId, options: &Options, blocker: &Blocker) -> Option<Blocker> {
-    let mut blocker = blocker.clone();
-    if let Blocker::TenantLimit { tenant, .. } | Blocker::BorrowLimit { tenant, .. } = &mut blocker
-    {
-        if options.may_see(tenant) {
-            return None;
-        }
-        *tenant = TenantId::from(ANOTHER_TENANT);
-        return Some(blocker);
+/// The blocker without a name that the viewer may not see.
+fn hidden(state: &State, pool: &PoolId, options: &Options, blocker: &Blocker) -> Blocker {
+    let Blocker::BehindProtected { protected } = blocker else {
+        return options.viewer().hide_owner(blocker.clone());
+    };
+    let protected = state.pool(pool).request(protected);
+    if protected.is_none_or(|protected| options.may_see(&protected.ask.tenant)) {
+        return blocker.clone();
     }
-    // What keeps it back is always reserved for somebody else.
-    if let (Blocker::Reserved { reservation, .. }, Some(_)) = (&mut blocker, &options.viewer) {
-        *reservation = ReservationId::from(format!("a reservation of {ANOTHER_TENANT}"));
-        return Some(blocker);
-    }
-    let Blocker::BehindProtected { protected } = &blocker else { return None };
-    let protected = state.pool(pool).request(protected)?;
-    let another = RequestId::from("another tenant's request");
-    (!options.may_see(&protected.ask.tenant))
-        .then_some(Blocker::BehindProtected { protected: another })
+    Blocker::BehindProtected { protected: RequestId::from("another tenant's request") }
 }

@@ -32,21 +32,6 @@ fn keep_served(state: &mut State, before: &BTreeMap<PoolId, Preemption>) {
     }
 }
 
-fn forget_served(state: &mut State, decision: &Decision) {
-    for event in &decision.events {
-        let pool = match event {
-            Event::LeasePreempted(preempted) => &preempted.pool,
-            Event::LeaseEnded(ended) => &ended.pool,
-            Event::QueueCaughtUp(caught) => &caught.pool,
-            _ => continue,
-        };
-        if !state.carried_over.contains(pool) {
-            let pool = state.pools.get_mut(pool).expect("it ended a lease");
-            pool.preemption.served.clear();
-        }
-    }
-}
-
 /// Room for the events of any decision between its offset and the next.
 const STRETCH: i64 = 10_000;
 
@@ -59,7 +44,8 @@ pub(crate) fn walk(
     begun: usize,
     mut see: impl FnMut(&State, &Decision, &Event),
 ) {
-    let mut state = State::new(0);
+    // What the decisions make, folded whole.
+    let (mut state, mut whole) = (State::new(0), State::new(0));
     for (decision, index) in decisions.iter().zip(0..) {
         // What a refusal means is made true once, behind the last event.
         let (events, outcome) = (vec![], Outcome::Accepted);
@@ -76,11 +62,14 @@ pub(crate) fn walk(
             evolve(&mut state, &part);
             keep_served(&mut state, &before);
         }
-        forget_served(&mut state, decision);
         part.events.clear();
         part.remembered = decision.remembered;
         part.outcome = decision.outcome.clone();
         (part.offset, part.covered_before) = (Offset(first + STRETCH - 1), state.covered);
         evolve(&mut state, &part);
+        evolve(&mut whole, decision);
+        for (id, pool) in &mut state.pools {
+            pool.preemption.served.clone_from(&whole.pools[id].preemption.served);
+        }
     }
 }

@@ -105,14 +105,7 @@ pub(crate) fn streams_of_reservations() -> impl Strategy<Value = Stream> {
             }
         }
         steps.splice(0..0, soon_protected());
-        Stream {
-            is_crowded: false,
-            is_seated: false,
-            is_fair: true,
-            is_tight: false,
-            is_tree: false,
-            steps,
-        }
+        Stream { is_fair: true, ..Stream::of(steps) }
     })
 }
 
@@ -127,14 +120,7 @@ pub(crate) fn streams_of_passing() -> impl Strategy<Value = Stream> {
             }
         }
         steps.splice(0..0, soon_protected());
-        Stream {
-            is_crowded: false,
-            is_seated: false,
-            is_fair: true,
-            is_tight: false,
-            is_tree: false,
-            steps,
-        }
+        Stream { is_fair: true, ..Stream::of(steps) }
     })
 }
 

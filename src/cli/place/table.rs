@@ -62,12 +62,7 @@ pub(super) fn run(arguments: &TableArguments) -> Result<()> {
         return Err(Error::invalid(message));
     }
     let bar = progress_bar(runs);
-    let lines = table.lines(|ran| {
-        bar.set_position(u64::try_from(ran).unwrap_or(u64::MAX));
-        if bar.is_hidden() && (ran * 10 / runs > (ran - 1) * 10 / runs) {
-            say(&format!("{ran} of {runs} runs"));
-        }
-    })?;
+    let lines = table.lines(|ran| tell_progress(&bar, ran, runs))?;
     bar.finish_and_clear();
     let mut page = Page::open();
     match arguments.output {
@@ -129,6 +124,14 @@ fn columns(allocated: &Allocated, fgd: Option<&Allocated>) -> String {
     let above = fgd.map_or_else(String::new, |fgd| format!("{:+.2}", mean_pct - fgd.mean_pct));
     let mean = format!("{mean_pct:.2} ± {sd_pct:.2}");
     format!("{mean:>14}{published:>8}{difference:>8}{above:>8}")
+}
+
+/// Moves the bar on; where none is shown, says every tenth of the runs.
+pub(super) fn tell_progress(bar: &ProgressBar, ran: usize, runs: usize) {
+    bar.set_position(u64::try_from(ran).unwrap_or(u64::MAX));
+    if bar.is_hidden() && (ran * 10 / runs > (ran - 1) * 10 / runs) {
+        say(&format!("{ran} of {runs} runs"));
+    }
 }
 
 pub(super) fn progress_bar(runs: usize) -> ProgressBar {

@@ -1,6 +1,6 @@
 //! `conclave place waits`.
 
-use super::table::{progress_bar, seeds};
+use super::table::{progress_bar, seeds, tell_progress};
 use crate::cli::Output;
 use crate::cli::page::{Page, say};
 use crate::demo::{FeedEnd, Workload};
@@ -54,12 +54,7 @@ pub(super) fn run(arguments: &WaitsArguments) -> Result<()> {
     };
     let runs = table.runs();
     let bar = progress_bar(runs);
-    let lines = table.lines(|ran| {
-        bar.set_position(u64::try_from(ran).unwrap_or(u64::MAX));
-        if bar.is_hidden() && (ran * 10 / runs > (ran - 1) * 10 / runs) {
-            say(&format!("{ran} of {runs} runs"));
-        }
-    })?;
+    let lines = table.lines(|ran| tell_progress(&bar, ran, runs))?;
     bar.finish_and_clear();
     let mut page = Page::open();
     match arguments.output {
