@@ -122,8 +122,8 @@ impl Renewal<'_> {
         let gpu_milli = request.held_gpu_milli().0;
         if let Some(short) = allowance.short_in(gpu_milli, (lease.ends_at_ms, ends_at_ms)) {
             let detail = format!(
-                "in the window from {} to {} it would add {} GPU milli seconds to {} that are reserved \
-                 of {}",
+                "in the window from {} to {} it would add {} GPU milli seconds to {} that are \
+                 reserved of {}",
                 short.start_ms,
                 short.next_ms,
                 in_milli_seconds(short.wanted),
